@@ -1,0 +1,236 @@
+"""Cell: every parameter of one run in one frozen value, and the id that is its content's hash."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from rftlab.errors import RftlabError
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Adapter(_Part):
+    """What is trained: a LoRA adapter on the frozen base, or all of its weights."""
+
+    kind: Literal["lora", "full"] = Field("lora", description="lora, or full fine-tuning")
+    r: int = Field(16, ge=1, le=1024, description="LoRA rank")
+    alpha: int = Field(32, ge=1, le=4096, description="LoRA alpha (the adapter is scaled by alpha / r)")
+    dropout: float = Field(0.0, ge=0, lt=1, description="LoRA dropout; keep 0 for RFT")
+    target_modules: str = Field("all-linear", min_length=1, description="PEFT target modules, comma separated")
+
+
+class Decoding(_Part):
+    """How completions are drawn, in training and in evaluation alike."""
+
+    temperature: float = Field(1.0, gt=0, le=5, description="sampling temperature (greedy accuracy ignores it)")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass kept when sampling")
+    max_new_tokens: int = Field(64, ge=1, le=32768, description="completion cap in tokens, with chain-of-thought")
+    max_new_tokens_direct: int = Field(16, ge=1, le=32768, description="completion cap in tokens, without it")
+
+
+class Budget(_Part):
+    """When training stops. Every axis is recorded, whichever one stops it."""
+
+    unit: Literal["steps", "tokens", "flops", "seconds"] = Field(
+        "steps", description="steps = optimiser steps; tokens = generated + trained; flops = estimated; seconds = wall"
+    )
+    amount: float = Field(40.0, gt=0, description="how much of the unit")
+
+
+class Tuning(_Part):
+    """Learning-rate trials: every method gets the same number, chosen on validation labels out of its own budget."""
+
+    trials: int = Field(1, ge=1, le=32, description="learning rates tried; 1 takes the first of the ladder")
+    learning_rates: tuple[float, ...] = Field((), description="the ladder; empty takes the method's own")
+    trial_share: float = Field(0.5, gt=0, le=1, description="share of the compute budget each trial may use")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="share of the labels held out when trials > 1")
+
+    @field_validator("learning_rates", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+class Evaluation(_Part):
+    """What is measured, on how many items."""
+
+    test_items: int = Field(200, ge=1, description="held-out items for greedy accuracy")
+    train_items: int = Field(100, ge=1, description="at most this many labelled items for train accuracy")
+    ood_items: int = Field(100, ge=0, description="out-of-distribution items (0 to skip)")
+    sampled_items: int = Field(50, ge=0, description="test items sampled repeatedly for pass@k (0 to skip)")
+    samples: int = Field(8, ge=1, le=1024, description="completions per sampled item; pass@k for k up to this")
+    along_the_way: int = Field(4, ge=0, le=1000, description="evaluations during training (0 for none)")
+    along_items: int = Field(50, ge=1, description="test items used by each of those")
+
+
+class Cell(_Part):
+    """One run: a method on a task with a model, so many labels, a chain-of-thought setting and a seed.
+
+    Frozen and fully validated. Defaults are filled in when it is made, so that two cells with equal content are equal
+    however they were written down. Grouped fields are written `adapter.r` in a grid and `adapter_r` in a notebook.
+    """
+
+    task: str = Field("arithmetic/word", min_length=1, description="registered task, or path.py:function")
+    task_settings: dict[str, Any] = Field(default_factory=dict, description="passed to the task (path, columns, ...)")
+    verifier: str = Field("", description="registered verifier or path.py:function; empty takes the task's own")
+    verifier_settings: dict[str, Any] = Field(default_factory=dict, description="passed to the verifier")
+    answer_format: Literal["strict", "lenient"] = Field(
+        "strict", description="strict: only <answer> tags count; lenient: the tolerant fallback counts too"
+    )
+    template: Literal["auto", "qa", "instruct"] = Field("auto", description="prompt wording; auto follows the model")
+    model: str = Field("tiny-base", min_length=1, description="tiny-base, a local directory or a hub id")
+    method: str = Field("sft", min_length=1, description="registered method")
+    preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings of the method, by TRL's names")
+    labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
+    cot: bool = Field(True, description="trained with chain-of-thought prompts")
+    cot_eval: bool = Field(True, description="asked with chain-of-thought prompts; equal to cot unless given")
+    seed: int = Field(0, ge=0, lt=2**31, description="sets the three seeds below unless they are given")
+    seed_data: int = Field(0, ge=0, lt=2**31, description="which labels are drawn, and their order")
+    seed_init: int = Field(0, ge=0, lt=2**31, description="the adapter's initial weights")
+    seed_sampling: int = Field(0, ge=0, lt=2**31, description="sampling of completions")
+    adapter: Adapter = Adapter()
+    decoding: Decoding = Decoding()
+    budget: Budget = Budget()
+    tuning: Tuning = Tuning()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        filled = dict(data)
+        for name in ("seed_data", "seed_init", "seed_sampling"):
+            filled.setdefault(name, filled.get("seed", 0))
+        filled.setdefault("cot_eval", filled.get("cot", True))
+        return filled
+
+    @cached_property
+    def id(self) -> str:
+        """First 12 hex digits of the SHA-256 of the cell's canonical JSON, schema version included."""
+        canonical = json.dumps(
+            {"schema": SCHEMA_VERSION, **self.model_dump(mode="json")}, sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
+        task = self.task.rpartition("/")[2]
+        return f"{task} {self.method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Completion cap in tokens when the policy is asked as in evaluation."""
+        return self.decoding.max_new_tokens if self.cot_eval else self.decoding.max_new_tokens_direct
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted name -> JSON value, for every parameter; groups opened (`adapter.r`), settings left as dicts."""
+        dump = self.model_dump(mode="json")
+        return {
+            dotted: dump[group][field] if dot else dump[group]
+            for dotted in parameter_names().values()
+            for group, dot, field in [dotted.partition(".")]
+        }
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any]) -> "Cell":
+        """Cell from nested, dotted (`adapter.r`) or both kinds of names.
+
+        Raises:
+            RftlabError: an unknown name, a wrong type or a value out of range; the sentence names the field.
+        """
+        nested: dict[str, Any] = {}
+        for name, value in values.items():
+            group, dot, field = str(name).partition(".")
+            if dot and isinstance(nested.get(group, {}), dict):
+                nested.setdefault(group, {})[field] = value
+            elif isinstance(value, Mapping) and isinstance(nested.get(group), dict):
+                nested[group].update(value)
+            else:
+                nested[group] = dict(value) if isinstance(value, Mapping) else value
+        try:
+            return cls.model_validate(nested)
+        except ValidationError as error:
+            raise RftlabError(_first_problem(error)) from None
+
+    @classmethod
+    def from_parameters(cls, namespace: Mapping[str, Any]) -> "Cell":
+        """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
+
+        Seeds of -1 and empty texts mean "not set"; `task_settings`, `verifier_settings`, `settings` and
+        `tuning_learning_rates` are JSON texts, because papermill passes only scalars.
+
+        Raises:
+            RftlabError: as `make`; or one of the JSON texts does not parse.
+        """
+        values: dict[str, Any] = {}
+        for flat, dotted in parameter_names().items():
+            if flat not in namespace:
+                continue
+            value = namespace[flat]
+            if flat in _JSON_PARAMETERS:
+                try:
+                    value = json.loads(value) if value else {}
+                except ValueError as error:
+                    raise RftlabError(f"parameter {flat} is not valid JSON ({error}): {value!r}") from None
+                if flat == "tuning_learning_rates" and not value:
+                    continue
+            if value == "" or (flat.startswith("seed_") and value == -1):
+                continue
+            values[dotted] = value
+        return cls.make(values)
+
+    def to_parameters(self) -> dict[str, Any]:
+        """The cell as a notebook's flat scalar parameters: the inverse of `from_parameters`."""
+        values = self.flat()
+        return {
+            name: json.dumps(values[dotted], sort_keys=True) if name in _JSON_PARAMETERS else values[dotted]
+            for name, dotted in parameter_names().items()
+        }
+
+
+_JSON_PARAMETERS = frozenset({"task_settings", "verifier_settings", "settings", "tuning_learning_rates"})
+
+
+def parameter_names() -> dict[str, str]:
+    """Flat notebook name -> dotted name, for every field of a Cell, in order."""
+    flat: dict[str, str] = {}
+    for name, field in Cell.model_fields.items():
+        if isinstance(field.default, _Part):
+            flat |= {f"{name}_{inner}": f"{name}.{inner}" for inner in type(field.default).model_fields}
+        else:
+            flat[name] = name
+    return flat
+
+
+def parameter_help() -> dict[str, str]:
+    """Dotted name -> its one-line description, for `rftlab grid --help` and the notebooks' comments."""
+    help_text: dict[str, str] = {}
+    for name, field in Cell.model_fields.items():
+        if isinstance(field.default, _Part):
+            inner_fields = type(field.default).model_fields
+            help_text |= {f"{name}.{inner}": inner_fields[inner].description or "" for inner in inner_fields}
+        else:
+            help_text[name] = field.description or ""
+    return help_text
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where, parameter_help(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `rftlab parameters` for all of them"
+        return f"unknown parameter {where!r}; {hint}"
+    return f"parameter {where!r}: {problem['msg']} (got {problem.get('input')!r})"

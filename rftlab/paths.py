@@ -1,0 +1,20 @@
+"""Where the notebooks and the shipped data lie: beside the package in a clone, inside it in an installed wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(name: str) -> Path:
+    inside = _PACKAGE / f"_{name}"
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def notebooks_dir() -> Path:
+    """Folder that holds the parameterized notebooks and `grids/`."""
+    return _shipped("notebooks")
+
+
+def data_dir() -> Path:
+    """Folder that holds the tiny base model and the small data sets the package ships."""
+    return _shipped("data")

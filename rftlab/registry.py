@@ -1,0 +1,135 @@
+"""What rftlab knows by name: tasks, verifiers and methods.
+
+Each registry is a literal dict, name -> Entry. Listing one imports nothing heavy: an entry is resolved only when it is
+used. A new task, verifier or method is one new file and one line here. A user's own is `path/to/module.py:attribute`.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rftlab.errors import RftlabError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a registered thing lives and what it is, in one line.
+
+    Attributes:
+        target: "module:attribute", imported on use.
+        summary: one line for `rftlab tasks|verifiers|methods`.
+        variants: the names allowed after a slash (`arithmetic/word`); ("*",) leaves the check to the target.
+        notebook: methods only; the notebook a grid executes for it.
+        uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
+    """
+
+    target: str
+    summary: str
+    variants: tuple[str, ...] = ()
+    notebook: str = ""
+    uses_labels: bool = True
+
+
+TASKS: Mapping[str, Entry] = {
+    "arithmetic": Entry(
+        "rftlab.tasks.arithmetic:load",
+        "procedural arithmetic with worked rationales, in the words of the tiny base",
+        variants=("chain", "word", "dose", "count", "choice", "rare", "band"),
+    ),
+    "file": Entry(
+        "rftlab.tasks.file:load", "your own JSONL, CSV or Parquet file, or a Hugging Face dataset id (columns mappable)"
+    ),
+}
+
+VERIFIERS: Mapping[str, Entry] = {
+    "exact": Entry("rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer"),
+    "math": Entry("rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)"),
+}
+
+METHODS: Mapping[str, Entry] = {
+    "base": Entry(
+        "rftlab.methods.base:Base", "no training: the row every method is read against",
+        notebook="10_sft.ipynb", uses_labels=False,
+    ),
+    "sft": Entry(
+        "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
+        notebook="10_sft.ipynb",
+    ),
+    "grpo": Entry(
+        "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
+        notebook="20_rft.ipynb",
+    ),
+    "sft+grpo": Entry(
+        "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
+        notebook="20_rft.ipynb",
+    ),
+}  # fmt: skip
+
+
+def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, str]:
+    """Entry for ``name`` and its variant ("" if the name has no slash).
+
+    Args:
+        registry: one of TASKS, VERIFIERS, METHODS.
+        name: a registered name, `name/variant`, or a user's own `path.py:attribute`.
+        kind: "task", "verifier" or "method"; used in the error's sentence.
+    Raises:
+        RftlabError: no such name; the nearest names are offered.
+    """
+    if ".py:" in name:
+        return Entry(name, "yours"), ""
+    head, _, variant = name.partition("/")
+    entry = registry.get(name) or registry.get(head)
+    if entry is None or (variant and name not in registry and not entry.variants):
+        raise RftlabError(f"unknown {kind} {name!r}{_suggest(name, names(registry))}")
+    if name in registry and not entry.variants:
+        return entry, ""
+    if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
+        raise RftlabError(f"unknown {kind} {name!r}{_suggest(name, names({head: entry}))}")
+    return entry, variant
+
+
+def names(registry: Mapping[str, Entry]) -> list[str]:
+    """Every name that can be asked for, variants written out."""
+    return [
+        f"{name}/{variant}" if variant else name
+        for name, entry in registry.items()
+        for variant in (entry.variants or ("",))
+    ]
+
+
+def resolve(entry: Entry) -> Any:
+    """The object an entry points to, imported now.
+
+    Raises:
+        RftlabError: the module or the attribute does not exist, or importing it fails.
+    """
+    module_name, _, attribute = entry.target.rpartition(":")
+    try:
+        module = _load_file(module_name) if module_name.endswith(".py") else importlib.import_module(module_name)
+        return getattr(module, attribute)
+    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+        raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
+
+
+def _load_file(path: str) -> Any:
+    resolved = Path(path).expanduser().resolve()
+    if not resolved.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(f"rftlab_user_{resolved.stem}", resolved)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known)}"

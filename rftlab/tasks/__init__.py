@@ -1,0 +1,1 @@
+"""Families of tasks, one file each; registered in `rftlab.registry.TASKS`."""

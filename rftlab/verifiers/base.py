@@ -1,0 +1,186 @@
+"""What a verifier is, what it returns, and how the final answer is found in a completion.
+
+Completions are hostile input. Nothing here evaluates, formats or compiles them; every scan is linear in their length.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from rftlab.errors import RftlabError
+from rftlab.registry import VERIFIERS, find, resolve
+
+OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
+
+# A final answer longer than this is no answer; it also bounds what any parser downstream is given.
+MAX_ANSWER_CHARS = 20_000
+# The fallback looks only at the end of a completion, where final answers stand.
+_FALLBACK_TAIL_CHARS = 2_000
+
+
+class Gold(Protocol):
+    """What a verifier reads of an example (`rftlab.tasks.base.Example` is one)."""
+
+    @property
+    def answer(self) -> str: ...
+    @property
+    def meta(self) -> Mapping[str, Any]: ...
+
+
+class Extraction(NamedTuple):
+    """The answer found in a completion.
+
+    Attributes:
+        text: the answer, stripped; None if there is none or several that differ.
+        format_ok: True if it stood in exactly one well-formed pair of answer tags.
+    """
+
+    text: str | None
+    format_ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A verifier's verdict on one completion.
+
+    Attributes:
+        reward: in [0, 1]; what training and accuracy see.
+        parts: named components in [0, 1]; always "correct" (tolerant extraction) and "format".
+        extracted: the answer that was judged, None if none was found.
+        format_ok: the answer stood in exactly one well-formed pair of answer tags.
+        detail: one sentence for people (a compiler's message, a failed check); "" if there is nothing to say.
+    """
+
+    reward: float
+    parts: Mapping[str, float]
+    extracted: str | None
+    format_ok: bool
+    detail: str = ""
+
+
+class Judgement(NamedTuple):
+    """What a subclass says of an extracted answer: correctness in [0, 1], further parts, a sentence."""
+
+    correct: float
+    parts: Mapping[str, float] = {}
+    detail: str = ""
+
+
+def extract_answer(completion: str) -> Extraction:
+    """Final answer of a completion: in one pair of `<answer>` tags, else by a tolerant fallback.
+
+    The fallback (``format_ok`` False) takes, from the last 2 000 characters, what follows an unclosed tag, `####`,
+    `\\boxed{...}` or "the answer is". Several answers that differ are no answer: listing candidates never scores.
+
+    Args:
+        completion: any text, of any length.
+    """
+    pieces = completion.split(CLOSE_TAG)
+    tagged = [piece.rpartition(OPEN_TAG)[2].strip() for piece in pieces[:-1] if OPEN_TAG in piece]
+    opened = completion.count(OPEN_TAG)
+    if tagged:
+        if len(set(tagged)) > 1 or not tagged[0] or len(tagged[0]) > MAX_ANSWER_CHARS:
+            return Extraction(None, False)
+        return Extraction(tagged[0], opened == 1 and len(pieces) == 2)
+    tail = completion[-_FALLBACK_TAIL_CHARS:]
+    candidates = {candidate.strip() for pattern in _FALLBACKS for candidate in pattern.findall(tail)}
+    candidates = {candidate.removesuffix(".").strip() for candidate in candidates} - {""}
+    return Extraction(candidates.pop(), False) if len(candidates) == 1 else Extraction(None, False)
+
+
+# Bounded repetitions only: each pattern is linear on the 2 000 characters it sees.
+_FALLBACKS = (
+    re.compile(r"<answer>([^<\n]{1,200})\s*$"),
+    re.compile(r"####[ \t]*([^\n]{1,200})"),
+    re.compile(r"\\boxed\{([^{}\n]{1,200})\}"),
+    re.compile(r"(?i)\banswer(?: is|:)[ \t]*([^\n<]{1,80}?)(?=\.?[ \t]*(?:\n|$)|\.[ \t])"),
+)
+
+
+class Verifier:
+    """Base of all verifiers: deterministic, never raises on any text, bounded in time and memory.
+
+    A subclass implements `judge` (one answer) or, where batching pays, `judge_batch`.
+
+    Args:
+        answer_format: "strict" rewards only an answer inside the tags; "lenient" also what the fallback found.
+    """
+
+    def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
+        self.answer_format = answer_format
+
+    def __call__(self, completion: str, example: Gold) -> Score:
+        """Score one completion."""
+        return self.score([completion], [example])[0]
+
+    def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
+        """Scores, one per completion; ``completions[i]`` is judged against ``examples[i]``."""
+        extractions = [extract_answer(completion) for completion in completions]
+        found = [i for i, extraction in enumerate(extractions) if extraction.text is not None]
+        judged = self.judge_batch([extractions[i].text or "" for i in found], [examples[i] for i in found])
+        judgements = dict(zip(found, judged, strict=True))
+        return [self._combine(e, judgements.get(i, Judgement(0.0))) for i, e in enumerate(extractions)]
+
+    def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
+        """Judgements of extracted answers, in order."""
+        return [self.judge(answer, example) for answer, example in zip(answers, examples, strict=True)]
+
+    def judge(self, answer: str, example: Gold) -> Judgement:
+        """Judgement of one extracted answer."""
+        raise TypeError(f"{type(self).__name__} implements neither judge nor judge_batch")
+
+    def _combine(self, extraction: Extraction, judgement: Judgement) -> Score:
+        counts = extraction.format_ok or self.answer_format == "lenient"
+        return Score(
+            reward=judgement.correct if counts else 0.0,
+            parts={"correct": judgement.correct, "format": float(extraction.format_ok), **judgement.parts},
+            extracted=extraction.text,
+            format_ok=extraction.format_ok,
+            detail=judgement.detail,
+        )
+
+
+class FunctionVerifier(Verifier):
+    """A user's plain function `(completion, example) -> float` as a verifier.
+
+    A raised exception or a value outside [0, 1] scores 0 and sets the part "verifier_error", which `rftlab check` and
+    the report show: a bug in a user's verifier is never read as a wrong answer in silence.
+    """
+
+    def __init__(self, function: Callable[[str, Any], float], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._function = function
+
+    def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
+        """Scores, one per completion; the function sees the whole completion."""
+        return [self._score_one(c, e) for c, e in zip(completions, examples, strict=True)]
+
+    def _score_one(self, completion: str, example: Gold) -> Score:
+        extraction = extract_answer(completion)
+        reward, detail = 0.0, ""
+        try:
+            reward = float(self._function(completion, example))
+            if not (math.isfinite(reward) and 0 <= reward <= 1):
+                reward, detail = 0.0, f"the verifier returned {reward}, outside [0, 1]"
+        except Exception as error:
+            reward, detail = 0.0, f"the verifier raised {type(error).__name__}: {error}"
+        parts = {"correct": reward, "format": float(extraction.format_ok), "verifier_error": float(bool(detail))}
+        return Score(reward, parts, extraction.text, extraction.format_ok, detail)
+
+
+def make_verifier(name: str, *, answer_format: str = "strict", settings: Mapping[str, Any] | None = None) -> Verifier:
+    """Verifier by its registered name or as `path/to/module.py:function`.
+
+    Raises:
+        RftlabError: unknown name, or settings the verifier does not take.
+    """
+    entry, _ = find(VERIFIERS, name, "verifier")
+    target = resolve(entry)
+    try:
+        if isinstance(target, type) and issubclass(target, Verifier):
+            return target(answer_format=answer_format, **dict(settings or {}))  # type: ignore[arg-type]
+        return FunctionVerifier(target, answer_format=answer_format, **dict(settings or {}))
+    except TypeError as error:
+        raise RftlabError(f"verifier {name!r} does not take these settings: {error}") from None
