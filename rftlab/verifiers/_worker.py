@@ -1,0 +1,306 @@
+"""The driver's side of one sandbox process: how it is started at a level, asked, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+from rftlab.verifiers import values
+
+UNSANDBOXED = "unsandboxed"
+# Strongest first. "noopen" forbids opening files and looking them up at all, which also closes what Landlock cannot.
+LADDER = (
+    "bwrap+landlock+seccomp",
+    "bwrap+seccomp-noopen",
+    "landlock+seccomp",
+    "landlock+seccomp-noopen",
+    "seccomp-noopen",
+)
+START_SECONDS = 60.0
+_SCRIPT = Path(__file__).with_name("_zygote.py")
+_INSIDE = (_SCRIPT, _SCRIPT.with_name("_lockdown.py"), _SCRIPT.with_name("values.py"))
+# Numerical libraries start a thread pool on import unless told not to; a zygote that forks must have one thread.
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "LC_ALL": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+_CANARIES = ("read", "list", "write", "stat", "socket", "fork", "exec", "thread", "kill", "environment")
+_CANARY_CODE = """
+import _thread, os, socket
+
+def environment():
+    if set(os.environ) <= {names}:
+        raise OSError("nothing of the caller's is visible")
+
+def fork():
+    if os.fork() == 0:
+        os._exit(0)
+
+PROBES = {{
+    "read": lambda: open("/etc/passwd").read(),
+    "list": lambda: os.listdir("/"),
+    "write": lambda: open("/tmp/rftlab-canary", "w"),
+    "stat": lambda: os.stat("/etc/passwd"),
+    "socket": lambda: socket.socket(),
+    "fork": fork,
+    "exec": lambda: os.execv("/bin/true", ["true"]),
+    "thread": lambda: _thread.start_new_thread(print, ()),
+    "kill": lambda: os.kill(os.getppid(), 0),
+    "environment": environment,
+}}
+
+def probe(name):
+    if name == "honest":
+        return [6 * 7, "forty-two"]
+    try:
+        PROBES[name]()
+    except (OSError, RuntimeError):
+        return "blocked"
+    return "open"
+""".format(names=repr(set(_ENVIRONMENT) | {"PWD", "LC_CTYPE"}))
+
+
+class WorkerError(OSError):
+    """A sandbox process that did not start, or that ended while it was asked."""
+
+
+class Worker:
+    """One zygote process at one level of the ladder.
+
+    Args:
+        level: a rung of ``LADDER``, or ``UNSANDBOXED``.
+        target: "module:function" to import and call; "" runs code instead.
+        path: folders the target's modules are imported from.
+        readable: folders and files that code inside may read, besides the standard library.
+        warm: argument lists the target is called with before the process locks itself down.
+        python: the interpreter; by default the one this process's environment is built on.
+
+    Raises:
+        WorkerError: the process did not come up; the text says why.
+    """
+
+    def __init__(
+        self,
+        level: str,
+        *,
+        target: str = "",
+        path: Sequence[str] = (),
+        readable: Sequence[str] = (),
+        warm: Sequence[Sequence] = (),
+        python: str = "",
+    ) -> None:
+        self.level, self.owner = level, os.getpid()
+        python = python or os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+        library = [str(Path(os.__file__).parent), *readable]
+        command = [python, "-P", "-s", "-S", str(_SCRIPT)]
+        if level.startswith("bwrap"):
+            command = [*_bubblewrap(library), *command]
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=_ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise WorkerError(f"{command[0]} does not start: {error}") from None
+        finally:
+            theirs.close()
+        self._socket = ours
+        self.close = weakref.finalize(self, _end, self._process, ours, self.owner)
+        config = {"level": level, "target": target, "path": list(path), "readable": library, "warm": list(warm)}
+        self.hello = self._greet(config)
+
+    def _greet(self, config: dict) -> dict:
+        try:
+            hello = json.loads(self._exchange(config, START_SECONDS))
+        except (OSError, ValueError) as error:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._process.wait(2)
+            said = ""
+            if self._process.poll() is not None:
+                said = self._process.stderr.read().decode(errors="replace").strip()[-300:]
+            self.close()
+            raise WorkerError(said or f"no greeting: {error}") from None
+        self._process.stderr.close()
+        if "error" in hello:
+            self.close()
+            raise WorkerError(hello["error"])
+        return hello
+
+    @property
+    def pid(self) -> int:
+        """Process id of the zygote, or of the bubblewrap around it."""
+        return self._process.pid
+
+    def ask(self, job: dict) -> list[bytes]:
+        """Run a job; one JSON line of untrusted text for each case.
+
+        Raises:
+            WorkerError: the process ended or did not answer in time; it is closed.
+        """
+        try:
+            reply = self._exchange(job, job["total_s"] + 10.0)
+        except OSError as error:
+            self.close()
+            raise WorkerError(f"the sandbox process ended: {error}") from None
+        lines = reply.split(b"\n")
+        if len(lines) != len(job["cases"]):
+            self.close()
+            raise WorkerError("the sandbox process answered out of step")
+        return lines
+
+    def _exchange(self, message: dict, patience: float) -> bytes:
+        body = json.dumps(message).encode()
+        self._socket.settimeout(patience)
+        self._socket.sendall(struct.pack("!I", len(body)) + body)
+        size = struct.unpack("!I", self._receive(4))[0]
+        return self._receive(size)
+
+    def _receive(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = self._socket.recv(min(size, 1 << 20))
+            if not part:
+                raise WorkerError("the connection closed")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def canaries(self) -> list[str]:
+        """Try to break out in ten ways and to do one honest thing; what went wrong, by name."""
+        names = ["honest", *_CANARIES]
+        if self.level == "landlock+seccomp":
+            names.remove("stat")  # Landlock never covers stat(); documented for this level.
+        cases = [[values.encode([name]), ["d"]] for name in names]
+        lines = self.ask(make_job(cases, code=_CANARY_CODE, entry="probe", case_s=5.0, total_s=10.0))
+        wanted = {"honest": {"v": ["l", 42, "forty-two"]}}
+        return [
+            f"{name}: {line.decode(errors='replace')[:120]}"
+            for name, line in zip(names, lines, strict=True)
+            if json.loads(line) != wanted.get(name, {"v": "blocked"})
+        ]
+
+
+def make_job(
+    cases: list,
+    *,
+    code: str | None = None,
+    entry: str = "",
+    case_s: float = 2.0,
+    total_s: float = 5.0,
+    memory_mb: int = 512,
+    output_bytes: int = 1 << 20,
+    steps: int = 0,
+    resume: bool = False,
+    fresh: bool = False,
+) -> dict:
+    """A job for ``Worker.ask``.
+
+    Args:
+        cases: pairs of encoded positional and encoded keyword arguments.
+        code: source text that defines ``entry``; None calls the worker's target.
+        entry: name of the function in ``code``.
+        case_s: wall seconds until a case is given up.
+        total_s: wall seconds for all cases together.
+        memory_mb: address space in MiB.
+        output_bytes: bytes that a child may send back.
+        steps: count interpreter steps and stop beyond this many; 0 does not count.
+        resume: go on with the next case, in a new child, after one that was given up.
+        fresh: a new child for each case.
+    """
+    return {
+        "cases": cases,
+        "code": code,
+        "entry": entry,
+        "case_s": case_s,
+        "total_s": total_s,
+        "memory_bytes": memory_mb << 20,
+        "output_bytes": output_bytes,
+        "steps": steps,
+        "resume": resume,
+        "fresh": fresh,
+    }
+
+
+def start_strongest(levels: Sequence[str], **settings: object) -> tuple[Worker | None, dict[str, str]]:
+    """Start a worker at the first level that comes up and passes its canaries.
+
+    Args:
+        levels: levels in order of preference.
+        settings: further arguments of ``Worker``.
+
+    Returns:
+        The worker, None where no level held, and why each earlier level did not.
+    """
+    failures = {}
+    for level in levels:
+        try:
+            worker = Worker(level, **settings)
+            escaped = [] if level == UNSANDBOXED else worker.canaries()
+        except (WorkerError, ValueError) as error:
+            failures[level] = str(error)
+            continue
+        if not escaped:
+            return worker, failures
+        worker.close()
+        failures[level] = f"canaries failed: {'; '.join(escaped)}"
+    return None, failures
+
+
+def default_levels(allow_unsandboxed: bool) -> tuple[str, ...]:
+    """The ladder for this user: root skips the rung on which any path's stat() would be visible."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    levels = tuple(level for level in LADDER if not (root and level == "landlock+seccomp"))
+    return (*levels, UNSANDBOXED) if allow_unsandboxed else levels
+
+
+def _bubblewrap(readable: Sequence[str]) -> list[str]:
+    program = shutil.which("bwrap")
+    if not program:
+        raise WorkerError("bubblewrap is not installed")
+    command = [program, "--unshare-all", "--new-session", "--cap-drop", "ALL", "--clearenv", "--dev", "/dev"]
+    for name, value in _ENVIRONMENT.items():
+        command += ["--setenv", name, value]
+    command += ["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    for folder in ("/bin", "/lib", "/lib64"):
+        if Path(folder).is_symlink():
+            command += ["--symlink", str(Path(folder).readlink()), folder]
+        elif Path(folder).is_dir():
+            command += ["--ro-bind", folder, folder]
+    shown = [sys.base_prefix, *readable, *map(str, _INSIDE)]
+    for path in dict.fromkeys(os.path.realpath(path) for path in shown):
+        if not path.startswith("/usr/") and path != "/usr":
+            command += ["--ro-bind-try", path, path]
+    return [*command, "--chdir", "/"]
+
+
+def _end(process: subprocess.Popen, connection: socket.socket, owner: int) -> None:
+    connection.close()
+    if os.getpid() != owner:
+        process.returncode = 0  # a fork's copy: not its child to wait for
+        return
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stderr:
+        process.stderr.close()

@@ -1,0 +1,280 @@
+"""The process inside the sandbox: starts once, locks itself down, forks one child for each check.
+
+Runs as a script of its own, ``python -P -s -S _zygote.py``, never as a fork of the trainer, with an empty environment.
+Its file descriptor 0 is a socket to the driver; every message is a 4-byte length and JSON. The driver is trusted, the
+children are not: what a child writes is relayed line by line and never parsed here. Standard library only; its two
+neighbours ``_lockdown`` and ``values`` are loaded by path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import types
+from pathlib import Path
+
+RESULT = 3
+# Long, so a sentence and not a list: what a child may import where it may not open files.
+PREIMPORT = (
+    "abc array ast base64 binascii bisect calendar cmath collections collections.abc contextlib copy csv "
+    "dataclasses datetime decimal difflib encodings.ascii encodings.idna encodings.latin_1 enum fractions "
+    "functools graphlib hashlib heapq hmac html inspect io itertools json keyword locale math numbers operator "
+    "queue random re reprlib secrets statistics string stringprep struct textwrap timeit token tokenize "
+    "traceback types typing unicodedata uuid weakref zlib "
+)
+
+
+def _neighbour(name: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def receive(control: socket.socket) -> dict | None:
+    """Read one message; None where the driver has gone."""
+    head = _exactly(control, 4)
+    body = _exactly(control, struct.unpack("!I", head)[0]) if head else None
+    return json.loads(body) if body else None
+
+
+def _exactly(control: socket.socket, size: int) -> bytes | None:
+    parts = []
+    while size:
+        part = control.recv(min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def send(control: socket.socket, body: bytes) -> None:
+    """Write one message."""
+    control.sendall(struct.pack("!I", len(body)) + body)
+
+
+def describe(error: BaseException) -> str:
+    """One line about an exception, at most 300 characters, whatever its ``__str__`` does."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except BaseException:
+        text = type(error).__name__
+    return " ".join(text.split())[:300]
+
+
+def emit(line: dict) -> None:
+    """Send one result line from the child."""
+    body = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    while body:
+        body = body[os.write(RESULT, body) :]
+
+
+class Inside:
+    """What a child runs: one job, its cases in order, one result line for each."""
+
+    def __init__(self, values: types.ModuleType, target: object) -> None:
+        self.values, self.target = values, target
+
+    def run(self, job: dict, cases: list) -> None:
+        """Answer each case with ``{"v": tree}`` or ``{"e": sentence}``; code that does not load with ``{"c": ...}``."""
+        function = self.target
+        if job["code"] is not None:
+            try:
+                function = self._load(job)
+            except BaseException as error:
+                emit({"c": describe(error)})
+                return
+        for args, kwargs in cases:
+            try:
+                args, kwargs = self.values.decode(args), self.values.decode(kwargs)
+                if job.get("steps"):
+                    value, steps = self._counted(function, args, kwargs, job["steps"])
+                    emit({"v": self.values.encode(value), "n": steps})
+                else:
+                    emit({"v": self.values.encode(function(*args, **kwargs))})
+            except BaseException as error:
+                emit({"e": describe(error)})
+
+    def _load(self, job: dict) -> object:
+        # In sys.modules, because @dataclass under postponed annotations looks its module up there.
+        module = sys.modules["solution"] = types.ModuleType("solution")
+        exec(compile(job["code"], "<solution>", "exec", dont_inherit=True), module.__dict__)
+        if job["entry"] not in module.__dict__:
+            raise NameError(f"the code defines no {job['entry']!r}")
+        return module.__dict__[job["entry"]]
+
+    def _counted(self, function: object, args: list, kwargs: dict, most: int) -> tuple[object, int]:
+        """Call with every interpreter instruction counted; beyond ``most`` the child says so and ends."""
+        steps = 0
+
+        def trace(frame: types.FrameType, event: str, _: object) -> object:
+            nonlocal steps
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+            if event == "opcode":
+                steps += 1
+                if steps > most:
+                    sys.settrace(None)
+                    emit({"e": f"more than {most} interpreter steps", "n": steps})
+                    os._exit(0)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            sys.settrace(None)
+        return value, steps
+
+
+class Zygote:
+    """Serves jobs until the driver's end of the socket closes."""
+
+    def __init__(self, control: socket.socket, config: dict) -> None:
+        self.control, self.config = control, config
+        self.lockdown, values = _neighbour("_lockdown"), _neighbour("values")
+        self.program = b""
+        target = self._prepare()
+        self.inside = Inside(values, target)
+        self.null = os.open(os.devnull, os.O_RDWR)
+        self.abi = self._lock()
+        self.pid = os.getpid()
+
+    def _prepare(self) -> object:
+        sys.dont_write_bytecode = True
+        sys.path += self.config["path"]
+        for name in PREIMPORT.split():
+            importlib.import_module(name)
+        if not self.config["target"]:
+            return None
+        module, _, attribute = self.config["target"].partition(":")
+        target = getattr(importlib.import_module(module), attribute)
+        for args in self.config["warm"]:
+            target(*args)
+        return target
+
+    def _lock(self) -> int:
+        level = self.config["level"]
+        if level == "unsandboxed":
+            return 0
+        self.program = self.lockdown.filter_program(platform.machine(), "noopen" not in level)
+        self.lockdown.give_up_privileges()
+        return self.lockdown.landlock(self.config["readable"]) if "landlock" in level else 0
+
+    def serve(self) -> None:
+        """Answer every job with its result lines, one for each case."""
+        while job := receive(self.control):
+            send(self.control, b"\n".join(self.answer(job)))
+
+    def answer(self, job: dict) -> list[bytes]:
+        """Run a job's cases in as few children as it allows; a case without a line gets one that says why."""
+        cases, lines = job["cases"], []
+        end = time.monotonic() + job["total_s"]
+        while len(lines) < len(cases):
+            rest = cases[len(lines) : len(lines) + 1] if job["fresh"] else cases[len(lines) :]
+            got, why = self.check(job, rest, end)
+            lines += got
+            if len(got) == len(rest):
+                continue
+            note = json.dumps({"x": why}).encode()
+            goes_on = job["resume"] and time.monotonic() < end
+            lines += [note] * (1 if goes_on else len(cases) - len(lines))
+        return lines
+
+    def check(self, job: dict, cases: list, end: float) -> tuple[list[bytes], str]:
+        """Fork one child for some cases; return its lines and why it stopped."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            self._become_child(job, cases, reader, writer)
+        os.close(writer)
+        try:
+            lines, why = self._listen(reader, job, len(cases), end)
+        finally:
+            os.close(reader)
+            os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+        if why == "ended":
+            why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+        return lines, why
+
+    def _listen(self, reader: int, job: dict, wanted: int, end: float) -> tuple[list[bytes], str]:
+        poller = select.poll()
+        poller.register(reader, select.POLLIN)
+        poller.register(self.control, select.POLLIN)
+        lines, rest, room = [], b"", job["output_bytes"]
+        deadline = min(end, time.monotonic() + job["case_s"])
+        while len(lines) < wanted:
+            ready = poller.poll(max(0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                return lines, "timeout"
+            if any(number == self.control.fileno() for number, _ in ready):
+                return lines, "driver gone"
+            chunk = os.read(reader, 1 << 16)
+            if not chunk:
+                return lines, "ended"
+            room -= len(chunk)
+            if room < 0:
+                return lines, "output"
+            *whole, rest = (rest + chunk).split(b"\n")
+            if whole:
+                lines += whole
+                deadline = min(end, time.monotonic() + job["case_s"])
+        return lines[:wanted], ""
+
+    def _become_child(self, job: dict, cases: list, reader: int, writer: int) -> None:
+        try:
+            os.close(reader)
+            for number in (0, 1, 2):
+                os.dup2(self.null, number)
+            if writer != RESULT:
+                os.dup2(writer, RESULT)
+            os.closerange(RESULT + 1, 256)
+            seconds = int(job["total_s"]) + 1
+            if self.program:
+                self.lockdown.die_with_parent(self.pid)
+            self.lockdown.limit_resources(seconds, job["memory_bytes"])
+            if self.program:
+                self.lockdown.seccomp(self.program)
+            self.inside.run(job, cases)
+        except BaseException as error:
+            with contextlib.suppress(BaseException):
+                emit({"e": describe(error)})
+        finally:
+            os._exit(0)
+
+
+def main() -> None:
+    """Read the configuration, prepare, say hello, serve."""
+    control = socket.socket(fileno=0)
+    config = receive(control)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        zygote = Zygote(control, config)
+    except BaseException as error:
+        send(control, json.dumps({"error": describe(error)}).encode())
+        return
+    for number in (1, 2):
+        os.dup2(zygote.null, number)
+    gc.collect()
+    gc.freeze()
+    send(control, json.dumps({"landlock": zygote.abi, "python": platform.python_version()}).encode())
+    zygote.serve()
+
+
+if __name__ == "__main__":
+    main()

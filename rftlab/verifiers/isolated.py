@@ -1,0 +1,176 @@
+"""Library calls on hostile text, made in a locked-down process of their own.
+
+For parsers and scorers that need the main thread (math-verify's SIGALRM), may run for ever, may exhaust memory, or
+evaluate what they are given (several reasoning-gym scorers, sympy). The library is imported once in a new process,
+which then locks itself down as the code sandbox does (see ``sandbox``); each batch runs in a fork of it, and an item
+that overruns costs one kill and one fork, not a new import.
+
+Covered: nothing escapes into this process or the machine; one item cannot delay another by more than its limit; with
+``fresh`` one item cannot touch another's result. Not covered: a library that *evaluates* the text runs it beside its
+own verdict, so the text can forge the verdict of its own item. Check such text against an allow-list of characters
+first, or compare the value yourself.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rftlab.errors import RftlabError
+from rftlab.verifiers import values
+from rftlab.verifiers._worker import Worker, WorkerError, default_levels, make_job, start_strongest
+
+_BATCH = 200
+
+
+class IsolatedWorker:
+    """A function of a library, callable on hostile text from any thread.
+
+    The process starts on the first call (the library's import time) and is started again if it ends.
+
+    Args:
+        target: "module:function"; takes plain data and returns None, bool, int, float, str, bytes, lists, tuples or
+            dicts with text keys. It must live in an importable module, not in a notebook.
+        seconds: wall limit for one item.
+        memory_mb: address space of the process, in MiB, the library included.
+        fresh: a new fork for each item; needed where the library evaluates the text.
+        warm: argument lists the function is called with once, before the lock-down; they bring in what the library
+            imports late, which the levels named "noopen" need.
+        allow_unsandboxed: run with resource limits only where no level of isolation can be reached.
+        levels: levels to try, strongest first; by default the ladder of this machine.
+
+    Raises:
+        RftlabError: the target is not of the form "module:function".
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        seconds: float = 1.0,
+        memory_mb: int = 2048,
+        fresh: bool = False,
+        warm: Sequence[Sequence[Any]] = (),
+        allow_unsandboxed: bool = False,
+        levels: Sequence[str] | None = None,
+    ) -> None:
+        module, colon, function = target.partition(":")
+        if not (module and colon and function):
+            raise RftlabError(f"the isolated target {target!r} is not of the form 'module:function'; name both")
+        self.target, self.seconds, self.memory_mb, self.fresh = target, seconds, memory_mb, fresh
+        self._warm = [list(args) for args in warm]
+        self._levels = tuple(levels) if levels is not None else default_levels(allow_unsandboxed)
+        self._worker: Worker | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def level(self) -> str:
+        """The level of isolation in force; starts the process where it is not running."""
+        with self._lock:
+            return self._running().level
+
+    def map(self, items: Sequence[Sequence[Any]]) -> list[Any | None]:
+        """Call the function on each item's arguments.
+
+        Args:
+            items: positional arguments, one sequence for each call; plain data.
+
+        Returns:
+            The results in order; None where the call raised, overran its limit, crashed, or returned something that
+            is not plain data.
+
+        Raises:
+            RftlabError: no level of isolation can be reached, the library cannot be imported, or an argument is not
+                plain data.
+        """
+        return [result for result, _ in self.map_with_reasons(items)]
+
+    def map_with_reasons(self, items: Sequence[Sequence[Any]]) -> list[tuple[Any | None, str]]:
+        """As ``map``, each result with one sentence on what went wrong, "" where nothing did."""
+        try:
+            cases = [[values.encode(list(args)), ["d"]] for args in items]
+        except values.TreeError as error:
+            raise RftlabError(f"an argument for {self.target} cannot be sent to its process: {error}") from None
+        with self._lock:
+            lines = [line for i in range(0, len(cases), _BATCH) for line in self._ask(cases[i : i + _BATCH])]
+        return [_read(line) for line in lines]
+
+    def close(self) -> None:
+        """End the process; the next call starts a new one."""
+        with self._lock:
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
+
+    def _ask(self, cases: list) -> list[bytes]:
+        job = make_job(
+            cases,
+            case_s=self.seconds,
+            total_s=self.seconds * len(cases) + 5.0,
+            memory_mb=self.memory_mb,
+            resume=True,
+            fresh=self.fresh,
+        )
+        for _ in range(2):
+            try:
+                return self._running().ask(job)
+            except WorkerError as error:
+                reason = error
+        return [json.dumps({"x": str(reason)}).encode()] * len(cases)
+
+    def _running(self) -> Worker:
+        worker = self._worker
+        if worker is None or worker.owner != os.getpid() or not worker.close.alive:
+            settings = {"target": self.target, "warm": self._warm, **_imports(self.target.partition(":")[0])}
+            worker, failures = start_strongest(self._levels, **settings)
+            if worker is None:
+                reasons = "; ".join(f"{level}: {why}" for level, why in failures.items())
+                raise RftlabError(
+                    f"{self.target} cannot be isolated on this machine ({reasons}); mend one of these, or accept the "
+                    "risk by name with allow_unsandboxed=True"
+                )
+            self._worker = worker
+        return worker
+
+
+@functools.cache
+def shared(target: str, *, seconds: float = 1.0, fresh: bool = False, memory_mb: int = 2048) -> IsolatedWorker:
+    """The process-wide worker of a target; every verifier that asks alike gets the same one."""
+    return IsolatedWorker(target, seconds=seconds, fresh=fresh, memory_mb=memory_mb)
+
+
+def _read(line: bytes) -> tuple[Any | None, str]:
+    try:
+        message = json.loads(line)
+        if "v" in message:
+            return values.decode(message["v"], hostile=True), ""
+        return None, str(message.get("x") or message.get("e"))
+    except values.TreeError as error:
+        return None, f"the result was dropped: {error}"
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        return None, "the answer of the isolated process cannot be read"
+
+
+def _imports(module: str) -> dict[str, list[str]]:
+    """Where the process imports from, and what of the file system it may read: libraries, and the target's package."""
+    top = module.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise RftlabError(f"the isolated target's module {top!r} is not on the import path; install it")
+    own = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location else ())]
+    path = [entry for entry in sys.path if entry and Path(entry).is_dir()]
+    libraries = [entry for entry in path if Path(entry).name in ("site-packages", "dist-packages")]
+    parents = {str(Path(folder).parent) for folder in own}
+    kept = [entry for entry in path if entry in libraries] + sorted(parents - set(libraries))
+    system = ["/usr/lib", "/lib", "/lib64", "/usr/lib64", str(Path(sys.base_prefix, "lib"))]
+    return {"path": kept, "readable": [*libraries, *own, *system]}
