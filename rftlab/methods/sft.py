@@ -1,0 +1,92 @@
+"""Supervised fine-tuning on labelled completions, by TRL's SFTTrainer.
+
+With chain-of-thought a completion is rationale and answer, without it the answer alone; the loss is on the completion
+only. Examples are tokenised here, with the very prompt tokens that evaluation uses, so that no tokenizer merges across
+the border between prompt and completion.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from datasets import Dataset
+from pydantic import Field
+from trl import SFTConfig, SFTTrainer
+
+from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
+from rftlab.models import Policy
+from rftlab.tasks.base import Example
+
+
+class SFTSettings(Settings):
+    """Settings of `sft`, by TRL's names."""
+
+    per_device_train_batch_size: int = Field(16, ge=1, description="examples a step (at most as many as labels)")
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    loss_type: Literal["nll", "dft"] = "nll"
+
+
+class SFT:
+    """Supervised fine-tuning (TRL SFTTrainer)."""
+
+    Settings: ClassVar[type[Settings]] = SFTSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    ladder = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(3e-4, 1e-4, 1e-3, 3e-5))
+    card = (
+        "Idea: raise the likelihood of labelled completions; it teaches what the labels show and nothing else.\n"
+        "Objective: minimise -sum_t log pi(y_t | x, y_<t) over completion tokens, averaged over the batch.\n"
+        "Settings: batch 16, linear decay, no weight decay; LoRA rate 1e-3 (ten times that of full fine-tuning).\n"
+        "When: labels are many or the skill is missing in the base; no verifier is needed.\n"
+        "What goes wrong: with few labels train accuracy nears 100 % while test accuracy stalls or falls (watch the\n"
+        "generalisation gap); without rationales it unlearns reasoning the base had."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Train on the labels until the budget is spent."""
+        settings: SFTSettings = run.settings
+        rows = [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train]
+        with quiet_trainer() as scratch:
+            arguments = SFTConfig(
+                **common_arguments(
+                    run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps
+                ),
+                per_device_train_batch_size=min(settings.per_device_train_batch_size, len(rows)),
+                gradient_accumulation_steps=settings.gradient_accumulation_steps,
+                weight_decay=settings.weight_decay,
+                loss_type=settings.loss_type,
+                max_length=None,
+                dataset_kwargs={"skip_prepare_dataset": True},
+            )
+            trainer = _CountingTrainer(
+                model=run.policy.model,
+                args=arguments,
+                train_dataset=Dataset.from_list(rows),
+                processing_class=run.policy.tokenizer,
+                callbacks=[MonitorCallback(run, {"loss": "train/loss", "mean_token_accuracy": "train/token_accuracy"})],
+            )
+            trainer.run = run
+            finish(trainer, run)
+
+
+class _CountingTrainer(SFTTrainer):
+    """SFTTrainer that reports the tokens of each batch."""
+
+    run: TrainingRun
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        self.run.monitor.trained(int(inputs["attention_mask"].sum()))
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+
+def tokenise(policy: Policy, example: Example, *, cot: bool) -> dict[str, list[int]]:
+    """`input_ids` and `labels` of one labelled example; prompt tokens carry the label -100.
+
+    Raises:
+        RftlabError: ``cot`` and the example has no rationale.
+    """
+    prompt = policy.encode_prompt(policy.prompt_text(example, cot=cot))
+    completion = policy.encode_completion(example, cot=cot)
+    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}

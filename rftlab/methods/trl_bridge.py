@@ -1,0 +1,92 @@
+"""What every TRL trainer here shares: the arguments of a quiet, reproducible run, and a callback to the monitor."""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from rftlab.methods.base import TrainingRun
+
+# Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
+_FAR = 1_000_000
+
+
+def common_arguments(run: TrainingRun, output_dir: str, *, scheduler: str, warmup_steps: int) -> dict[str, Any]:
+    """Arguments shared by SFTConfig and GRPOConfig.
+
+    A linear decay needs to know its end; where the budget is not counted in steps the rate is constant instead.
+    """
+    steps = run.monitor.steps_left
+    on_gpu = run.policy.device.type == "cuda"
+    return {
+        "output_dir": output_dir,
+        "max_steps": _FAR if steps is None else max(steps, 1),
+        "learning_rate": run.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup" if steps is None else scheduler,
+        "warmup_steps": warmup_steps,
+        "seed": run.cell.seed_data,
+        "data_seed": run.cell.seed_data,
+        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
+        "use_cpu": not on_gpu,
+        "gradient_checkpointing": False,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+class MonitorCallback(TrainerCallback):
+    """Tells the monitor of each optimiser step and stops the trainer when the budget is spent.
+
+    Args:
+        run: whose monitor is told.
+        names: trainer's log name -> trace name, e.g. {"loss": "train/loss"}.
+    """
+
+    def __init__(self, run: TrainingRun, names: dict[str, str]) -> None:
+        self._run, self._names = run, names
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Pass the step's metrics on; logging happens once a step, after the update."""
+        logs = kwargs.get("logs") or {}
+        if "train_runtime" in logs:
+            return control
+        metrics = {name: float(logs[key]) for key, name in self._names.items() if key in logs}
+        if self._run.monitor.step(metrics):
+            control.should_training_stop = True
+        return control
+
+
+@contextlib.contextmanager
+def quiet_trainer() -> Iterator[str]:
+    """A scratch output folder (nothing is saved in it) and silence from the libraries' notices."""
+    loggers = [logging.getLogger(name) for name in ("transformers", "trl", "accelerate")]
+    levels = [logger.level for logger in loggers]
+    with tempfile.TemporaryDirectory(prefix="rftlab-") as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield scratch
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def finish(trainer: Any, run: TrainingRun) -> None:
+    """Train, and leave the policy in eval mode without the trainer's hooks."""
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    trainer.train()
+    run.policy.model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    run.policy.model.eval()

@@ -1,0 +1,148 @@
+"""Base model, tokenizer and adapter as one value: the policy that methods train and evaluation asks."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, set_seed
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.hub import locate
+from rftlab.tasks.base import Example
+from rftlab.tasks.template import TEMPLATES, Template
+
+
+@dataclass
+class Policy:
+    """A causal language model being tuned, with everything needed to ask it.
+
+    Attributes:
+        model: a PeftModel (LoRA) or the plain model (full fine-tuning).
+        tokenizer: its tokenizer; padding and end-of-sequence tokens are set.
+        template: words around prompt and answer.
+        base_hash: 12 hex digits that identify the base weights.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    template: Template
+    base_hash: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Token ids that end a completion."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return tuple({int(i) for i in [*ids, self.tokenizer.eos_token_id] if i is not None})
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the base that take part in every token's forward pass."""
+        return sum(p.numel() for name, p in self.model.named_parameters() if "lora_" not in name)
+
+    @property
+    def trained_parameters(self) -> int:
+        """Weights that training changes."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def prompt_text(self, example: Example, *, cot: bool) -> str:
+        """The whole text put to the model, chat template applied where the tokenizer has one."""
+        text = self.template.prompt(example, cot=cot)
+        if not self.tokenizer.chat_template:
+            return text
+        return str(
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+            )
+        )
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Token ids of a prompt text; a chat template already wrote the beginning-of-sequence token."""
+        return list(self.tokenizer(text, add_special_tokens=not self.tokenizer.chat_template)["input_ids"])
+
+    def encode_completion(self, example: Example, *, cot: bool) -> list[int]:
+        """Token ids of the labelled completion, end-of-sequence token included."""
+        text = self.template.completion(example, cot=cot)
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [*ids, int(self.tokenizer.eos_token_id)]
+
+    def decode(self, completion_ids: Sequence[int]) -> str:
+        """Text of a completion, special tokens dropped, spaces untouched."""
+        return str(
+            self.tokenizer.decode(completion_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+
+    @contextlib.contextmanager
+    def as_base(self) -> Iterator[Any]:
+        """The untrained base behind a LoRA policy.
+
+        Raises:
+            RftlabError: full fine-tuning overwrote the base weights.
+        """
+        if not isinstance(self.model, PeftModel):
+            raise RftlabError("full fine-tuning keeps no base beside the policy; load one with load_policy")
+        with self.model.disable_adapter():
+            yield self.model
+
+
+def load_policy(cell: Cell) -> Policy:
+    """Base, tokenizer and a freshly initialised adapter (`seed_init`); bf16 on a GPU that has it, fp32 on CPU.
+
+    Raises:
+        RftlabError: the model cannot be found or loaded, or the adapter does not fit it.
+    """
+    where = locate(cell.model)
+    cuda = torch.cuda.is_available()
+    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RftlabError(f"model {cell.model!r} cannot be loaded: {reason}; give a local directory") from error
+    if tokenizer.eos_token_id is None:
+        raise RftlabError(f"model {cell.model!r}: its tokenizer has no end-of-sequence token, so completions never end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    set_seed(cell.seed_init)
+    if cell.adapter.kind == "lora":
+        model = get_peft_model(model, _lora_config(cell), autocast_adapter_dtype=True)
+    model.to("cuda" if cuda else "cpu").eval()
+    template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
+    return Policy(model, tokenizer, template, _base_hash(where, model))
+
+
+def _lora_config(cell: Cell) -> LoraConfig:
+    targets: str | list[str] = cell.adapter.target_modules
+    if targets != "all-linear":
+        targets = [name.strip() for name in str(targets).split(",")]
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=cell.adapter.r,
+        lora_alpha=cell.adapter.alpha,
+        lora_dropout=cell.adapter.dropout,
+        target_modules=targets,
+    )
+
+
+def _base_hash(where: str, model: Any) -> str:
+    """Of the weight files for a local directory, of the hub's commit otherwise."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(where).glob("*.safetensors")) if Path(where).is_dir() else []:
+        with file.open("rb") as weights:
+            digest.update(hashlib.file_digest(weights, "sha256").digest())
+    digest.update(str(getattr(model.config, "_commit_hash", None)).encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,184 @@
+"""Fast sampling from a policy, with the log-probabilities of what was sampled.
+
+`generate` of transformers prefills every copy of a prompt and carries finished rows to the end of the batch. Here each
+distinct prompt is prefilled once, its keys and values are shared out to its samples, and rows that have ended are
+dropped. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from rftlab.models import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One sampled completion.
+
+    Attributes:
+        prompt_ids: tokens of the prompt.
+        completion_ids: tokens of the completion, the end-of-sequence token included if it came.
+        logprobs: natural log-probability of each completion token under the distribution it was drawn from (nats).
+        truncated: the cap was reached before an end-of-sequence token.
+    """
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    logprobs: list[float]
+    truncated: bool
+
+
+@torch.no_grad()
+def sample(
+    policy: Policy,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    generator: torch.Generator | None = None,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    greedy: bool = False,
+    batch_size: int = 256,
+) -> list[Rollout]:
+    """Completions of tokenised prompts, one per entry, in order; equal prompts share one prefill.
+
+    Args:
+        policy: asked as it is; its model is put into eval mode and left in the mode it was found in.
+        prompts: token ids; repeat a prompt to draw several completions of it.
+        max_new_tokens: completion cap in tokens.
+        generator: source of randomness, on the policy's device; needed unless ``greedy``.
+        temperature: divides the logits.
+        top_p: nucleus mass kept.
+        greedy: take the most likely token; log-probabilities are then those at temperature 1.
+        batch_size: rows decoded at once. Prompts of like length are batched together.
+    """
+    by_length = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), tuple(prompts[i]), i))
+    rollouts: dict[int, Rollout] = {}
+    was_training = policy.model.training
+    policy.model.eval()
+    draw = _Draw(generator, temperature, top_p, greedy)
+    try:
+        for start in range(0, len(by_length), batch_size):
+            rows = by_length[start : start + batch_size]
+            batch = [list(prompts[i]) for i in rows]
+            for i, rollout in zip(rows, _decode_batch(policy, batch, max_new_tokens, draw), strict=True):
+                rollouts[i] = rollout
+    finally:
+        policy.model.train(was_training)
+    return [rollouts[i] for i in range(len(prompts))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    generator: torch.Generator | None
+    temperature: float
+    top_p: float
+    greedy: bool
+
+    def __call__(self, logits_B_V: Tensor) -> tuple[Tensor, Tensor]:
+        """Next token (B,) and its log-probability (B,)."""
+        logits_B_V = logits_B_V.float()
+        if self.greedy:
+            token_B = logits_B_V.argmax(-1)
+            return token_B, logits_B_V.log_softmax(-1).gather(-1, token_B[:, None])[:, 0]
+        logprobs_B_V = (logits_B_V / self.temperature).log_softmax(-1)
+        if self.top_p < 1:
+            logprobs_B_V = _nucleus(logprobs_B_V, self.top_p)
+        token_B = torch.multinomial(logprobs_B_V.exp(), 1, generator=self.generator)[:, 0]
+        return token_B, logprobs_B_V.gather(-1, token_B[:, None])[:, 0]
+
+
+def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
+    """Renormalise on the smallest set of tokens whose mass reaches ``top_p`` (Holtzman et al. 2020)."""
+    ordered, index = logprobs_B_V.sort(-1, descending=True)
+    mass_before = ordered.exp().cumsum(-1) - ordered.exp()
+    kept = torch.empty_like(logprobs_B_V).scatter_(-1, index, ordered.masked_fill(mass_before >= top_p, -torch.inf))
+    return kept.log_softmax(-1)
+
+
+def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int, draw: _Draw) -> list[Rollout]:
+    device, pad = policy.device, policy.tokenizer.pad_token_id
+    distinct = list(dict.fromkeys(map(tuple, prompts)))
+    width = max(map(len, distinct))
+    ids_P_S = torch.tensor([[pad] * (width - len(p)) + list(p) for p in distinct], device=device)
+    mask_P_S = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct], device=device)
+    position_of = {prompt: i for i, prompt in enumerate(distinct)}
+    copy_B = torch.tensor([position_of[tuple(p)] for p in prompts], device=device)
+
+    cache = DynamicCache(config=policy.model.config)
+    positions = (mask_P_S.cumsum(-1) - 1).clamp(min=0)
+    out = policy.model(
+        input_ids=ids_P_S, attention_mask=mask_P_S, position_ids=positions, past_key_values=cache, use_cache=True,
+        logits_to_keep=1,
+    )  # fmt: skip
+    logits_B_V = out.logits[:, -1][copy_B]
+    if len(distinct) < len(prompts):
+        cache.batch_select_indices(copy_B)
+    mask_B_S, position_B = mask_P_S[copy_B], positions[copy_B, -1]
+
+    eos = torch.tensor(policy.eos_ids, device=device)
+    tokens_T, logprobs_T, rows_T = [], [], []
+    row_B = torch.arange(len(prompts), device=device)
+    for step in range(max_new_tokens):
+        token_B, logprob_B = draw(logits_B_V)
+        tokens_T.append(token_B)
+        logprobs_T.append(logprob_B)
+        rows_T.append(row_B)
+        alive = ~torch.isin(token_B, eos)
+        left = int(alive.sum())
+        if left == 0 or step == max_new_tokens - 1:
+            break
+        if left < len(token_B):
+            keep = alive.nonzero()[:, 0]
+            cache.batch_select_indices(keep)
+            token_B, row_B, mask_B_S, position_B = token_B[keep], row_B[keep], mask_B_S[keep], position_B[keep]
+        mask_B_S = torch.cat([mask_B_S, mask_B_S.new_ones(len(row_B), 1)], -1)
+        position_B = position_B + 1
+        logits_B_V = policy.model(
+            input_ids=token_B[:, None], attention_mask=mask_B_S, position_ids=position_B[:, None],
+            past_key_values=cache, use_cache=True,
+        ).logits[:, -1]  # fmt: skip
+
+    ended = set(policy.eos_ids)
+    completions: list[list[int]] = [[] for _ in prompts]
+    logprobs: list[list[float]] = [[] for _ in prompts]
+    for rows, tokens, values in zip(rows_T, tokens_T, logprobs_T, strict=True):
+        for row, token, value in zip(rows.tolist(), tokens.tolist(), values.tolist(), strict=True):
+            completions[row].append(token)
+            logprobs[row].append(value)
+    return [
+        Rollout(prompt, completion, values, truncated=completion[-1] not in ended)
+        for prompt, completion, values in zip(prompts, completions, logprobs, strict=True)
+    ]
+
+
+def completion_logprobs(
+    model: Any, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float = 1.0, batch_size: int = 64
+) -> list[Tensor]:
+    """Log-probability of each completion token under ``model``, one tensor (T,) in nats per rollout.
+
+    Gradients flow if they are enabled. Empty completions cannot occur: a rollout has at least one token.
+    """
+    logprobs: list[Tensor] = []
+    device = next(model.parameters()).device
+    for start in range(0, len(rollouts), batch_size):
+        batch = rollouts[start : start + batch_size]
+        sequences = [r.prompt_ids + r.completion_ids for r in batch]
+        width = max(map(len, sequences))
+        ids_B_S = torch.tensor([s + [pad_id] * (width - len(s)) for s in sequences], device=device)
+        mask_B_S = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sequences], device=device)
+        longest = max(width - len(r.prompt_ids) for r in batch)
+        logits_B_T_V = model(input_ids=ids_B_S, attention_mask=mask_B_S, logits_to_keep=longest + 1).logits[:, :-1]
+        all_B_T_V = (logits_B_T_V.float() / temperature).log_softmax(-1)
+        targets_B_T = ids_B_S[:, -all_B_T_V.shape[1] :]
+        chosen_B_T = all_B_T_V.gather(-1, targets_B_T[..., None])[..., 0]
+        offset = width - chosen_B_T.shape[1]
+        for row, rollout in enumerate(batch):
+            first = len(rollout.prompt_ids) - offset
+            logprobs.append(chosen_B_T[row, first : first + len(rollout.completion_ids)])
+    return logprobs
