@@ -26,6 +26,7 @@ class Entry:
         variants: the names allowed after a slash (`arithmetic/word`); ("*",) leaves the check to the target.
         notebook: methods only; the notebook a grid executes for it.
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
+        needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
     """
 
     target: str
@@ -33,6 +34,7 @@ class Entry:
     variants: tuple[str, ...] = ()
     notebook: str = ""
     uses_labels: bool = True
+    needs_rationales: bool = False
 
 
 TASKS: Mapping[str, Entry] = {
@@ -58,7 +60,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb",
+        notebook="10_sft.ipynb", needs_rationales=True,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
@@ -66,7 +68,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", needs_rationales=True,
     ),
 }  # fmt: skip
 

@@ -1,0 +1,160 @@
+"""Grid: a YAML file of parameter values and lists to sweep, read into cells; every mistake is named with its line.
+
+    name: demo                                   # default: the file's name
+    defaults: {model: tiny-base, labels: 50}     # one line of defaults
+    method: [base, sft, grpo]                    # a list is swept; fields are dotted (`budget.amount`) or nested
+    seed: [0, 1, 2]
+    include:                                     # further cells, each on top of the defaults
+      - {method: grpo, preset: deepseek, seed: [0, 1, 2]}
+    overrides:                                   # another value for the cells that match
+      - {when: {method: grpo}, set: {budget.amount: 60}}
+    exclude:                                     # cells that match are left out, after the overrides
+      - {method: sft, labels: [10, 30]}
+
+A field whose own value is a list (`tuning.learning_rates`) is swept by a list of lists; settings are values, and swept
+by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). Relative paths are relative to the file.
+Fields a method does not use (the label budget of the untrained base) are levelled, so that its cells are run once.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml.comments import CommentedMap
+
+from rftlab import record
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.grid_yaml import RESERVED, Axes, GridFile
+from rftlab.registry import METHODS, find
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells to run together, in order, each once.
+
+    Attributes:
+        name: names the results folder.
+        cells: unique by id.
+        path: the file it was read from, None if it was made in code.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    path: Path | None = None
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Grid":
+        """Grid from a YAML file.
+
+        Raises:
+            RftlabError: no such file, not YAML, an unknown parameter or name, a value out of range, or no cell at all;
+                the sentence begins with file and line.
+        """
+        file = GridFile(Path(path))
+        return cls(file.name, tuple(_read_cells(file)), file.path)
+
+    @property
+    def variants(self) -> int:
+        """Number of cells, not counting seeds."""
+        seeds = {"seed", "seed_data", "seed_init", "seed_sampling"}
+        return len({str({k: v for k, v in cell.flat().items() if k not in seeds}) for cell in self.cells})
+
+    def split(self, results: Path) -> tuple[list[Cell], list[Cell]]:
+        """Cells that have a readable record of theirs in ``results``, and cells that have none."""
+        done: list[Cell] = []
+        left: list[Cell] = []
+        for cell in self.cells:
+            (done if is_done(cell, results) else left).append(cell)
+        return done, left
+
+
+def is_done(cell: Cell, results: Path) -> bool:
+    """True if ``results`` holds this cell's record and it can be read."""
+    try:
+        found = record.read(record.cells_dir(results) / cell.id)
+    except (RftlabError, OSError):
+        return False
+    return found is not None and found.id == cell.id
+
+
+class _Override(NamedTuple):
+    when: Axes
+    values: dict[str, Any]
+
+
+def _read_cells(file: GridFile) -> list[Cell]:
+    defaults = file.axes(file.mapping(file.document, "defaults"))
+    swept = file.axes(file.document, skip=RESERVED)
+    overrides = [_override(file, entry) for entry in file.entries("overrides")]
+    excluded = [file.axes(entry) for entry in file.entries("exclude")]
+    blocks = [{**defaults, **file.axes(entry)} for entry in file.entries("include")]
+    if swept or not blocks:
+        blocks.insert(0, {**defaults, **swept})
+    cells: dict[str, Cell] = {}
+    for block in blocks:
+        for cell in _product(file, block, overrides):
+            if not any(_matches(cell, rule) for rule in excluded):
+                level = _levelled(cell)
+                cells.setdefault(level.id, level)
+    if not cells:
+        file.fail(1, "every cell is excluded; remove an entry of exclude")
+    return list(cells.values())
+
+
+def _override(file: GridFile, entry: CommentedMap) -> _Override:
+    line = entry.lc.line + 1
+    if set(entry) != {"when", "set"}:
+        file.fail(line, "an override has exactly the keys when and set")
+    values = file.axes(file.mapping(entry, "set"))
+    for name, options in values.items():
+        if len(options) > 1:
+            file.fail(options[0].line, f"set gives {name} one value, not a list")
+    return _Override(file.axes(file.mapping(entry, "when")), {name: v[0].value for name, v in values.items()})
+
+
+def _product(file: GridFile, axes: Axes, overrides: list[_Override]) -> Iterator[Cell]:
+    for combination in itertools.product(*axes.values()):
+        values = {name: located.value for name, located in zip(axes, combination, strict=True)}
+        try:
+            cell = Cell.make(values)
+            for override in overrides:
+                if _matches(cell, override.when):
+                    values = {**values, **override.values}
+                    cell = Cell.make(values)
+        except RftlabError as error:
+            file.fail(min((located.line for located in combination), default=1), str(error))
+        yield cell
+
+
+def _matches(cell: Cell, rule: Axes) -> bool:
+    values = cell.model_dump(mode="json")
+    return all(any(_same(_walk(values, name), each.value) for each in options) for name, options in rule.items())
+
+
+def _walk(values: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def _same(actual: Any, wanted: Any) -> bool:
+    if isinstance(actual, Mapping) and isinstance(wanted, Mapping):
+        return all(key in actual and _same(actual[key], value) for key, value in wanted.items())
+    return bool(actual == wanted)
+
+
+@cache
+def _level_values() -> dict[str, Any]:
+    trained = ("labels", "preset", "settings", "budget.", "tuning.")
+    return {name: value for name, value in Cell.make({}).flat().items() if name.startswith(trained)} | {"labels": 0}
+
+
+def _levelled(cell: Cell) -> Cell:
+    """The cell with defaults for what its method does not use, so that equal runs have equal ids."""
+    if find(METHODS, cell.method, "method")[0].uses_labels:
+        return cell
+    return Cell.make({**cell.flat(), **_level_values(), "cot": cell.cot_eval})

@@ -1,0 +1,183 @@
+"""The YAML side of a grid: parameters, the values each is swept over, and the line every one of them stands on."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
+
+from rftlab.cell import Cell, parameter_names
+from rftlab.errors import RftlabError
+from rftlab.registry import METHODS, TASKS, VERIFIERS, find
+
+RESERVED = ("name", "defaults", "include", "exclude", "overrides")
+SETTINGS = ("task_settings", "verifier_settings", "settings")
+LIST_VALUED = ("tuning.learning_rates",)
+_REGISTRIES = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
+_GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_PATH_SETTING = re.compile(r"task_settings\.(\w+_)?path")
+_DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+
+
+class Located(NamedTuple):
+    """A plain value and the line of the file it stands on."""
+
+    value: Any
+    line: int
+
+
+# Dotted parameter name -> the values it is swept over.
+Axes = dict[str, list[Located]]
+
+
+class GridFile:
+    """One grid file, parsed; whatever is asked of it has passed a cell's own checks, with its paths made absolute.
+
+    Raises:
+        RftlabError: the file cannot be read, or is not a YAML mapping.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = path.resolve().parent
+        self.document = self._parsed()
+
+    @property
+    def name(self) -> str:
+        """The grid's name, fit to name a folder; the file's stem by default."""
+        name = self.document.get("name", self.path.stem)
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            line = _line(self.document, "name") if "name" in self.document else 1
+            self.fail(line, f"the name {name!r} cannot name a folder; use letters, digits, dots, dashes, underscores")
+        return name
+
+    def mapping(self, parent: CommentedMap, key: str) -> CommentedMap:
+        """The mapping below ``key``, empty if there is none."""
+        value = parent.get(key)
+        if value is None:
+            return CommentedMap()
+        if not isinstance(value, CommentedMap):
+            self.fail(_line(parent, key), f"{key} is a mapping of parameters to values, such as {{labels: 50}}")
+        return value
+
+    def entries(self, key: str) -> list[CommentedMap]:
+        """The list of mappings below a reserved word, empty if there is none."""
+        value = self.document.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, CommentedSeq) or not all(isinstance(entry, CommentedMap) and entry for entry in value):
+            self.fail(_line(self.document, key), f"{key} is a list of mappings, one after each dash")
+        return list(value)
+
+    def axes(self, mapping: CommentedMap, *, skip: tuple[str, ...] = (), prefix: str = "") -> Axes:
+        """The parameters of a mapping with the values each is swept over.
+
+        Raises:
+            RftlabError: an unknown parameter, task, verifier or method; a value of the wrong type or out of range.
+        """
+        axes: Axes = {}
+        for key, node in mapping.items():
+            if key in skip:
+                continue
+            name, line = f"{prefix}{key}", _line(mapping, key)
+            self._check_name(name, line)
+            if not prefix and key in _GROUPS and isinstance(node, CommentedMap):
+                inner = self.axes(node, prefix=f"{key}.")
+            else:
+                inner = {name: [self._checked(name, each) for each in self._options(name, node, line)]}
+            for twice in axes.keys() & inner.keys():
+                self.fail(line, f"{twice} is given twice")
+            axes |= inner
+        return axes
+
+    def fail(self, line: int, problem: str) -> NoReturn:
+        """Raise an RftlabError that names file and line."""
+        raise RftlabError(f"{self.path} line {line}: {problem}")
+
+    def _parsed(self) -> CommentedMap:
+        try:
+            document = YAML().load(self.path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RftlabError(f"cannot read the grid {self.path}: {error.strerror}; give a YAML file") from None
+        except UnicodeDecodeError:
+            raise RftlabError(f"{self.path} is not a text file in UTF-8; give a YAML file") from None
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = str(error.problem or error.context).splitlines()[0]
+            self.fail(mark.line + 1 if mark else 1, f"not valid YAML: {problem}")
+        if not isinstance(document, CommentedMap) or not document:
+            self.fail(1, "a grid is a mapping of parameters to values or lists, such as `method: [sft, grpo]`")
+        return document
+
+    def _options(self, name: str, node: Any, line: int) -> Iterator[Located]:
+        swept = isinstance(node, CommentedSeq)
+        if name in LIST_VALUED:
+            swept = swept and any(isinstance(each, CommentedSeq) for each in node)
+        if not swept:
+            yield Located(self._plain(node, line), line)
+            return
+        if not node:
+            self.fail(line, f"{name} has an empty list; give it at least one value")
+        for index, each in enumerate(node):
+            yield Located(self._plain(each, line), _line(node, index))
+
+    def _check_name(self, name: str, line: int) -> None:
+        known = [*parameter_names().values(), *_GROUPS]
+        if name in known or name.partition(".")[0] in SETTINGS:
+            return
+        near = difflib.get_close_matches(name, [*known, *RESERVED], n=3, cutoff=0.6)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `rftlab parameters` for all of them"
+        self.fail(line, f"unknown parameter {name!r}; {hint}")
+
+    def _checked(self, name: str, located: Located) -> Located:
+        value = self._absolute(name, located.value)
+        try:
+            Cell.make({name: value})
+            if name in _REGISTRIES and value:
+                find(_REGISTRIES[name], value, name)
+        except RftlabError as error:
+            self.fail(located.line, str(error))
+        if name in _REGISTRIES and ".py:" in value and not Path(value.rpartition(":")[0]).is_file():
+            self.fail(located.line, f"there is no file {value.rpartition(':')[0]}; give path/to/module.py:function")
+        return Located(value, located.line)
+
+    def _absolute(self, name: str, value: Any) -> Any:
+        if name == "task_settings" and isinstance(value, dict):
+            return {key: self._absolute(f"task_settings.{key}", each) for key, each in value.items()}
+        if not isinstance(value, str) or not value:
+            return value
+        if name in _REGISTRIES and ".py:" in value:
+            file, _, attribute = value.rpartition(":")
+            return f"{self._resolved(file)}:{attribute}"
+        if name != "model" and not _PATH_SETTING.fullmatch(name):
+            return value
+        looks_local = value.startswith((".", "~", "/")) or (name != "model" and value.endswith(_DATA_SUFFIXES))
+        if looks_local or ("/" in value and self._resolved(value).exists()):
+            return str(self._resolved(value))
+        return value
+
+    def _resolved(self, path: str) -> Path:
+        return (self._folder / Path(path).expanduser()).resolve()
+
+    def _plain(self, node: Any, line: int) -> Any:
+        """The node as plain Python values: ruamel's own number and text classes would change the cell's JSON."""
+        if isinstance(node, TaggedScalar):
+            self.fail(line, f"YAML tags ({node.tag.value}) are not used in a grid")
+        if isinstance(node, Mapping):
+            return {str(key): self._plain(each, line) for key, each in node.items()}
+        if isinstance(node, list):
+            return [self._plain(each, line) for each in node]
+        if isinstance(node, bool | ScalarBoolean):
+            return bool(node)
+        kind = next((kind for kind in (int, float, str) if isinstance(node, kind)), None)
+        return node if kind is None else kind(node)
+
+
+def _line(node: CommentedMap | CommentedSeq, key: Any) -> int:
+    return int((node.lc.data or {}).get(key, [node.lc.line])[0]) + 1

@@ -1,0 +1,104 @@
+"""What stops a grid before anything is run or written."""
+
+import json
+import subprocess
+
+import pytest
+
+from rftlab import preflight
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+
+TASK = """
+from rftlab.tasks.base import Example, Task
+
+LOADED = []
+
+def make(n=20, leak=False, gold="{i}", rationale=None, verifier="exact"):
+    LOADED.append(1)
+    train = [Example(f"a{i}", f"say {i}", gold.format(i=i), rationale) for i in range(n)]
+    test = [Example(f"b{i}", f"say {i + (0 if leak else 1000)}", str(i)) for i in range(5)]
+    return Task("mine", "card", tuple(train), tuple(test), verifier=verifier)
+"""
+
+
+@pytest.fixture
+def cell(tmp_path):
+    (tmp_path / "mine.py").write_text(TASK)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+
+    def make(**values) -> Cell:
+        base = {"task": f"{tmp_path}/mine.py:make", "model": str(tmp_path / "model"), "method": "grpo", "labels": 10}
+        return Cell.make({**base, **values})
+
+    return make
+
+
+def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
+    preflight.check([cell(seed=s, labels=n) for s in range(3) for n in (5, 20)])
+    import sys
+
+    assert len(sys.modules["rftlab_user_mine"].LOADED) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"labels": 21}, "has 20 training examples, fewer than labels=21"),
+        ({"labels": 0}, "needs labels >= 1"),
+        ({"labels": 1, "tuning.trials": 2}, "needs? labels >= 2"),
+        ({"task_settings": {"leak": True}}, "is also in the training part"),
+        ({"task_settings": {"nn": 3}}, "does not take these settings"),
+        ({"task_settings": {"gold": ""}}, "the reward 0, not 1"),
+        ({"verifier_settings": {"strictness": 3}}, "does not take these settings"),
+        ({"method": "sft"}, "trains on rationales, but example a.* has none"),
+        ({"method": "sft+grpo"}, "trains on rationales"),
+        ({"model": "/nowhere/at/all"}, "nowhere"),
+        ({"model": "nonsense"}, "nonsense"),
+    ],
+)
+def test_a_problem_is_one_sentence(cell, values, says):
+    with pytest.raises(RftlabError, match=says) as caught:
+        preflight.check([cell(**values)])
+    assert "\n" not in str(caught.value)
+
+
+def test_rationales_are_needed_only_to_imitate_them(cell):
+    preflight.check([cell(method="sft", cot=False), cell(method="grpo"), cell(method="base", labels=0)])
+    preflight.check([cell(method="sft", task_settings={"rationale": "because"})])
+
+
+def test_a_model_folder_needs_a_config_and_a_hub_id_is_let_through(cell, tmp_path):
+    preflight.check([cell(model="organisation/name")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RftlabError, match=r"config\.json"):
+        preflight.check([cell(model=str(tmp_path / "empty"))])
+
+
+def test_a_users_verifier_that_rejects_gold_is_named_with_its_reason(cell, tmp_path):
+    (tmp_path / "v.py").write_text("def f(completion, example): raise KeyError('x')\n")
+    with pytest.raises(RftlabError, match="raised KeyError"):
+        preflight.check([cell(verifier=f"{tmp_path}/v.py:f")])
+
+
+def test_methods_are_asked_only_when_a_cell_has_settings(cell, monkeypatch):
+    asked = []
+
+    def run(command, *, input, **_):
+        asked.append((command[1:], json.loads(input)))
+        return subprocess.CompletedProcess(command, 2, "", "noise\nmethod 'grpo' has no setting 'bta'\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    preflight.check([cell()])
+    assert asked == []
+    with pytest.raises(RftlabError, match=r"no setting 'bta'$"):
+        preflight.check([cell(settings={"bta": 1}, seed=s) for s in range(3)])
+    assert asked == [(["-m", "rftlab.methods"], [{"method": "grpo", "preset": "", "settings": {"bta": 1}}])]
+
+
+def test_a_check_that_breaks_is_not_taken_for_a_pass(cell, monkeypatch):
+    answer = subprocess.CompletedProcess([], 1, "", "ImportError: no trl\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    with pytest.raises(RftlabError, match="cannot be checked"):
+        preflight.check([cell(preset="deepseek")])
