@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, set_seed
+from transformers.utils import logging as transformers_logging
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -102,6 +103,7 @@ def load_policy(cell: Cell) -> Policy:
     Raises:
         RftlabError: the model cannot be found or loaded, or the adapter does not fit it.
     """
+    transformers_logging.disable_progress_bar()
     where = locate(cell.model)
     cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32

@@ -1,0 +1,261 @@
+"""One cell from start to record: what the notebooks call, in the order they call it."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from rftlab.cell import Budget, Cell
+from rftlab.errors import RftlabError
+from rftlab.evaluate import Outcome, ask, evaluate
+from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
+from rftlab.models import Policy, load_policy
+from rftlab.progress import Progress
+from rftlab.record import Record
+from rftlab.registry import METHODS, find
+from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
+from rftlab.verifiers.base import make_verifier
+
+_LIBRARIES = ("rftlab", "torch", "transformers", "trl", "peft", "accelerate", "numpy", "tokenizers")
+
+
+class Experiment:
+    """A cell being run: load, look at the task, train, evaluate, save the record.
+
+    Args:
+        cell: the parameters of the run.
+
+    Raises:
+        RftlabError: anything about task, model, verifier, method or label budget that cannot work.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.progress = Progress()
+        self.task = load_task(cell.task, cell.task_settings)
+        self._entry, _ = find(METHODS, cell.method, "method")
+        self.method = load_method(cell.method)
+        self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
+        self.verifier = make_verifier(
+            cell.verifier or self.task.verifier,
+            answer_format=cell.answer_format,
+            settings=cell.verifier_settings if cell.verifier else {**self.task.verifier_settings, **cell.verifier_settings},
+        )
+        self.labels = self._draw_labels(0.0)
+        if self._entry.needs_rationales and cell.cot:
+            require_rationales(self.labels.train, cell.method)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self.policy = load_policy(cell)
+        self.trace: list[dict[str, Any]] = []
+        self.cost = Cost()
+        self.tuning: list[dict[str, Any]] = []
+        self.learning_rate = self._ladder()[0]
+        self._outcome: Outcome | None = None
+
+    def examples(self, n: int = 3) -> pd.DataFrame:
+        """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
+        shown = (self.labels.train or self.task.test)[:n]
+        cot = [self.cell.cot and bool(example.rationale) for example in shown]
+        gold = [self.policy.template.completion(e, cot=c) for e, c in zip(shown, cot, strict=True)]
+        scores = self.verifier.score(gold, shown)
+        return pd.DataFrame(
+            {
+                "prompt": [self.policy.template.prompt(example, cot=self.cell.cot) for example in shown],
+                "labelled completion": gold,
+                "reward": [score.reward for score in scores],
+            }
+        )
+
+    def completions(self, n: int = 6) -> pd.DataFrame:
+        """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
+        rows = ask(self.policy, self.task.test[:n], self.verifier, self.cell, part="shown")
+        return pd.DataFrame(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
+
+    def train(self) -> pd.DataFrame:
+        """Tune the learning rate if the cell asks for trials, then train; the trace as a table."""
+        if self.cell.tuning.trials > 1 and self._entry.uses_labels:
+            self._tune()
+        monitor = self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way)
+        monitor.evaluate()
+        if self._entry.uses_labels:
+            self._train(self.policy, self.labels, self.learning_rate, monitor)
+            if self.cell.evaluation.along_the_way and monitor.trace[-1]["kind"] == "train":
+                monitor.evaluate()
+        self.trace, self.cost = monitor.trace, monitor.cost
+        return pd.DataFrame(self.trace)
+
+    def evaluate(self) -> pd.Series:
+        """Measure the policy; the metrics, by name."""
+        self.progress("evaluate", 0, 1)
+        self._outcome = evaluate(self.policy, self.task, self.labels.train, self.verifier, self.cell)
+        self.progress("evaluate", 1, 1)
+        return pd.Series(self._outcome.metrics, name=self.cell.label)
+
+    def record(self) -> Record:
+        """Everything measured, as the record later stages read.
+
+        Raises:
+            RftlabError: `evaluate` has not been called yet.
+        """
+        if self._outcome is None:
+            raise RftlabError("there is nothing to record yet; call train() and evaluate() first")
+        tuning_cost = {
+            f"tuning_{axis}": sum(trial["cost"][axis] for trial in self.tuning) for axis in ("flops", "seconds")
+        }
+        return Record(
+            cell=self.cell.model_dump(mode="json"),
+            id=self.cell.id,
+            contract=self._contract(),
+            metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
+            cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": _peak_memory_bytes()},
+            tuning=tuple(self.tuning),
+            environment=environment() | {"sandbox": getattr(self.verifier, "isolation", None)},
+            warnings=tuple(self._warnings(self._outcome.metrics)),
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write trace.jsonl, samples.jsonl and, last, record.json into ``folder``; path of the record."""
+        record = self.record()
+        assert self._outcome is not None
+        return record.write(Path(folder), trace=self.trace, samples=self._outcome.samples)
+
+    def _draw_labels(self, validation_share: float) -> Labels:
+        if not self._entry.uses_labels:
+            return Labels((), ())
+        if self.cell.labels < 1:
+            raise RftlabError(f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1")
+        return self.task.labels(self.cell.labels, seed=self.cell.seed_data, validation_share=validation_share)
+
+    def _ladder(self) -> tuple[float, ...]:
+        return self.cell.tuning.learning_rates or getattr(self.method.ladder, self.cell.adapter.kind)
+
+    def _tune(self) -> None:
+        """Try the ladder's first rates on part of the labels; keep the one with the best validation accuracy."""
+        tuning, ladder = self.cell.tuning, self._ladder()
+        if len(ladder) < tuning.trials:
+            raise RftlabError(
+                f"tuning.trials is {tuning.trials}, but the ladder has {len(ladder)} learning rates; "
+                "give tuning.learning_rates"
+            )
+        split = self._draw_labels(tuning.validation_share)
+        budget = Budget(unit=self.cell.budget.unit, amount=self.cell.budget.amount * tuning.trial_share)
+        for number, rate in enumerate(ladder[: tuning.trials], start=1):
+            policy = load_policy(self.cell)
+            monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
+            self._train(policy, split, rate, monitor)
+            rows = ask(
+                policy, split.validation, self.verifier, self.cell, part="validation", samples=self.cell.evaluation.samples
+            )
+            accuracy = sum(row["reward"] for row in rows) / len(rows)
+            self.tuning.append({"learning_rate": rate, "validation_accuracy": accuracy, "cost": asdict(monitor.cost)})
+        best = max(self.tuning, key=lambda trial: trial["validation_accuracy"])
+        for trial in self.tuning:
+            trial["chosen"] = trial is best
+        self.learning_rate = best["learning_rate"]
+
+    def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
+        torch.manual_seed(self.cell.seed_data)
+        self.method.train(
+            TrainingRun(policy, labels, self.verifier, self.cell, self.settings, learning_rate=rate, monitor=monitor)
+        )
+
+    def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
+        return Monitor(
+            policy,
+            budget,
+            evaluate=partial(self._along_the_way, policy) if evaluations else None,
+            evaluations=evaluations,
+            on_progress=partial(self._show, phase),
+        )
+
+    def _along_the_way(self, policy: Policy) -> dict[str, float]:
+        items = self.cell.evaluation.along_items
+        metrics = {}
+        for part, examples in (("accuracy", self.task.test[:items]), ("ood_accuracy", self.task.ood[:items])):
+            rows = ask(policy, examples, self.verifier, self.cell, part="along")
+            if rows:
+                metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
+        return metrics
+
+    def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float]) -> None:
+        self.progress(phase, spent, amount, reward=metrics.get("train/reward"), loss=metrics.get("train/loss"))
+
+    def _contract(self) -> dict[str, Any]:
+        """What must match between methods; None where it does not apply (the base has no labels)."""
+        cell, asked = self.cell, self.cell.evaluation
+        trains = self._entry.uses_labels
+        return {
+            "base": self.policy.base_hash,
+            "labels": fingerprint(sorted(self.labels.train, key=lambda e: e.id)) if trains else None,
+            "template": self.policy.template.name,
+            "cot_eval": cell.cot_eval,
+            "max_new_tokens": cell.max_new_tokens,
+            "temperature": cell.decoding.temperature,
+            "top_p": cell.decoding.top_p,
+            "adapter": cell.adapter.model_dump(mode="json") if trains else None,
+            "tuning_trials": cell.tuning.trials if trains else None,
+            "verifier": [cell.verifier or self.task.verifier, cell.answer_format, sorted(cell.verifier_settings.items())],
+            "test_items": fingerprint(self.task.test[: asked.test_items]),
+            "ood_items": fingerprint(self.task.ood[: asked.ood_items]),
+            "sampled": [asked.sampled_items, asked.samples],
+        }
+
+    def _warnings(self, metrics: Mapping[str, float | None]) -> Sequence[str]:
+        warnings = []
+        if (metrics["truncation_rate"] or 0) > 0.05:
+            warnings.append(
+                f"{metrics['truncation_rate']:.0%} of greedy completions reached the cap of {self.cell.max_new_tokens} "
+                "tokens; raise decoding.max_new_tokens"
+            )
+        if metrics["verifier_errors"]:
+            warnings.append(f"the verifier itself failed on {metrics['verifier_errors']:.0f} completions")
+        if self.cell.model == "tiny-base":
+            warnings.append("tiny base: what tuning sharpens was built in on purpose; no evidence about large models")
+        return warnings
+
+
+def environment() -> dict[str, Any]:
+    """Library versions, hardware, threads and the git commit of the working folder (None outside a checkout)."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "git_commit": _git_commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _peak_memory_bytes() -> int:
+    """Of this process; of the GPU where there is one."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
