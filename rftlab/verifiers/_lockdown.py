@@ -93,13 +93,6 @@ def give_up_privileges() -> None:
     _check(libc.capset(header, data), "capset")
 
 
-def die_with_parent(parent: int) -> None:
-    """Ask for SIGKILL when the parent ends; exits at once where it already has (its pid was ``parent``)."""
-    _prctl("death signal", _PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
 def landlock_abi() -> int:
     """Return the kernel's Landlock ABI, 0 where there is none."""
     try:
@@ -190,39 +183,66 @@ def filter_program(machine: str, opening: bool) -> bytes:
     return b"".join([*program, deny])
 
 
-def seccomp(program: bytes) -> None:
-    """Install a filter from ``filter_program``; it cannot be taken off again.
+class ChildLock:
+    """What each child does to itself right after the fork; built once, because building it costs more than doing it.
 
-    Raises:
-        OSError: the kernel refused (no seccomp, or privileges were not given up first).
+    Args:
+        program: the filter from ``filter_program``.
+        parent: process id of the forking process.
     """
-    buffer = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    holder = ctypes.create_string_buffer(header, len(header))
-    _prctl("seccomp", _PR_SET_SECCOMP, 2, ctypes.addressof(holder))
+
+    def __init__(self, program: bytes, parent: int) -> None:
+        self._parent = parent
+        self._buffer = ctypes.create_string_buffer(program, len(program))
+        header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(self._buffer))
+        self._header = ctypes.create_string_buffer(header, len(header))
+        self._prctl = _libc().prctl
+        zero = ctypes.c_ulong(0)
+        self._death = (_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), zero, zero, zero)
+        self._filter = (_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.c_ulong(ctypes.addressof(self._header)), zero, zero)
+        self._prctl(_PR_SET_DUMPABLE, zero, zero, zero, zero)
+
+    def die_with_parent(self) -> None:
+        """Ask for SIGKILL when the forking process ends; end at once where it already has."""
+        if self._prctl(*self._death) != 0 or os.getppid() != self._parent:
+            os._exit(1)
+
+    def seccomp(self) -> None:
+        """Install the filter; it cannot be taken off again.
+
+        Raises:
+            OSError: the kernel has no seccomp, or privileges were not given up first.
+        """
+        if self._prctl(*self._filter) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"seccomp: {os.strerror(code)}")
 
 
-def limit_resources(seconds: int, memory_bytes: int) -> None:
-    """Cap this process: CPU seconds, address space in bytes, no files written, no core dumps, 32 descriptors."""
-    wanted = {
-        "RLIMIT_CPU": (seconds, seconds + 1),
-        "RLIMIT_AS": (memory_bytes, memory_bytes),
-        "RLIMIT_STACK": (8 << 20, 8 << 20),
-        "RLIMIT_FSIZE": (0, 0),
-        "RLIMIT_CORE": (0, 0),
-        "RLIMIT_NOFILE": (32, 32),
-        "RLIMIT_MEMLOCK": (0, 0),
-        "RLIMIT_MSGQUEUE": (0, 0),
-    }
-    for name, (soft, hard) in wanted.items():
-        number = getattr(resource, name, None)
-        if number is None:
-            continue
-        ceiling = resource.getrlimit(number)[1]
-        if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)
-        try:
-            resource.setrlimit(number, (soft, hard))
-        except (OSError, ValueError):
-            if platform.system() == "Linux":
-                raise
+def limit_for_good() -> None:
+    """Cap this process and its children: no files written, no core dumps, 32 descriptors, 8 MiB of stack."""
+    _limit("RLIMIT_FSIZE", 0, 0)
+    _limit("RLIMIT_CORE", 0, 0)
+    _limit("RLIMIT_NOFILE", 32, 32)
+    _limit("RLIMIT_STACK", 8 << 20, 8 << 20)
+    _limit("RLIMIT_MEMLOCK", 0, 0)
+    _limit("RLIMIT_MSGQUEUE", 0, 0)
+
+
+def limit_check(seconds: int, memory_bytes: int) -> None:
+    """Cap one child: CPU seconds and address space in bytes."""
+    _limit("RLIMIT_CPU", seconds, seconds + 1)
+    _limit("RLIMIT_AS", memory_bytes, memory_bytes)
+
+
+def _limit(name: str, soft: int, hard: int) -> None:
+    number = getattr(resource, name, None)
+    if number is None:
+        return
+    ceiling = resource.getrlimit(number)[1]
+    if ceiling != resource.RLIM_INFINITY:
+        soft, hard = min(soft, ceiling), min(hard, ceiling)
+    try:
+        resource.setrlimit(number, (soft, hard))
+    except (OSError, ValueError):
+        if platform.system() == "Linux":
+            raise

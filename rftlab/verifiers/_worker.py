@@ -72,6 +72,23 @@ def probe(name):
 """.format(names=repr(set(_ENVIRONMENT) | {"PWD", "LC_CTYPE"}))
 
 
+_pools: weakref.WeakSet = weakref.WeakSet()
+
+
+def forget_in_forks(pool: object) -> None:
+    """Have ``pool.forget()`` called in every fork of this process, where its locks and workers are not its own."""
+    _pools.add(pool)
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class WorkerError(OSError):
     """A sandbox process that did not start, or that ended while it was asked."""
 

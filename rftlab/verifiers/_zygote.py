@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import resource
 import select
 import signal
@@ -26,13 +27,17 @@ import types
 from pathlib import Path
 
 RESULT = 3
-# Long, so a sentence and not a list: what a child may import where it may not open files.
+QUIET_MS = 20
+# Not threading, nor what imports it: its hooks around fork cost 0.4 ms for each check.
 PREIMPORT = (
-    "abc array ast base64 binascii bisect calendar cmath collections collections.abc contextlib copy csv "
-    "dataclasses datetime decimal difflib encodings.ascii encodings.idna encodings.latin_1 enum fractions "
-    "functools graphlib hashlib heapq hmac html inspect io itertools json keyword locale math numbers operator "
-    "queue random re reprlib secrets statistics string stringprep struct textwrap timeit token tokenize "
-    "traceback types typing unicodedata uuid weakref zlib "
+    "abc array ast bisect calendar cmath collections collections.abc contextlib copy dataclasses datetime decimal enum "
+    "encodings.ascii encodings.latin_1 fractions functools heapq html inspect io itertools json keyword math numbers "
+    "operator random re reprlib statistics string struct textwrap types typing unicodedata weakref"
+)
+# Where a child may not open files it can import no more than this.
+PREIMPORT_WHERE_CLOSED = (
+    "base64 binascii csv difflib encodings.idna graphlib hashlib hmac locale queue secrets stringprep threading timeit "
+    "token tokenize traceback uuid zlib"
 )
 
 
@@ -83,6 +88,32 @@ def emit(line: dict) -> None:
         body = body[os.write(RESULT, body) :]
 
 
+def counted(most: int, function: object, args: list, kwargs: dict) -> tuple[object, int]:
+    """Call and count interpreter instructions; beyond ``most`` the child says so and ends; 0 does not count."""
+    if not most:
+        return function(*args, **kwargs), 0
+    steps = 0
+
+    def trace(frame: types.FrameType, event: str, _: object) -> object:
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode":
+            steps += 1
+            if steps > most:
+                sys.settrace(None)
+                emit({"e": f"more than {most} interpreter steps"})
+                os._exit(0)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        value = function(*args, **kwargs)
+    finally:
+        sys.settrace(None)
+    return value, steps
+
+
 class Inside:
     """What a child runs: one job, its cases in order, one result line for each."""
 
@@ -91,19 +122,19 @@ class Inside:
 
     def run(self, job: dict, cases: list) -> None:
         """Answer each case with ``{"v": tree}`` or ``{"e": sentence}``; code that does not load with ``{"c": ...}``."""
-        function = self.target
+        function, loading = self.target, 0
         if job["code"] is not None:
             try:
-                function = self._load(job)
+                function, loading = counted(job["steps"], self._load, [job], {})
             except BaseException as error:
                 emit({"c": describe(error)})
                 return
         for args, kwargs in cases:
             try:
                 args, kwargs = self.values.decode(args), self.values.decode(kwargs)
-                if job.get("steps"):
-                    value, steps = self._counted(function, args, kwargs, job["steps"])
-                    emit({"v": self.values.encode(value), "n": steps})
+                if job["steps"]:
+                    value, steps = counted(job["steps"] - loading, function, args, kwargs)
+                    emit({"v": self.values.encode(value), "n": loading + steps})
                 else:
                     emit({"v": self.values.encode(function(*args, **kwargs))})
             except BaseException as error:
@@ -117,29 +148,6 @@ class Inside:
             raise NameError(f"the code defines no {job['entry']!r}")
         return module.__dict__[job["entry"]]
 
-    def _counted(self, function: object, args: list, kwargs: dict, most: int) -> tuple[object, int]:
-        """Call with every interpreter instruction counted; beyond ``most`` the child says so and ends."""
-        steps = 0
-
-        def trace(frame: types.FrameType, event: str, _: object) -> object:
-            nonlocal steps
-            frame.f_trace_opcodes = True
-            frame.f_trace_lines = False
-            if event == "opcode":
-                steps += 1
-                if steps > most:
-                    sys.settrace(None)
-                    emit({"e": f"more than {most} interpreter steps", "n": steps})
-                    os._exit(0)
-            return trace
-
-        sys.settrace(trace)
-        try:
-            value = function(*args, **kwargs)
-        finally:
-            sys.settrace(None)
-        return value, steps
-
 
 class Zygote:
     """Serves jobs until the driver's end of the socket closes."""
@@ -147,17 +155,17 @@ class Zygote:
     def __init__(self, control: socket.socket, config: dict) -> None:
         self.control, self.config = control, config
         self.lockdown, values = _neighbour("_lockdown"), _neighbour("values")
-        self.program = b""
+        self.lock = None
         target = self._prepare()
         self.inside = Inside(values, target)
         self.null = os.open(os.devnull, os.O_RDWR)
         self.abi = self._lock()
-        self.pid = os.getpid()
 
     def _prepare(self) -> object:
         sys.dont_write_bytecode = True
         sys.path += self.config["path"]
-        for name in PREIMPORT.split():
+        late = PREIMPORT_WHERE_CLOSED if "noopen" in self.config["level"] else ""
+        for name in f"{PREIMPORT} {late}".split():
             importlib.import_module(name)
         if not self.config["target"]:
             return None
@@ -169,9 +177,11 @@ class Zygote:
 
     def _lock(self) -> int:
         level = self.config["level"]
+        self.lockdown.limit_for_good()
         if level == "unsandboxed":
             return 0
-        self.program = self.lockdown.filter_program(platform.machine(), "noopen" not in level)
+        program = self.lockdown.filter_program(platform.machine(), "noopen" not in level)
+        self.lock = self.lockdown.ChildLock(program, os.getpid())
         self.lockdown.give_up_privileges()
         return self.lockdown.landlock(self.config["readable"]) if "landlock" in level else 0
 
@@ -214,10 +224,13 @@ class Zygote:
 
     def _listen(self, reader: int, job: dict, wanted: int, end: float) -> tuple[list[bytes], str]:
         poller = select.poll()
-        poller.register(reader, select.POLLIN)
         poller.register(self.control, select.POLLIN)
+        poller.register(reader, 0)
         lines, rest, room = [], b"", job["output_bytes"]
         deadline = min(end, time.monotonic() + job["case_s"])
+        # Most checks end at once: be woken by the end alone, not by each line.
+        poller.poll(QUIET_MS)
+        poller.modify(reader, select.POLLIN)
         while len(lines) < wanted:
             ready = poller.poll(max(0, deadline - time.monotonic()) * 1000)
             if not ready:
@@ -244,12 +257,11 @@ class Zygote:
             if writer != RESULT:
                 os.dup2(writer, RESULT)
             os.closerange(RESULT + 1, 256)
-            seconds = int(job["total_s"]) + 1
-            if self.program:
-                self.lockdown.die_with_parent(self.pid)
-            self.lockdown.limit_resources(seconds, job["memory_bytes"])
-            if self.program:
-                self.lockdown.seccomp(self.program)
+            self.lockdown.limit_check(int(job["total_s"]) + 1, job["memory_bytes"])
+            if self.lock:
+                self.lock.die_with_parent()
+                self.lock.seccomp()
+            random.seed(0)
             self.inside.run(job, cases)
         except BaseException as error:
             with contextlib.suppress(BaseException):

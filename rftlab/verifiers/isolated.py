@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from typing import Any
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers import values
-from rftlab.verifiers._worker import Worker, WorkerError, default_levels, make_job, start_strongest
+from rftlab.verifiers._worker import Worker, WorkerError, default_levels, forget_in_forks, make_job, start_strongest
 
 _BATCH = 200
 
@@ -67,6 +66,11 @@ class IsolatedWorker:
         self.target, self.seconds, self.memory_mb, self.fresh = target, seconds, memory_mb, fresh
         self._warm = [list(args) for args in warm]
         self._levels = tuple(levels) if levels is not None else default_levels(allow_unsandboxed)
+        forget_in_forks(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the process without ending it: in a fork it belongs to the parent."""
         self._worker: Worker | None = None
         self._lock = threading.Lock()
 
@@ -127,7 +131,7 @@ class IsolatedWorker:
 
     def _running(self) -> Worker:
         worker = self._worker
-        if worker is None or worker.owner != os.getpid() or not worker.close.alive:
+        if worker is None or not worker.close.alive:
             settings = {"target": self.target, "warm": self._warm, **_imports(self.target.partition(":")[0])}
             worker, failures = start_strongest(self._levels, **settings)
             if worker is None:
