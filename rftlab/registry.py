@@ -51,6 +51,10 @@ TASKS: Mapping[str, Entry] = {
 VERIFIERS: Mapping[str, Entry] = {
     "exact": Entry("rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer"),
     "math": Entry("rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)"),
+    "numeric": Entry("rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension"),
+    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text"),
+    "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression"),
+    "json-schema": Entry("rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too"),
 }
 
 METHODS: Mapping[str, Entry] = {

@@ -24,9 +24,14 @@ class Gold(Protocol):
     """What a verifier reads of an example (`rftlab.tasks.base.Example` is one)."""
 
     @property
-    def answer(self) -> str: ...
+    def answer(self) -> str:
+        """The gold answer."""
+        ...
+
     @property
-    def meta(self) -> Mapping[str, Any]: ...
+    def meta(self) -> Mapping[str, Any]:
+        """What a verifier needs beside it."""
+        ...
 
 
 class Extraction(NamedTuple):
@@ -68,11 +73,16 @@ class Judgement(NamedTuple):
     detail: str = ""
 
 
+def cannot_judge(reason: str) -> Judgement:
+    """A judgement of 0 that is the data's or the verifier's fault, not the answer's; counted as "verifier_error"."""
+    return Judgement(0.0, {"verifier_error": 1.0}, reason)
+
+
 def extract_answer(completion: str) -> Extraction:
-    """Final answer of a completion: in one pair of `<answer>` tags, else by a tolerant fallback.
+    r"""Final answer of a completion: in one pair of `<answer>` tags, else by a tolerant fallback.
 
     The fallback (``format_ok`` False) takes, from the last 2 000 characters, what follows an unclosed tag, `####`,
-    `\\boxed{...}` or "the answer is". Several answers that differ are no answer: listing candidates never scores.
+    `\boxed{...}` or "the answer is". Several answers that differ are no answer: listing candidates never scores.
 
     Args:
         completion: any text, of any length.
@@ -106,7 +116,13 @@ class Verifier:
 
     Args:
         answer_format: "strict" rewards only an answer inside the tags; "lenient" also what the fallback found.
+
+    Attributes:
+        graded: True where even a gold answer need not reach 1 (a learned or judged score); then only the order of
+            rewards means anything, and `rftlab check` compares means.
     """
+
+    graded: bool = False
 
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
         self.answer_format = answer_format

@@ -26,9 +26,9 @@ _SUM_WITH_WORDS = re.compile(r"[+*^][^=]*[A-Za-z]|[A-Za-z][^=]*[+*^]")
 
 
 class Math(Verifier):
-    """Correct (1.0) if the answer equals the gold answer as mathematics, else 0.0.
+    r"""Correct (1.0) if the answer equals the gold answer as mathematics, else 0.0.
 
-    `1/2`, `0.5`, `50 %` and `\\frac{1}{2}` are equal. A percent sign is read both ways: `50 %` equals a gold answer of
+    `1/2`, `0.5`, `50 %` and `\frac{1}{2}` are equal. A percent sign is read both ways: `50 %` equals a gold answer of
     0.5 and one of 50, since authors write percentages with and without the sign. Thousands separators and a currency
     sign are dropped. Anything else is decided by math-verify's `verify(gold, answer)`.
     """
@@ -45,9 +45,9 @@ class Math(Verifier):
 
 
 def to_values(text: str) -> tuple[Fraction, ...]:
-    """What a plain number can mean, exactly: one value, two for a percentage, none if it is no plain number.
+    r"""What a plain number can mean, exactly: one value, two for a percentage, none if it is no plain number.
 
-    Reads integers, decimals, `a/b`, `\\frac{a}{b}`, thousands separators, a currency sign, a percent sign, `$...$`.
+    Reads integers, decimals, `a/b`, `\frac{a}{b}`, thousands separators, a currency sign, a percent sign, `$...$`.
     """
     text = text.strip().strip("$").replace("\\$", "").replace("−", "-").strip()
     percent = text.endswith("%")

@@ -1,0 +1,63 @@
+"""Multiple choice: the chosen option by letter, by text, or by both when they agree."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rftlab.verifiers.base import Gold, Judgement, Verifier
+from rftlab.verifiers.exact import normalise
+
+_LETTER = re.compile(r"(?:option|choice|answer)?\s{0,3}\(?([a-z])\)?[).:]?", re.ASCII | re.IGNORECASE)
+_LETTER_AND_TEXT = re.compile(
+    r"(?:option|choice)?\s{0,3}\(?([a-z])(?:\)|[).:])\s{0,3}(\S[^\n]{0,2000})", re.ASCII | re.IGNORECASE
+)
+_MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}")
+
+
+class Choice(Verifier):
+    """Correct (1.0) if the answer names the gold option and no other, else 0.0.
+
+    `meta["choices"]` is a list (lettered A, B, ...) or a mapping letter -> text. `B`, `(b)`, `B.`, `option B`,
+    `B) Paris` and `Paris` all name option B; `B) Rome` names none, nor does a list of options. The gold answer may be a
+    letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
+    """
+
+    def judge(self, answer: str, example: Gold) -> Judgement:
+        """Compare one extracted answer with the gold one."""
+        choices = to_choices(example.meta.get("choices"))
+        gold, chosen = chosen_letter(example.answer, choices), chosen_letter(answer, choices)
+        if gold is None:
+            return Judgement(float(normalise(answer) == normalise(example.answer)))
+        if chosen is None:
+            return Judgement(0.0, detail="names no option, or several")
+        same_text = bool(choices) and choices.get(chosen) == choices.get(gold)
+        return Judgement(float(chosen == gold or same_text))
+
+
+def to_choices(choices: Any) -> dict[str, str]:
+    """Upper-case letter -> normalised text; empty if there are no choices."""
+    if isinstance(choices, Mapping):
+        return {str(letter).strip().upper(): normalise(str(text)) for letter, text in choices.items()}
+    if isinstance(choices, list | tuple):
+        return {chr(ord("A") + i): normalise(str(text)) for i, text in enumerate(choices[:26])}
+    return {}
+
+
+def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
+    """Upper-case letter of the one option an answer names, None if it names none or more than one.
+
+    Args:
+        answer: letter, text, or both.
+        choices: as `to_choices` gives them; empty accepts any letter A to Z.
+    """
+    answer = _MARKUP.sub(r"\1", answer).strip().strip("*$\"'` ").strip()
+    if found := _LETTER.fullmatch(answer):
+        letter = found[1].upper()
+        return letter if not choices or letter in choices else None
+    if found := _LETTER_AND_TEXT.fullmatch(answer):
+        letter, text = found[1].upper(), normalise(found[2])
+        if letter in choices and choices[letter] == text:
+            return letter
+    text = normalise(answer)
+    named = [letter for letter, known in choices.items() if known == text]
+    return named[0] if named and len({choices[letter] for letter in named}) == 1 else None
