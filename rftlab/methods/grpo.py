@@ -1,21 +1,19 @@
 """Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, 2402.03300), by TRL's GRPOTrainer.
 
-The verifier is the reward. Sampling goes through rftlab.rollout, which prefills each prompt once per group and drops
-finished rows; advantages, ratio, clipping and KL are TRL's.
+The verifier is the reward. Advantages, ratio, clipping and KL are TRL's. Hybrids and controls derive from `GRPO` and
+replace its trainer or its reward.
 """
 
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-import torch
-from datasets import Dataset
-from pydantic import Field
+from pydantic import Field, model_validator
 from trl import GRPOConfig, GRPOTrainer
 
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
-from rftlab.rollout import sample
+from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch_shape, completion_cap, prompt_rows
 
 
 class GRPOSettings(Settings):
@@ -24,19 +22,33 @@ class GRPOSettings(Settings):
     num_generations: int = Field(8, ge=2, description="group size: completions per prompt")
     prompts_per_step: int = Field(8, ge=1, description="prompts per optimiser step")
     per_device_train_batch_size: int = Field(64, ge=1, description="completions per forward and backward pass")
+    minibatches: int = Field(1, ge=1, description="optimiser steps a batch of rollouts is split into")
     num_iterations: int = Field(1, ge=1, description="updates per batch of rollouts")
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo", "cispo", "sapo"] = "grpo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     importance_sampling_level: Literal["token", "sequence"] = "token"
     beta: float = Field(0.0, ge=0, description="weight of the KL to the reference policy")
     epsilon: float = Field(0.2, gt=0)
-    epsilon_high: float | None = Field(None, gt=0)
+    epsilon_high: float | None = Field(None, gt=0, description="for cispo the cap on the ratio itself")
     use_bias_correction_kl: bool = False
     mask_truncated_completions: bool = False
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "constant_with_warmup"
     warmup_steps: int = Field(5, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _cap_of_cispo(self) -> "GRPOSettings":
+        if self.loss_type == "cispo" and (self.epsilon_high or 0) < 1:
+            raise ValueError("loss_type cispo caps the ratio itself: give epsilon_high >= 1 (5.0 in preset cispo)")
+        return self
+
+
+# The settings that TRL's GRPOConfig takes under the same name.
+_TRL_NAMES = {
+    "num_generations", "num_iterations", "loss_type", "scale_rewards", "importance_sampling_level", "beta", "epsilon",
+    "epsilon_high", "use_bias_correction_kl", "mask_truncated_completions", "weight_decay", "max_grad_norm",
+}  # fmt: skip
 
 
 class GRPO:
@@ -58,6 +70,38 @@ class GRPO:
             "epsilon": 0.2,
             "use_bias_correction_kl": False,
         },
+        # Liu et al. 2025 (2503.20783), section 3.2: "we propose to simply remove the 1/|o_i| and std({R(q,o_1), ...,
+        # R(q,o_G)}) normalization terms"; table 6: 8 responses per question, no KL.
+        "dr_grpo": {"num_generations": 8, "loss_type": "dr_grpo", "scale_rewards": "none", "beta": 0.0},
+        # Yu et al. 2025 (2503.14476), section 4.1: "we sample 16 responses for each prompt. For training, the
+        # mini-batch size is set to 512, i.e., 16 gradient updates for each rollout step. ... we set the clipping
+        # parameter eps_low to 0.2 and eps_high to 0.28". Overlong filtering: section 3.4. Not in TRL, hence not here:
+        # dynamic sampling (section 3.2) and the soft overlong punishment (section 3.4).
+        "dapo": {
+            "num_generations": 16,
+            "minibatches": 16,
+            "loss_type": "dapo",
+            "epsilon": 0.2,
+            "epsilon_high": 0.28,
+            "mask_truncated_completions": True,
+            "beta": 0.0,
+        },
+        # Zheng et al. 2025 (2507.18071), section 5.1: "each batch of rollout data is partitioned into four minibatches
+        # for gradient updates. In GSPO, we set the left and right clipping ranges in Equation (5) to 3e-4 and 4e-4";
+        # "we omit the KL regularization term". The group size is not stated.
+        "gspo": {
+            "minibatches": 4,
+            "loss_type": "grpo",
+            "importance_sampling_level": "sequence",
+            "epsilon": 3e-4,
+            "epsilon_high": 4e-4,
+            "beta": 0.0,
+        },
+        # MiniMax 2025 (2506.13585), section 3.1: "we did not impose a lower bound on the IS weight by setting eps_low
+        # to a large value; instead, we only tuned eps_high", and "There is no KL penalty term in CISPO". It does not
+        # state eps_high: 5.0 is TRL's recommendation, after ScaleRL (2510.13786). Four minibatches, since on-policy
+        # every ratio is 1 and the cap never acts.
+        "cispo": {"minibatches": 4, "loss_type": "cispo", "epsilon_high": 5.0, "beta": 0.0},
     }
     ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
     card = (
@@ -65,117 +109,59 @@ class GRPO:
         "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)] - beta KL(pi || ref), A = (r - mean) / std in the group.\n"
         "Settings: G = 8 (paper 64), 8 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
         "batch, LoRA rate 5e-4 (paper 1e-6 with full fine-tuning; TRL's 1e-6 default does not move a LoRA adapter).\n"
+        "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16 updates\n"
+        "a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token dropped).\n"
         "When: answers can be verified, and the base already succeeds now and then (pass@8 well above 0).\n"
         "What goes wrong: groups with equal rewards give no gradient (train/zero_std_groups near 1); reward rises while\n"
-        "accuracy falls (a verifier that can be fooled); entropy collapses; too high a rate drops reward to 0 for good."
+        "accuracy falls (a verifier that can be fooled); entropy collapses; too high a rate drops reward to 0 for good;\n"
+        "gspo's clip range suits rates near 1e-6: with LoRA rates train/clipped_share nears 1 after the first minibatch."
     )
+    trainer_class: ClassVar[type[GRPOTrainer]] = GRPOTrainer
+    log_names: ClassVar[Mapping[str, str]] = LOG_NAMES
 
     def train(self, run: TrainingRun) -> None:
         """Sample, score and update until the budget is spent."""
         settings: GRPOSettings = run.settings
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
         with quiet_trainer() as scratch:
-            trainer = GRPOTrainer(
+            trainer = self.trainer_class(
                 model=run.policy.model,
-                reward_funcs=_Reward(run),
-                rollout_func=_Rollouts(run),
-                args=_arguments(run, settings, scratch),
-                train_dataset=_prompts(run, settings.prompts_per_step),
+                reward_funcs=self.reward(run),
+                rollout_func=Rollouts(run, extra_forwards=_extra_forwards(settings)),
+                args=arguments(run, settings, scratch),
+                train_dataset=prompt_rows(run, settings.prompts_per_step * settings.minibatches),
                 processing_class=run.policy.tokenizer,
-                callbacks=[
-                    MonitorCallback(
-                        run,
-                        {
-                            "loss": "train/loss",
-                            "reward": "train/reward",
-                            "reward_std": "train/reward_std",
-                            "frac_reward_zero_std": "train/zero_std_groups",
-                            "completions/mean_length": "train/completion_tokens",
-                            "completions/clipped_ratio": "train/truncation_rate",
-                            "entropy": "train/entropy",
-                            "kl": "kl/reference",
-                        },
-                    )
-                ],
+                callbacks=[MonitorCallback(run, dict(self.log_names))],
             )
+            self.prepare(trainer, run)
             finish(trainer, run)
 
+    def reward(self, run: TrainingRun) -> VerifierReward:
+        """What TRL maximises."""
+        return VerifierReward(run)
 
-def _arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOConfig:
-    completions = settings.prompts_per_step * settings.num_generations
-    per_pass = min(settings.per_device_train_batch_size, completions)
-    while completions % per_pass:
-        per_pass -= 1
+    def prepare(self, trainer: Any, run: TrainingRun) -> None:
+        """Hand a subclass's trainer what it needs before it trains."""
+
+
+def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOConfig:
+    """TRL's configuration: one optimiser step takes `prompts_per_step` groups, `minibatches` steps share a rollout."""
+    per_pass, passes = batch_shape(
+        settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
+    )
     return GRPOConfig(
         **common_arguments(run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps),
         per_device_train_batch_size=per_pass,
-        gradient_accumulation_steps=completions // per_pass,
-        max_completion_length=run.cell.decoding.max_new_tokens if run.cell.cot
-        else run.cell.decoding.max_new_tokens_direct,
+        gradient_accumulation_steps=passes,
+        steps_per_generation=passes * settings.minibatches,
+        max_completion_length=completion_cap(run),
         temperature=run.cell.decoding.temperature,
         top_p=run.cell.decoding.top_p,
         remove_unused_columns=False,
-        **settings.model_dump(
-            include={
-                "num_generations", "num_iterations", "loss_type", "scale_rewards", "importance_sampling_level", "beta",
-                "epsilon", "epsilon_high", "use_bias_correction_kl", "mask_truncated_completions", "weight_decay",
-                "max_grad_norm",
-            }
-        ),
-    )  # fmt: skip
+        **settings.model_dump(include=_TRL_NAMES),
+    )
 
 
-def _prompts(run: TrainingRun, at_least: int) -> Dataset:
-    """One row per labelled prompt, repeated until a step's prompts can be drawn: a small label budget costs no compute."""
-    rows = [
-        {"prompt": run.policy.prompt_text(example, cot=run.cell.cot), "index": index}
-        for index, example in enumerate(run.labels.train)
-    ]
-    return Dataset.from_list(rows * -(-at_least // len(rows)))
-
-
-class _Rollouts:
-    """TRL's `rollout_func`: sample from the policy being trained, with a generator of its own (`seed_sampling`)."""
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-        self._generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
-
-    def __call__(self, prompts: list[str], trainer: Any) -> dict[str, Any]:
-        run, decoding = self._run, self._run.cell.decoding
-        ids = {text: run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
-        rollouts = sample(
-            run.policy,
-            [ids[text] for text in prompts],
-            max_new_tokens=trainer.args.max_completion_length,
-            generator=self._generator,
-            temperature=decoding.temperature,
-            top_p=decoding.top_p,
-        )
-        prompt_tokens = sum(map(len, ids.values()))
-        completion_tokens = sum(len(r.completion_ids) for r in rollouts)
-        run.monitor.generated(prompt_tokens, completion_tokens)
-        trained = sum(len(r.prompt_ids) for r in rollouts) + completion_tokens
-        run.monitor.trained(trained, passes=run.settings.num_iterations)
-        if run.settings.beta:
-            run.monitor.forwarded(trained)
-        return {
-            "prompt_ids": [r.prompt_ids for r in rollouts],
-            "completion_ids": [r.completion_ids for r in rollouts],
-            "logprobs": [r.logprobs for r in rollouts],
-        }
-
-
-class _Reward:
-    """TRL reward function: the verifier's reward of each completion."""
-
-    __name__ = "verifier"
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-
-    def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
-        run = self._run
-        run.monitor.verified(len(completions))
-        scores = run.verifier.score(completions, [run.labels.train[i] for i in index])
-        return [score.reward for score in scores]
+def _extra_forwards(settings: GRPOSettings) -> int:
+    """Forward passes besides the trained ones: the old policy's if it is reused, the reference's if there is a KL."""
+    return int(settings.num_iterations > 1 or settings.minibatches > 1) + int(settings.beta > 0)
