@@ -41,7 +41,7 @@ class Budget(_Part):
     """When training stops. Every axis is recorded, whichever one stops it."""
 
     unit: Literal["steps", "tokens", "flops", "seconds"] = Field(
-        "steps", description="steps = optimiser steps; tokens = generated + trained; flops = estimated; seconds = wall"
+        "steps", description="steps (optimiser), tokens (generated and trained), flops (estimated) or seconds (wall)"
     )
     amount: float = Field(40.0, gt=0, description="how much of the unit")
 

@@ -49,7 +49,9 @@ class Experiment:
         self.verifier = make_verifier(
             cell.verifier or self.task.verifier,
             answer_format=cell.answer_format,
-            settings=cell.verifier_settings if cell.verifier else {**self.task.verifier_settings, **cell.verifier_settings},
+            settings=cell.verifier_settings
+            if cell.verifier
+            else {**self.task.verifier_settings, **cell.verifier_settings},
         )
         self.labels = self._draw_labels(0.0)
         if self._entry.needs_rationales and cell.cot:
@@ -133,7 +135,9 @@ class Experiment:
         if not self._entry.uses_labels:
             return Labels((), ())
         if self.cell.labels < 1:
-            raise RftlabError(f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1")
+            raise RftlabError(
+                f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1"
+            )
         return self.task.labels(self.cell.labels, seed=self.cell.seed_data, validation_share=validation_share)
 
     def _ladder(self) -> tuple[float, ...]:
@@ -154,7 +158,12 @@ class Experiment:
             monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
             self._train(policy, split, rate, monitor)
             rows = ask(
-                policy, split.validation, self.verifier, self.cell, part="validation", samples=self.cell.evaluation.samples
+                policy,
+                split.validation,
+                self.verifier,
+                self.cell,
+                part="validation",
+                samples=self.cell.evaluation.samples,
             )
             accuracy = sum(row["reward"] for row in rows) / len(rows)
             self.tuning.append({"learning_rate": rate, "validation_accuracy": accuracy, "cost": asdict(monitor.cost)})
@@ -204,7 +213,11 @@ class Experiment:
             "top_p": cell.decoding.top_p,
             "adapter": cell.adapter.model_dump(mode="json") if trains else None,
             "tuning_trials": cell.tuning.trials if trains else None,
-            "verifier": [cell.verifier or self.task.verifier, cell.answer_format, sorted(cell.verifier_settings.items())],
+            "verifier": [
+                cell.verifier or self.task.verifier,
+                cell.answer_format,
+                sorted(cell.verifier_settings.items()),
+            ],
             "test_items": fingerprint(self.task.test[: asked.test_items]),
             "ood_items": fingerprint(self.task.ood[: asked.ood_items]),
             "sampled": [asked.sampled_items, asked.samples],

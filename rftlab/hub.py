@@ -1,5 +1,6 @@
-"""Where a model's files are, and how to get a real pretrained one where no model hub can be reached. Never imports torch
-until something is converted.
+"""Where a model's files are, and how to get a real pretrained one where no model hub can be reached.
+
+Never imports torch until something is converted.
 """
 
 import hashlib
@@ -52,6 +53,7 @@ def locate(model: str) -> str:
 
     Args:
         model: `tiny-base`, a local directory, or a hub id of the form `organisation/name`.
+
     Raises:
         RftlabError: neither a directory with a config.json nor the form of a hub id.
     """
@@ -76,6 +78,7 @@ def fetch(name: str, to: Path = Path("models")) -> Path:
 
     Returns:
         The directory; if it already holds the model nothing is done.
+
     Raises:
         RftlabError: unknown name, the package cannot be had, a checksum that differs, or `gguf` is not installed.
     """
@@ -123,11 +126,13 @@ def _convert(gguf: Path, folder: Path) -> None:
     try:
         loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     except ImportError as error:
-        raise RftlabError(f"reading GGUF weights needs the package gguf: pip install 'rftlab[smollm2]' ({error})") from None
+        raise RftlabError(
+            f"reading GGUF weights needs the package gguf: pip install 'rftlab[smollm2]' ({error})"
+        ) from None
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    plain = LlamaForCausalLM(config)
+    plain = LlamaForCausalLM(config)  # type: ignore[arg-type]
     plain.load_state_dict(loaded.state_dict())
     plain.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)

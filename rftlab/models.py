@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,7 @@ class Policy:
 
     def decode(self, completion_ids: Sequence[int]) -> str:
         """Text of a completion, special tokens dropped, spaces untouched."""
-        return str(
-            self.tokenizer.decode(completion_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
+        return str(self.tokenizer.decode(list(completion_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     @contextlib.contextmanager
     def as_base(self) -> Iterator[Any]:
@@ -109,7 +108,7 @@ def load_policy(cell: Cell) -> Policy:
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RftlabError(f"model {cell.model!r} cannot be loaded: {reason}; give a local directory") from error
@@ -121,7 +120,16 @@ def load_policy(cell: Cell) -> Policy:
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     set_seed(cell.seed_init)
     if cell.adapter.kind == "lora":
-        model = get_peft_model(model, _lora_config(cell), autocast_adapter_dtype=True)
+        try:
+            with warnings.catch_warnings():
+                # peft reads a property that transformers 5 renames; nothing a user can act on.
+                warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+                model = get_peft_model(model, _lora_config(cell))
+        except ValueError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RftlabError(
+                f"adapter.target_modules {cell.adapter.target_modules!r} does not fit: {reason}"
+            ) from None
     model.to("cuda" if cuda else "cpu").eval()
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
     return Policy(model, tokenizer, template, _base_hash(where, model))

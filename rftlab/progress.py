@@ -37,9 +37,7 @@ class Progress:
         numbers = f"{phase} {step:g}/{total:g}"
         numbers += f" reward {reward:.3f}" if reward is not None else f" loss {loss:.3f}" if loss is not None else ""
         payload = {"phase": phase, "step": step, "total": total, "reward": reward, "loss": loss}
-        display(
-            {"text/plain": numbers, MIME: payload}, raw=True, display_id=self._display_id, update=self._shown
-        )
+        display({"text/plain": numbers, MIME: payload}, raw=True, display_id=self._display_id, update=self._shown)
         self._shown = True
 
 

@@ -48,9 +48,7 @@ class Record:
         """12 hex digits of the SHA-256 of the contract's canonical JSON."""
         return hashlib.sha256(json.dumps(dict(self.contract), sort_keys=True).encode()).hexdigest()[:12]
 
-    def write(
-        self, folder: Path, *, trace: Iterable[Mapping[str, Any]], samples: Iterable[Mapping[str, Any]]
-    ) -> Path:
+    def write(self, folder: Path, *, trace: Iterable[Mapping[str, Any]], samples: Iterable[Mapping[str, Any]]) -> Path:
         """Write trace, samples and then the record into ``folder``; each file appears whole or not at all.
 
         Returns:

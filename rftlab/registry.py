@@ -74,6 +74,41 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
         notebook="20_rft.ipynb", needs_rationales=True,
     ),
+    "rloo": Entry(
+        "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
+        notebook="20_rft.ipynb",
+    ),
+    "chord": Entry(
+        "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
+        notebook="20_rft.ipynb", needs_rationales=True,
+    ),
+    "hpt": Entry(
+        "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
+        notebook="20_rft.ipynb", needs_rationales=True,
+    ),
+    "interleaved": Entry(
+        "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
+        notebook="20_rft.ipynb", needs_rationales=True,
+    ),
+    "rejection_sft": Entry(
+        "rftlab.methods.rejection_sft:RejectionSFT",
+        "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
+        notebook="20_rft.ipynb",
+    ),
+    "grpo-random": Entry(
+        "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin", notebook="20_rft.ipynb",
+    ),
+    "grpo-format": Entry(
+        "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone", notebook="20_rft.ipynb",
+    ),
+    "base-few-shot": Entry(
+        "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
+        notebook="10_sft.ipynb", needs_rationales=True,
+    ),
+    "ppo": Entry(
+        "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
+        notebook="20_rft.ipynb",
+    ),
 }  # fmt: skip
 
 
@@ -84,6 +119,7 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
         registry: one of TASKS, VERIFIERS, METHODS.
         name: a registered name, `name/variant`, or a user's own `path.py:attribute`.
         kind: "task", "verifier" or "method"; used in the error's sentence.
+
     Raises:
         RftlabError: no such name; the nearest names are offered.
     """
@@ -128,7 +164,8 @@ def _load_file(path: str) -> Any:
     if not resolved.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     spec = importlib.util.spec_from_file_location(f"rftlab_user_{resolved.stem}", resolved)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

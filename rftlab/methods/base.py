@@ -6,7 +6,7 @@ so that several can run in one process.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -94,7 +94,12 @@ class Monitor:
     @property
     def steps_left(self) -> int | None:
         """Optimiser steps left before `exhausted`; None where the budget is counted in another unit."""
-        return int(round(self._limit)) - self.cost.optimizer_steps if self._budget.unit == "steps" else None
+        return round(self._limit) - self.cost.optimizer_steps if self._budget.unit == "steps" else None
+
+    @property
+    def allowed(self) -> float:
+        """Share of the whole budget that may be spent now: 1 unless a stage is limited."""
+        return self._limit / self._budget.amount
 
     def limit(self, share: float) -> None:
         """Let the following stage spend up to this share of the whole budget; 1 lifts the limit."""

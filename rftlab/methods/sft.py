@@ -5,7 +5,7 @@ only. Examples are tokenised here, with the very prompt tokens that evaluation u
 the border between prompt and completion.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from datasets import Dataset
@@ -46,29 +46,45 @@ class SFT:
 
     def train(self, run: TrainingRun) -> None:
         """Train on the labels until the budget is spent."""
-        settings: SFTSettings = run.settings
-        rows = [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train]
-        with quiet_trainer() as scratch:
-            arguments = SFTConfig(
-                **common_arguments(
-                    run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps
-                ),
-                per_device_train_batch_size=min(settings.per_device_train_batch_size, len(rows)),
-                gradient_accumulation_steps=settings.gradient_accumulation_steps,
-                weight_decay=settings.weight_decay,
-                loss_type=settings.loss_type,
-                max_length=None,
-                dataset_kwargs={"skip_prepare_dataset": True},
-            )
-            trainer = _CountingTrainer(
-                model=run.policy.model,
-                args=arguments,
-                train_dataset=Dataset.from_list(rows),
-                processing_class=run.policy.tokenizer,
-                callbacks=[MonitorCallback(run, {"loss": "train/loss", "mean_token_accuracy": "train/token_accuracy"})],
-            )
-            trainer.run = run
-            finish(trainer, run)
+        fit(run, [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train], run.settings)
+
+
+def fit(
+    run: TrainingRun,
+    rows: Sequence[Mapping[str, list[int]]],
+    settings: SFTSettings,
+    *,
+    also: Mapping[str, float] | None = None,
+) -> None:
+    """SFT on tokenised rows until the budget (of the stage) is spent.
+
+    Args:
+        run: whose policy is trained; its learning rate is used.
+        rows: `input_ids` and `labels` (-100 where no loss is taken), one mapping per example.
+        settings: batch size, schedule, loss.
+        also: constants to record with every step.
+    """
+    with quiet_trainer() as scratch:
+        arguments = SFTConfig(
+            **common_arguments(run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps),
+            per_device_train_batch_size=min(settings.per_device_train_batch_size, len(rows)),
+            gradient_accumulation_steps=settings.gradient_accumulation_steps,
+            weight_decay=settings.weight_decay,
+            loss_type=settings.loss_type,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        )
+        trainer = _CountingTrainer(
+            model=run.policy.model,
+            args=arguments,
+            train_dataset=Dataset.from_list([dict(row) for row in rows]),
+            processing_class=run.policy.tokenizer,
+            callbacks=[
+                MonitorCallback(run, {"loss": "train/loss", "mean_token_accuracy": "train/token_accuracy"}, also=also)
+            ],
+        )
+        trainer.run = run
+        finish(trainer, run)
 
 
 class _CountingTrainer(SFTTrainer):

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -49,10 +49,11 @@ class MonitorCallback(TrainerCallback):
     Args:
         run: whose monitor is told.
         names: trainer's log name -> trace name, e.g. {"loss": "train/loss"}.
+        also: constants recorded with every step.
     """
 
-    def __init__(self, run: TrainingRun, names: dict[str, str]) -> None:
-        self._run, self._names = run, names
+    def __init__(self, run: TrainingRun, names: Mapping[str, str], also: Mapping[str, float] | None = None) -> None:
+        self._run, self._names, self._also = run, names, also or {}
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -61,7 +62,7 @@ class MonitorCallback(TrainerCallback):
         logs = kwargs.get("logs") or {}
         if "train_runtime" in logs:
             return control
-        metrics = {name: float(logs[key]) for key, name in self._names.items() if key in logs}
+        metrics = {**self._also, **{name: float(logs[key]) for key, name in self._names.items() if key in logs}}
         if self._run.monitor.step(metrics):
             control.should_training_stop = True
         return control

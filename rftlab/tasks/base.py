@@ -90,6 +90,7 @@ class Task:
             seed: seed of the data order (`seed_data`).
             validation_share: share in [0, 1) of the budget held out; at least 1 and at most budget - 1 examples if
                 it is positive.
+
         Raises:
             RftlabError: the budget exceeds the data, or leaves nothing to hold out.
         """

@@ -1,6 +1,7 @@
 """Your own data: a JSONL, JSON, CSV or Parquet file, or a Hugging Face dataset id, with mappable columns."""
 
 import csv
+import gzip
 import json
 import random
 import re
@@ -65,7 +66,7 @@ def load(
         train = read.file(path)
         test = read.file(test_path) if test_path else []
     if not test:
-        train, test = _hold_out(train, test_share, split_seed)
+        train, test = hold_out(train, test_share, split_seed)
     return Task(
         name=dataset or Path(path).stem,
         card=card or f"Rows of {dataset or path}; verified by {verifier}. Licence and limits are those of your data.",
@@ -80,7 +81,9 @@ def load(
 def _mapping(columns: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(columns) - {*_FIELDS, "meta"})
     if unknown:
-        raise RftlabError(f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta")
+        raise RftlabError(
+            f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta"
+        )
     return {"prompt": "prompt", "answer": "answer", "rationale": None, "meta": [], **columns}
 
 
@@ -92,19 +95,12 @@ class _Reader:
         try:
             self._drop = re.compile(drop_pattern) if drop_pattern else None
         except re.error as error:
-            raise RftlabError(f"task_settings.drop_pattern {drop_pattern!r} is not a regular expression: {error}") from None
+            raise RftlabError(
+                f"task_settings.drop_pattern {drop_pattern!r} is not a regular expression: {error}"
+            ) from None
 
     def file(self, path: str) -> list[Example]:
-        file = Path(path).expanduser()
-        if not file.is_file():
-            raise RftlabError(f"there is no data file {path}; give task_settings.path relative to the grid file")
-        readers = {".jsonl": _jsonl_rows, ".json": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
-        if file.suffix not in readers:
-            raise RftlabError(f"{path}: cannot read {file.suffix or 'a file without suffix'}; give .jsonl, .json, .csv or .parquet")
-        try:
-            return self.rows(readers[file.suffix](file), str(path))
-        except UnicodeDecodeError as error:
-            raise RftlabError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); re-encode it") from None
+        return self.rows(read_rows(path=path), str(path))
 
     def rows(self, rows: Iterator[tuple[str, Mapping[str, Any]]], source: str) -> list[Example]:
         examples = [self._example(row, f"{source}, {where}", number) for number, (where, row) in enumerate(rows)]
@@ -119,22 +115,26 @@ class _Reader:
         if self._mapping["rationale"]:
             rationale = self._text(row, "rationale", where, optional=True)
         elif "rationale" in row and self._mapping["rationale"] is None:
-            rationale = self._text({"rationale": row["rationale"]}, "rationale", where, optional=True, column="rationale")
+            rationale = self._text(
+                {"rationale": row["rationale"]}, "rationale", where, optional=True, column="rationale"
+            )
         if self._marker:
             before, found, answer = answer.rpartition(self._marker)
             if not found:
-                raise RftlabError(f"{where}: the answer holds no {self._marker!r} (task_settings.answer_after); mend the row")
+                raise RftlabError(
+                    f"{where}: the answer holds no {self._marker!r} (task_settings.answer_after); mend the row"
+                )
             rationale, answer = before.strip(), answer.strip()
         if self._drop and rationale:
             rationale = self._drop.sub("", rationale)
         if not prompt.strip() or not answer.strip():
-            raise RftlabError(f"{where}: the {'prompt' if answer.strip() else 'answer'} is empty; fill it or drop the row")
+            raise RftlabError(
+                f"{where}: the {'prompt' if answer.strip() else 'answer'} is empty; fill it or drop the row"
+            )
         meta = {column: _jsonable(row.get(column)) for column in self._mapping["meta"]}
         return Example(f"{number:06d}-{_short_hash(prompt)}", prompt.strip(), answer.strip(), rationale or None, meta)
 
-    def _text(
-        self, row: Mapping[str, Any], field: str, where: str, *, optional: bool = False, column: str = ""
-    ) -> str:
+    def _text(self, row: Mapping[str, Any], field: str, where: str, *, optional: bool = False, column: str = "") -> str:
         column = column or self._mapping[field]
         value = row.get(column)
         if value is None or value != value:
@@ -151,8 +151,40 @@ class _Reader:
         raise RftlabError(f"{where}: column {column!r} holds a {type(value).__name__}, not a text or a number")
 
 
+def read_rows(
+    *, path: str = "", dataset: str = "", config: str | None = None, split: str = "train"
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows of a file or of a Hugging Face dataset, each with where it stands ("line 3").
+
+    Args:
+        path: .jsonl (also .jsonl.gz), .json, .csv or .parquet; the rest of the arguments is ignored if it is given.
+        dataset: Hugging Face dataset id.
+        config: its configuration name.
+        split: its split.
+
+    Raises:
+        RftlabError: while reading, naming the file and line of the first row that cannot be read.
+    """
+    if not path:
+        yield from _hub_rows(dataset, config, split)
+        return
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise RftlabError(f"there is no data file {path}; give task_settings.path relative to the grid file")
+    kind = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
+    if kind not in _READERS:
+        raise RftlabError(
+            f"{path}: cannot read {kind or 'a file without suffix'}; give .jsonl, .json, .csv or .parquet"
+        )
+    try:
+        yield from _READERS[kind](file)
+    except UnicodeDecodeError as error:
+        raise RftlabError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); re-encode it") from None
+
+
 def _jsonl_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with file.open(encoding="utf-8") as lines:
+    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    with opened as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -198,6 +230,15 @@ def _parquet_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from ((f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
 
 
+_READERS = {
+    ".jsonl": _jsonl_rows,
+    ".jsonl.gz": _jsonl_rows,
+    ".json": _json_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}
+
+
 def _hub_rows(dataset: str, config: str | None, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     import datasets
 
@@ -205,12 +246,23 @@ def _hub_rows(dataset: str, config: str | None, split: str) -> Iterator[tuple[st
         rows = datasets.load_dataset(dataset, config, split=split)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RftlabError(f"dataset {dataset!r} cannot be loaded: {reason}; check the id, or give a file instead") from error
+        raise RftlabError(
+            f"dataset {dataset!r} cannot be loaded: {reason}; check the id, or give a file instead"
+        ) from error
     yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 
 
-def _hold_out(rows: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Split by distinct prompt, so that a row given twice stays on one side."""
+def hold_out(rows: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Training and held-out rows, split by distinct prompt, so that a row given twice stays on one side.
+
+    Args:
+        rows: all of them.
+        share: share of the distinct prompts held out, in (0, 1); at least one.
+        seed: which ones.
+
+    Raises:
+        RftlabError: the share is not inside (0, 1).
+    """
     if not 0 < share < 1:
         raise RftlabError(f"task_settings.test_share is {share}; give a share between 0 and 1")
     prompts = list(dict.fromkeys(normalise_prompt(row.prompt) for row in rows))

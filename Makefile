@@ -1,0 +1,42 @@
+# Thin doors to the commands; everything they do can be done by hand with pip, pytest and rftlab.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+GRID ?= notebooks/grids/demo.yaml
+
+.PHONY: demo test lab lint bench report clean
+
+demo: $(VENV)/.installed
+	$(BIN)/rftlab run $(GRID)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lab: $(VENV)/.installed
+	$(BIN)/jupyter lab notebooks
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench
+
+report: $(VENV)/.installed
+	$(BIN)/rftlab report results/$(basename $(notdir $(GRID)))
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,41 @@
+"""Fixtures shared by all tests. No test reaches the network; every process computes on one thread."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rftlab.cell import Cell
+
+SMALL: dict[str, Any] = {
+    "labels": 8,
+    "budget.amount": 2.0,
+    "evaluation": {
+        "test_items": 8, "train_items": 4, "ood_items": 4, "sampled_items": 2, "samples": 2, "along_the_way": 1,
+        "along_items": 4,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def small_cell() -> Callable[..., Cell]:
+    """Makes a cell that runs in about a second on the tiny base; keywords override."""
+
+    def make(**values: Any) -> Cell:
+        return Cell.make({**SMALL, **values})
+
+    return make
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of the test's own."""
+    return np.random.default_rng(0)

@@ -1,0 +1,96 @@
+"""Cell: content-hash identity, validation, and the flat form notebooks use."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rftlab.cell import Cell, parameter_help, parameter_names
+from rftlab.errors import RftlabError
+
+
+def test_equal_content_gives_equal_id_however_written() -> None:
+    nested = Cell.make({"seed": 3, "adapter": {"r": 8}})
+    dotted = Cell.make({"adapter.r": 8, "seed": 3, "labels": 50, "seed_data": 3})
+    assert nested == dotted
+    assert nested.id == dotted.id
+
+
+def test_numbers_written_as_int_or_float_are_the_same_cell() -> None:
+    assert Cell.make({"budget.amount": 40}).id == Cell.make({"budget.amount": 40.0}).id == Cell().id
+
+
+@pytest.mark.parametrize("name", sorted(set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules"}))
+def test_every_parameter_changes_the_id(name: str) -> None:
+    other = {
+        "template": "qa", "answer_format": "lenient", "budget.unit": "tokens", "task": "file", "model": "a/b",
+        "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
+    }  # fmt: skip
+    value = Cell().flat()[name]
+    if name in other:
+        changed = other[name]
+    elif isinstance(value, bool):
+        changed = not value
+    elif isinstance(value, dict):
+        changed = {"a": 1}
+    else:
+        changed = value / 2 if isinstance(value, float) and value else 0.5 if isinstance(value, float) else value + 1
+    assert Cell.make({name: changed}).id != Cell().id
+
+
+@given(
+    labels=st.integers(0, 10**6), seed=st.integers(0, 2**31 - 1), cot=st.booleans(), rate=st.floats(1e-9, 1),
+    text=st.text(max_size=40),
+)  # fmt: skip
+def test_parameters_round_trip(labels: int, seed: int, cot: bool, rate: float, text: str) -> None:
+    cell = Cell.make(
+        {
+            "labels": labels, "seed": seed, "cot": cot, "tuning.learning_rates": [rate, rate / 2],
+            "task_settings": {"path": text, "columns": {"prompt": text}},
+        }
+    )  # fmt: skip
+    assert Cell.from_parameters(cell.to_parameters()) == cell
+    assert Cell.model_validate_json(cell.model_dump_json()) == cell
+
+
+def test_unset_notebook_parameters_fall_back_to_the_seed() -> None:
+    cell = Cell.from_parameters({"seed": 7, "seed_data": -1, "seed_init": 2, "verifier": "", "unrelated": object()})
+    assert (cell.seed_data, cell.seed_init, cell.seed_sampling) == (7, 2, 7)
+
+
+def test_cot_eval_follows_cot_unless_given() -> None:
+    assert Cell.make({"cot": False}).cot_eval is False
+    assert Cell.make({"cot": False, "cot_eval": True}).cot_eval is True
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"lables": 3}, "did you mean labels"),
+        ({"adapter.rank": 3}, "adapter.r"),
+        ({"labels": "many"}, "'labels'"),
+        ({"labels": -1}, "greater than or equal to 0"),
+        ({"labels": True}, "valid integer"),
+        ({"budget.unit": "hours"}, "'budget.unit'"),
+        ({"decoding.temperature": 0.0}, "greater than 0"),
+        ({"adapter": 3}, "'adapter'"),
+        ({"budget.amount": float("nan")}, "'budget.amount'"),
+    ],
+)
+def test_bad_parameters_are_named(values: dict, says: str) -> None:
+    with pytest.raises(RftlabError, match=says):
+        Cell.make(values)
+
+
+def test_bad_json_parameter_is_named() -> None:
+    with pytest.raises(RftlabError, match="task_settings is not valid JSON"):
+        Cell.from_parameters({"task_settings": "{'a': 1}"})
+
+
+def test_cells_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Cell().labels = 3  # type: ignore[misc]
+
+
+def test_every_parameter_has_one_line_of_help() -> None:
+    assert list(parameter_help()) == list(parameter_names().values())
+    assert all(text and "\n" not in text for text in parameter_help().values())

@@ -1,0 +1,82 @@
+"""Evaluation: counted by hand on completions we know, apart from any training reward."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rftlab.cell import Cell
+from rftlab.evaluate import ask, evaluate, kl_to_base, pass_at
+from rftlab.models import load_policy
+from rftlab.rollout import Rollout
+from rftlab.tasks.base import load_task
+from rftlab.verifiers.base import make_verifier
+
+
+def rows(passed: list[list[bool]]) -> list[dict]:
+    return [{"item": str(i), "reward": float(p)} for i, item in enumerate(passed) for p in item]
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_pass_at_k_is_the_share_of_subsets_that_hold_a_pass(passed: list[list[bool]]) -> None:
+    result = pass_at(rows(passed), 4)
+    for k in (2, 4):
+        subsets = [any(chosen) for item in passed for chosen in itertools.combinations(item, k)]
+        assert math.isclose(result[f"pass_at_{k}"], sum(subsets) / len(subsets), abs_tol=1e-12)
+
+
+def test_pass_at_k_of_nothing_is_unknown() -> None:
+    assert pass_at([], 4) == {"pass_at_2": None, "pass_at_4": None}
+
+
+def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[..., Cell]) -> None:
+    cell = small_cell(**{"evaluation.test_items": 40, "evaluation.sampled_items": 10, "evaluation.samples": 4})
+    task = load_task(cell.task)
+    verifier = make_verifier(task.verifier)
+    outcome = evaluate(load_policy(cell), task, task.labels(8, seed=0).train, verifier, cell)
+    by_part: dict[str, list[dict]] = {}
+    for row in outcome.samples:
+        by_part.setdefault(row["part"], []).append(row)
+    assert {part: len(found) for part, found in by_part.items()} == {"test": 40, "train": 4, "ood": 4, "sampled": 40}
+    rewards = [row["reward"] for row in by_part["test"]]
+    assert outcome.metrics["accuracy"] == pytest.approx(sum(rewards) / 40)
+    for row in by_part["test"]:
+        example = next(e for e in task.test if e.id == row["item"])
+        assert verifier(row["completion"], example).reward == row["reward"]
+    assert outcome.metrics["kl_to_base"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_sampled_evaluation_repeats_and_follows_its_seed(small_cell: Callable[..., Cell]) -> None:
+    def completions(seed: int) -> list[str]:
+        cell = small_cell(seed_sampling=seed)
+        task = load_task(cell.task)
+        asked = ask(load_policy(cell), task.test[:4], make_verifier("exact"), cell, part="sampled", samples=4)
+        return [row["completion"] for row in asked]
+
+    assert completions(0) == completions(0) != completions(1)
+
+
+def test_kl_to_base_is_the_mean_log_ratio(small_cell: Callable[..., Cell]) -> None:
+    policy = load_policy(small_cell())
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.add_(0.05)
+    prompt = policy.encode_prompt("Q: 3 + 4?\nA:")
+    completion = policy.encode_prompt(" 7")
+    rollout = Rollout(prompt, completion, [0.0] * len(completion), truncated=True)
+
+    def total() -> torch.Tensor:
+        with torch.no_grad():
+            logprobs = policy.model(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+        return sum(logprobs[len(prompt) - 1 + t, token] for t, token in enumerate(completion))
+
+    own = total()
+    with policy.as_base():
+        reference = total()
+    assert kl_to_base(policy, [rollout]) == pytest.approx(float(own - reference) / len(completion), abs=1e-5)
+    assert abs(float(own - reference)) > 1e-3

@@ -1,0 +1,173 @@
+"""Experiment: the same cell gives the same record; tuning sees labels only; what cannot work is said at once."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rftlab import record as records
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.experiment import Experiment
+from rftlab.methods.base import Monitor
+
+TIMES = {"seconds", "tuning_seconds", "peak_memory_bytes"}
+
+
+def run(cell: Cell, folder: Path) -> dict[str, Any]:
+    experiment = Experiment(cell)
+    experiment.train()
+    experiment.evaluate()
+    return json.loads(experiment.save(folder).read_text())
+
+
+def without_times(record: dict[str, Any]) -> dict[str, Any]:
+    cost = {name: value for name, value in record["cost"].items() if name not in TIMES}
+    tuning = [{**trial, "cost": {**trial["cost"], "seconds": 0}} for trial in record["tuning"]]
+    return {**record, "cost": cost, "tuning": tuning}
+
+
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_the_same_cell_gives_the_same_record(method: str, small_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    settings = {"prompts_per_step": 2, "num_generations": 4} if method == "grpo" else {}
+    cell = small_cell(method=method, settings=settings, **{"tuning.trials": 2})
+    first, second = run(cell, tmp_path / "a"), run(cell, tmp_path / "b")
+    assert without_times(first) == without_times(second)
+    assert (tmp_path / "a" / records.SAMPLES).read_text() == (tmp_path / "b" / records.SAMPLES).read_text()
+
+
+def test_methods_of_one_comparison_share_their_contract(small_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    sft = run(small_cell(method="sft"), tmp_path / "sft")
+    base = run(small_cell(method="base", labels=0), tmp_path / "base")
+    hybrid = run(
+        small_cell(
+            method="sft+grpo",
+            settings={
+                "stages": [
+                    {"method": "sft", "share": 0.5},
+                    {"method": "grpo", "share": 0.5, "settings": {"prompts_per_step": 2, "num_generations": 4}},
+                ]
+            },
+        ),
+        tmp_path / "hybrid",
+    )
+    assert sft["contract"] == hybrid["contract"]
+    applies = {name: value for name, value in base["contract"].items() if value is not None}
+    assert applies == {name: sft["contract"][name] for name in applies}
+    other = run(small_cell(method="sft", seed_data=1), tmp_path / "other")
+    assert other["contract"]["labels"] != sft["contract"]["labels"]
+    assert other["contract"]["test_items"] == sft["contract"]["test_items"]
+
+
+def test_trials_are_equal_in_number_and_hold_out_labels(small_cell: Callable[..., Cell]) -> None:
+    cell = small_cell(method="sft", labels=10, **{"tuning.trials": 3, "tuning.validation_share": 0.3})
+    experiment = Experiment(cell)
+    experiment.train()
+    assert [trial["learning_rate"] for trial in experiment.tuning] == list(experiment.method.ladder.lora[:3])
+    assert [trial["chosen"] for trial in experiment.tuning].count(True) == 1
+    assert experiment.learning_rate == next(t["learning_rate"] for t in experiment.tuning if t["chosen"])
+    split = experiment.task.labels(10, seed=0, validation_share=0.3)
+    assert len(split.validation) == 3
+    assert {e.id for e in split.train + split.validation} == {e.id for e in experiment.labels.train}
+
+
+def test_the_hybrid_shares_its_budget_between_stages(small_cell: Callable[..., Cell]) -> None:
+    grpo = {"prompts_per_step": 2, "num_generations": 4}
+    stages = [{"method": "sft", "share": 0.5}, {"method": "grpo", "share": 0.5, "settings": grpo}]
+    experiment = Experiment(small_cell(method="sft+grpo", settings={"stages": stages}, **{"budget.amount": 4.0}))
+    trace = experiment.train()
+    trained = trace[trace["kind"] == "train"]
+    assert trained["step"].tolist() == [1, 2, 3, 4]
+    assert trained["train/reward"].notna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("unit", ["steps", "tokens", "flops", "seconds"])
+def test_training_stops_at_the_compute_budget(unit: str, small_cell: Callable[..., Cell]) -> None:
+    amount = {"steps": 3.0, "tokens": 800.0, "flops": 1e9, "seconds": 0.3}[unit]
+    experiment = Experiment(small_cell(method="sft", **{"budget.unit": unit, "budget.amount": amount}))
+    trace = experiment.train()
+    trained = trace[trace["kind"] == "train"]
+    spent = trained[{"steps": "step", "tokens": "tokens_trained"}.get(unit, unit)].tolist()
+    assert spent[-1] >= amount
+    assert all(value < amount for value in spent[:-1])
+
+
+def test_counted_tokens_are_those_of_the_labels(small_cell: Callable[..., Cell]) -> None:
+    experiment = Experiment(small_cell(method="sft", labels=8))
+    experiment.train()
+    rows = [
+        experiment.policy.encode_prompt(experiment.policy.prompt_text(e, cot=True))
+        + experiment.policy.encode_completion(e, cot=True)
+        for e in experiment.labels.train
+    ]
+    assert experiment.cost.tokens_trained == 2 * sum(map(len, rows))
+    assert experiment.cost.verifier_calls == experiment.cost.tokens_generated == 0
+
+
+def test_sft_learns_its_labels(small_cell: Callable[..., Cell]) -> None:
+    cell = small_cell(method="sft", labels=10, **{"budget.amount": 40.0, "evaluation.train_items": 10})
+    experiment = Experiment(cell)
+    before = experiment.evaluate()["train_accuracy"]
+    experiment.train()
+    assert experiment.evaluate()["train_accuracy"] >= before + 0.4
+
+
+def test_grpo_raises_the_reward_it_is_given(small_cell: Callable[..., Cell]) -> None:
+    settings = {"prompts_per_step": 4, "num_generations": 8, "warmup_steps": 0}
+    cell = small_cell(
+        method="grpo", labels=4, settings=settings, **{"budget.amount": 40.0, "evaluation.along_the_way": 0}
+    )
+    rewards = Experiment(cell).train()["train/reward"].dropna().tolist()
+    assert sum(rewards[-8:]) > sum(rewards[:8]) + 0.5
+
+
+def test_nothing_is_recorded_before_evaluation(small_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    with pytest.raises(RftlabError, match="evaluate"):
+        Experiment(small_cell()).save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"task": "arithmetics/word"}, "unknown task"),
+        ({"task": "arithmetic/wrod"}, "did you mean arithmetic/word"),
+        ({"method": "grop"}, "did you mean grpo"),
+        ({"verifier": "exakt"}, "did you mean exact"),
+        ({"labels": 10**6}, "fewer than labels=1000000"),
+        ({"labels": 0}, "labels is 0"),
+        ({"labels": 1, "tuning.trials": 2}, "labels >= 2"),
+        ({"method": "grpo", "settings": {"num_generation": 4}}, "num_generation"),
+        ({"method": "grpo", "preset": "deepsek"}, "known: deepseek"),
+        ({"task_settings": {"family": 3}}, "does not take these settings"),
+        ({"verifier": "exact", "verifier_settings": {"tolerance": 1}}, "does not take these settings"),
+        ({"tuning.trials": 3, "tuning.learning_rates": [1e-3]}, "the ladder has 1"),
+    ],
+)
+def test_what_cannot_work_is_said_in_a_sentence(
+    values: dict[str, Any], says: str, small_cell: Callable[..., Cell]
+) -> None:
+    with pytest.raises(RftlabError, match=says):
+        Experiment(small_cell(**values)).train()
+
+
+def test_evaluation_along_the_way_is_not_charged(small_cell: Callable[..., Cell]) -> None:
+    now = [0.0]
+
+    def slow_evaluation() -> dict[str, float]:
+        now[0] += 100.0
+        return {"eval/accuracy": 0.5}
+
+    cell = small_cell(**{"budget.amount": 4.0})
+    monitor = Monitor(
+        Experiment(cell).policy, cell.budget, evaluate=slow_evaluation, evaluations=2, clock=lambda: now[0]
+    )
+    monitor.evaluate()
+    for _ in range(4):
+        now[0] += 1.0
+        stopped = monitor.step({})
+    assert stopped
+    assert monitor.cost.seconds == 4.0
+    assert [row["step"] for row in monitor.trace if row["kind"] == "eval"] == [0, 2, 4]
