@@ -57,7 +57,10 @@ def test_cot_without_rationale_is_a_sentence(small_cell: Callable[..., Cell]) ->
 
 def test_chat_template_is_used_where_there_is_one(small_cell: Callable[..., Cell], tmp_path: Path) -> None:
     policy = load_policy(small_cell())
-    policy.tokenizer.chat_template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+    policy.tokenizer.chat_template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
     policy.tokenizer.save_pretrained(tmp_path)
     with policy.as_base() as base:
         base.get_base_model().save_pretrained(tmp_path)
