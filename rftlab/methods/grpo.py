@@ -105,16 +105,20 @@ class GRPO:
     }
     ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
     card = (
-        "Idea: sample a group of completions per prompt and raise those the verifier scores above their group's mean.\n"
-        "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)] - beta KL(pi || ref), A = (r - mean) / std in the group.\n"
+        "Idea: sample a group of completions per prompt and raise those the verifier scores above their group's\n"
+        "mean.\n"
+        "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)] - beta KL(pi || ref), A = (r - mean) / std in the\n"
+        "group.\n"
         "Settings: G = 8 (paper 64), 8 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
         "batch, LoRA rate 5e-4 (paper 1e-6 with full fine-tuning; TRL's 1e-6 default does not move a LoRA adapter).\n"
-        "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16 updates\n"
-        "a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token dropped).\n"
+        "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16\n"
+        "updates a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token\n"
+        "dropped).\n"
         "When: answers can be verified, and the base already succeeds now and then (pass@8 well above 0).\n"
-        "What goes wrong: groups with equal rewards give no gradient (train/zero_std_groups near 1); reward rises while\n"
-        "accuracy falls (a verifier that can be fooled); entropy collapses; too high a rate drops reward to 0 for good;\n"
-        "gspo's clip range suits rates near 1e-6: with LoRA rates train/clipped_share nears 1 after the first minibatch."
+        "What goes wrong: groups with equal rewards give no gradient (train/zero_std_groups near 1); reward rises\n"
+        "while accuracy falls (a verifier that can be fooled); entropy collapses; too high a rate drops reward to 0\n"
+        "for good; gspo's clip range suits rates near 1e-6: with LoRA rates train/clipped_share rises after the\n"
+        "first minibatch, and most of each batch then teaches nothing."
     )
     trainer_class: ClassVar[type[GRPOTrainer]] = GRPOTrainer
     log_names: ClassVar[Mapping[str, str]] = LOG_NAMES
@@ -126,12 +130,12 @@ class GRPO:
         with quiet_trainer() as scratch:
             trainer = self.trainer_class(
                 model=run.policy.model,
-                reward_funcs=self.reward(run),
+                reward_funcs=self.reward(run),  # type: ignore[arg-type]
                 rollout_func=Rollouts(run, extra_forwards=_extra_forwards(settings)),
                 args=arguments(run, settings, scratch),
                 train_dataset=prompt_rows(run, settings.prompts_per_step * settings.minibatches),
                 processing_class=run.policy.tokenizer,
-                callbacks=[MonitorCallback(run, dict(self.log_names))],
+                callbacks=[MonitorCallback(run, self.log_names)],
             )
             self.prepare(trainer, run)
             finish(trainer, run)

@@ -46,7 +46,7 @@ def completion_cap(run: TrainingRun) -> int:
 
 
 def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
-    """One row per labelled prompt, repeated until a step's prompts can be drawn: a small label budget costs no compute."""
+    """One row per labelled prompt, repeated until a step's prompts can be drawn."""
     rows = [
         {"prompt": run.policy.prompt_text(example, cot=run.cell.cot), "index": index}
         for index, example in enumerate(run.labels.train)
@@ -91,6 +91,7 @@ class Rollouts:
             self._run.monitor.forwarded(tokens)
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, Any]:
+        """What TRL asks of a `rollout_func`: token ids of prompts and completions, and their log-probabilities."""
         ids = {text: self._run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
         rollouts = self.draw([ids[text] for text in prompts], trainer.args.max_completion_length)
         self.count_training(rollouts, self._run.settings)
@@ -110,6 +111,7 @@ class VerifierReward:
         self._run = run
 
     def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
+        """Rewards of completions; ``index`` says which labelled example each belongs to."""
         run = self._run
         run.monitor.verified(len(completions))
         return [self.of(score) for score in run.verifier.score(completions, [run.labels.train[i] for i in index])]

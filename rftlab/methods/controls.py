@@ -1,0 +1,100 @@
+"""Controls: what a gain must be larger than before it is credited to the verifier or to the labels.
+
+They run as ordinary methods in a grid. The untrained base is in base.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+
+from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.grpo import GRPO
+from rftlab.methods.trl_online import VerifierReward
+from rftlab.tasks.base import require_rationales
+from rftlab.verifiers.base import Score
+
+
+class _RandomReward(VerifierReward):
+    def __init__(self, run: TrainingRun) -> None:
+        super().__init__(run)
+        self._generator = torch.Generator().manual_seed(run.cell.seed_sampling)
+
+    def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
+        coins: list[float] = torch.randint(0, 2, (len(completions),), generator=self._generator).float().tolist()
+        return coins
+
+
+class _FormatReward(VerifierReward):
+    def of(self, score: Score) -> float:
+        return float(score.format_ok)
+
+
+class GRPORandom(GRPO):
+    """GRPO whose reward is a fair coin."""
+
+    card = (
+        "Idea: GRPO with a coin for a verifier; whatever it gains was not learnt from the reward.\n"
+        "Objective: that of grpo, the reward being 0 or 1 with equal chance, whatever the completion says.\n"
+        "Settings: those of grpo.\n"
+        "When: beside every RFT result; on some base models clipping alone sharpens what they already knew (Shao et\n"
+        "al. 2025, Spurious Rewards, 2506.10947).\n"
+        "What goes wrong: nothing can: train/reward stays near 0.5, and accuracy above the base's is the finding."
+    )
+
+    def reward(self, run: TrainingRun) -> VerifierReward:
+        """A fair coin per completion (`seed_sampling`)."""
+        return _RandomReward(run)
+
+
+class GRPOFormat(GRPO):
+    """GRPO whose reward is the format alone."""
+
+    card = (
+        "Idea: GRPO that pays for one pair of answer tags, whatever stands in them; it shows how much of a gain is\n"
+        "format, not skill.\n"
+        "Objective: that of grpo, the reward being 1 if the format is right and 0 otherwise.\n"
+        "Settings: those of grpo.\n"
+        "When: beside every RFT result whose base does not keep the format; where it does, groups have equal\n"
+        "rewards and nothing is learnt (train/zero_std_groups is 1).\n"
+        "What goes wrong: the shortest text in the right format wins: completions shrink, accuracy falls."
+    )
+
+    def reward(self, run: TrainingRun) -> VerifierReward:
+        """1 for the right format."""
+        return _FormatReward(run)
+
+
+class FewShotSettings(Settings):
+    """Settings of `base-few-shot`."""
+
+    shots: int = Field(4, ge=1, description="labelled examples put before every prompt (at most as many as labels)")
+
+
+class FewShot:
+    """The untrained base, shown a few labels in its prompt."""
+
+    Settings: ClassVar[type[Settings]] = FewShotSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    # Nothing is trained; four entries, so that it can stand in a grid that asks for learning-rate trials.
+    ladder = Ladder(lora=(0.0,) * 4, full=(0.0,) * 4)
+    card = (
+        "Idea: put labels into the prompt instead of into the weights; the cheapest use of them.\n"
+        "Objective: none; the first labels of the budget, worked out, stand before every prompt.\n"
+        "Settings: shots = 4.\n"
+        "When: beside every result with few labels, on models that read examples in their context.\n"
+        "What goes wrong: a small base never trained on several examples in one context gets worse; prompts grow by\n"
+        "the length of the shots, at every question ever asked."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Change the template; the weights stay as they are."""
+        settings: FewShotSettings = run.settings
+        template, cot = run.policy.template, run.cell.cot
+        shown = run.labels.train[: settings.shots]
+        if cot:
+            require_rationales(shown, "base-few-shot")
+        worked = [template.prompt(e, cot=cot) + template.completion(e, cot=cot) + "\n\n" for e in shown]
+        run.policy.template = replace(template, before="".join(worked) + template.before)

@@ -1,0 +1,107 @@
+"""Hybrid post-training (Lv et al. 2025, Towards a Unified View of LLM Post-Training, 2509.04419): SFT or RL per prompt.
+
+TRL has no such gate; this is its GRPOTrainer with the advantages of failed prompts replaced by their demonstration.
+
+Legend: P share of a prompt's rollouts that the verifier accepts (its mean reward); gamma the gate.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from trl import GRPOTrainer
+
+from rftlab.methods.base import Settings, TrainingRun
+from rftlab.methods.demonstrations import Demonstrations, token_nll
+from rftlab.methods.grpo import GRPO, GRPOSettings
+from rftlab.methods.trl_online import LOG_NAMES
+
+
+class HPTSettings(GRPOSettings):
+    """Settings of `hpt`: those of grpo, and the gate's."""
+
+    gamma: float = Field(0.0, ge=0, lt=1, description="a prompt with mean reward <= gamma is taught by SFT instead")
+    sft_weight: float = Field(1.0, gt=0, description="weight of a taught prompt's SFT loss")
+
+
+class _Trainer(GRPOTrainer):
+    hpt: HPTSettings
+    demonstrations: Demonstrations
+    _rewards_B: Tensor
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._rewards_B = rewards[:, 0]
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        indices_B = torch.tensor([row["index"] for row in inputs], device=self._rewards_B.device)
+        taught_B, output["demonstration"] = gate(self._rewards_B, indices_B, self.hpt.num_generations, self.hpt.gamma)
+        output["advantages"] = output["advantages"].masked_fill(taught_B, 0.0)
+        self._metrics["train"]["sft_share"].append(taught_B.float().mean().item())
+        return output
+
+    def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
+        loss = super()._compute_loss(model, inputs)
+        demonstration_B = inputs["demonstration"]
+        drawn = demonstration_B[demonstration_B >= 0].tolist()
+        if not drawn:
+            return loss
+        logprobs, mask = self.demonstrations.logprobs(model, drawn)
+        self._metrics["train"]["nll"].append(token_nll(logprobs.detach(), mask).item())
+        # GRPO's loss is a mean over completions, G to a prompt, and already divided by the accumulation steps.
+        share = self.hpt.num_generations / (len(demonstration_B) * self.current_gradient_accumulation_steps)
+        return loss + self.hpt.sft_weight * share * (-logprobs.sum(1) / mask.sum(1)).sum()
+
+
+class HPT(GRPO):
+    """RL on prompts the policy solves now and then, SFT on those it does not."""
+
+    Settings: ClassVar[type[Settings]] = HPTSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Section 3.4, eqs. 8-10: f(P) = 1[P > gamma], g(P) = 1[P <= gamma], gamma = 0 for Qwen; 8 rollouts a question;
+        # the RL part is Dr. GRPO.
+        "paper": {"num_generations": 8, "gamma": 0.0, "loss_type": "dr_grpo", "scale_rewards": "none"},
+        # gamma = 2 of 8 rollouts for LLaMA.
+        "llama": {"num_generations": 8, "gamma": 0.25, "loss_type": "dr_grpo", "scale_rewards": "none"},
+    }
+    card = (
+        "Idea: ask the policy first; where none of its completions is right, show it the label, elsewhere let RL\n"
+        "work.\n"
+        "Objective: mean over prompts of L_RL if P > gamma, else of L_SFT, with P the prompt's mean reward.\n"
+        "Settings: gamma 0, G = 8 as in the paper; the RL part is GRPO's (preset paper: Dr. GRPO), SFT weight 1.\n"
+        "When: labels with rationales and a verifier are both there; it needs no schedule, the share of SFT falls\n"
+        "by itself as the policy improves (train/sft_share).\n"
+        "What goes wrong: train/sft_share stays near 1: it is SFT at the price of rollouts; prompts it cannot learn\n"
+        "are taught again and again (train/nll near 0, train/reward flat): memorised labels."
+    )
+    trainer_class: ClassVar[type[GRPOTrainer]] = _Trainer
+    log_names: ClassVar[Mapping[str, str]] = {**LOG_NAMES, "nll": "train/nll", "sft_share": "train/sft_share"}
+
+    def prepare(self, trainer: Any, run: TrainingRun) -> None:
+        """Give the trainer the labels and the gate."""
+        trainer.demonstrations, trainer.hpt = Demonstrations(run), run.settings
+
+
+def gate(rewards: Tensor, indices: Tensor, group: int, gamma: float) -> tuple[Tensor, Tensor]:
+    """Which completions belong to prompts to be taught, and which row carries each such prompt's demonstration.
+
+    Args:
+        rewards: (B,) in [0, 1], B = P groups of ``group`` rows each.
+        indices: (B,) the labelled example each row belongs to.
+        group: G, completions per prompt.
+        gamma: a prompt whose mean reward is at most this is taught.
+
+    Returns:
+        (B,) bool, True on all rows of taught prompts; (B,) int, the example's index on the first row of each taught
+        prompt and -1 elsewhere.
+
+    Source: 2509.04419 eqs. 8 and 9.
+    """
+    taught_P = rewards.view(-1, group).mean(1) <= gamma
+    taught_B = taught_P.repeat_interleave(group)
+    first_B = torch.arange(len(rewards), device=rewards.device) % group == 0
+    return taught_B, torch.where(taught_B & first_B, indices, -1)

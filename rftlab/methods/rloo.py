@@ -1,0 +1,109 @@
+"""REINFORCE leave-one-out (Ahmadian et al. 2024, Back to Basics, 2402.14740), by TRL's RLOOTrainer.
+
+TRL's RLOOTrainer has no `rollout_func`; its two generation methods are overridden instead, so that sampling is the same
+as for every other method here.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from trl import RLOOConfig, RLOOTrainer
+
+from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
+from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch_shape, completion_cap, prompt_rows
+
+
+class RLOOSettings(Settings):
+    """Settings of `rloo`, by TRL's names."""
+
+    num_generations: int = Field(8, ge=2, description="completions per prompt, k in the paper")
+    prompts_per_step: int = Field(8, ge=1, description="prompts per optimiser step")
+    per_device_train_batch_size: int = Field(64, ge=1, description="completions per forward and backward pass")
+    num_iterations: int = Field(1, ge=1, description="updates per batch of rollouts")
+    beta: float = Field(0.0, ge=0, description="weight of the KL to the reference policy, inside the reward")
+    epsilon: float = Field(0.2, gt=0, description="clip range of the ratio of whole completions")
+    normalize_advantages: bool = False
+    mask_truncated_completions: bool = False
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "constant_with_warmup"
+    warmup_steps: int = Field(5, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+# The settings that TRL's RLOOConfig takes under the same name.
+_TRL_NAMES = {
+    "num_generations", "num_iterations", "beta", "epsilon", "normalize_advantages", "mask_truncated_completions",
+    "weight_decay", "max_grad_norm",
+}  # fmt: skip
+
+
+class RLOO:
+    """RLOO with the verifier as reward (TRL RLOOTrainer)."""
+
+    Settings: ClassVar[type[Settings]] = RLOOSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Ahmadian et al. 2024 (2402.14740), section 4: RLOO with k = 4 samples per prompt and the KL to the reference
+        # policy inside the reward (eq. 4); beta 0.05 is TRL's default for it.
+        "paper": {"num_generations": 4, "beta": 0.05, "num_iterations": 1},
+    }
+    ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
+    card = (
+        "Idea: REINFORCE on whole completions; the baseline of each is the mean reward of the others in its group.\n"
+        "Objective: E[(r_i - mean_{j != i} r_j) log pi(y_i | x)], the reward lowered by beta log pi / ref; the\n"
+        "ratio of whole completions is clipped at 1 +- eps, which acts only when a batch is reused.\n"
+        "Settings: k = 8 (paper 2 and 4), 8 prompts a step, beta 0 (TRL 0.05: preset paper), one update a batch,\n"
+        "LoRA rate 5e-4.\n"
+        "When: as grpo, where a bias-free gradient is wanted: no division by the group's spread or by length.\n"
+        "What goes wrong: the gradient sums over tokens, so long completions weigh more and max_grad_norm acts\n"
+        "sooner; with num_iterations > 1 the ratio of a long completion leaves the clip range at once\n"
+        "(train/clipped_share)."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Sample, score and update until the budget is spent."""
+        settings: RLOOSettings = run.settings
+        per_pass, passes = batch_shape(
+            settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
+        )
+        with quiet_trainer() as scratch:
+            trainer = _Trainer(
+                model=run.policy.model,
+                reward_funcs=VerifierReward(run),  # type: ignore[arg-type]
+                args=RLOOConfig(
+                    **common_arguments(
+                        run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps
+                    ),
+                    per_device_train_batch_size=per_pass,
+                    gradient_accumulation_steps=passes,
+                    max_completion_length=completion_cap(run),
+                    temperature=run.cell.decoding.temperature,
+                    top_p=run.cell.decoding.top_p,
+                    remove_unused_columns=False,
+                    **settings.model_dump(include=_TRL_NAMES),
+                ),
+                train_dataset=prompt_rows(run, settings.prompts_per_step),
+                processing_class=run.policy.tokenizer,
+                callbacks=[MonitorCallback(run, LOG_NAMES)],
+            )
+            trainer.run = run
+            # TRL always asks the old policy for its log-probabilities, and the reference policy if there is a KL.
+            trainer.rollouts = Rollouts(run, extra_forwards=1 + int(settings.beta > 0))
+            finish(trainer, run)
+
+
+class _Trainer(RLOOTrainer):
+    """RLOOTrainer that samples through rftlab.rollout."""
+
+    run: TrainingRun
+    rollouts: Rollouts
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        ids = {text: self.run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
+        return [ids[text] for text in prompts], None, {}
+
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any) -> list[list[int]]:
+        drawn = self.rollouts.draw(prompt_ids, completion_cap(self.run))
+        self.rollouts.count_training(drawn, self.run.settings)
+        return [rollout.completion_ids for rollout in drawn]
