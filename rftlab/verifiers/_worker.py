@@ -26,6 +26,8 @@ LADDER = (
     "seccomp-noopen",
 )
 START_SECONDS = 60.0
+# Extension modules of the standard library (zlib, sqlite3) load shared libraries from here.
+SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 _SCRIPT = Path(__file__).with_name("_zygote.py")
 _INSIDE = (_SCRIPT, _SCRIPT.with_name("_lockdown.py"), _SCRIPT.with_name("values.py"))
 # Numerical libraries start a thread pool on import unless told not to; a zygote that forks must have one thread.
@@ -120,7 +122,7 @@ class Worker:
     ) -> None:
         self.level, self.owner = level, os.getpid()
         python = python or os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-        library = [str(Path(os.__file__).parent), *readable]
+        library = [str(Path(os.__file__).parent), *SYSTEM_LIBRARIES, *readable]
         command = [python, "-P", "-s", "-S", str(_SCRIPT)]
         if level.startswith("bwrap"):
             command = [*_bubblewrap(library), *command]
@@ -302,7 +304,7 @@ def _bubblewrap(readable: Sequence[str]) -> list[str]:
             command += ["--symlink", str(Path(folder).readlink()), folder]
         elif Path(folder).is_dir():
             command += ["--ro-bind", folder, folder]
-    shown = [sys.base_prefix, *readable, *map(str, _INSIDE)]
+    shown = [sys.base_prefix, *map(str, _INSIDE), *[path for path in readable if path not in SYSTEM_LIBRARIES]]
     for path in dict.fromkeys(os.path.realpath(path) for path in shown):
         if not path.startswith("/usr/") and path != "/usr":
             command += ["--ro-bind-try", path, path]

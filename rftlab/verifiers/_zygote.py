@@ -102,7 +102,7 @@ def counted(most: int, function: object, args: list, kwargs: dict) -> tuple[obje
             steps += 1
             if steps > most:
                 sys.settrace(None)
-                emit({"e": f"more than {most} interpreter steps"})
+                emit({"e": "more interpreter steps than allowed"})
                 os._exit(0)
         return trace
 

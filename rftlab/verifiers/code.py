@@ -87,15 +87,16 @@ class Code(Verifier):
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """Judgements of extracted code, in order."""
+        names = [entry_point(example.meta) for example in examples]
         tests = [read_tests(example.meta) for example in examples]
         checks = [
-            Check(code, entry_point(example.meta), [test.case for test in hidden], self.limits)
-            for code, example, hidden in zip(answers, examples, tests, strict=True)
+            Check(code, name, [test.case for test in hidden], self.limits)
+            for code, name, hidden in zip(answers, names, tests, strict=True)
         ]
         results = self.sandbox.run(checks)
         marks = [self._marks(result, hidden) for result, hidden in zip(results, tests, strict=True)]
         full = [i for i, passed in enumerate(marks) if all(passed) and self.efficiency_weight]
-        work = self._efficiency.measure([answers[i] for i in full], [examples[i] for i in full])
+        work = self._efficiency.measure([answers[i] for i in full], [examples[i] for i in full]) if full else []
         measured = dict(zip(full, work, strict=True))
         return [
             self._judgement(result, passed, *measured.get(i, (0.0, "")))
@@ -135,17 +136,20 @@ def extract_code(completion: str) -> Extraction:
         completion: any text.
     """
     if OPEN_TAG not in completion and _FENCE in completion:
-        return Extraction(_unfenced(completion), False)
+        return Extraction(unfenced(completion), False)
     extraction = extract_answer(completion)
     if extraction.text is None or _FENCE not in extraction.text:
         return extraction
-    return Extraction(_unfenced(extraction.text), extraction.format_ok)
+    return Extraction(unfenced(extraction.text), extraction.format_ok)
 
 
-def _unfenced(text: str) -> str | None:
+def unfenced(text: str) -> str | None:
+    """Take the fence off a text with at most one fenced block; None where there are several or it is empty."""
     pieces = text.split(_FENCE)
+    if len(pieces) == 1:
+        return text or None
     if len(pieces) not in (2, 3):
         return None
-    first_line, _, body = pieces[1].partition("\n")
-    code = body if first_line.strip().lower() in ("", "python", "py", "python3") else pieces[1]
+    language, newline, body = pieces[1].partition("\n")
+    code = body if newline and len(language.split()) < 2 else pieces[1]
     return code.strip("\n") or None

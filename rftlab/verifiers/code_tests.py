@@ -91,7 +91,7 @@ def tests_from_asserts(source: str, entry_point: str) -> list[dict[str, Any]]:
     """Turn assert statements into tests.
 
     Understood: ``assert f(..) == literal`` (either way round, also ``is``), ``assert f(..)`` (True expected),
-    ``assert not f(..)`` (False expected), ``assert abs(f(..) - literal) < literal`` and ``math.isclose(f(..), literal)``
+    ``assert not f(..)`` (False expected), ``abs(f(..) - literal) < literal`` and ``math.isclose(f(..), literal)``
     (a tolerance), with ``f`` the entry point or ``candidate``; at top level or in one function such as ``check``.
     Docstrings, imports, ``assert True``, ``METADATA = {...}`` and a call of ``check`` are passed over.
 
@@ -114,9 +114,7 @@ def tests_from_asserts(source: str, entry_point: str) -> list[dict[str, Any]]:
     names = {entry_point, "candidate"}
     tests = [test for statement in _flat(body) if (test := _statement(statement, names, entry_point)) is not None]
     if not tests:
-        raise RftlabError(
-            f"the tests of {entry_point!r} hold no assert that can be turned into data; write them as data"
-        )
+        raise RftlabError(f"the tests of {entry_point!r} hold no assert that can be turned into data; write one")
     return tests
 
 

@@ -176,5 +176,4 @@ def _imports(module: str) -> dict[str, list[str]]:
     libraries = [entry for entry in path if Path(entry).name in ("site-packages", "dist-packages")]
     parents = {str(Path(folder).parent) for folder in own}
     kept = [entry for entry in path if entry in libraries] + sorted(parents - set(libraries))
-    system = ["/usr/lib", "/lib", "/lib64", "/usr/lib64", str(Path(sys.base_prefix, "lib"))]
-    return {"path": kept, "readable": [*libraries, *own, *system]}
+    return {"path": kept, "readable": [*libraries, *own, str(Path(sys.base_prefix, "lib"))]}

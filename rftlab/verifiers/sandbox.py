@@ -137,6 +137,7 @@ class Sandbox:
         self._level = ""
         self._lock = threading.Lock()
         self._start_lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(self.size)
 
     @property
     def level(self) -> str:
@@ -146,7 +147,8 @@ class Sandbox:
             RftlabError: no level can be reached on this machine.
         """
         if not self._level:
-            self._give(self._take())
+            with self._slots:
+                self._give(self._take())
         return self._level
 
     def run(self, checks: Sequence[Check]) -> list[Result]:
@@ -172,6 +174,10 @@ class Sandbox:
             worker.close()
 
     def _run(self, job: dict) -> Result:
+        with self._slots:
+            return self._ask(job)
+
+    def _ask(self, job: dict) -> Result:
         problem = ""
         for _ in range(2):
             worker = self._take()

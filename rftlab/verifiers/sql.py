@@ -18,7 +18,7 @@ from typing import Any, Literal
 from rftlab.errors import RftlabError
 from rftlab.verifiers import values
 from rftlab.verifiers.base import Gold, Judgement, Verifier
-from rftlab.verifiers.code import extract_code
+from rftlab.verifiers.code import unfenced
 from rftlab.verifiers.isolated import IsolatedWorker, shared
 
 MAX_ROWS = 1000
@@ -87,7 +87,7 @@ class Sql(Verifier):
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """Judgements of extracted queries, in order."""
-        queries = [extract_code(f"<answer>{answer}</answer>").text or "" for answer in answers]
+        queries = [unfenced(answer) or "" for answer in answers]
         scripts = [_scripts(example) for example in examples]
         items = [[script, query] for query, several in zip(queries, scripts, strict=True) for script in several]
         results = iter(self._worker.map_with_reasons(items))
@@ -168,7 +168,7 @@ def _gold_rows(script: str, query: str) -> list[list[Any]]:
 def _judge(example: Gold, scripts: Sequence[str], results: Sequence[tuple[Any, str]]) -> Judgement:
     ordered = bool(example.meta.get("ordered", "order by" in " ".join(example.answer.lower().split())))
     matched = [
-        not problem and _rows(rows, ordered) == _rows(_gold_rows(script, example.answer), ordered)
+        _rows(_gold_rows(script, example.answer), ordered) == _rows(rows, ordered) and not problem
         for script, (rows, problem) in zip(scripts, results, strict=True)
     ]
     problems = [problem for _, problem in results if problem]
