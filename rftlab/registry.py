@@ -46,6 +46,21 @@ TASKS: Mapping[str, Entry] = {
     "file": Entry(
         "rftlab.tasks.file:load", "your own JSONL, CSV or Parquet file, or a Hugging Face dataset id (columns mappable)"
     ),
+    "math": Entry(
+        "rftlab.tasks.math:load",
+        "Countdown, equations, word problems, GSM8K from the hub or a file",
+        variants=("countdown", "equations", "word", "gsm8k", "tiny"),
+    ),
+    "code": Entry(
+        "rftlab.tasks.code:load",
+        "write or repair a Python function, judged by hidden tests in the sandbox; HumanEval, MBPP",
+        variants=("write", "repair", "humaneval", "mbpp", "tiny"),
+    ),
+    "medical": Entry(
+        "rftlab.tasks.medical:load",
+        "closed clinical questions: doses, units, scores, rules, PubMedQA (a benchmark, not medical advice)",
+        variants=("dose", "units", "scores", "triage", "pubmedqa", "tiny"),
+    ),
 }
 
 VERIFIERS: Mapping[str, Entry] = {

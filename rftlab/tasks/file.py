@@ -183,8 +183,8 @@ def read_rows(
 
 
 def _jsonl_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as lines:
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
