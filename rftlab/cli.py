@@ -1,0 +1,208 @@
+"""The command line: each verb calls one function. Imports wait for the verb, so that `rftlab --help` is instant."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rftlab.errors import RftlabError
+
+if TYPE_CHECKING:
+    from rftlab.cell import Cell
+    from rftlab.execute.one_cell import Outcome
+    from rftlab.grid import Grid
+    from rftlab.registry import Entry
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns:
+        0; 1 if a cell failed; 2 for bad input (one sentence on standard error, nothing written); 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.verb(options))
+    except RftlabError as error:
+        print(f"rftlab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rftlab", description="For this task, this model and this many labels: SFT, RFT or both? Experiments say."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    run = verbs.add_parser("run", help="run what is left of a grid, then write its report")
+    run.set_defaults(verb=_run)
+    run.add_argument("grid", type=Path, metavar="GRID.yaml")
+    run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
+    run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
+    run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
+    run.add_argument(
+        "--kernel",
+        choices=("warm", "cold"),
+        default="warm",
+        help="fork kernels from a warm process, or start each",
+    )
+    run.add_argument("--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook")
+
+    status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
+    status.set_defaults(verb=_status)
+    status.add_argument("results", type=Path, metavar="DIR")
+
+    report = verbs.add_parser("report", help="write the report of a results folder")
+    report.set_defaults(verb=_report)
+    report.add_argument("results", type=Path, metavar="DIR")
+
+    for kind in ("task", "method", "verifier"):
+        listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
+        listing.set_defaults(verb=_list, kind=kind)
+        listing.add_argument("name", nargs="?", metavar="NAME")
+
+    verbs.add_parser("parameters", help="every parameter of a cell, one line each").set_defaults(verb=_parameters)
+
+    one = verbs.add_parser("run-cell", help="run one cell from its JSON file; what every executor launches")
+    one.set_defaults(verb=_run_cell)
+    one.add_argument("cell", type=Path, metavar="CELL.json")
+    one.add_argument("results", type=Path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
+    one.add_argument("--threads", type=_positive, metavar="N", help="compute threads (default: all cores)")
+    one.add_argument("--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of the notebook")
+
+    fetch = verbs.add_parser("fetch", help="get a real pretrained model where no model hub can be reached")
+    fetch.set_defaults(verb=_fetch)
+    fetch.add_argument("model", metavar="MODEL")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rftlab import preflight
+    from rftlab.grid import Grid
+
+    grid = Grid.load(options.grid)
+    results: Path = options.results or Path("results") / grid.name
+    preflight.check(grid.cells)
+    done, left = grid.split(results)
+    print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
+    if options.dry_run:
+        for cell in grid.cells:
+            print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
+        return 0
+    code = _run_left(grid, done, left, results, options) if left else 0
+    for path in _write_report(results) if grid.split(results)[0] else []:
+        print(path)
+    return code
+
+
+def _run_left(grid: "Grid", done: "list[Cell]", left: "list[Cell]", results: Path, options: argparse.Namespace) -> int:
+    from rftlab.execute.display import Display
+    from rftlab.execute.local import Interrupted, default_workers, kernel_settings, run_cells
+
+    workers = options.workers or default_workers(left)
+    settings = kernel_settings(options.kernel, workers, cell_timeout=options.timeout)
+    try:
+        with Display(grid.name, done=len(done), left=len(left), workers=workers) as display:
+            outcomes = run_cells(left, results, display, workers=workers, settings=settings, grid=grid)
+    except Interrupted as error:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return error.exit_code
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(_failure(outcome), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from rftlab.execute.one_cell import read_failure
+    from rftlab.execute.results import read_grid
+
+    grid = read_grid(options.results)
+    done, left = grid.split(options.results)
+    failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
+    left_over = len(left) - len(failures)
+    print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
+    for failure in failures:
+        print(_failure(failure))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    for path in _write_report(options.results):
+        print(path)
+    return 0
+
+
+def _write_report(results: Path) -> list[Path]:
+    from rftlab.report import write_report
+
+    return write_report(results)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rftlab import registry
+
+    entries: Mapping[str, Entry] = getattr(registry, f"{options.kind.upper()}S")
+    if options.name is None:
+        width = max(map(len, entries))
+        for name, entry in entries.items():
+            variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
+            print(f"{name:<{width}}  {entry.summary}{variants}")
+        return 0
+    entry, _ = registry.find(entries, options.name, options.kind)
+    if options.kind == "task" and options.name != "file":
+        from rftlab.tasks.base import load_task
+
+        print(load_task(options.name).card)
+    else:
+        print(f"{options.name}: {entry.summary} ({entry.target})")
+    return 0
+
+
+def _parameters(_options: argparse.Namespace) -> int:
+    from rftlab.cell import Cell, parameter_help
+
+    defaults = Cell.make({}).flat()
+    for name, text in parameter_help().items():
+        print(f"{name:<26} {defaults[name]!r:<20} {text}")
+    return 0
+
+
+def _run_cell(options: argparse.Namespace) -> int:
+    from rftlab import preflight
+    from rftlab.execute.kernels import KernelSettings, cores
+    from rftlab.execute.one_cell import CellRun, read_cell
+    from rftlab.grid import is_done
+
+    cell = read_cell(options.cell)
+    if not is_done(cell, options.results):
+        preflight.check([cell])
+    settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout)
+    outcome = CellRun(cell, options.results, settings).run()
+    print(_failure(outcome) if outcome.status == "failed" else outcome.folder)
+    return 0 if outcome.status == "done" else 1
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from rftlab.hub import fetch
+
+    print(fetch(options.model))
+    return 0
+
+
+def _failure(outcome: "Outcome") -> str:
+    where = f"; see {outcome.folder / 'notebook.ipynb'}" if outcome.folder else ""
+    return f"failed: {outcome.cell.label}: {outcome.error}{where}"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"give a whole number of at least 1, not {text}")
+    return value

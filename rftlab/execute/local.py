@@ -1,0 +1,171 @@
+"""The embedded executor: many cells at once on this machine, one driver, a thread and a kernel process per cell."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from rftlab.cell import Cell
+from rftlab.execute.kernels import KernelKind, KernelSettings, cores
+from rftlab.execute.notebook import check_parameters
+from rftlab.execute.one_cell import CellRun, Outcome, notebook_of, sweep
+from rftlab.execute.results import results_lock, write_grid
+from rftlab.grid import Grid
+
+
+class Listener(Protocol):
+    """Who is told how a run goes; called from the threads that run the cells, one call at a time."""
+
+    def started(self, cell: Cell) -> None:
+        """A cell has been given a worker."""
+
+    def progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
+        """A running cell says where it is: phase, step, total, reward, loss."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A cell has ended, in whichever way."""
+
+
+class Interrupted(Exception):
+    """The run was ended by SIGINT or SIGTERM; every kernel is gone and nothing half-written is left.
+
+    Attributes:
+        exit_code: 130 or 143, as shells have it.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+def default_workers(cells: Sequence[Cell]) -> int:
+    """Workers where none are asked for: one per core for the tiny base, one in all for larger models."""
+    tiny = all(cell.model == "tiny-base" for cell in cells)
+    return max(1, min(cores() if tiny else 1, len(cells)))
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    results: Path,
+    listener: Listener,
+    *,
+    workers: int,
+    settings: KernelSettings | None = None,
+    notebooks: Mapping[str, Path] | None = None,
+    grid: Grid | None = None,
+) -> list[Outcome]:
+    """Run cells in parallel; a failing one does not stop the others.
+
+    Args:
+        cells: what is left of a grid.
+        results: the grid's results folder; made if it is not there.
+        listener: told of every start, step and end.
+        workers: cells run at once.
+        settings: how kernels are started; by default cold ones that share the cores evenly.
+        notebooks: notebook per method, where it is not the registered one.
+        grid: the whole grid, noted in the folder for `rftlab status`; None for cells of no grid.
+
+    Returns:
+        Outcomes in the order the cells ended.
+
+    Raises:
+        RftlabError: a notebook's parameters are not the cells', or another run works in the folder; nothing is
+            written then.
+        Interrupted: SIGINT or SIGTERM.
+    """
+    settings = settings or kernel_settings("cold", workers)
+    for cell in cells:
+        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+    with results_lock(results), _signals() as caught:
+        sweep(results)
+        if grid is not None:
+            write_grid(results, grid)
+        return _Pool(results, listener, settings, notebooks or {}, caught).run(cells, workers)
+
+
+def kernel_settings(kind: KernelKind, workers: int, *, cell_timeout: int | None = None) -> KernelSettings:
+    """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
+    return KernelSettings(kind=kind, threads=max(1, cores() // max(1, workers)), cell_timeout=cell_timeout)
+
+
+class _Pool:
+    """Threads that run cells, and the bookkeeping to end them."""
+
+    def __init__(
+        self,
+        results: Path,
+        listener: Listener,
+        settings: KernelSettings,
+        notebooks: Mapping[str, Path],
+        caught: list[int],
+    ) -> None:
+        self._results, self._listener, self._settings, self._notebooks = results, listener, settings, notebooks
+        self._caught = caught
+        self._lock = threading.Lock()
+        self._running: set[CellRun] = set()
+
+    def run(self, cells: Sequence[Cell], workers: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="cell") as pool:
+            pending: set[Future[Outcome]] = {pool.submit(self._run_one, cell) for cell in cells}
+            while pending and not self._caught:
+                # A timeout, because a signal does not wake a thread that waits on a lock on every platform.
+                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                outcomes += [future.result() for future in finished]
+            if self._caught:
+                self._stop()
+                pool.shutdown(wait=True, cancel_futures=True)
+        if self._caught:
+            raise Interrupted(self._caught[0])
+        return outcomes
+
+    def _run_one(self, cell: Cell) -> Outcome:
+        run = CellRun(cell, self._results, self._settings, self._notebooks)
+        with self._lock:
+            if self._caught:
+                return Outcome(cell, "stopped", 0.0, None)
+            self._running.add(run)
+            self._listener.started(cell)
+        try:
+            outcome = run.run(lambda progress: self._progressed(cell, progress))
+        except Exception as error:  # the disk is full, a folder is not writable: this cell's trouble, not the grid's
+            outcome = Outcome(cell, "failed", 0.0, None, f"{type(error).__name__}: {error}")
+        with self._lock:
+            self._running.discard(run)
+            self._listener.finished(outcome)
+        return outcome
+
+    def _progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._listener.progressed(cell, progress)
+
+    def _stop(self) -> None:
+        with self._lock:
+            running = list(self._running)
+        for run in running:
+            run.stop()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM while the body runs, in place of ending the process half-way."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def handle(signum: int, _frame: Any) -> None:
+        if caught:  # asked twice: go at once, the kernels notice that their parent is gone
+            os._exit(128 + signum)
+        caught.append(signum)
+
+    before = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

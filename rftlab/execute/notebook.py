@@ -1,0 +1,221 @@
+"""One notebook through papermill: parameters checked, progress intercepted, the truth told about how it ended.
+
+papermill warns of an unknown parameter and marks a cell "completed" when its kernel died or ran out of time. Here the
+first is an error, the second raises, and the notebook on disk shows the failure where it happened.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from rftlab.errors import RftlabError
+from rftlab.execute.kernels import KernelSettings, dispose, make_manager
+from rftlab.progress import MIME
+
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
+# What a kernel writes past Jupyter (a crash report of the interpreter, a library's own messages), if anything.
+KERNEL_LOG = "kernel.log"
+
+OnProgress = Callable[[Mapping[str, Any]], None]
+
+
+class NotebookRun:
+    """One notebook being executed; `stop` may be called from another thread.
+
+    Args:
+        notebook: the notebook to execute; it is not changed.
+        target: where the executed notebook is written, also when it fails.
+        parameters: exactly the names its parameters cell declares.
+        settings: how its kernel is started.
+        on_progress: called with each progress message of the notebook.
+    """
+
+    def __init__(
+        self,
+        notebook: Path,
+        target: Path,
+        parameters: Mapping[str, Any],
+        settings: KernelSettings,
+        on_progress: OnProgress = lambda _: None,
+    ) -> None:
+        self.notebook, self.target, self.parameters = notebook, target, dict(parameters)
+        self.settings, self.on_progress = settings, on_progress
+        self.manager: AsyncKernelManager | None = None
+        self.stopped = False
+
+    def execute(self) -> None:
+        """Execute the notebook.
+
+        Raises:
+            RftlabError: the parameters cell declares other names than are passed.
+            NotebookFailed: a cell raised, the kernel died or took too long; the notebook shows where.
+        """
+        check_parameters(self.notebook, self.parameters)
+        try:
+            papermill.execute_notebook(
+                _escaped(self.notebook),
+                _escaped(self.target),
+                parameters=self.parameters,
+                engine_name=_Engine.NAME,
+                kernel_name="python3",
+                language="python",
+                request_save_on_cell_execute=False,
+                autosave_cell_every=0,
+                progress_bar=False,
+                run=self,
+            )
+        except PapermillExecutionError as error:
+            raise NotebookFailed(_one_line(f"{error.ename}: {error.evalue}")) from None
+        finally:
+            if self.manager is not None:
+                dispose(self.manager)
+
+    def stop(self) -> None:
+        """End the kernel now; `execute` then raises."""
+        self.stopped = True
+        self.end_kernel()
+
+    def end_kernel(self) -> None:
+        """Kill the kernel's process group, if it has started."""
+        provisioner: Any = self.manager.provisioner if self.manager is not None else None
+        process = getattr(provisioner, "process", None)
+        if process is not None and process.poll() is None:
+            _kill_group(process.pid)
+
+
+class NotebookFailed(Exception):
+    """A notebook did not run to its end; the text is one line for people."""
+
+
+@cache
+def declared_parameters(notebook: Path) -> frozenset[str]:
+    """Names the notebook's parameters cell declares.
+
+    Raises:
+        RftlabError: the notebook is not there or is none.
+    """
+    try:
+        return frozenset(papermill.inspect_notebook(_escaped(notebook)))
+    except (OSError, ValueError, KeyError, nbformat.ValidationError) as error:
+        raise RftlabError(f"cannot read the notebook {notebook}: {_one_line(str(error))}") from None
+
+
+def check_parameters(notebook: Path, passed: Mapping[str, Any]) -> None:
+    """Raise unless the notebook's parameters cell declares exactly the names passed.
+
+    Raises:
+        RftlabError: names that are missing on either side.
+    """
+    declared = declared_parameters(notebook)
+    unknown, unset = sorted(set(passed) - declared), sorted(declared - set(passed))
+    if unknown:
+        raise RftlabError(
+            f"{notebook} has no parameter {', '.join(unknown)}; add it to the cell tagged parameters, as "
+            "`name: int|float|str|bool = literal`"
+        )
+    if unset:
+        raise RftlabError(f"{notebook} has parameters a grid does not set: {', '.join(unset)}; remove them")
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client with our kernel and our ears for progress."""
+
+    def __init__(self, nb_man: Any, run: NotebookRun, **traits: Any) -> None:
+        super().__init__(nb_man, **traits)
+        self._run = run
+        self._at: Any = None
+        self.on_cell_start = lambda cell, cell_index: setattr(self, "_at", cell)
+
+    def create_kernel_manager(self) -> AsyncKernelManager:
+        self.km = self._run.manager = make_manager(self._run.settings)
+        return self.km
+
+    def start_new_kernel(self, **kwargs: Any) -> None:
+        super().start_new_kernel(**kwargs)
+        if self._run.stopped:
+            self._run.end_kernel()
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        data = msg["content"].get("data") if msg["msg_type"] in {"display_data", "update_display_data"} else None
+        if isinstance(data, Mapping) and MIME in data:
+            if isinstance(data[MIME], Mapping):
+                self._run.on_progress(data[MIME])
+            return None
+        return super().process_message(msg, cell, cell_index)
+
+    def show_failure(self, problem: str) -> None:
+        """Put the failure of a kernel, which leaves no output, into the cell that ran."""
+        if self._at is not None and "outputs" in self._at:
+            self._at["outputs"].append(
+                nbformat.v4.new_output("error", ename="KernelFailed", evalue=problem, traceback=[problem])
+            )
+
+
+class _Engine(Engine):
+    NAME = "rftlab"
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        run: NotebookRun = options["run"]
+        client = _Client(
+            nb_man,
+            run,
+            timeout=run.settings.cell_timeout,
+            startup_timeout=run.settings.start_timeout,
+            resources={"metadata": {"path": str(run.notebook.resolve().parent)}},
+            log=logging.getLogger("papermill"),
+        )
+        log_path = run.target.with_name(KERNEL_LOG)
+        try:
+            with log_path.open("wb") as log:
+                client.execute(env=run.settings.environment(), stdout=log, stderr=log)
+        except Exception as error:
+            problem = _explained(error)
+            client.show_failure(problem)
+            nbformat.write(nb_man.nb, run.target)
+            raise NotebookFailed(problem) from error
+        finally:
+            if log_path.stat().st_size == 0:
+                log_path.unlink()
+
+
+papermill_engines.register(_Engine.NAME, _Engine)
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, DeadKernelError):
+        return "KernelDied: the kernel ended in mid-cell; it was killed from outside, or ran out of memory"
+    if isinstance(error, CellTimeoutError):
+        return "CellTimeout: a notebook cell took longer than allowed; give it more time with --timeout"
+    return _one_line(f"{type(error).__name__}: {error}")
+
+
+def _one_line(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return lines[0][:300] if lines else ""
+
+
+def _escaped(path: Path) -> str:
+    """The path as papermill wants it, which formats every path with the notebook's parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)

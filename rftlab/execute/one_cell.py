@@ -1,0 +1,214 @@
+"""Run one cell: a Cell in, a folder with its record and its executed notebook out. What every executor launches.
+
+A cell is worked on in a staging folder beside its final one and renamed when it has succeeded, so that `cells/<id>`
+holds a finished cell or does not exist. Success means that the notebook ran to its end without an exception and left
+a record of that very cell; nothing else is believed. Running a finished cell again does nothing.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rftlab import paths, record
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute.kernels import KernelSettings
+from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress
+from rftlab.grid import is_done
+from rftlab.registry import METHODS, find
+
+FAILED, ERROR, CELL = "failed", "error.txt", "cell.json"
+_RUNNING, _OLD = ".running", ".old"
+# A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
+_USERS_NOTEBOOK = "20_rft.ipynb"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How running a cell ended.
+
+    Attributes:
+        cell: the cell.
+        status: "done", "failed", or "stopped" (ended from outside; nothing is kept).
+        seconds: wall time, kernel start included; 0 if it was done already.
+        folder: where its notebook and record are; None if nothing is kept.
+        error: one line, "" unless it failed.
+    """
+
+    cell: Cell
+    status: str
+    seconds: float
+    folder: Path | None
+    error: str = ""
+
+
+class CellRun:
+    """One cell to run in a results folder; `stop` may be called from another thread.
+
+    Args:
+        cell: the cell.
+        results: the grid's results folder.
+        settings: how its kernel is started.
+        notebooks: notebook per method, where it is not the registered one.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        results: Path,
+        settings: KernelSettings | None = None,
+        notebooks: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.cell, self.results = cell, results.resolve()
+        self._settings = settings or KernelSettings()
+        self._notebook = notebook_of(cell, notebooks)
+        self._run: NotebookRun | None = None
+        self._stopped = False
+
+    def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
+        """Run the notebook and file what it leaves under `cells/<id>` or `failed/<id>`.
+
+        Raises:
+            RftlabError: the notebook's parameters are not the cell's.
+        """
+        final = record.cells_dir(self.results) / self.cell.id
+        if is_done(self.cell, self.results):
+            return Outcome(self.cell, "done", 0.0, final)
+        began = time.monotonic()
+        with _staging(final) as staging:
+            try:
+                self._execute(staging, on_progress)
+                _require_record(self.cell, staging)
+            except NotebookFailed as error:
+                if self._stopped:
+                    return Outcome(self.cell, "stopped", time.monotonic() - began, None)
+                folder = self._file_failure(staging, str(error))
+                return Outcome(self.cell, "failed", time.monotonic() - began, folder, str(error))
+            _replace(staging, final)
+        shutil.rmtree(self.results / FAILED / self.cell.id, ignore_errors=True)
+        return Outcome(self.cell, "done", time.monotonic() - began, final)
+
+    def stop(self) -> None:
+        """End the kernel now; `run` then returns an outcome "stopped"."""
+        self._stopped = True
+        if self._run is not None:
+            self._run.stop()
+
+    def _execute(self, staging: Path, on_progress: OnProgress) -> None:
+        parameters = {**self.cell.to_parameters(), "out": str(staging)}
+        self._run = NotebookRun(self._notebook, staging / record.NOTEBOOK, parameters, self._settings, on_progress)
+        if self._stopped:
+            raise NotebookFailed("stopped")
+        self._run.execute()
+
+    def _file_failure(self, staging: Path, error: str) -> Path:
+        (staging / ERROR).write_text(error + "\n", encoding="utf-8")
+        (staging / CELL).write_text(self.cell.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        folder = self.results / FAILED / self.cell.id
+        folder.parent.mkdir(exist_ok=True)
+        _replace(staging, folder)
+        return folder
+
+
+def notebook_of(cell: Cell, notebooks: Mapping[str, Path] | None = None) -> Path:
+    """The notebook a grid executes for a cell's method.
+
+    Raises:
+        RftlabError: unknown method, or its notebook is not there.
+    """
+    given = (notebooks or {}).get(cell.method)
+    path = given or paths.notebooks_dir() / (find(METHODS, cell.method, "method")[0].notebook or _USERS_NOTEBOOK)
+    if not path.is_file():
+        raise RftlabError(f"method {cell.method!r} is run by the notebook {path}, which is not there")
+    return path.resolve()
+
+
+def read_failure(cell: Cell, results: Path) -> Outcome | None:
+    """How the cell failed when it was last run, None if it did not."""
+    folder = results / FAILED / cell.id
+    try:
+        return Outcome(cell, "failed", 0.0, folder, (folder / ERROR).read_text(encoding="utf-8").strip())
+    except OSError:
+        return None
+
+
+def sweep(results: Path) -> None:
+    """Remove what runs that died have left half-written; what a living run works on is left alone."""
+    for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
+        if leftover.suffix in (_RUNNING, _OLD) and leftover.is_dir():
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def read_cell(path: Path) -> Cell:
+    """Cell from its JSON file.
+
+    Raises:
+        RftlabError: no such file, not JSON, or not a cell.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RftlabError(f"cannot read the cell {path}: {error}") from None
+    if not isinstance(values, dict):
+        raise RftlabError(f"{path} is not a cell: give a JSON object of its parameters")
+    return Cell.make(values)
+
+
+def _require_record(cell: Cell, folder: Path) -> None:
+    try:
+        found = record.read(folder)
+    except RftlabError as error:
+        raise NotebookFailed(f"BadRecord: {error}") from None
+    if found is None:
+        raise NotebookFailed(
+            "NoRecord: the notebook ran to its end but saved no record; its last cell has to save(out)"
+        )
+    if found.id != cell.id:
+        raise NotebookFailed(f"WrongRecord: the notebook saved a record of cell {found.id}, not of {cell.id}")
+
+
+@contextlib.contextmanager
+def _staging(final: Path) -> Iterator[Path]:
+    """A new folder beside ``final``, locked while this process works in it and removed unless it was renamed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=_RUNNING))
+    staging.chmod(0o755)
+    try:
+        with _locked(staging):
+            yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; BlockingIOError if another process does. A process that dies lets go of it."""
+    try:
+        import fcntl
+    except ImportError:  # no flock on Windows: folders of parallel runs are not told apart there
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Rename a folder over another; the old one is out of the way before and gone after."""
+    old = None
+    if target.exists():
+        old = target.with_name(f".{target.name}.{time.monotonic_ns()}{_OLD}")
+        target.rename(old)
+    source.rename(target)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

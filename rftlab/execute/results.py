@@ -1,0 +1,58 @@
+"""A grid's results folder: whose turn it is to work in it, and which cells it is for."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.grid import Grid
+from rftlab.record import write_atomically
+
+LOCK, GRID = ".lock", "grid.json"
+
+
+@contextlib.contextmanager
+def results_lock(results: Path) -> Iterator[None]:
+    """Hold a results folder, making it if need be; the lock goes when the process does, however it ends.
+
+    Raises:
+        RftlabError: another process holds it, or it cannot be made.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        handle = (results / LOCK).open("a")
+    except OSError as error:
+        raise RftlabError(f"cannot write results to {results}: {error.strerror}; choose another folder") from None
+    with handle:
+        try:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no flock on Windows
+            pass
+        except BlockingIOError:
+            raise RftlabError(
+                f"another run is working in {results}; wait for it, or give this one another folder with --results"
+            ) from None
+        yield
+
+
+def write_grid(results: Path, grid: Grid) -> None:
+    """Leave the list of a grid's cells in its results folder, for `rftlab status`."""
+    body = {"name": grid.name, "cells": [cell.model_dump(mode="json") for cell in grid.cells]}
+    write_atomically(results / GRID, json.dumps(body, indent=1) + "\n")
+
+
+def read_grid(results: Path) -> Grid:
+    """The grid last run in a results folder.
+
+    Raises:
+        RftlabError: no grid was run there.
+    """
+    try:
+        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        return Grid(body["name"], tuple(Cell.make(values) for values in body["cells"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RftlabError(f"{results} holds no results of a grid ({error}); give the folder of a run") from None

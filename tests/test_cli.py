@@ -1,0 +1,166 @@
+"""The command line: exit codes, one sentence for bad input, nothing written by it, and nothing heavy for --help."""
+
+import json
+import runpy
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from rftlab import cli, registry
+
+TASK = """
+from rftlab.tasks.base import Example, Task
+
+def make(do=""):
+    def rows(first):
+        return tuple(Example(f"e{i}", f"say {i}", str(i), "because") for i in range(first, first + 20))
+    return Task("mine", "the card", rows(0), rows(100))
+"""
+GRID = "name: g\ntask: ./mine.py:make\nmodel: ./model\nlabels: 5\nmethod: [base, sft]\nseed: [0, 1]\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a grid of four cells, run by a notebook that trains nothing; the report is one file."""
+    stub = runpy.run_path(str(Path(__file__).parent / "execute" / "stub_notebook.py"))["write_stub"]
+    (tmp_path / "notebooks").mkdir()
+    stub(tmp_path / "notebooks" / "10_sft.ipynb")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "mine.py").write_text(TASK)
+    (tmp_path / "g.yaml").write_text(GRID)
+
+    def write_report(results):
+        page = results / "report" / "report.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("")
+        return [page]
+
+    monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report))
+    monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_help_is_instant_and_imports_nothing_heavy():
+    code = (
+        "import sys, rftlab.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: print(len(sys.modules), file=sys.stderr)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "run" in answer.stdout
+    assert int(answer.stderr) < 250
+
+
+def test_the_driver_never_imports_torch():
+    code = (
+        "import sys, rftlab.cli, rftlab.grid, rftlab.preflight, rftlab.execute.local, rftlab.execute.display\n"
+        "sys.exit(str([m for m in ('torch', 'transformers', 'rftlab.methods', 'rftlab.models') if m in sys.modules]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stderr.strip() == "[]"
+
+
+def test_python_dash_m_is_the_command():
+    answer = subprocess.run([sys.executable, "-m", "rftlab", "methods"], capture_output=True, text=True, check=True)
+    assert "grpo" in answer.stdout
+
+
+def test_a_dry_run_lists_the_cells_and_writes_nothing(here, capsys):
+    assert cli.main(["run", "g.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "g: 4 cells (2 without seeds), 0 done, 4 left" in out
+    assert out.count("  left  ") == 4
+    assert not (here / "results").exists()
+
+
+def test_a_grid_runs_resumes_and_reports(here, capsys):
+    assert cli.main(["run", "g.yaml", "--workers", "2", "--kernel", "cold"]) == 0
+    out = capsys.readouterr().out
+    assert "[4/4] done" in out
+    assert out.endswith("results/g/report/report.html\n")
+    assert len(list((here / "results" / "g" / "cells").iterdir())) == 4
+    assert cli.main(["run", "g.yaml"]) == 0
+    assert "4 done, 0 left" in capsys.readouterr().out
+    assert cli.main(["status", "results/g"]) == 0
+    assert "g: 4 of 4 cells done, 0 failed, 0 left" in capsys.readouterr().out
+
+
+def test_a_failing_cell_does_not_stop_the_others_and_is_named_with_its_notebook(here, capsys):
+    (here / "g.yaml").write_text(
+        GRID + "overrides: [{when: {method: sft, seed: 1}, set: {task_settings: {do: fail}}}]\n"
+    )
+    assert cli.main(["run", "g.yaml", "--workers", "2", "--kernel", "cold", "--results", "elsewhere"]) == 1
+    captured = capsys.readouterr()
+    assert "failed: mine.py:make sft n=5 cot seed 1: RuntimeError: told to fail; see " in captured.err
+    notebook = Path(captured.err.strip().rpartition("see ")[2])
+    assert notebook.is_file()
+    assert "report.html" in captured.out
+    assert cli.main(["status", "elsewhere"]) == 0
+    assert "3 of 4 cells done, 1 failed, 0 left" in capsys.readouterr().out
+
+
+def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
+    values = {"task": f"{here}/mine.py:make", "model": str(here / "model"), "labels": 5}
+    (here / "cell.json").write_text(json.dumps(values))
+    assert cli.main(["run-cell", "cell.json", "out"]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert (folder / "record.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("lables: 3", "g.yaml line 7: unknown parameter 'lables'; did you mean labels?"),
+        ("verifier: maths", "unknown verifier 'maths'"),
+        ("budget.amount: 0", "parameter 'budget.amount'"),
+        ("include: [{labels: 21, method: sft}]", "has 20 training examples, fewer than labels=21"),
+        ("include: [{model: ./nowhere}]", "nowhere"),
+        ("include: [{task_settings: {dont: 1}}]", "does not take these settings"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(here, capsys, line, says):
+    (here / "g.yaml").write_text(f"{GRID}{line}\n".replace("include: [{", "include: [{task: ./mine.py:make, "))
+    assert cli.main(["run", "g.yaml"]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "none.yaml"], "cannot read the grid"),
+        (["status", "nowhere"], "holds no results of a grid"),
+        (["tasks", "arithmetic/wrod"], "unknown task"),
+        (["methods", "gpro"], "did you mean grpo"),
+        (["run-cell", "none.json", "out"], "cannot read the cell"),
+        (["fetch", "no-such-model"], "no-such-model"),
+    ],
+)
+def test_other_verbs_fail_the_same_way(here, capsys, arguments, says):
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["task", "method", "verifier"])
+def test_what_is_registered_is_listed_one_line_each(capsys, kind):
+    assert cli.main([f"{kind}s"]) == 0
+    entries = getattr(registry, f"{kind.upper()}S")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(entries)
+
+
+def test_cards_and_parameters(here, capsys):
+    assert cli.main(["tasks", "mine.py:make"]) == 0
+    assert capsys.readouterr().out == "the card\n"
+    assert cli.main(["parameters"]) == 0
+    assert "budget.amount" in capsys.readouterr().out
