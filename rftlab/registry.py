@@ -124,6 +124,22 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
         notebook="20_rft.ipynb",
     ),
+    "acer": Entry(
+        "rftlab.methods.acer:ACER", "actor-critic with replay: Retrace, truncated importance weights, trust region",
+        notebook="20_rft.ipynb",
+    ),
+    "sac": Entry(
+        "rftlab.methods.sac:SAC", "soft actor-critic over tokens: twin Q, replay, entropy or KL in the objective",
+        notebook="20_rft.ipynb",
+    ),
+    "ddpg": Entry(
+        "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; the action is the next-token distribution (brittle)",
+        notebook="20_rft.ipynb",
+    ),
+    "trpo": Entry(
+        "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
+        notebook="20_rft.ipynb",
+    ),
 }  # fmt: skip
 
 
