@@ -25,7 +25,7 @@ from rftlab.verifiers.base import FunctionVerifier
 
 END, HORIZON, TRAP = 0, 4, 0.4
 # Of the first hundred, the random base nearest to the uniform policy: the toy is about learning, not about its base.
-BASE = 92
+BASE = 24
 EXAMPLES = tuple(Example(f"toy-{i}", prompt, "ca", rationale="ca") for i, prompt in enumerate(("a", "cb")))
 
 
@@ -57,7 +57,7 @@ def toy_policy(seed: int = 0, *, kind: str = "lora", base: int = BASE) -> Policy
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="$", pad_token="$", padding_side="left")
     set_seed(base)
     config = LlamaConfig(
-        vocab_size=4, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=4, hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=16, bos_token_id=None, eos_token_id=END, pad_token_id=END, tie_word_embeddings=False,
     )  # fmt: skip
     model: Any = LlamaForCausalLM(config)

@@ -1,15 +1,15 @@
 """Trust region policy optimisation (Schulman et al. 2015, 1502.05477) over the trained weights of a language model.
 
-No kept library has TRPO for language models. Each step solves max_theta E[rho A] subject to mean KL(pi_old || pi_theta)
-<= delta over token states: a conjugate gradient on Fisher-vector products gives the direction, the constraint its length,
-and a backtracking line search on the measured surrogate and KL makes it safe. There is no learning rate to speak of:
-`learning_rate` is delta, in nats per token.
+No kept library has TRPO for language models. Each step solves max_theta E[rho A] subject to a mean KL(pi_old ||
+pi_theta) over token states of at most delta: a conjugate gradient on Fisher-vector products gives the direction, the
+constraint its length, and a backtracking line search on the measured surrogate and KL makes it safe. There is no
+learning rate to speak of: `learning_rate` is delta, in nats per token.
 
 Legend: B completions, T completion tokens (padded), V vocabulary, n trained weights; rho = pi_theta / pi_old;
 A advantage; g gradient of the surrogate (n,); F Fisher matrix (n, n), never formed; delta trust region in nats.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
@@ -60,15 +60,15 @@ class TRPO:
     }
     ladder = Ladder(lora=(0.01, 0.003, 0.03, 0.001), full=(0.01, 0.003, 0.03, 0.001))
     card = (
-        "Idea: take the step that improves the surrogate most among those that change the policy's distributions by at\n"
-        "most delta, whatever that means for the weights. Every step is checked before it is kept.\n"
+        "Idea: of the steps that change the policy's distributions by at most delta, whatever that means for the\n"
+        "weights, take the one that improves the surrogate most. Every step is checked before it is kept.\n"
         "Objective: max E[rho A] subject to the mean over token states of KL(pi_old || pi_theta) <= delta.\n"
-        "Settings: delta 0.01 nats per token (the ladder's rate; paper 0.01), 10 conjugate gradient steps, damping 0.1,\n"
-        "Fisher on 25 % of the completions (paper 10 % of far larger batches), backtracking by 0.8 up to 10 times;\n"
-        "critic as in ppo. A step costs about as much as 13 gradient steps (forward, and twice backward, per product).\n"
+        "Settings: delta 0.01 nats per token (the ladder's rate; paper 0.01), 10 conjugate gradient steps, damping\n"
+        "0.1, Fisher on 25 % of the completions (paper 10 % of far larger batches), backtracking by 0.8 up to 10\n"
+        "times; critic as in ppo. A step costs about as much as 13 gradient steps.\n"
         "When: every update counts and a collapse would be expensive; few, large batches.\n"
-        "What goes wrong: train/line_search_scale 0 step after step (delta too large for the noise in A, or too little\n"
-        "damping); kl/old far below delta (damping dominates); memory: the double backward needs eager attention."
+        "What goes wrong: train/line_search_scale 0 step after step (delta too large for the noise in A, or too\n"
+        "little damping); kl/old far below delta (damping dominates); memory: the double backward needs eager attention."
     )
 
     def train(self, run: TrainingRun) -> None:
@@ -143,7 +143,7 @@ class TrustRegion:
         return LineSearch(0.0, 0.0, 0.0)
 
     def gradient(self) -> Tensor:
-        """g (n,): of the mean surrogate per token, at pi_old."""
+        """Gradient g (n,) of the mean surrogate per token, at pi_old."""
         total = torch.zeros_like(flatten(self.weights))
         for part, old_B_T_V, advantages_B_T in self._with_old():
             logprobs_B_T = taken(self._logprobs(part), part)
