@@ -1,0 +1,154 @@
+"""Figures over label budgets: accuracy, chain-of-thought against direct, train against test."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from rftlab.plots.look import (
+    ShownFigure,
+    arms,
+    base_line,
+    facets,
+    label_axis,
+    legend,
+    look,
+    panels,
+    percent_axis,
+    pick,
+    rank,
+    styled,
+    title,
+)
+
+
+@styled
+def accuracy_vs_labels(
+    table: pd.DataFrame,
+    *,
+    points: pd.DataFrame | None = None,
+    measures: Sequence[str] = ("accuracy", "sampled_accuracy"),
+) -> Figure:
+    """Accuracy against the label budget, one line a method: rows are tasks, columns prompts, greedy beside sampled.
+
+    Args:
+        table: as in the module's docstring.
+        points: single seeds, drawn small; the table's columns with `value` for mean, low, high, n.
+        measures: the columns of panels within each prompt.
+    """
+    columns = [(prompt, measure) for prompt in _prompts(table["prompt"]) for measure in measures]
+    figure, axes = panels(table, [f"{prompt}\n{title(measure)}" for prompt, measure in columns])
+    for row, part in enumerate(facets(table)):
+        for column, (prompt, measure) in enumerate(columns):
+            ax = axes[row][column]
+            panel = pick(part, prompt=prompt, measure=measure)
+            base_line(ax, panel)
+            _dots(ax, pick(_same(points, part), prompt=prompt, measure=measure))
+            for place, (arm, line) in enumerate(arms(panel)):
+                _line(ax, line["labels"], line, arm, place)
+            label_axis(ax, table["labels"])
+            percent_axis(ax)
+    legend(
+        figure,
+        table,
+        note="bars: 95 % t-interval over seeds (wide for two or three); small marks: single seeds; dotted: 100 labels",
+    )
+    return figure
+
+
+@styled
+def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
+    """Every method and budget as one row: open mark = direct prompt, filled = chain-of-thought, joined by a line.
+
+    Prompts that differ between training and asking are told apart by what is asked.
+    """
+    parts = facets(pick(table, measure=measure))
+    rows = [part[["arm", "labels"]].drop_duplicates() for part in parts]
+    figure = ShownFigure(figsize=(8.6, 0.33 * sum(map(len, rows)) + 0.9 * len(rows) + 0.9), layout="constrained")
+    axes = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[len(keys) + 1 for keys in rows])
+    for ax, part, keys in zip(axes[:, 0], parts, rows, strict=True):
+        names = []
+        for place, (arm, labels) in enumerate(keys.sort_values(["labels", "arm"], key=_ranked).itertuples(index=False)):
+            colour, marker = look(arm)
+            pair = pick(part, arm=arm, labels=labels)
+            ax.plot(pair["mean"], [place] * len(pair), color=colour, lw=2.5, alpha=0.45, zorder=1)
+            for prompt, mean in zip(pair["prompt"], pair["mean"], strict=True):
+                face = "white" if prompt.endswith(("direct", "asked directly")) else colour
+                ax.plot(mean, place, marker=marker, color=colour, mfc=face, ms=9, mew=1.8, ls="")
+            names.append(f"{title(arm)}, {labels} labels" if labels else title(arm))
+        ax.set_yticks(range(len(names)), names)
+        ax.set_ylim(len(names) - 0.4, -0.6)
+        ax.set_xlim(-0.02, 1.02)
+        ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        ax.grid(True, axis="x")
+        shown = [key for key in ("task", "model", "variant") if key == "task" or table[key].nunique() > 1]
+        ax.set_title(", ".join(part[key].iloc[0] for key in shown if part[key].iloc[0]), loc="left", weight="bold")
+    axes[-1, 0].set_xlabel(title(measure))
+    marks = [
+        Line2D([], [], marker="o", ls="", color="#333333", mfc=face, ms=9, mew=1.8, label=label)
+        for face, label in (("white", "direct"), ("#333333", "chain-of-thought"))
+    ]
+    figure.legend(handles=marks, loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def generalisation_gap(table: pd.DataFrame) -> Figure:
+    """Train accuracy (dashed) above test accuracy (solid); the shaded distance is the generalisation gap.
+
+    One column a method, one row a task and prompt; measures `train_accuracy` and `accuracy` of the table.
+    """
+    trained = table[table["labels"] > 0]
+    arms = sorted(trained["arm"].unique(), key=rank)
+    keys = ("task", "model", "variant", "prompt")
+    figure, axes = panels(trained, [title(arm) for arm in arms], keys=keys, width=3.1)
+    for row, part in enumerate(facets(trained, keys)):
+        for ax, arm in zip(axes[row], arms, strict=True):
+            colour, marker = look(arm)
+            wide = pick(part, arm=arm).pivot_table(index="labels", columns="measure", values="mean")
+            if {"accuracy", "train_accuracy"} <= set(wide):
+                ax.fill_between(wide.index, wide["accuracy"], wide["train_accuracy"], color=colour, alpha=0.15, lw=0)
+            for measure, style, face in (("accuracy", "-", colour), ("train_accuracy", "--", "white")):
+                if measure in wide:
+                    ax.plot(wide.index, wide[measure], style, color=colour, marker=marker, mfc=face, ms=7, lw=2)
+            label_axis(ax, table["labels"])
+            percent_axis(ax)
+    lines = [Line2D([], [], color="#333333", ls=ls, lw=2, label=text) for ls, text in (("-", "test"), ("--", "train"))]
+    figure.legend(handles=lines, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _same(points: pd.DataFrame | None, part: pd.DataFrame) -> pd.DataFrame:
+    if points is None:
+        return part.iloc[:0].assign(value=0.0)
+    first = part.iloc[0]
+    return pick(points, task=first["task"], model=first["model"], variant=first["variant"])
+
+
+def _ranked(column: pd.Series) -> pd.Series:
+    return column.map(rank) if column.name == "arm" else column
+
+
+def _prompts(prompts: pd.Series) -> list[str]:
+    return sorted(prompts.unique(), key=lambda prompt: (not prompt.startswith("direct"), prompt))
+
+
+def _dots(ax: Axes, points: pd.DataFrame) -> None:
+    for place, (arm, seeds) in enumerate(arms(points)):
+        colour, marker = look(arm)
+        ax.plot(_dodge(seeds["labels"], place), seeds["value"], ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+
+
+def _line(ax: Axes, x: pd.Series, line: pd.DataFrame, arm: str, place: int) -> None:
+    colour, marker = look(arm)
+    at = _dodge(x, place)
+    ax.vlines(at, line["low"], line["high"], color=colour, lw=1.6, alpha=0.45)
+    ax.plot(at, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, clip_on=False, zorder=3)
+
+
+def _dodge(labels: pd.Series, place: int) -> pd.Series:
+    """Set the marks of several methods a little apart on the log axis."""
+    return labels * 1.07 ** ((place + 1) // 2 * (-1 if place % 2 else 1))

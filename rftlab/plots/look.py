@@ -1,0 +1,202 @@
+"""How figures look: a colour and a marker per method, names, fonts, and the axes that every figure shares."""
+
+import io
+import zlib
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+
+BASE = "base"
+STYLES: dict[str, tuple[str, str]] = {
+    "base": ("#5F5F5F", "H"),
+    "sft": ("#0072B2", "o"),
+    "grpo": ("#D55E00", "^"),
+    "sft+grpo": ("#009E73", "D"),
+    "rloo": ("#E69F00", "v"),
+    "dpo": ("#CC79A7", "s"),
+    "ppo": ("#56B4E9", "P"),
+    "trpo": ("#000000", "X"),
+    "acer": ("#E69F00", "<"),
+    "sac": ("#CC79A7", ">"),
+    "ddpg": ("#009E73", "p"),
+    "chord": ("#56B4E9", "h"),
+    "rejection_sft": ("#0072B2", "d"),
+}
+"""Method -> (colour, marker)."""
+
+_FALLBACK = [(c, m) for m in "8H*dpP" for c in ("#000000", "#CC79A7", "#E69F00", "#56B4E9", "#009E73")]
+_MEASURES = {
+    "accuracy": "greedy accuracy",
+    "sampled_accuracy": "sampled accuracy",
+    "train_accuracy": "train accuracy",
+    "ood_accuracy": "out-of-distribution accuracy",
+    "accuracy_lenient": "lenient accuracy",
+    "format_rate": "format rate",
+    "truncation_rate": "truncation rate",
+    "flops": "training FLOPs",
+    "tokens": "tokens generated + trained",
+    "seconds": "training seconds",
+    "step": "optimiser step",
+}
+_RC: Any = {
+    "font.size": 12,
+    "axes.titlesize": 12.5,
+    "axes.labelsize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#E6E6E6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 12,
+    "svg.hashsalt": "rftlab",
+}
+P = ParamSpec("P")
+
+
+class ShownFigure(Figure):
+    """A Figure that a notebook shows as a picture although no pyplot is loaded."""
+
+    def _repr_png_(self) -> bytes:
+        return to_bytes(self, "png", dpi=100)
+
+
+def to_bytes(figure: Figure, format: str, *, dpi: int = 150) -> bytes:
+    """The figure as a file's content, e.g. `png` or `svg`; the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    dated = {"Date": None} if format in {"svg", "pdf"} else {"Software": None}
+    with mpl.rc_context(_RC):
+        figure.savefig(buffer, format=format, dpi=dpi, metadata=dated)
+    return buffer.getvalue()
+
+
+def look(arm: str) -> tuple[str, str]:
+    """(colour, marker) of a method: fixed for known names, for others always the same one, chosen by the name.
+
+    An arm with a swept setting, `grpo [preset=deepseek]`, keeps its method's colour and gets a marker of its own.
+    """
+    method, bracket, _ = arm.partition(" [")
+    colour, marker = STYLES.get(method) or _FALLBACK[zlib.crc32(method.encode()) % len(_FALLBACK)]
+    return colour, "sDvPX<>dhp*"[zlib.crc32(arm.encode()) % 11] if bracket else marker
+
+
+def title(name: str) -> str:
+    """How a method, an arm or a measure is written in a figure: `GRPO`, `pass@8`, `greedy accuracy`."""
+    if name in _MEASURES:
+        return _MEASURES[name]
+    if name.startswith("pass_at_"):
+        return f"pass@{name.removeprefix('pass_at_')}"
+    method, bracket, rest = name.partition(" [")
+    shown = "untrained base" if method == BASE else method.upper() if method in STYLES else method.replace("_", " ")
+    return shown + bracket + rest
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the house style, whatever the caller's matplotlib settings are."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def panels(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    keys: Sequence[str] = ("task", "model", "variant"),
+    width: float = 3.7,
+    height: float = 2.9,
+) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure with a row of axes per combination of ``keys``, named on the left, and column titles on top."""
+    rows = table[list(keys)].drop_duplicates()
+    shown = [key for key in keys if key == "task" or table[key].nunique() > 1]
+    figure = ShownFigure(figsize=(width * len(columns) + 0.8, height * len(rows) + 1.2), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=True)
+    for row, names in zip(axes, rows[shown].itertuples(index=False), strict=True):
+        row[0].set_ylabel("\n".join(str(name).replace(", ", ",\n") for name in names if name), weight="bold")
+    for ax, text in zip(axes[0], columns, strict=True):
+        ax.set_title(text)
+    return figure, [list(row) for row in axes]
+
+
+def facets(table: pd.DataFrame, keys: Sequence[str] = ("task", "model", "variant")) -> list[pd.DataFrame]:
+    """The table's parts, one per combination of ``keys``, in order of appearance: the rows of `panels`."""
+    return [part for _, part in table.groupby(list(keys), sort=False)]
+
+
+def pick(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The rows in which every named column has the given value."""
+    for name, value in values.items():
+        table = table[table[name] == value]
+    return table
+
+
+def arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """(arm, its rows) for every arm that has a label budget, in the fixed order of methods."""
+    names = sorted(table.loc[table["labels"] > 0, "arm"].unique(), key=rank)
+    return [(arm, pick(table, arm=arm)) for arm in names]
+
+
+def rank(arm: str) -> tuple[int, str]:
+    """Sorting key: known methods in the order of `STYLES`, then the others by name."""
+    known = list(STYLES)
+    method = arm.partition(" [")[0]
+    return (known.index(method) if method in known else len(known), arm)
+
+
+def base_line(ax: Axes, panel: pd.DataFrame) -> None:
+    """Draw what has no label budget, the untrained base above all, as a dashed line with its own band."""
+    for row in pick(panel, labels=0).itertuples():
+        colour = look(str(row.arm))[0]
+        if not pd.isna(row.low):
+            ax.axhspan(row.low, row.high, color=colour, alpha=0.13, lw=0)
+        ax.axhline(row.mean, color=colour, lw=1.8, ls=(0, (5, 2)))
+
+
+def percent_axis(ax: Axes) -> None:
+    """Percent from 0 to 100 on the y axis."""
+    ax.set_ylim(-0.02, 1.02)
+    ax.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
+    """One legend above all panels, and a line below them that says how to read the marks."""
+    handles = [
+        Line2D([], [], color=look(arm)[0], marker=look(arm)[1], ms=8, lw=2.2, label=title(arm))
+        for arm, _ in arms(table)
+    ]
+    for arm in sorted(table.loc[table["labels"] == 0, "arm"].unique(), key=rank):
+        handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=title(arm)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 6))
+    figure.supxlabel(note, fontsize=10.5, color="#555555")
+
+
+def label_axis(ax: Axes, labels: pd.Series) -> None:
+    """Label budgets on a log axis, each one ticked, and a dotted mark at 100 labels."""
+    budgets = sorted(int(n) for n in labels.unique() if n > 0) or [100]
+    ax.set_xscale("log")
+    ax.axvline(100, color="#9A9A9A", lw=1.2, ls=":", zorder=0)
+    ax.xaxis.set_major_locator(FixedLocator(sorted({*budgets, 100})))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.set_xlim(min([*budgets, 100]) / 1.5, max([*budgets, 100]) * 1.5)
+    bottom_label(ax, "label budget")
+
+
+def bottom_label(ax: Axes, text: str) -> None:
+    """Name the x axis, in the lowest row of panels only."""
+    place = ax.get_subplotspec()
+    if place is None or place.is_last_row():
+        ax.set_xlabel(text)

@@ -1,0 +1,20 @@
+"""From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
+
+from rftlab.report.comparisons import TINY_NOTE, comparable, compare_all, verdicts
+from rftlab.report.figures import draw_all
+from rftlab.report.page import write_report
+from rftlab.report.tables import (
+    PANEL,
+    cost_table,
+    item_table,
+    learning_table,
+    outcomes,
+    read_cells,
+    seed_points,
+    summary,
+)
+
+__all__ = [
+    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "item_table", "learning_table",
+    "outcomes", "read_cells", "seed_points", "summary", "verdicts", "write_report",
+]  # fmt: skip

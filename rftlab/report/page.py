@@ -1,0 +1,189 @@
+"""The report on disk: HTML page, executed notebook, pictures and table, built aside and swapped in whole."""
+
+import base64
+import os
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from rftlab import plots, record, stats
+from rftlab.errors import RftlabError
+from rftlab.execute.results import read_grid
+from rftlab.paths import notebooks_dir
+from rftlab.record import Record
+from rftlab.report import comparisons, tables
+from rftlab.report.figures import Drawing, draw_all
+
+FOLDER = "report"
+
+
+def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
+    """Write `results/report/`: report.html, report.ipynb, a PNG and an SVG of every figure, cells.csv.
+
+    Reads whatever cells have finished. Everything is built in a folder beside it first; then each file is replaced in
+    one step, so that a reader never sees half a report and a crash leaves the old one.
+
+    Args:
+        results: a grid's results folder.
+        notebook: also execute the compare notebook (several seconds).
+
+    Returns:
+        Paths of the written files, the page first.
+
+    Raises:
+        RftlabError: no such folder, no finished cell, or an unreadable record.
+    """
+    results = Path(results).resolve()
+    records = record.read_all(results)
+    cells = tables.read_cells(results)
+    refused = comparisons.refusals(records, dict(zip(cells["id"], cells["variant"], strict=True)))
+    cells = comparisons.set_apart(cells, refused)
+    with tempfile.TemporaryDirectory(dir=results, prefix=".report-") as folder, ThreadPoolExecutor(1) as aside:
+        built = Path(folder)
+        executed = aside.submit(_execute_notebook, results, built / "report.ipynb") if notebook else None
+        drawings = draw_all(cells, results)
+        for drawing in drawings:
+            if drawing.figure is not None:
+                for kind in ("png", "svg"):
+                    (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
+        page = _render(results, records, cells, drawings, refused, built)
+        (built / "report.html").write_text(page, encoding="utf-8")
+        cells.to_csv(built / "cells.csv", index=False)
+        problem = executed.result() if executed else ""
+        written = _swap(built, results / FOLDER)
+    if problem:
+        warnings.warn(f"report.ipynb is not complete: {problem}", RuntimeWarning, stacklevel=2)
+    return written
+
+
+def _render(
+    results: Path,
+    records: Sequence[Record],
+    cells: pd.DataFrame,
+    drawings: Sequence[Drawing],
+    refused: Sequence[comparisons.Refusal],
+    built: Path,
+) -> str:
+    compared = comparisons.compare_all(cells, results)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = lambda share: "" if pd.isna(share) else f"{100 * share:.0f} %"
+    environment.filters["number"] = lambda value: "" if pd.isna(value) else f"{value:.3g}"
+    return environment.get_template("report.html.j2").render(
+        grid=results.name,
+        finished=len(cells),
+        unfinished=_unfinished(results, records),
+        uneven=_uneven(cells),
+        refused=[str(refusal) for refusal in refused],
+        tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
+        claims=comparisons.claims(cells, results),
+        sentences=comparisons.sentences(compared),
+        compared=[_shown_difference(row) for row in compared.to_dict("records")],
+        covers=sorted(compared["covers"].unique()) if len(compared) else [],
+        means=_means(cells, results),
+        drawings=[(d, _data_uri(built / f"{d.name}.png") if d.figure is not None else "") for d in drawings],
+        warnings=Counter(text for item in records for text in item.warnings).most_common(),
+        contract=_varying_contract(records),
+        environments=_environments(records),
+    )
+
+
+def _means(cells: pd.DataFrame, results: Path) -> list[dict[str, Any]]:
+    """Rows of the table of means: one per panel, arm and label budget."""
+    shown = ["accuracy", "sampled_accuracy", "pass_at_8", "train_accuracy", "ood_accuracy", "format_rate"]
+    table = tables.summary(cells, results, shown)
+    by = [*tables.PANEL, "labels", "arm"]
+    wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=shown).reset_index()
+    greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
+    spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
+    rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
+    return [{**row, "name": plots.title(row["arm"])} for row in rows.to_dict("records")]  # type: ignore[misc]
+
+
+def _shown_difference(row: dict[Any, Any]) -> dict[Any, Any]:
+    interval = stats.Interval(row["difference"], row["low"], row["high"], 0)
+    return {
+        **row,
+        "points": stats.points(interval),
+        "first": plots.title(row["first"]),
+        "second": plots.title(row["second"]),
+        "conclusive": interval.conclusive,
+    }
+
+
+def _unfinished(results: Path, done: Sequence[Record]) -> int:
+    """Cells of the grid last run in this folder that have left no record yet."""
+    try:
+        planned = {cell.id for cell in read_grid(results).cells}
+    except RftlabError:
+        return 0
+    return len(planned - {item.id for item in done})
+
+
+def _uneven(cells: pd.DataFrame) -> list[str]:
+    """Arms with fewer seeds than the best equipped one: their intervals are wider, or missing."""
+    seeds = cells.groupby([*tables.PANEL, "arm", "labels"])["seed"].nunique()
+    few = seeds[seeds < seeds.max()]
+    return [f"{', '.join(str(part) for part in key if part != '')}: {n} of {seeds.max()}" for key, n in few.items()]  # type: ignore[attr-defined]
+
+
+def _varying_contract(records: Sequence[Record]) -> list[tuple[str, int, str]]:
+    """Contract field, how many values it takes over the grid, and the value where there is just one."""
+    values: dict[str, dict[str, None]] = {}
+    for item in records:
+        for name, value in item.contract.items():
+            if value is not None:
+                values.setdefault(name, {})[str(value)] = None
+    return [(name, len(found), next(iter(found)) if len(found) == 1 else "") for name, found in sorted(values.items())]
+
+
+def _environments(records: Sequence[Record]) -> list[tuple[str, str]]:
+    """What the cells ran on: each fact with all values it took."""
+    facts: dict[str, dict[str, None]] = {}
+    for item in records:
+        for name, value in item.environment.items():
+            opened = value.items() if isinstance(value, dict) else [(name, value)]
+            for key, one in opened:
+                if one is not None:
+                    facts.setdefault(str(key), {})[str(one)] = None
+    return [(name, ", ".join(values)) for name, values in facts.items()]
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _execute_notebook(results: Path, target: Path) -> str:
+    """Run the compare notebook on these results; what went wrong, or "": the page does not depend on it."""
+    # Imported here because papermill takes about a second to load.
+    from rftlab.execute.kernels import KernelSettings
+    from rftlab.execute.notebook import NotebookFailed, NotebookRun
+
+    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, {"results": str(results)}, KernelSettings())
+    try:
+        run.execute()
+    except (NotebookFailed, OSError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _swap(built: Path, target: Path) -> list[Path]:
+    """Replace the files of ``target`` one by one; figures of an earlier report that are no longer drawn go."""
+    target.mkdir(exist_ok=True)
+    names = sorted(path.name for path in built.iterdir())
+    for name in names:
+        os.chmod(built / name, 0o644)
+        os.replace(built / name, target / name)
+    for old in target.iterdir():
+        if old.suffix in {".png", ".svg"} and old.name not in names:
+            old.unlink()
+    return [target / name for name in sorted(names, key=lambda name: (name != "report.html", name))]

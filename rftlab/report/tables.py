@@ -1,0 +1,197 @@
+"""From records to tables: one row per cell, means with intervals, per-item outcomes, learning curves.
+
+What is drawn or compared together is a *panel*: same task, model, variant and prompt. Within a panel the lines are
+*arms*: a method, or a method with a swept setting. Nothing is averaged over anything but seeds.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rftlab import record, stats
+from rftlab.cell import parameter_names
+from rftlab.registry import METHODS
+
+BASE = "base"
+UNTRAINED = frozenset(name for name, entry in METHODS.items() if not entry.uses_labels) | {BASE}
+"""Methods that do not train on labels, and so have no label budget."""
+PANEL = ["task", "model", "variant", "prompt"]
+MEASURES = (
+    "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "accuracy_lenient", "pass_at_2", "pass_at_4",
+    "pass_at_8", "format_rate", "truncation_rate",
+)  # fmt: skip
+_AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
+_CURVE_BUDGETS = 4
+
+
+def read_cells(results: str | Path) -> pd.DataFrame:
+    """`record.load` with the columns the report groups by: prompt, arm and variant.
+
+    prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
+    seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
+    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`).
+
+    Raises:
+        RftlabError: as `record.load`.
+    """
+    cells = record.load(results)
+    for measure in MEASURES:
+        cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
+    for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):
+        cells[axis] = pd.to_numeric(cells[axis]) if axis in cells else np.nan
+    cells["tokens"] = cells["tokens_generated"] + cells["tokens_trained"]
+    cells["prompt"] = [prompt_name(*both) for both in zip(cells["cot"], cells["cot_eval"], strict=True)]
+    cells["variant"], cells["arm"] = "", cells["method"].astype(str)
+    for _, part in cells.groupby(["task", "model"]):
+        _mark_swept(cells, part)
+    return cells
+
+
+def prompt_name(cot: bool, cot_eval: bool) -> str:
+    """`direct`, `chain-of-thought`, or in words how the two differ."""
+    if cot == cot_eval:
+        return "chain-of-thought" if cot else "direct"
+    return (
+        "direct in training, asked for chain-of-thought" if cot_eval else "chain-of-thought in training, asked directly"
+    )
+
+
+def is_base(cells: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows belong to methods that do not train on labels."""
+    return cells["method"].isin(UNTRAINED)
+
+
+def panel_bases(cells: pd.DataFrame) -> pd.DataFrame:
+    """The untrained rows, repeated for every panel they are the reference of.
+
+    The base has no training prompt: it belongs to each panel of its task and model that is asked as it was asked, and
+    whose variant it shares; a base that was not swept belongs to all variants. Without trained rows it stays as it is.
+    """
+    untrained = is_base(cells)
+    if untrained.all():
+        return cells.assign(labels=0)
+    panels = cells.loc[~untrained, [*PANEL, "cot_eval"]].drop_duplicates()
+    bases = cells[untrained].drop(columns="prompt")
+    both = panels.merge(bases, on=["task", "model", "cot_eval"], suffixes=("", "_own"))
+    own = both.pop("variant_own")
+    matched = both[(own == both["variant"]) | (own == "")]
+    return matched.drop_duplicates([*PANEL, "arm", "seed"]).assign(labels=0)
+
+
+def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """Tidy table for `rftlab.plots`: PANEL, arm, labels, measure, mean, low, high, n and `over`.
+
+    Intervals are 95 % t over seeds. A base that answers greedily is the same for every seed: its interval is over test
+    items instead, and ``over`` says so. Panels hold their base at 0 labels.
+    """
+    untrained = is_base(cells)
+    rows = pd.concat([cells[~untrained], panel_bases(cells)] if untrained.any() else [cells], ignore_index=True)
+    by = [*PANEL, "arm", "labels"]
+    tables = [stats.summarise(rows, by, m, bounds=(0, 1)).assign(measure=m) for m in measures if m in rows]
+    table = pd.concat(tables, ignore_index=True).assign(over="seeds")
+    lacking = (table["arm"] == BASE) & table["low"].isna() & (table["measure"] == "accuracy")
+    for index in table.index[lacking]:
+        row = table.loc[index]
+        same = rows[(rows[by] == row[by]).all(axis=1)]
+        found = stats.items_interval(list(outcomes(results, same["id"].iloc[0]).values()))
+        table.loc[index, ["low", "high", "over"]] = [found.low, found.high, "items"]
+    return table
+
+
+def seed_points(cells: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """Single seeds of the trained arms, as `value`, beside the columns of `summary`."""
+    trained = cells[~is_base(cells)]
+    return trained.melt([*PANEL, "arm", "labels", "seed"], list(measures), "measure", "value").dropna(subset="value")
+
+
+def cost_table(cells: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Greedy accuracy rows of ``table`` with mean flops, tokens and seconds of training over the same seeds."""
+    spent = cells.groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
+    return table[table["measure"] == "accuracy"].merge(spent, how="left", on=[*PANEL, "arm", "labels"])
+
+
+def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
+    """Evaluations along the way and training rewards, mean over seeds, for at most four budgets from few to many.
+
+    Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens, flops, seconds, value, n; empty without traces.
+    """
+    trained = cells[~is_base(cells)]
+    budgets = np.unique(trained["labels"])
+    spread_out = np.linspace(0, max(len(budgets) - 1, 0), _CURVE_BUDGETS).round().astype(int)
+    chosen = budgets[np.unique(spread_out)] if len(budgets) else budgets
+    wanted = trained[trained["labels"].isin(chosen)].set_index("id")[[*PANEL, "arm", "labels"]]
+    kinds = {"eval": "eval/accuracy", "train": "train/reward"}
+    rows: list[tuple[Any, ...]] = []
+    for cell in wanted.index:
+        for line in _read_lines(results, cell, record.TRACE):
+            value = line.get(kinds.get(line.get("kind", ""), ""))
+            if value is not None:
+                tokens = (line.get("tokens_generated") or 0) + (line.get("tokens_trained") or 0)
+                rows.append((cell, line["kind"], line["step"], tokens, line.get("flops"), line.get("seconds"), value))
+    found = pd.DataFrame(rows, columns=["id", "kind", "step", "tokens", "flops", "seconds", "value"])
+    found = found.merge(wanted, left_on="id", right_index=True)
+    spread = found.groupby([*PANEL, "arm", "labels", "kind", "step"], as_index=False)
+    numbers = ["tokens", "flops", "seconds", "value"]
+    return spread[numbers].mean().merge(spread.agg(n=("id", "nunique"))) if len(found) else found
+
+
+@lru_cache(maxsize=20_000)
+def outcomes(results: str | Path, cell: str) -> Mapping[str, float]:
+    """Reward of a cell's greedy answer to each test item, by item id; empty if the cell kept no samples."""
+    lines = _read_lines(results, cell, record.SAMPLES, containing='"part": "test"')
+    return {line["item"]: float(line["reward"]) for line in lines if line["part"] == "test"}
+
+
+def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
+    """Columns seed, item, value for `stats.paired_difference`: one row per cell and test item.
+
+    Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
+    one item, their accuracy.
+    """
+    parts = []
+    for cell in cells.itertuples():
+        found = outcomes(results, cell.id) or {"all": cell.accuracy}
+        parts.append(pd.DataFrame({"seed": cell.seed, "item": list(found), "value": list(found.values())}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["seed", "item", "value"])
+
+
+def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
+    """Fill variant and arm for the cells of one task and model."""
+    others = [name for name in parameter_names().values() if name not in _AXES and not name.startswith("seed_")]
+    twins = part[part.duplicated(_AXES, keep=False)]
+    if twins.empty:
+        return
+    texts = twins[others].map(_text)
+    differ = texts.groupby([twins[axis] for axis in _AXES]).nunique() > 1
+    by_method = differ.groupby(level="method").any()
+    trained = by_method[~by_method.index.isin([BASE])]
+    shared = [name for name in others if trained[name].sum() > 1]
+    for method, rows in part.groupby("method"):
+        swept = by_method.loc[method] if method in by_method.index else None
+        own = [name for name in others if swept is not None and swept[name] and name not in shared]
+        facets = shared if method != BASE else [name for name in shared if swept is not None and swept[name]]
+        if facets:
+            cells.loc[rows.index, "variant"] = _labels(rows, facets)
+        if own:
+            cells.loc[rows.index, "arm"] = [f"{method} [{text}]" for text in _labels(rows, own)]
+
+
+def _labels(rows: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    columns = [[f"{name}={_text(value)}" for value in rows[name]] for name in names]
+    return [", ".join(parts) for parts in zip(*columns, strict=True)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def _read_lines(results: str | Path, cell: str, name: str, containing: str = "") -> Iterable[dict[str, Any]]:
+    path = record.cells_dir(Path(results)) / cell / name
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if containing in line)

@@ -1,0 +1,151 @@
+"""Made-up records, written as the training column writes them, with effects that the tests know."""
+
+import hashlib
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rftlab.cell import Cell
+from rftlab.record import Record, cells_dir
+
+SKILL = {"base": 0.1, "sft": 0.2, "grpo": 0.84, "sft+grpo": 0.86}
+
+
+def skill(cell: Cell) -> float:
+    """Chance of a correct greedy answer: GRPO leads with few labels, SFT catches up with many; nobody without CoT."""
+    ceiling = 1.0 if cell.cot_eval else 0.35
+    if cell.method == "base":
+        return SKILL["base"] * ceiling * 2
+    if cell.method == "sft":
+        return min(0.2 + 0.22 * math.log10(max(cell.labels, 1) / 3), 0.9) * ceiling
+    return SKILL.get(cell.method, 0.6) * ceiling
+
+
+def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **changes: Any) -> Record:
+    """One record with its trace and samples; ``changes`` replace fields of the Record."""
+    cell = Cell.make(values)
+    rng = random.Random(cell.id)
+    chance = skill(cell) + (0 if cell.method == "base" else rng.gauss(0, 0.02))
+    samples = list(_samples(cell, rng, chance, items))
+    means = {part: _mean(row["reward"] for row in samples if row["part"] == part) for part in ("test", "train", "ood")}
+    sampled = _mean(row["reward"] for row in samples if row["part"] == "sampled")
+    record = Record(
+        cell=cell.model_dump(mode="json"),
+        id=cell.id,
+        contract=_contract(cell),
+        metrics={
+            "accuracy": means["test"],
+            "accuracy_lenient": means["test"],
+            "train_accuracy": means["train"],
+            "ood_accuracy": means["ood"],
+            "generalisation_gap": None if means["train"] is None else means["train"] - means["test"],
+            "sampled_accuracy": sampled,
+            "pass_at_2": min(1.0, 1.4 * sampled),
+            "pass_at_4": None,
+            "pass_at_8": min(1.0, 2 * sampled),
+            "format_rate": 0.97,
+            "truncation_rate": 0.01,
+            "completion_tokens": 20.0,
+            "kl_to_base": None if cell.method == "base" else 0.1,
+            "learning_rate": None if cell.method == "base" else 5e-4,
+        },
+        cost=_cost(cell),
+        environment={"python": "3.11", "libraries": {"torch": "2.13.0"}, "git_commit": None},
+        warnings=("tiny base: no evidence about large models",) if cell.model == "tiny-base" else (),
+    )
+    record = Record(**{**{name: getattr(record, name) for name in record.__dataclass_fields__}, **changes})
+    record.write(cells_dir(results) / record.id, trace=_trace(cell, chance), samples=samples)
+    return record
+
+
+def write_grid(
+    results: Path,
+    *,
+    tasks: Sequence[str] = ("arithmetic/word",),
+    methods: Sequence[str] = ("base", "sft", "grpo"),
+    labels: Sequence[int] = (10, 50, 300),
+    cots: Sequence[bool] = (False, True),
+    seeds: Sequence[int] = (0, 1),
+    items: int = 40,
+    **parameters: Any,
+) -> list[Record]:
+    """Every combination, the base once per task, prompt and seed."""
+    cells = [
+        {"task": task, "method": method, "labels": n, "cot": cot, "seed": seed, **parameters}
+        for task in tasks
+        for method in methods
+        for n in ((0,) if method == "base" else labels)
+        for cot in cots
+        for seed in seeds
+    ]
+    return [write_cell(results, values, items=items) for values in cells]
+
+
+def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Iterable[dict[str, Any]]:
+    sizes = {"test": items, "train": min(cell.labels, items), "ood": items // 2, "sampled": items // 4}
+    shift = {"test": 0.0, "train": 0.08, "ood": -0.15, "sampled": -0.1}
+    for part, size in sizes.items():
+        for number in range(size):
+            item = f"{'test' if part == 'sampled' else part}-{number}"
+            # A hard item is hard for every method and seed: outcomes of one item are correlated.
+            draws = random.Random(f"{cell.task}{item}") if cell.method == "base" else rng
+            hard = random.Random(f"{cell.task}{item}").gauss(0, 0.15)
+            for draw in range(4 if part == "sampled" else 1):
+                right = float(draws.random() < chance + shift[part] + hard)
+                yield {
+                    "part": part, "item": item, "draw": draw, "prompt": f'Q: "{item}"?', "completion": "A",
+                    "answer": "A", "extracted": "A", "correct": right, "reward": right, "format_ok": True,
+                    "length": 12, "truncated": False,
+                }  # fmt: skip
+
+
+def _trace(cell: Cell, chance: float) -> Iterable[dict[str, Any]]:
+    for step in range(0, 41, 4):
+        reached = 0.1 + (chance - 0.1) * (1 - math.exp(-step / 12))
+        spent = {axis: (step / 40) * (_cost(cell)[axis] or 0) for axis in ("tokens_generated", "tokens_trained")}
+        spent |= {"flops": step * 1e9, "seconds": step * 0.4}
+        if step % 10 == 0 or step == 40:
+            yield {"step": step, "kind": "eval", **spent, "eval/accuracy": reached, "eval/ood_accuracy": reached / 2}
+        if cell.method != "base" and step:
+            reward = {"train/reward": min(1.0, reached + 0.05)} if "grpo" in cell.method else {}
+            yield {"step": step, "kind": "train", **spent, "train/loss": 2 - reached, **reward}
+
+
+def _cost(cell: Cell) -> dict[str, float | None]:
+    if cell.method == "base":
+        return dict.fromkeys(
+            ("optimizer_steps", "tokens_generated", "tokens_trained", "flops", "seconds", "verifier_calls"), 0
+        ) | {"peak_memory_bytes": 4e8}
+    rl = "grpo" in cell.method
+    scale = 1 + 0.1 * math.log10(cell.labels)
+    return {
+        "optimizer_steps": 40,
+        "tokens_generated": int(90_000 * scale) if rl else 0,
+        "tokens_trained": int((250_000 if rl else 30_000) * scale),
+        "flops": (4e11 if rl else 6e10) * scale,
+        "seconds": (16.0 if rl else 3.0) * scale,
+        "verifier_calls": 2560 if rl else 0,
+        "peak_memory_bytes": 4e8,
+        "tuning_flops": None,
+        "tuning_seconds": None,
+    }
+
+
+def _contract(cell: Cell) -> dict[str, Any]:
+    trains = cell.method != "base"
+    drawn = hashlib.sha256(f"{cell.task}{cell.labels}{cell.seed_data}".encode()).hexdigest()[:12]
+    return {
+        "base": "b" * 12,
+        "labels": drawn if trains else None,
+        "cot_eval": cell.cot_eval,
+        "temperature": cell.decoding.temperature,
+        "adapter": cell.adapter.model_dump(mode="json") if trains else None,
+        "test_items": "t" * 12,
+    }
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,134 @@
+"""What would be drawn: lines, colours, labels and axes of the figures, without looking at pixels."""
+
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from rftlab import plots
+
+PANEL = {"task": "word", "model": "m", "variant": ""}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rows = []
+    for prompt in ("direct", "chain-of-thought"):
+        for measure in ("accuracy", "sampled_accuracy", "train_accuracy"):
+            rows.append((prompt, "base", 0, measure, 0.2, 0.1, 0.3))
+            rows += [(prompt, "sft", n, measure, n / 500, float("nan"), float("nan")) for n in (10, 50, 300)]
+            rows += [(prompt, "grpo", n, measure, 0.7, 0.6, 0.8) for n in (10, 50, 300)]
+    names = ["prompt", "arm", "labels", "measure", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=names).assign(**PANEL, n=2, flops=1e9, tokens=1e4, seconds=3.0)
+
+
+def curve(ax, arm: str):
+    """The line of an arm with one mark per budget."""
+    return next(
+        li for li in ax.lines if to_hex(li.get_color()) == plots.look(arm)[0].lower() and len(li.get_xdata()) == 3
+    )
+
+
+def test_accuracy_vs_labels_draws_prompts_by_measures_on_a_log_axis_in_percent(table):
+    figure = plots.accuracy_vs_labels(table)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[0] == "direct\ngreedy accuracy"
+    assert len(titles) == 4
+    for ax in figure.axes:
+        assert ax.get_xscale() == "log"
+        assert ax.get_ylim() == (-0.02, 1.02)
+        assert ax.yaxis.get_major_formatter()(0.5) == "50 %"
+
+
+def test_means_are_drawn_as_they_are(table):
+    line = curve(plots.accuracy_vs_labels(table).axes[0], "sft")
+    assert list(line.get_ydata()) == pytest.approx([0.02, 0.1, 0.6])
+
+
+def test_the_base_is_a_line_across_with_a_band_and_100_labels_are_marked(table):
+    ax = plots.accuracy_vs_labels(table).axes[0]
+    across = [line for line in ax.lines if list(line.get_xdata()) == [0, 1]]
+    assert [line.get_ydata()[0] for line in across] == [0.2]
+    assert any(patch.get_y() == 0.1 for patch in ax.patches)
+    assert any(list(line.get_xdata()) == [100, 100] for line in ax.lines)
+    assert 100 in ax.get_xticks()
+
+
+def test_an_undefined_interval_draws_no_bar(table):
+    ax = plots.accuracy_vs_labels(table).axes[0]
+    bars = {to_hex(bar.get_color()[0]): [len(segment) for segment in bar.get_segments()] for bar in ax.collections}
+    assert bars == {plots.look("sft")[0].lower(): [0, 0, 0], plots.look("grpo")[0].lower(): [2, 2, 2]}
+
+
+def test_the_legend_names_every_method_once(table):
+    legend = plots.accuracy_vs_labels(table).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["SFT", "GRPO", "untrained base"]
+
+
+def test_a_method_looks_the_same_in_every_figure(table):
+    colour = plots.look("grpo")[0].lower()
+    for figure in (plots.accuracy_vs_labels(table), plots.generalisation_gap(table), plots.cot_vs_direct(table)):
+        assert colour in {to_hex(line.get_color()) for ax in figure.axes for line in ax.lines}
+
+
+def test_no_two_known_methods_look_alike_and_unknown_ones_are_stable():
+    assert len(set(plots.STYLES.values())) == len(plots.STYLES)
+    assert plots.look("mine.py:train") == plots.look("mine.py:train")
+    assert plots.look("grpo [preset=deepseek]")[0] == plots.look("grpo")[0]
+    assert plots.look("grpo [preset=deepseek]") != plots.look("grpo")
+
+
+def test_cot_vs_direct_has_one_row_per_method_and_budget(table):
+    ax = plots.cot_vs_direct(table).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()][:3] == [
+        "untrained base",
+        "SFT, 10 labels",
+        "GRPO, 10 labels",
+    ]
+    faces = {to_hex(line.get_markerfacecolor()) for line in ax.lines if line.get_marker() == "^"}
+    assert faces == {"#ffffff", plots.look("grpo")[0].lower()}
+
+
+def test_generalisation_gap_shades_between_train_and_test(table):
+    table.loc[table["measure"] == "train_accuracy", "mean"] = 0.95
+    ax = next(ax for ax in plots.generalisation_gap(table).axes if ax.get_title() == "GRPO")
+    assert [line.get_linestyle() for line in ax.lines if len(line.get_xdata()) == 3] == ["-", "--"]
+    assert {round(y, 2) for y in ax.collections[0].get_paths()[0].vertices[:, 1]} == {0.7, 0.95}
+
+
+def test_learning_curves_dash_the_reward(table):
+    rows = [(kind, step, 0.1 + step / 100) for kind in ("eval", "train") for step in (0, 20, 40)]
+    curves = pd.DataFrame(rows, columns=["kind", "step", "value"]).assign(
+        **PANEL, prompt="direct", arm="grpo", labels=50
+    )
+    ax = plots.learning_curves(curves).axes[0]
+    assert ax.get_title() == "50 labels"
+    assert [line.is_dashed() for line in ax.lines] == [True, False]
+
+
+def test_cost_axes_are_logarithmic_and_marks_grow_with_labels(table):
+    accuracy = table[table["measure"] == "accuracy"]
+    ax = plots.accuracy_vs_cost(accuracy).axes[0]
+    assert ax.get_xscale() == "log"
+    sizes = ax.collections[0].get_sizes()
+    assert list(sizes) == sorted(set(sizes))
+
+
+def test_training_curve_shows_reward_accuracy_and_loss_or_says_that_there_is_nothing():
+    trace = pd.DataFrame({"step": [0, 1, 2], "train/reward": [None, 0.3, 0.5], "eval/accuracy": [0.1, None, 0.4],
+                          "train/loss": [None, 2.0, 1.5]})  # fmt: skip
+    figure = plots.training_curve(trace, method="grpo")
+    labels = [text.get_text() for ax in figure.axes for text in ax.get_legend().get_texts()]
+    assert labels == ["accuracy, test items", "training reward", "training loss"]
+    assert "nothing to draw" in plots.training_curve(pd.DataFrame()).texts[0].get_text()
+
+
+def test_single_seeds_are_drawn_small(table):
+    points = table[table["measure"] == "accuracy"].assign(value=0.5, seed=0)
+    ax = plots.accuracy_vs_labels(table, points=points).axes[0]
+    assert any(line.get_markersize() < 4 and set(line.get_ydata()) == {0.5} for line in ax.lines)
+
+
+def test_the_same_figure_gives_the_same_bytes_and_shows_in_a_notebook(table):
+    first, second = (plots.to_bytes(plots.cot_vs_direct(table), "svg") for _ in range(2))
+    assert first == second
+    assert plots.cot_vs_direct(table)._repr_png_().startswith(b"\x89PNG")

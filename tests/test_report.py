@@ -1,0 +1,216 @@
+"""The report on made-up records whose answer is known: tables, refusals, verdicts and what lies on disk."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rftlab import record, report, stats
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute.results import write_grid as write_plan
+from rftlab.grid import Grid
+from rftlab.report import comparisons, page
+from tests import synthetic
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "demo <grid>"
+    synthetic.write_grid(folder, seeds=(0, 1, 2), items=60)
+    return folder
+
+
+def test_cells_of_a_plain_grid_have_prompts_and_no_variants(results):
+    cells = report.read_cells(results)
+    assert set(cells["prompt"]) == {"direct", "chain-of-thought"}
+    assert set(cells["variant"]) == {""}
+    assert set(cells["arm"]) == {"base", "sft", "grpo"}
+
+
+def test_a_parameter_swept_by_all_methods_becomes_a_variant_and_is_not_averaged(tmp_path):
+    for r in (8, 16):
+        synthetic.write_grid(
+            tmp_path, methods=("sft", "grpo"), labels=(10,), cots=(True,), items=10, **{"adapter.r": r}
+        )
+    synthetic.write_grid(tmp_path, methods=("base",), cots=(True,), items=10)
+    cells = report.read_cells(tmp_path)
+    assert set(cells.loc[cells["method"] != "base", "variant"]) == {"adapter.r=8", "adapter.r=16"}
+    table = report.summary(cells, tmp_path)
+    assert table.loc[table["measure"] == "accuracy", "n"].max() == 2
+    assert set(table.loc[table["arm"] == "base", "variant"]) == {"adapter.r=8", "adapter.r=16"}
+
+
+def test_a_parameter_swept_by_one_method_becomes_an_arm_of_it(tmp_path):
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
+    for preset in ("", "deepseek"):
+        synthetic.write_grid(tmp_path, methods=("grpo",), labels=(10,), cots=(True,), items=10, preset=preset)
+    cells = report.read_cells(tmp_path)
+    assert set(cells["arm"]) == {"sft", "grpo [preset=]", "grpo [preset=deepseek]"}
+    assert set(cells["variant"]) == {""}
+
+
+def test_asked_otherwise_than_trained_is_a_prompt_of_its_own_with_the_base_asked_alike(tmp_path):
+    synthetic.write_grid(tmp_path, methods=("base", "sft"), labels=(10,), items=10)
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10, cot_eval=False)
+    cells = report.read_cells(tmp_path)
+    crossed = "chain-of-thought in training, asked directly"
+    assert crossed in set(cells["prompt"])
+    table = report.summary(cells, tmp_path, ["accuracy"])
+    bases = table[table["arm"] == "base"].set_index("prompt")["mean"]
+    assert bases[crossed] == bases["direct"] != bases["chain-of-thought"]
+
+
+def test_means_are_those_of_the_seeds(results):
+    cells = report.read_cells(results)
+    table = report.summary(cells, results)
+    row = table[(table["arm"] == "grpo") & (table["labels"] == 50) & (table["prompt"] == "direct")].iloc[0]
+    seeds = cells[(cells["arm"] == "grpo") & (cells["labels"] == 50) & (cells["prompt"] == "direct")]["accuracy"]
+    expected = stats.t_interval(seeds, bounds=(0, 1))
+    assert (row["mean"], row["low"], row["n"]) == (pytest.approx(expected.estimate), pytest.approx(expected.low), 3)
+
+
+def test_a_base_equal_for_all_seeds_gets_its_interval_over_items(results):
+    table = report.summary(report.read_cells(results), results)
+    base = table[(table["arm"] == "base") & (table["measure"] == "accuracy")].iloc[0]
+    assert base["over"] == "items"
+    assert base["low"] < base["mean"] < base["high"]
+
+
+def test_outcomes_average_to_the_recorded_accuracy(results):
+    cells = report.read_cells(results)
+    found = report.outcomes(results, cells["id"].iloc[0])
+    assert sum(found.values()) / len(found) == pytest.approx(cells["accuracy"].iloc[0])
+
+
+def test_equal_contracts_are_comparable_and_other_ones_refused_with_the_fields_named(tmp_path):
+    records = synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
+    report.comparable(records)
+    records.append(
+        synthetic.write_cell(
+            tmp_path, {"method": "sft+grpo", "labels": 10}, items=10,
+            contract={**records[-1].contract, "temperature": 0.7, "test_items": "other"},
+        )
+    )  # fmt: skip
+    with pytest.raises(RftlabError, match="test_items") as refused:
+        report.comparable(records)
+    assert "temperature" in str(refused.value)
+    assert "sft+grpo" in str(refused.value)
+
+
+def test_what_does_not_apply_matches_anything(tmp_path):
+    records = synthetic.write_grid(tmp_path, methods=("base", "sft"), labels=(10, 50), items=5)
+    assert {r.contract["adapter"] is None for r in records} == {True, False}
+    report.comparable(records)
+
+
+def test_refused_methods_are_shown_apart_and_the_report_says_so(tmp_path):
+    records = synthetic.write_grid(tmp_path, methods=("sft",), labels=(10, 50), cots=(True,), items=10)
+    other = {**records[0].contract, "temperature": 0.1}
+    for labels in (10, 50):
+        synthetic.write_cell(
+            tmp_path, {"method": "grpo", "labels": labels}, items=10, contract={**other, "labels": None}
+        )
+    html = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert "Not compared: grpo and sft cannot be compared" in html
+    cells = pd.read_csv(tmp_path / "report/cells.csv")
+    assert set(cells["variant"]) == {"grpo alone (other temperature)", "sft alone (other temperature)"}
+    assert not any("GRPO vs SFT" in said for said in report.verdicts(tmp_path))
+
+
+def test_verdicts_find_the_effect_that_was_put_in_and_no_other(results):
+    said = report.verdicts(results)
+    assert said[0] == report.TINY_NOTE
+    few = next(s for s in said if "chain-of-thought, under 100 labels" in s)
+    assert re.search(r"GRPO vs SFT: \+\d+ points \[\+\d+, \+\d+\], 3 seeds x 60 items: GRPO is better\.$", few)
+    table = report.compare_all(report.read_cells(results), results)
+    zero_inside = ~((table["low"] > 0) | (table["high"] < 0))
+    assert (table["outcome"].str.contains("inconclusive") == zero_inside).all()
+    assert (table["p_holm"] >= table["p"]).all()
+
+
+def test_negative_control_a_method_against_its_twin_is_inconclusive(tmp_path, monkeypatch):
+    monkeypatch.setitem(synthetic.SKILL, "rloo", synthetic.SKILL["grpo"])
+    synthetic.write_grid(tmp_path, methods=("grpo", "rloo"), labels=(10, 50), cots=(True,), seeds=range(4))
+    table = report.compare_all(report.read_cells(tmp_path), tmp_path)
+    assert table["outcome"].str.contains("inconclusive").all()
+
+
+def test_cells_without_samples_are_compared_over_seeds(tmp_path):
+    synthetic.write_grid(tmp_path, methods=("sft", "grpo"), labels=(10,), cots=(True,), seeds=(0, 1, 2))
+    for samples in tmp_path.rglob("samples.jsonl"):
+        samples.unlink()
+    table = report.compare_all(report.read_cells(tmp_path), tmp_path)
+    assert table["items"].tolist() == [1]
+    assert table["seeds"].tolist() == [3]
+
+
+def test_the_report_is_whole_on_disk_and_needs_nothing_else(results):
+    written = report.write_report(results, notebook=False)
+    names = {path.name for path in written}
+    figures = ("accuracy_vs_labels", "cot_vs_direct", "generalisation_gap", "learning_curves", "accuracy_vs_cost")
+    assert names == {"report.html", "cells.csv"} | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")}
+    assert all(path.stat().st_size for path in written)
+    html = written[0].read_text()
+    assert html.count("data:image/png;base64,") == len(figures)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", html)
+    assert "demo &lt;grid&gt;" in html
+    assert "<grid>" not in html
+    assert html.index("Verdicts") < html.index("<img")
+    assert len(pd.read_csv(results / "report/cells.csv")) == 42
+    assert not list(results.glob(".report-*"))
+
+
+@pytest.mark.parametrize("methods", [("base",), ("sft",), ("base", "grpo")])
+def test_a_partly_finished_grid_gives_a_report_that_says_what_is_missing(tmp_path, methods):
+    records = synthetic.write_grid(tmp_path, methods=methods, labels=(10,), cots=(True,), seeds=(0,), items=10)
+    planned = [Cell.make(dict(r.cell)) for r in records] + [Cell.make({"method": "sft", "labels": 77})]
+    write_plan(tmp_path, Grid("part", tuple(planned)))
+    html = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert "1 not finished: this report is partial" in html
+    assert "Not drawn: only one kind of prompt has been run." in html
+
+
+def test_a_failure_leaves_the_old_report_as_it_was(results, monkeypatch):
+    monkeypatch.setattr(page, "draw_all", lambda *_: [])
+    report.write_report(results, notebook=False)
+    before = {path: path.read_bytes() for path in (results / "report").iterdir()}
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(RuntimeError):
+        report.write_report(results, notebook=False)
+    assert {path: path.read_bytes() for path in (results / "report").iterdir()} == before
+    assert not list(results.glob(".report-*"))
+
+
+def test_nothing_to_read_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(RftlabError, match="run a grid first"):
+        report.write_report(tmp_path)
+    record.cells_dir(tmp_path).mkdir()
+    with pytest.raises(RftlabError, match="no cell has finished"):
+        report.write_report(tmp_path)
+
+
+def test_the_check_of_contracts_takes_linear_time():
+    cell = Cell().model_dump(mode="json")
+    contract = dict.fromkeys(("base", "test_items", "temperature"), "x")
+    many = [
+        record.Record({**cell, "seed": n // 5, "method": f"m{n % 5}"}, str(n), contract, {}, {}) for n in range(10_000)
+    ]
+    began = time.perf_counter()
+    assert comparisons.refusals(many, {}) == []
+    assert time.perf_counter() - began < 5
+
+
+def test_the_reading_column_never_imports_torch():
+    heavy = "{'torch', 'trl', 'transformers'}"
+    check = f"import rftlab.report, rftlab.widgets, sys; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
