@@ -7,7 +7,7 @@ it. This gate admits only code that cannot: no underscore attributes, no reflect
 import ast
 
 
-def _words(text):
+def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
@@ -31,7 +31,7 @@ DUNDERS = _words(
 )
 
 
-def why_not(source):
+def why_not(source: str) -> str:
     """Return one sentence on what forbids counting this source, "" where nothing does."""
     for node in ast.walk(ast.parse(source)):
         problem = _problem(node)
@@ -40,14 +40,14 @@ def why_not(source):
     return ""
 
 
-def _problem(node):
+def _problem(node: ast.AST) -> str:
     if isinstance(node, ast.Import):
         bad = [alias.name for alias in node.names if alias.name not in MODULES]
         return f"import of {bad[0]}" if bad else ""
     if isinstance(node, ast.ImportFrom):
         bad = [alias.name for alias in node.names if _hidden(alias.name)]
         if node.module not in MODULES or bad:
-            return f"import of {(bad or [node.module])[0]}"
+            return f"import of {bad[0] if bad else node.module}"
     if isinstance(node, ast.Attribute) and _hidden(node.attr):
         return f"the attribute {node.attr}"
     if isinstance(node, ast.MatchClass) and any(map(_hidden, node.kwd_attrs)):
@@ -61,5 +61,5 @@ def _problem(node):
     return ""
 
 
-def _hidden(name):
+def _hidden(name: str) -> bool:
     return name in ATTRIBUTES or (name.startswith("_") and name not in DUNDERS)

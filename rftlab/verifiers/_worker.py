@@ -13,8 +13,10 @@ import sys
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any, cast
 
 from rftlab.verifiers import values
+from rftlab.verifiers._canaries import CANARIES, CANARY_CODE
 
 UNSANDBOXED = "unsandboxed"
 # Strongest first. "noopen" forbids opening files and looking them up at all, which also closes what Landlock cannot.
@@ -38,41 +40,6 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_CANARIES = ("read", "list", "write", "stat", "socket", "fork", "exec", "thread", "kill", "environment")
-_CANARY_CODE = """
-import _thread, os, socket
-
-def environment():
-    if set(os.environ) <= {names}:
-        raise OSError("nothing of the caller's is visible")
-
-def fork():
-    if os.fork() == 0:
-        os._exit(0)
-
-PROBES = {{
-    "read": lambda: open("/etc/passwd").read(),
-    "list": lambda: os.listdir("/"),
-    "write": lambda: open("/tmp/rftlab-canary", "w"),
-    "stat": lambda: os.stat("/etc/passwd"),
-    "socket": lambda: socket.socket(),
-    "fork": fork,
-    "exec": lambda: os.execv("/bin/true", ["true"]),
-    "thread": lambda: _thread.start_new_thread(print, ()),
-    "kill": lambda: os.kill(os.getppid(), 0),
-    "environment": environment,
-}}
-
-def probe(name):
-    if name == "honest":
-        return [6 * 7, "forty-two"]
-    try:
-        PROBES[name]()
-    except (OSError, RuntimeError):
-        return "blocked"
-    return "open"
-""".format(names=repr(set(_ENVIRONMENT) | {"PWD", "LC_CTYPE"}))
-
 
 _pools: weakref.WeakSet = weakref.WeakSet()
 
@@ -130,7 +97,7 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=_ENVIRONMENT,
@@ -143,6 +110,7 @@ class Worker:
         finally:
             theirs.close()
         self._socket = ours
+        self._errors = cast("IO[bytes]", self._process.stderr)
         self.close = weakref.finalize(self, _end, self._process, ours, self.owner)
         config = {"level": level, "target": target, "path": list(path), "readable": library, "warm": list(warm)}
         self.hello = self._greet(config)
@@ -155,10 +123,10 @@ class Worker:
                 self._process.wait(2)
             said = ""
             if self._process.poll() is not None:
-                said = self._process.stderr.read().decode(errors="replace").strip()[-300:]
+                said = self._errors.read().decode(errors="replace").strip()[-300:]
             self.close()
             raise WorkerError(said or f"no greeting: {error}") from None
-        self._process.stderr.close()
+        self._errors.close()
         if "error" in hello:
             self.close()
             raise WorkerError(hello["error"])
@@ -205,16 +173,14 @@ class Worker:
 
     def canaries(self) -> list[str]:
         """Try to break out in ten ways and to do one honest thing; what went wrong, by name."""
-        names = ["honest", *_CANARIES]
-        if self.level == "landlock+seccomp":
-            names.remove("stat")  # Landlock never covers stat(); documented for this level.
+        # Landlock never covers stat(); documented for this level.
+        names = [name for name in CANARIES if name != "stat" or self.level != "landlock+seccomp"]
         cases = [[values.encode([name]), ["d"]] for name in names]
-        lines = self.ask(make_job(cases, code=_CANARY_CODE, entry="probe", case_s=5.0, total_s=10.0))
-        wanted = {"honest": {"v": ["l", 42, "forty-two"]}}
+        lines = self.ask(make_job(cases, code=CANARY_CODE, entry="probe", case_s=5.0, total_s=10.0))
         return [
             f"{name}: {line.decode(errors='replace')[:120]}"
             for name, line in zip(names, lines, strict=True)
-            if json.loads(line) != wanted.get(name, {"v": "blocked"})
+            if json.loads(line) != CANARIES[name]
         ]
 
 
@@ -259,7 +225,7 @@ def make_job(
     }
 
 
-def start_strongest(levels: Sequence[str], **settings: object) -> tuple[Worker | None, dict[str, str]]:
+def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | None, dict[str, str]]:
     """Start a worker at the first level that comes up and passes its canaries.
 
     Args:

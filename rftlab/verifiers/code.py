@@ -16,7 +16,7 @@ from typing import Literal
 from rftlab.errors import RftlabError
 from rftlab.verifiers import values
 from rftlab.verifiers.base import OPEN_TAG, Extraction, Gold, Judgement, Score, Verifier, extract_answer
-from rftlab.verifiers.code_tests import Test, encode_tests, entry_point, read_tests, tests_from_asserts
+from rftlab.verifiers.code_tests import HiddenTest, encode_tests, entry_point, read_tests, tests_from_asserts
 from rftlab.verifiers.efficiency import Efficiency
 from rftlab.verifiers.sandbox import Check, Limits, Result, Sandbox, shared_sandbox
 
@@ -103,7 +103,7 @@ class Code(Verifier):
             for i, (result, passed) in enumerate(zip(results, marks, strict=True))
         ]
 
-    def _marks(self, result: Result, tests: Sequence[Test]) -> list[bool]:
+    def _marks(self, result: Result, tests: Sequence[HiddenTest]) -> list[bool]:
         return [
             not outcome.problem and values.same(outcome.tree, test.expected, self.compare, test.tolerance)
             for outcome, test in zip(result.outcomes, tests, strict=True)

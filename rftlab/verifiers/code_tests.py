@@ -14,10 +14,8 @@ from rftlab.verifiers import values
 from rftlab.verifiers.sandbox import Case
 
 
-class Test(NamedTuple):
+class HiddenTest(NamedTuple):
     """One hidden case: the call, the expected value as a tree, and the allowed absolute difference if any."""
-
-    __test__ = False
 
     case: Case
     expected: Any
@@ -36,7 +34,7 @@ def entry_point(meta: Mapping[str, Any]) -> str:
     return name
 
 
-def read_tests(meta: Mapping[str, Any]) -> list[Test]:
+def read_tests(meta: Mapping[str, Any]) -> list[HiddenTest]:
     """Read the hidden tests of an example.
 
     Args:
@@ -52,7 +50,7 @@ def read_tests(meta: Mapping[str, Any]) -> list[Test]:
     return [_read_test(number, test) for number, test in enumerate(tests, 1)]
 
 
-def _read_test(number: int, test: Any) -> Test:
+def _read_test(number: int, test: Any) -> HiddenTest:
     try:
         tolerance = test.get("tolerance")
         tolerance = None if tolerance is None else float(tolerance)
@@ -67,7 +65,7 @@ def _read_test(number: int, test: Any) -> Test:
             f"test {number} of a code example is not {{args, kwargs, expected}} of plain data: "
             f"{type(error).__name__}: {error}"
         ) from None
-    return Test(case, expected, tolerance)
+    return HiddenTest(case, expected, tolerance)
 
 
 def encode_tests(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -14,22 +14,23 @@ OrderedDict), ``["!", type name]`` (anything else). Standard library only: the s
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from typing import Any
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000
 MODES = ("python", "strict")
 
 _PLAIN_INT = 1 << 53
-_SEQUENCES = {list: "l", tuple: "t", set: "s", frozenset: "fs"}
-_MAPPINGS = {dict: "d", Counter: "D", defaultdict: "D", OrderedDict: "D"}
-_BUILD = {"l": list, "t": tuple, "s": set, "fs": frozenset}
+_SEQUENCES: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "fs"}
+_MAPPINGS: dict[type, str] = {dict: "d", Counter: "D", defaultdict: "D", OrderedDict: "D"}
+_BUILD: dict[str, Any] = {"l": list, "t": tuple, "s": set, "fs": frozenset}
 
 
 class TreeError(ValueError):
     """A value too deep, too large or cyclic to encode, or a tree that is not one of ours."""
 
 
-def encode(value: object) -> object:
+def encode(value: Any) -> Any:
     """Encode a value as a JSON tree.
 
     Args:
@@ -45,8 +46,8 @@ def encode(value: object) -> object:
     return _encode(value, MAX_DEPTH, budget)
 
 
-def _encode(value: object, depth: int, budget: list[int]) -> object:
-    kind = type(value)
+def _encode(value: Any, depth: int, budget: list[int]) -> Any:
+    kind: Any = type(value)
     budget[0] -= 1
     if depth < 0 or budget[0] < 0:
         raise TreeError(f"the value is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES} parts")
@@ -68,7 +69,7 @@ def _encode(value: object, depth: int, budget: list[int]) -> object:
     return ["!", str(kind.__name__)[:80]]
 
 
-def decode(tree: object, *, hostile: bool = False) -> object:
+def decode(tree: Any, *, hostile: bool = False) -> Any:
     """Rebuild the value of a tree.
 
     Args:
@@ -88,7 +89,7 @@ def decode(tree: object, *, hostile: bool = False) -> object:
         raise error if isinstance(error, TreeError) else TreeError(f"not an encoded value: {error}") from None
 
 
-def _decode(tree: object, depth: int, hostile: bool) -> object:
+def _decode(tree: Any, depth: int, hostile: bool) -> Any:
     if tree is None or type(tree) in (bool, int, str):
         return tree
     if type(tree) is not list or not tree or depth < 0:
@@ -111,7 +112,7 @@ def _decode(tree: object, depth: int, hostile: bool) -> object:
     raise TreeError(f"a value of type {str(rest[0])[:80] if tag == '!' else tag!r} is not plain data")
 
 
-def canonical(tree: object, mode: str = "python") -> str:
+def canonical(tree: Any, mode: str = "python") -> str:
     """Turn a tree into text that is equal exactly where the values are equal.
 
     Args:
@@ -131,7 +132,7 @@ def canonical(tree: object, mode: str = "python") -> str:
         raise error if isinstance(error, TreeError) else TreeError(f"not an encoded value: {error}") from None
 
 
-def _canonical(tree: object, strict: bool, depth: int) -> str:
+def _canonical(tree: Any, strict: bool, depth: int) -> str:
     if tree is None:
         return "N"
     kind = type(tree)
@@ -172,7 +173,7 @@ def _canonical_float(value: float, strict: bool) -> str:
     return f"f{(value + 0.0).hex()}"
 
 
-def same(tree: object, expected: object, mode: str = "python", tolerance: float | None = None) -> bool:
+def same(tree: Any, expected: Any, mode: str = "python", tolerance: float | None = None) -> bool:
     """Say whether a returned tree equals an expected one; never raises.
 
     Args:

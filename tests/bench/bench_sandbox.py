@@ -9,6 +9,7 @@ import statistics
 import time
 from types import SimpleNamespace
 
+from rftlab.verifiers._worker import LADDER
 from rftlab.verifiers.code import Code
 from rftlab.verifiers.isolated import IsolatedWorker
 from rftlab.verifiers.sandbox import Sandbox
@@ -32,6 +33,14 @@ def _cpu_of_children():
     return used.ru_utime + used.ru_stime
 
 
+def _cpu_ms_per_check():
+    sandbox = Sandbox(workers=1, levels=[level for level in LADDER if "bwrap" not in level])
+    verifier, before = Code(sandbox=sandbox), _cpu_of_children()
+    verifier.score([COMPLETION] * CHECKS, [EXAMPLE] * CHECKS)
+    sandbox.close()
+    return 1000 * (_cpu_of_children() - before) / CHECKS
+
+
 def _summary(rates, unit):
     return {"median": statistics.median(rates), "min": min(rates), "max": max(rates), "unit": unit}
 
@@ -48,10 +57,8 @@ def run() -> dict[str, dict]:
             _rate(lambda v=verifier: v.score([COMPLETION] * CHECKS, [EXAMPLE] * CHECKS), CHECKS) for _ in range(REPEATS)
         ]
         results[f"sandbox_checks_{workers}_workers_{sandbox.level}"] = _summary(rates, "checks/s")
-        before = _cpu_of_children()
         sandbox.close()
-        used = 1000 * (_cpu_of_children() - before) / (CHECKS * REPEATS + 20)
-        results[f"sandbox_cpu_per_check_{workers}_workers"] = _summary([used], "ms")
+    results["sandbox_cpu_per_check_without_bwrap"] = _summary([_cpu_ms_per_check() for _ in range(3)], "ms")
     starts = []
     for _ in range(REPEATS):
         sandbox = Sandbox(workers=1)

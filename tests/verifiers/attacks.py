@@ -301,7 +301,7 @@ class Target:
 
     def is_alive(self):
         """Whether honest code still gets full marks."""
-        return self.verifier(f"<answer>{HONEST}</answer>", EXAMPLE).reward == 1.0
+        return Code(sandbox=self.sandbox)(f"<answer>{HONEST}</answer>", EXAMPLE).reward == 1.0
 
     def close(self):
         self.sandbox.close()

@@ -40,8 +40,8 @@ def test_an_attack_neither_scores_nor_escapes(target, name):
     assert target.is_alive()
 
 
-@pytest.mark.parametrize("level", LADDER)
-def test_every_level_holds_every_attack(level):
+@pytest.mark.parametrize("level", LADDER[1:])
+def test_every_lower_level_holds_every_attack(level):
     target = attacks.Target(levels=[level])
     try:
         target.sandbox.level  # noqa: B018 - starts it
@@ -71,7 +71,7 @@ def _environment():
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
 def test_every_attack_is_held_as_an_ordinary_user():
-    levels = [LADDER[0], "landlock+seccomp", "seccomp-noopen"]
+    levels = [LADDER[0], "landlock+seccomp"]
     command = [_python_of_nobody(), str(Path(attacks.__file__)), *levels]
     run = subprocess.run(
         command, user=NOBODY, group=NOBODY, extra_groups=[], env=_environment(), capture_output=True, text=True, cwd="/"

@@ -99,7 +99,7 @@ def test_random_and_set_order_are_the_same_each_time(sandbox):
 
 def test_cases_before_one_that_overran_count(sandbox):
     code = "def f(x):\n    while x == 2: pass\n    return x"
-    result = run(sandbox, code, (1,), (2,), (3,), limits=Limits(case_s=0.2))
+    result = run(sandbox, code, (1,), (2,), (3,), limits=Limits(case_s=0.5))
     assert trees(result) == [1, None, None]
     assert problems(result) == ["", "timeout", "timeout"]
 
@@ -108,7 +108,7 @@ def test_the_total_limit_holds_where_each_case_is_within_its_own(sandbox):
     started = time.monotonic()
     code = "import time\ndef f(x):\n    time.sleep(0.15)\n    return x"
     result = run(sandbox, code, *[(i,) for i in range(9)], limits=Limits(case_s=1, total_s=0.5))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
     assert 1 <= problems(result).count("") <= 3
 
 
