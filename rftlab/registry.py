@@ -61,6 +61,7 @@ TASKS: Mapping[str, Entry] = {
         "closed clinical questions: doses, units, scores, rules, PubMedQA (a benchmark, not medical advice)",
         variants=("dose", "units", "scores", "triage", "pubmedqa", "tiny"),
     ),
+    "gym": Entry("rftlab.tasks.gym:load", "any reasoning-gym dataset by name: gym/maze, gym/sudoku, ...", variants=("*",)),
 }
 
 VERIFIERS: Mapping[str, Entry] = {
@@ -72,12 +73,15 @@ VERIFIERS: Mapping[str, Entry] = {
     "json-schema": Entry("rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too"),
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints (Countdown, roots)"),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal"),
+    "gym": Entry("rftlab.verifiers.gym:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"),
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags"),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap"),
     "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats"),
     "originality": Entry("rftlab.verifiers.originality:Originality", "part: what is new against known texts and other samples"),
     "form": Entry("rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words"),
     "rubric": Entry("rftlab.verifiers.rubric:Rubric", "weighted composition of verifiers, each component logged"),
+    "reward-model": Entry("rftlab.verifiers.reward_model:RewardModel", "a local sequence-classification model's score"),
+    "judge": Entry("rftlab.verifiers.judge:Judge", "a language model's grade, over an OpenAI-compatible endpoint (off)"),
 }
 
 METHODS: Mapping[str, Entry] = {
@@ -146,6 +150,14 @@ METHODS: Mapping[str, Entry] = {
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
+        notebook="20_rft.ipynb",
+    ),
+    "rlhf": Entry(
+        "rftlab.methods.rlhf:RLHF", "RLHF: SFT, a reward model on preference pairs, then PPO against it",
+        notebook="20_rft.ipynb", needs_rationales=True,
+    ),
+    "dpo": Entry(
+        "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
         notebook="20_rft.ipynb",
     ),
 }  # fmt: skip
