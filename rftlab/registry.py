@@ -71,17 +71,17 @@ VERIFIERS: Mapping[str, Entry] = {
     "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text"),
     "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression"),
     "json-schema": Entry("rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too"),
-    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints (Countdown, roots)"),
+    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right"),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal"),
     "gym": Entry("rftlab.verifiers.gym:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"),
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags"),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap"),
     "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats"),
-    "originality": Entry("rftlab.verifiers.originality:Originality", "part: what is new against known texts and other samples"),
+    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new"),
     "form": Entry("rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words"),
     "rubric": Entry("rftlab.verifiers.rubric:Rubric", "weighted composition of verifiers, each component logged"),
     "reward-model": Entry("rftlab.verifiers.reward_model:RewardModel", "a local sequence-classification model's score"),
-    "judge": Entry("rftlab.verifiers.judge:Judge", "a language model's grade, over an OpenAI-compatible endpoint (off)"),
+    "judge": Entry("rftlab.verifiers.judge:Judge", "a language model's grade, from an OpenAI-compatible endpoint"),
 }
 
 METHODS: Mapping[str, Entry] = {
