@@ -94,9 +94,12 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())[:300]
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def emit(line: dict) -> None:
     """Send one result line from the child."""
-    body = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    body = _ENCODER.encode(line).encode() + b"\n"
     while body:
         body = body[os.write(RESULT, body) :]
 
