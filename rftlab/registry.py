@@ -61,7 +61,14 @@ TASKS: Mapping[str, Entry] = {
         "closed clinical questions: doses, units, scores, rules, PubMedQA (a benchmark, not medical advice)",
         variants=("dose", "units", "scores", "triage", "pubmedqa", "tiny"),
     ),
-    "gym": Entry("rftlab.tasks.gym:load", "any reasoning-gym dataset by name: gym/maze, gym/sudoku, ...", variants=("*",)),
+    "gym": Entry(
+        "rftlab.tasks.gym:load", "any reasoning-gym dataset by name: gym/maze, gym/sudoku, ...", variants=("*",)
+    ),
+    "creative": Entry(
+        "rftlab.tasks.creative:load",
+        "verses and product lines under stated constraints, graded by their form",
+        variants=("verse", "product", "tiny"),
+    ),
 }
 
 VERIFIERS: Mapping[str, Entry] = {
