@@ -85,9 +85,15 @@ def quiet_trainer() -> Iterator[str]:
 
 
 def finish(trainer: Any, run: TrainingRun) -> None:
-    """Train, and leave the policy in eval mode without the trainer's hooks."""
+    """Train, and leave the policy in eval mode without the trainer's hooks.
+
+    TRL adds the reference policy of an adapter that was already there as a second adapter, "ref", and refuses to do so
+    again: it is removed, so that one stage can follow another.
+    """
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.train()
     run.policy.model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    if "ref" in getattr(run.policy.model, "peft_config", {}):
+        run.policy.model.delete_adapter("ref")
     run.policy.model.eval()
