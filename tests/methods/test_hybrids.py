@@ -280,8 +280,8 @@ OPTIMUM = {
     "rloo": (150, {}),
     "chord": (40, {}),
     "hpt": (40, {}),
-    "interleaved": (40, {}),
-    "rejection_sft": (30, {"samples": 64}),
+    "interleaved": (60, {}),
+    "rejection_sft": (90, {"samples": 64}),
 }
 
 
