@@ -71,8 +71,9 @@ def shared_copy(model: Any) -> Any:
     """A copy with its own trained weights that shares every frozen one."""
     frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
     clone = copy.deepcopy(model, frozen)
-    # Mixed-precision trainers leave a wrapped `forward` on the instance; a copy of it would still run the original.
-    vars(clone).pop("forward", None)
+    # TRL's trainers leave a patched `forward` on the instance they trained; its copy would still run the original.
+    for module in clone.modules():
+        vars(module).pop("forward", None)
     return clone
 
 

@@ -45,7 +45,7 @@ class PPOSettings(Settings):
     cliprange: float = Field(0.2, gt=0, description="eps of the ratio's clip")
     cliprange_value: float = Field(0.2, gt=0, description="eps_v of the value's clip")
     lam: float = Field(0.95, ge=0, le=1, description="lambda of the advantage estimates; gamma is 1")
-    kl_coef: float = Field(0.0, ge=0, description="beta: KL penalty in the reward, to the policy at the start")
+    kl_coef: float = Field(0.05, ge=0, description="beta: KL penalty in the reward, to the policy at the start")
     entropy_coef: float = Field(0.0, ge=0, description="weight of the entropy bonus")
     critic_learning_rate: float = Field(1e-3, gt=0, description="of the critic's adapter and head")
     max_grad_norm: float = Field(1.0, gt=0)
@@ -75,7 +75,8 @@ class PPO:
         "The critic gives every token its own advantage, which a group's mean (GRPO) cannot.\n"
         "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)], r_t = -beta log(pi_old / pi_ref) + [t = T] R, A by GAE.\n"
         "Settings: eps 0.2, eps_v 0.2, gamma 1, lambda 0.95, as InstructGPT; 64 completions a draw, 2 passes of 2\n"
-        "updates (paper 512, 1 pass of 8); beta 0 for a verifier (paper 0.02 for a reward model: preset instructgpt);\n"
+        "updates (paper 512, 1 pass of 8); beta 0.05, as TRL had (paper 0.02: preset instructgpt; 0 is common with a\n"
+        "verifier, and fell into the trap of the toy problem more often);\n"
         "LoRA rate 5e-4, critic 1e-3 (paper 9e-6 for all weights of both).\n"
         "When: long completions where some steps matter more than others, or as the last stage of RLHF.\n"
         "What goes wrong: the critic lags (train/explained_variance near or below 0: REINFORCE with more noise); too\n"
@@ -102,6 +103,8 @@ def optimise(run: TrainingRun, settings: PPOSettings, scorer: Scorer | None = No
         scores_B = scorer(trajectories) if scorer else batch.rewards
         estimates, metrics = estimate(run, settings, batch, scores_B, critic, reference)
         metrics |= rollout_metrics(trajectories)
+        if scorer:
+            metrics |= {"train/score": float(scores_B.mean()), "train/score_agreement": _correlation(scores_B, batch)}
         for index in _minibatches(len(batch), settings, shuffle):
             minibatch, known = batch.rows(index), estimates.rows(index)
             run.monitor.trained(minibatch.token_count, passes=2)
@@ -216,6 +219,11 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
     chosen = mask > 0
     spread = returns[chosen].var(unbiased=False)
     return float(1 - (returns - values)[chosen].var(unbiased=False) / spread) if spread > 1e-12 else 0.0
+
+
+def _correlation(scores: Tensor, batch: Batch) -> float:
+    """Pearson correlation of scores and verifier rewards in a draw; 0 where either does not vary."""
+    return float(torch.corrcoef(torch.stack([scores.float(), batch.rewards]))[0, 1].nan_to_num(0.0))
 
 
 def _minibatches(n: int, settings: PPOSettings, shuffle: torch.Generator) -> Iterator[Tensor]:

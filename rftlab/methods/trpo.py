@@ -68,7 +68,7 @@ class TRPO:
         "times; critic as in ppo. A step costs about as much as 13 gradient steps.\n"
         "When: every update counts and a collapse would be expensive; few, large batches.\n"
         "What goes wrong: train/line_search_scale 0 step after step (delta too large for the noise in A, or too\n"
-        "little damping); kl/old far below delta (damping dominates); memory: the double backward needs eager attention."
+        "little damping); kl/old far below delta (damping dominates); memory (eager attention)."
     )
 
     def train(self, run: TrainingRun) -> None:

@@ -1,0 +1,117 @@
+"""Direct preference optimisation (Rafailov et al. 2023, 2305.18290), by TRL's DPOTrainer.
+
+Pairs are tokenised here, with the very prompt tokens that evaluation uses. The reference policy is the one training
+starts from, kept by TRL as a second adapter that is removed again at the end.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from peft import PeftModel
+from pydantic import Field
+from trl import DPOConfig, DPOTrainer
+
+from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.critic import frozen_copy
+from rftlab.methods.preferences import PairSettings, preference_pairs, token_rows
+from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
+
+
+class DPOSettings(PairSettings):
+    """Settings of `dpo`, by TRL's names."""
+
+    per_device_train_batch_size: int = Field(16, ge=1, description="pairs a step (at most as many as there are)")
+    loss_type: Literal["sigmoid", "hinge", "ipo", "robust", "apo_zero", "sigmoid_norm"] = "sigmoid"
+    beta: float = Field(0.1, gt=0, description="strength of the pull to the reference policy")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="assumed share of wrong pairs (robust, sigmoid)")
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class DPO:
+    """DPO on preference pairs (TRL DPOTrainer)."""
+
+    Settings: ClassVar[type[Settings]] = DPOSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Appendix B: "we use beta = 0.1, batch size of 64 and the RMSprop optimizer with a learning rate of 1e-6 by
+        # default. We linearly warmup the learning rate from 0 to 1e-6 over 150 steps." (all weights; here AdamW)
+        "paper": {
+            "beta": 0.1,
+            "per_device_train_batch_size": 64,
+            "warmup_steps": 150,
+            "lr_scheduler_type": "constant_with_warmup",
+        },
+    }
+    ladder = Ladder(lora=(2e-4, 5e-5, 5e-4, 2e-5), full=(2e-5, 5e-6, 5e-5, 1e-6))
+    card = (
+        "Idea: a policy is its own reward model; raise the margin of preferred over rejected completions, relative to\n"
+        "the policy one started from. No sampling during training, no critic, no reward model.\n"
+        "Objective: -E log sigma(beta [log pi/ref (chosen) - log pi/ref (rejected)]).\n"
+        "Settings: beta 0.1, batch 16 (paper 64), LoRA rate 2e-4 (paper 1e-6 for all weights); pairs from pairs_file,\n"
+        "or simulated: completions the verifier scores differently, swapped with probability noise_rate.\n"
+        "When: preferences exist and sampling is dear; or as a cheap off-line stand-in for RLHF.\n"
+        "What goes wrong: the chosen completions become less likely too (train/reward_chosen falls below 0 while the\n"
+        "margin grows), until text degenerates; pairs of a policy long gone teach little; few pairs are memorised\n"
+        "(train/preference_accuracy 1, accuracy flat)."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Make or read the pairs, then train on them until the budget is spent."""
+        settings: DPOSettings = run.settings
+        pairs, said = preference_pairs(run, settings)
+        with quiet_trainer() as scratch:
+            arguments = DPOConfig(
+                **common_arguments(
+                    run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps
+                ),
+                per_device_train_batch_size=min(settings.per_device_train_batch_size, len(pairs)),
+                max_length=None,
+                loss_type=[settings.loss_type],
+                **settings.model_dump(include={"beta", "label_smoothing", "weight_decay", "max_grad_norm"}),
+            )
+            trainer = _TokenTrainer(
+                model=run.policy.model,
+                ref_model=None if isinstance(run.policy.model, PeftModel) else frozen_copy(run.policy.model),
+                args=arguments,
+                train_dataset=token_rows(pairs),
+                processing_class=run.policy.tokenizer,
+                callbacks=[
+                    MonitorCallback(
+                        run,
+                        {
+                            "loss": "train/loss",
+                            "rewards/margins": "train/reward_margin",
+                            "rewards/chosen": "train/reward_chosen",
+                            "rewards/rejected": "train/reward_rejected",
+                            "rewards/accuracies": "train/preference_accuracy",
+                            **{name: name for name in said},
+                        },
+                    )
+                ],
+            )
+            trainer.run = run
+            trainer.said = said
+            finish(trainer, run)
+        if isinstance(run.policy.model, PeftModel) and "ref" in run.policy.model.peft_config:
+            run.policy.model.delete_adapter("ref")
+
+
+class _TokenTrainer(DPOTrainer):
+    """DPOTrainer on pairs that are tokens already, reporting those of each batch."""
+
+    run: TrainingRun
+    said: Mapping[str, float]
+
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return dataset
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        tokens = int(inputs["attention_mask"].sum())
+        self.run.monitor.trained(tokens)
+        self.run.monitor.forwarded(tokens)
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        super().log({**logs, **self.said}, *args, **kwargs)

@@ -1,0 +1,107 @@
+"""Preference pairs as tokens, for DPO and for reward models: from a file, or simulated by the verifier.
+
+Simulated pairs stand in for a person: two completions of one prompt that the verifier scores differently, the better
+one chosen, and with probability `noise_rate` the other way round. The trace says of each run which it was.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from datasets import Dataset
+from pydantic import Field
+
+from rftlab.errors import RftlabError
+from rftlab.methods.actor_critic import Sampler, Trajectory
+from rftlab.methods.base import Settings, TrainingRun
+from rftlab.models import Policy
+from rftlab.tasks.base import Example, load_task, normalise_prompt
+from rftlab.tasks.pairs import Pair, read_pairs
+
+
+class PairSettings(Settings):
+    """Where preference pairs come from."""
+
+    pairs_file: str = Field("", description="JSONL of prompt, chosen, rejected; empty simulates them by the verifier")
+    pair_generations: int = Field(8, ge=2, description="simulated: completions sampled per labelled prompt")
+    pairs_per_prompt: int = Field(4, ge=1, description="simulated: pairs made of them, at most")
+    noise_rate: float = Field(0.0, ge=0, le=0.5, description="simulated: share of pairs labelled the wrong way round")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A preference pair as token ids; completions end with the end-of-sequence token unless the cap cut them."""
+
+    prompt_ids: list[int]
+    chosen_ids: list[int]
+    rejected_ids: list[int]
+
+
+def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[TokenPair], dict[str, float]]:
+    """The pairs of a run, in a reproducible order, and what the trace says of them.
+
+    Args:
+        run: from a file at most as many pairs as the label budget are used, drawn with `seed_data`: one comparison
+            counts as one label. Simulated pairs are completions of the labelled prompts by the policy as it is.
+        settings: file, or how to simulate.
+
+    Raises:
+        RftlabError: the file cannot be used, holds a test item, or no two completions were scored differently.
+    """
+    chance = random.Random(f"pairs-{run.cell.seed_data}")
+    if settings.pairs_file:
+        pairs = read_pairs(settings.pairs_file)
+        _refuse_test_items(run, pairs, settings.pairs_file)
+        chance.shuffle(pairs)
+        tokenised = [_tokenise(run.policy, pair, cot=run.cell.cot) for pair in pairs[: run.cell.labels]]
+        noise = 0.0
+    else:
+        tokenised, noise = _simulate(run, settings, chance), settings.noise_rate
+    if not tokenised:
+        raise RftlabError(
+            f"there are no preference pairs: {settings.pairs_file} is empty"
+            if settings.pairs_file
+            else "there are no preference pairs: the verifier scored all completions of each prompt alike; "
+            "raise pair_generations, or begin with SFT"
+        )
+    said = {"pairs/count": float(len(tokenised)), "pairs/simulated": float(not settings.pairs_file)}
+    return tokenised, said | {"pairs/noise_rate": noise}
+
+
+def token_rows(pairs: Sequence[TokenPair]) -> Dataset:
+    """Pairs in the columns TRL's preference collators read."""
+    return Dataset.from_list([asdict(pair) for pair in pairs])
+
+
+def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -> list[TokenPair]:
+    sampler = Sampler(run, prompts_per_step=len(run.labels.train), num_generations=settings.pair_generations)
+    by_prompt: dict[str, list[Trajectory]] = {}
+    for trajectory in sampler.draw():
+        by_prompt.setdefault(trajectory.example.id, []).append(trajectory)
+    pairs = []
+    for trajectories in by_prompt.values():
+        different = [(a, b) for a in trajectories for b in trajectories if a.reward > b.reward]
+        for better, worse in chance.sample(different, min(settings.pairs_per_prompt, len(different))):
+            if chance.random() < settings.noise_rate:
+                better, worse = worse, better
+            prompt = better.rollout.prompt_ids
+            pairs.append(TokenPair(prompt, better.rollout.completion_ids, worse.rollout.completion_ids))
+    chance.shuffle(pairs)
+    return pairs
+
+
+def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
+    prompt = policy.encode_prompt(policy.prompt_text(Example("pair", pair.prompt, ""), cot=cot))
+    end = int(policy.tokenizer.eos_token_id)
+    chosen, rejected = (
+        [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in (pair.chosen, pair.rejected)
+    )
+    return TokenPair(prompt, chosen, rejected)
+
+
+def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
+    task = load_task(run.cell.task, run.cell.task_settings)
+    held_out = {normalise_prompt(example.prompt): example.id for example in (*task.test, *task.ood)}
+    for pair in pairs:
+        if twin := held_out.get(normalise_prompt(pair.prompt)):
+            raise RftlabError(f"pairs file {path} holds the prompt of test item {twin}; remove it, or it would leak")

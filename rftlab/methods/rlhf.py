@@ -1,0 +1,100 @@
+"""Reinforcement learning from human feedback in its three stages (Ouyang et al. 2022, 2203.02155, section 3.1).
+
+SFT on the labels, a Bradley-Terry reward model on preference pairs, then PPO on the reward model's scores with a KL
+penalty to the SFT policy. The verifier never trains the last stage; it is asked about every rollout all the same, so
+that the trace shows score and verifier reward side by side: where the first rises and the second falls, the reward
+model is being over-optimised (Gao et al. 2022, 2210.10760).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rftlab.methods.actor_critic import Sampler, Trajectory
+from rftlab.methods.base import Ladder, Settings, TrainingRun, load_method, make_settings
+from rftlab.methods.ppo import PPOSettings, optimise
+from rftlab.methods.preferences import PairSettings, preference_pairs
+from rftlab.methods.reward_model import train_reward_model
+
+
+class RLHFSettings(PairSettings, PPOSettings):
+    """Settings of `rlhf`: those of its pairs, of its stages, and of `ppo`."""
+
+    sft_share: float = Field(
+        0.2, ge=0, lt=1, description="share of the budget for SFT; 0 starts from the policy as it is"
+    )
+    sft_learning_rate: float | None = Field(None, gt=0, description="None takes the first of sft's ladder")
+    reward_share: float = Field(0.2, gt=0, lt=1, description="share of the budget for pairs and reward model, at most")
+    reward_learning_rate: float = Field(1e-3, gt=0, description="of the reward model's adapter and head")
+    reward_epochs: int = Field(4, ge=1, description="passes over the pairs, at most")
+    reward_batch_size: int = Field(16, ge=1, description="pairs per update of the reward model")
+    missing_eos_penalty: float = Field(
+        1.0, ge=0, description="off the (normalised) score of a completion that was cut off"
+    )
+
+
+class RLHF:
+    """SFT, a reward model, and PPO against it."""
+
+    Settings: ClassVar[type[Settings]] = RLHFSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Appendix C.2 to C.4: reward model trained for one epoch (more over-fits) on pairs in batches of 64 prompts;
+        # beta 0.02, eps 0.2, batch 512 in 8 minibatches, one pass.
+        "instructgpt": {
+            "reward_epochs": 1,
+            "reward_batch_size": 64,
+            "prompts_per_step": 512,
+            "num_generations": 1,
+            "num_ppo_epochs": 1,
+            "num_mini_batches": 8,
+            "kl_coef": 0.02,
+        },
+    }
+    ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(5e-5, 2e-5, 1e-4, 1e-5))
+    card = (
+        "Idea: where nothing can verify an answer, learn from comparisons what people prefer, and optimise that.\n"
+        "The reward model is trusted only near the policy its pairs came from: hence the KL penalty.\n"
+        "Objective: SFT loss; -E log sigma(r(y_w) - r(y_l)); PPO with r_t = [t = T] r - beta log(pi_old / pi_sft).\n"
+        "Settings: 20 % of the budget each for SFT and reward model, the rest PPO; beta 0.05 (paper 0.02); 4 passes\n"
+        "over few pairs (paper 1 over many); score normalised to mean 0, sd 1 on the SFT policy's samples;\n"
+        "no pretraining mix (paper coefficient 27.8). Pairs from pairs_file, or simulated by the verifier with\n"
+        "noise_rate; pairs/simulated says which.\n"
+        "When: judgements are comparative and no verifier exists. With a verifier, ppo and grpo are simpler.\n"
+        "What goes wrong: over-optimisation (train/score rises while train/reward, the verifier's, falls, and\n"
+        "train/score_agreement drops); a reward model that learned length or format (train/completion_tokens drifts)."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Run the three stages, each up to its share of the budget; the last takes what is left."""
+        settings: RLHFSettings = run.settings
+        if settings.sft_share:
+            run.monitor.limit(settings.sft_share)
+            sft = load_method("sft")
+            rate = settings.sft_learning_rate or getattr(sft.ladder, run.cell.adapter.kind)[0]
+            sft.train(replace(run, settings=make_settings(sft, "sft", "", {}), learning_rate=rate))
+        run.monitor.limit(settings.sft_share + settings.reward_share)
+        pairs, said = preference_pairs(run, settings)
+        reward_model = train_reward_model(
+            run,
+            pairs,
+            said,
+            learning_rate=settings.reward_learning_rate,
+            epochs=settings.reward_epochs,
+            batch_size=settings.reward_batch_size,
+        )
+        run.monitor.limit(1.0)
+        if run.monitor.exhausted:
+            return
+        sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
+        reward_model.normalise(sampler.draw(), run.policy)
+
+        def score(trajectories: Sequence[Trajectory]) -> Tensor:
+            run.monitor.forwarded(sum(len(t.rollout.prompt_ids) + len(t.rollout.completion_ids) for t in trajectories))
+            cut = torch.tensor([float(t.rollout.truncated) for t in trajectories], device=run.policy.device)
+            return reward_model.score(trajectories, run.policy) - settings.missing_eos_penalty * cut
+
+        optimise(run, settings, score)
