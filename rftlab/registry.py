@@ -56,6 +56,11 @@ TASKS: Mapping[str, Entry] = {
         "write or repair a Python function, judged by hidden tests in the sandbox; HumanEval, MBPP",
         variants=("write", "repair", "humaneval", "mbpp", "tiny"),
     ),
+    "qa": Entry(
+        "rftlab.tasks.qa:load",
+        "closed questions on science, history and geography; multiple choice, also from a file",
+        variants=("facts", "choice", "tiny"),
+    ),
     "medical": Entry(
         "rftlab.tasks.medical:load",
         "closed clinical questions: doses, units, scores, rules, PubMedQA (a benchmark, not medical advice)",
