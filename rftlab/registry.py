@@ -85,6 +85,8 @@ VERIFIERS: Mapping[str, Entry] = {
     "json-schema": Entry("rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too"),
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right"),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal"),
+    "code": Entry("rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox"),
+    "sql": Entry("rftlab.verifiers.sql:Sql", "a query gives the gold query's result on hidden databases"),
     "gym": Entry("rftlab.verifiers.gym:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"),
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags"),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap"),
