@@ -1,7 +1,7 @@
 """A token MDP small enough to enumerate, as a real Policy: 4 tokens, at most 4 steps, a trap beside the optimum.
 
 Tokens are "a", "b", "c" and the end. A completion that begins with "ca" and holds no "b" earns 1; one that begins with
-"bb" and holds no "a" earns 0.4: a trap, because nothing near it is better. Under the uniform policy each is one in 26.
+"bbb" earns 0.4: a trap, because nothing near it is better. Under the uniform policy that is one in 26 and one in 64.
 Two prompts of different length, the same rewards; 121 completions each.
 """
 
@@ -42,7 +42,7 @@ def reward(completion: str, example: Any = None) -> float:
     """1 for the optimum, 0.4 in the trap, else 0."""
     if completion.startswith("ca") and "b" not in completion:
         return 1.0
-    return TRAP if completion.startswith("bb") and "a" not in completion else 0.0
+    return TRAP if completion.startswith("bbb") else 0.0
 
 
 def toy_policy(seed: int = 0, *, kind: str = "lora", base: int = BASE) -> Policy:
