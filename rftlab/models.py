@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear as LoraLinear
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -94,6 +95,37 @@ class Policy:
             raise RftlabError("full fine-tuning keeps no base beside the policy; load one with load_policy")
         with self.model.disable_adapter():
             yield self.model
+
+    @contextlib.contextmanager
+    def merged(self) -> Iterator[None]:
+        """LoRA folded into the base weights, for sampling: one matrix product a layer instead of three.
+
+        The base's own tensors are put back afterwards, untouched, rather than the adapter subtracted again, which would
+        leave rounding behind. In half precision nothing is folded: the sum would be rounded, and what is sampled from
+        would no longer be what is trained.
+        """
+        layers = [
+            module
+            for module in self.model.modules()
+            if isinstance(module, LoraLinear)
+            and not module.merged
+            and not module.disable_adapters
+            and not module.lora_variant
+            and module.get_base_layer().weight.dtype == torch.float32
+        ]
+        originals = [layer.get_base_layer().weight.data for layer in layers]
+        try:
+            with torch.no_grad():
+                for layer, original in zip(layers, originals, strict=True):
+                    active = [name for name in layer.active_adapters if name in layer.lora_A]
+                    folded = original + sum(layer.get_delta_weight(name) for name in active)
+                    layer.get_base_layer().weight.data = folded
+                    layer._disable_adapters = True
+            yield
+        finally:
+            for layer, original in zip(layers, originals, strict=True):
+                layer.get_base_layer().weight.data = original
+                layer._disable_adapters = False
 
 
 def load_policy(cell: Cell) -> Policy:

@@ -1,8 +1,9 @@
 """Fast sampling from a policy, with the log-probabilities of what was sampled.
 
 `generate` of transformers prefills every copy of a prompt and carries finished rows to the end of the batch. Here each
-distinct prompt is prefilled once, its keys and values are shared out to its samples, and rows that have ended are
-dropped. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
+distinct prompt is prefilled once, its keys and values are shared out to its samples, rows that have ended are dropped,
+and a LoRA adapter is folded into the weights meanwhile. The distribution is the same: temperature and nucleus on the
+model's own logits, nothing else.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from rftlab.models import Policy
+
+# Copying the cache costs more than carrying a few finished rows along.
+_COMPACT_BELOW = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,12 @@ def sample(
     policy.model.eval()
     draw = _Draw(generator, temperature, top_p, greedy)
     try:
-        for start in range(0, len(by_length), batch_size):
-            rows = by_length[start : start + batch_size]
-            batch = [list(prompts[i]) for i in rows]
-            for i, rollout in zip(rows, _decode_batch(policy, batch, max_new_tokens, draw), strict=True):
-                rollouts[i] = rollout
+        with policy.merged():
+            for start in range(0, len(by_length), batch_size):
+                rows = by_length[start : start + batch_size]
+                batch = [list(prompts[i]) for i in rows]
+                for i, rollout in zip(rows, _decode_batch(policy, batch, max_new_tokens, draw), strict=True):
+                    rollouts[i] = rollout
     finally:
         policy.model.train(was_training)
     return [rollouts[i] for i in range(len(prompts))]
@@ -89,8 +94,16 @@ class _Draw:
         logprobs_B_V = (logits_B_V / self.temperature).log_softmax(-1)
         if self.top_p < 1:
             logprobs_B_V = _nucleus(logprobs_B_V, self.top_p)
-        token_B = torch.multinomial(logprobs_B_V.exp(), 1, generator=self.generator)[:, 0]
+        token_B = _inverse_cdf(logprobs_B_V, self.generator)
         return token_B, logprobs_B_V.gather(-1, token_B[:, None])[:, 0]
+
+
+def _inverse_cdf(logprobs_B_V: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One token per row by inverting the cumulative distribution: one uniform a row, where multinomial draws V."""
+    cdf_B_V = logprobs_B_V.double().exp().cumsum(-1)
+    uniform_B_1 = torch.rand(len(cdf_B_V), 1, dtype=torch.double, device=cdf_B_V.device, generator=generator)
+    token_B = torch.searchsorted(cdf_B_V, uniform_B_1 * cdf_B_V[:, -1:], right=True)[:, 0]
+    return token_B.clamp(max=cdf_B_V.shape[1] - 1)
 
 
 def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
@@ -122,21 +135,24 @@ def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int,
     mask_B_S, position_B = mask_P_S[copy_B], positions[copy_B, -1]
 
     eos = torch.tensor(policy.eos_ids, device=device)
-    tokens_T, logprobs_T, rows_T = [], [], []
+    tokens_T, logprobs_T, rows_T, alive_T = [], [], [], []
     row_B = torch.arange(len(prompts), device=device)
+    alive_B = torch.ones_like(row_B, dtype=torch.bool)
     for step in range(max_new_tokens):
         token_B, logprob_B = draw(logits_B_V)
         tokens_T.append(token_B)
         logprobs_T.append(logprob_B)
         rows_T.append(row_B)
-        alive = ~torch.isin(token_B, eos)
-        left = int(alive.sum())
+        alive_T.append(alive_B)
+        alive_B = alive_B & ~torch.isin(token_B, eos)
+        left = int(alive_B.sum())
         if left == 0 or step == max_new_tokens - 1:
             break
-        if left < len(token_B):
-            keep = alive.nonzero()[:, 0]
+        if left <= _COMPACT_BELOW * len(row_B):
+            keep = alive_B.nonzero()[:, 0]
             cache.batch_select_indices(keep)
-            token_B, row_B, mask_B_S, position_B = token_B[keep], row_B[keep], mask_B_S[keep], position_B[keep]
+            token_B, row_B, alive_B = token_B[keep], row_B[keep], alive_B[keep]
+            mask_B_S, position_B = mask_B_S[keep], position_B[keep]
         mask_B_S = torch.cat([mask_B_S, mask_B_S.new_ones(len(row_B), 1)], -1)
         position_B = position_B + 1
         logits_B_V = policy.model(
@@ -147,8 +163,9 @@ def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int,
     ended = set(policy.eos_ids)
     completions: list[list[int]] = [[] for _ in prompts]
     logprobs: list[list[float]] = [[] for _ in prompts]
-    for rows, tokens, values in zip(rows_T, tokens_T, logprobs_T, strict=True):
-        for row, token, value in zip(rows.tolist(), tokens.tolist(), values.tolist(), strict=True):
+    for rows, tokens, values, alive in zip(rows_T, tokens_T, logprobs_T, alive_T, strict=True):
+        drawn = rows[alive].tolist(), tokens[alive].tolist(), values[alive].tolist()
+        for row, token, value in zip(*drawn, strict=True):
             completions[row].append(token)
             logprobs[row].append(value)
     return [

@@ -111,3 +111,23 @@ def test_fetch_of_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(RftlabError, match="known: smollm2"):
         hub.fetch("gpt", tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def test_merging_for_sampling_changes_neither_outputs_nor_weights(small_cell: Callable[..., Cell]) -> None:
+    policy = load_policy(small_cell())
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(0))
+        before = {name: p.clone() for name, p in policy.model.named_parameters()}
+        ids = torch.tensor([policy.encode_prompt("Q: 3 + 4?\nA:")])
+        expected = policy.model(input_ids=ids).logits
+        with policy.as_base() as base:
+            untrained = base(input_ids=ids).logits
+        with policy.merged():
+            merged = policy.model(input_ids=ids).logits
+        after = policy.model(input_ids=ids).logits
+    torch.testing.assert_close(merged, expected, atol=1e-4, rtol=1e-4)
+    assert (expected - untrained).abs().max() > 0.05
+    assert torch.equal(after, expected)
+    assert all(torch.equal(before[name], p) for name, p in policy.model.named_parameters())
