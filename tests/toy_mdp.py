@@ -45,7 +45,9 @@ def reward(completion: str, example: Any = None) -> float:
     return TRAP if completion.startswith("bbb") else 0.0
 
 
-def toy_policy(seed: int = 0, *, kind: str = "lora", base: int = BASE) -> Policy:
+def toy_policy(
+    seed: int = 0, *, kind: str = "lora", base: int = BASE, rank: int = 8, targets: str = "all-linear"
+) -> Policy:
     """A random tiny Llama over 4 tokens, near the uniform policy; ``seed`` is the adapter's.
 
     Its output matrix is four times larger than usual: the last norm fixes the length of the hidden state, so that with
@@ -67,7 +69,13 @@ def toy_policy(seed: int = 0, *, kind: str = "lora", base: int = BASE) -> Policy
     set_seed(seed)
     if kind == "lora":
         model = get_peft_model(
-            model, LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules="all-linear")
+            model,
+            LoraConfig(
+                task_type="CAUSAL_LM",
+                r=rank,
+                lora_alpha=16,
+                target_modules=targets if targets == "all-linear" else [targets],
+            ),
         )
     return Policy(model.eval(), tokenizer, TEMPLATE, "toy")
 
