@@ -10,6 +10,7 @@ from rftlab.errors import RftlabError
 
 if TYPE_CHECKING:
     from rftlab.cell import Cell
+    from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.one_cell import Outcome
     from rftlab.grid import Grid
     from rftlab.registry import Entry
@@ -84,31 +85,35 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from rftlab import preflight
-    from rftlab.grid import Grid
+    from rftlab.execute.kernels import default_workers, kernel_settings, preheat
+    from rftlab.grid import Grid, is_done
 
     grid = Grid.load(options.grid)
     results: Path = options.results or Path("results") / grid.name
-    preflight.check(grid.cells)
     done, left = grid.split(results)
+    workers = options.workers or default_workers(left)
+    settings = kernel_settings(options.kernel, workers, cell_timeout=options.timeout)
+    if left and not options.dry_run:
+        preheat(settings)
+    preflight.check(grid.cells)
     print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
     if options.dry_run:
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
         return 0
-    code = _run_left(grid, done, left, results, options) if left else 0
-    for path in _write_report(results) if grid.split(results)[0] else []:
-        print(path)
+    code = _run_left(grid, left, results, workers, settings) if left else 0
+    if code <= 1 and any(is_done(cell, results) for cell in grid.cells):
+        _print_report(results)
     return code
 
 
-def _run_left(grid: "Grid", done: "list[Cell]", left: "list[Cell]", results: Path, options: argparse.Namespace) -> int:
+def _run_left(grid: "Grid", left: "list[Cell]", results: Path, workers: int, settings: "KernelSettings") -> int:
     from rftlab.execute.display import Display
-    from rftlab.execute.local import Interrupted, default_workers, kernel_settings, run_cells
+    from rftlab.execute.local import Interrupted, run_cells
 
-    workers = options.workers or default_workers(left)
-    settings = kernel_settings(options.kernel, workers, cell_timeout=options.timeout)
+    done = len(grid.cells) - len(left)
     try:
-        with Display(grid.name, done=len(done), left=len(left), workers=workers) as display:
+        with Display(grid.name, done=done, left=len(left), workers=workers) as display:
             outcomes = run_cells(left, results, display, workers=workers, settings=settings, grid=grid)
     except Interrupted as error:
         print("interrupted; run the same command again to go on", file=sys.stderr)
@@ -134,15 +139,15 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    for path in _write_report(options.results):
-        print(path)
+    _print_report(options.results)
     return 0
 
 
-def _write_report(results: Path) -> list[Path]:
+def _print_report(results: Path) -> None:
     from rftlab.report import write_report
 
-    return write_report(results)
+    for path in write_report(results):
+        print(path)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -67,6 +67,10 @@ class Display:
         )
         self._console.print(f"{line}  {outcome.error}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
+    def noted(self, text: str) -> None:
+        """Something about the whole run: one line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def _table(self) -> Group:
         ended, all_cells = self._before + len(self._seconds), self._before + self._total
         failed = f", {self._failed} failed" if self._failed else ""

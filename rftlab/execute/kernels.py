@@ -4,11 +4,13 @@ Nothing is taken from installed kernelspecs, which may name another interpreter.
 a folder of its own: parallel kernels that choose TCP ports at random now and then choose the same one.
 """
 
+import contextlib
 import os
 import shutil
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +18,15 @@ from typing import Any, Literal
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (
     "torch", "transformers", "trl", "trl.trainer.sft_trainer", "trl.trainer.grpo_trainer", "peft", "pandas",
-    "matplotlib.pyplot", "matplotlib_inline.backend_inline", "rftlab.experiment", "rftlab.plots",
+    "matplotlib.pyplot", "matplotlib_inline.backend_inline",
+    "transformers.models.llama.modeling_llama",
+    "rftlab.experiment", "rftlab.plots", "rftlab.tasks.arithmetic", "rftlab.methods.sft", "rftlab.methods.grpo",
 )  # fmt: skip
 
 # A unix socket's path holds at most 107 bytes; the name of the socket itself takes about 30 of them.
@@ -60,27 +67,54 @@ _ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 
+# At shutdown ipykernel 7 now and then waits for a flush by a thread that has ended already, 10 s by default; the
+# manager then loses 2.5 s and kills it. Output is not lost: it is sent in order, whoever waits for it.
+_QUICK_LEAVE = "--IPKernelApp.exec_lines=__import__('ipykernel.iostream').iostream.OutStream.flush_timeout = 0.2"
+
 
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_workers(cells: Sequence[Cell]) -> int:
+    """Workers where none are asked for: one per core for the tiny base, one in all for larger models."""
+    tiny = all(cell.model == "tiny-base" for cell in cells)
+    return max(1, min(cores() if tiny else 1, len(cells)))
+
+
+def kernel_settings(kind: KernelKind, workers: int, *, cell_timeout: int | None = None) -> KernelSettings:
+    """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
+    return KernelSettings(kind=kind, threads=max(1, cores() // max(1, workers)), cell_timeout=cell_timeout)
+
+
+def preheat(settings: KernelSettings) -> None:
+    """Begin to warm up, if the kernels are to be warm, while the driver does other things; errors show up later."""
+    if settings.kind == "warm":
+        from rftlab.execute import warm
+
+        with contextlib.suppress(RftlabError, OSError):
+            warm.zygote_for(settings.modules, settings.environment())
+
+
 def make_manager(settings: KernelSettings) -> AsyncKernelManager:
     """Manager of one kernel that has not started yet; `dispose` takes away what it leaves in the temporary folder."""
     metadata: dict[str, Any] = {"debugger": False}
     if settings.kind == "warm":
+        from rftlab.execute import warm  # registers the provisioner
+
         metadata["kernel_provisioner"] = {
-            "provisioner_name": "rftlab-warm",
+            "provisioner_name": warm.NAME,
             "config": {"modules": list(settings.modules)},
         }
     spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _QUICK_LEAVE],
         display_name="rftlab",
         language="python",
         metadata=metadata,
     )
-    manager = AsyncKernelManager(kernel_name="rftlab", kernel_spec_manager=_OneSpec(spec=spec))
+    # Of this name, nbclient keeps the history in memory; on disk, parallel kernels would wait for each other.
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec))
     folder = _socket_folder()
     manager.connection_file = str(folder / "k.json")
     if os.name == "posix":

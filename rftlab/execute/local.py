@@ -6,11 +6,13 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from rftlab.cell import Cell
-from rftlab.execute.kernels import KernelKind, KernelSettings, cores
+from rftlab.errors import RftlabError
+from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.notebook import check_parameters
 from rftlab.execute.one_cell import CellRun, Outcome, notebook_of, sweep
 from rftlab.execute.results import results_lock, write_grid
@@ -29,6 +31,9 @@ class Listener(Protocol):
     def finished(self, outcome: Outcome) -> None:
         """A cell has ended, in whichever way."""
 
+    def noted(self, text: str) -> None:
+        """Something about the whole run that a person may want to know."""
+
 
 class Interrupted(Exception):
     """The run was ended by SIGINT or SIGTERM; every kernel is gone and nothing half-written is left.
@@ -40,12 +45,6 @@ class Interrupted(Exception):
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
         self.exit_code = 128 + signum
-
-
-def default_workers(cells: Sequence[Cell]) -> int:
-    """Workers where none are asked for: one per core for the tiny base, one in all for larger models."""
-    tiny = all(cell.model == "tiny-base" for cell in cells)
-    return max(1, min(cores() if tiny else 1, len(cells)))
 
 
 def run_cells(
@@ -84,12 +83,27 @@ def run_cells(
         sweep(results)
         if grid is not None:
             write_grid(results, grid)
-        return _Pool(results, listener, settings, notebooks or {}, caught).run(cells, workers)
+        with _kernels(settings, listener, caught) as settings:
+            return _Pool(results, listener, settings, notebooks or {}, caught).run(cells, workers)
 
 
-def kernel_settings(kind: KernelKind, workers: int, *, cell_timeout: int | None = None) -> KernelSettings:
-    """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
-    return KernelSettings(kind=kind, threads=max(1, cores() // max(1, workers)), cell_timeout=cell_timeout)
+@contextlib.contextmanager
+def _kernels(settings: KernelSettings, listener: Listener, caught: list[int]) -> Iterator[KernelSettings]:
+    """The settings, made cold where warm kernels are not possible; whatever keeps kernels warm is ended after."""
+    if settings.kind == "cold":
+        yield settings
+        return
+    from rftlab.execute import warm
+
+    try:
+        try:
+            warm.zygote_for(settings.modules, settings.environment()).wait_until_ready(lambda: caught)
+        except (RftlabError, OSError) as error:
+            listener.noted(f"{error}: going on with cold kernels".replace("; use --kernel cold", ""))
+            settings = replace(settings, kind="cold")
+        yield settings
+    finally:
+        warm.close_all()
 
 
 class _Pool:

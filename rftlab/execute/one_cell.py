@@ -138,6 +138,16 @@ def read_failure(cell: Cell, results: Path) -> Outcome | None:
         return None
 
 
+def file_folder(files: Mapping[str, bytes], final: Path) -> None:
+    """Make ``final`` of files that came from elsewhere (relative path -> content); it appears whole or not at all."""
+    with _staging(final) as staging:
+        for name, content in files.items():
+            path = staging / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        _replace(staging, final)
+
+
 def sweep(results: Path) -> None:
     """Remove what runs that died have left half-written; what a living run works on is left alone."""
     for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):

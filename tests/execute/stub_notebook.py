@@ -60,7 +60,7 @@ class Quiet:
     """A listener that keeps what it hears."""
 
     def __init__(self) -> None:
-        self.progress, self.outcomes, self.begun = [], [], []
+        self.progress, self.outcomes, self.begun, self.notes = [], [], [], []
 
     def started(self, cell) -> None:
         self.begun.append(cell)
@@ -70,6 +70,9 @@ class Quiet:
 
     def finished(self, outcome) -> None:
         self.outcomes.append(outcome)
+
+    def noted(self, text) -> None:
+        self.notes.append(text)
 
 
 def drive(notebook: str, results: str, count: str, seconds: str, kind: str) -> int:

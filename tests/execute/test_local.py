@@ -18,8 +18,8 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import one_cell
-from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import kernel_settings, run_cells
+from rftlab.execute.kernels import KernelSettings, kernel_settings
+from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
 from rftlab.grid import Grid, is_done
 
@@ -134,7 +134,7 @@ def test_leftovers_of_dead_runs_are_swept_and_those_of_living_ones_are_not(tmp_p
 
 
 def test_threads_share_the_cores(monkeypatch):
-    monkeypatch.setattr("rftlab.execute.local.cores", lambda: 8)
+    monkeypatch.setattr("rftlab.execute.kernels.cores", lambda: 8)
     assert [kernel_settings("cold", workers).threads for workers in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
 
 

@@ -28,7 +28,7 @@ def in_peace(stub, tmp_path_factory):
 
 
 def drive(stub, results, kind) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, DRIVER, stub, results, "4", "1.5", kind])
+    return subprocess.Popen([sys.executable, DRIVER, stub, results, "3", "1.2", kind])
 
 
 def records(results) -> dict[str, str]:
@@ -52,7 +52,7 @@ def kernels(process) -> list[psutil.Process]:
     return [child for child in children if child.num_threads() > 1]
 
 
-@pytest.mark.parametrize("kind", ["cold", "warm"])
+@pytest.mark.parametrize("kind", ["warm", pytest.param("cold", marks=pytest.mark.slow)])
 def test_the_driver_is_killed(stub, in_peace, tmp_path, kind):
     first = drive(stub, tmp_path, kind)
     wait_until(lambda: finished(tmp_path, 1) and kernels(first))
@@ -67,7 +67,7 @@ def test_the_driver_is_killed(stub, in_peace, tmp_path, kind):
     assert not list(tmp_path.glob("cells/.*"))
 
 
-@pytest.mark.parametrize("kind", ["cold", "warm"])
+@pytest.mark.parametrize("kind", ["cold", pytest.param("warm", marks=pytest.mark.slow)])
 def test_one_kernel_is_killed(stub, in_peace, tmp_path, kind):
     first = drive(stub, tmp_path, kind)
     wait_until(lambda: kernels(first))
