@@ -153,11 +153,12 @@ def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
     Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
     one item, their accuracy.
     """
-    parts = []
-    for cell in cells.itertuples():
-        found = outcomes(results, cell.id) or {"all": cell.accuracy}
-        parts.append(pd.DataFrame({"seed": cell.seed, "item": list(found), "value": list(found.values())}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["seed", "item", "value"])
+    rows = [
+        (cell.seed, item, value)
+        for cell in cells.itertuples()
+        for item, value in (outcomes(results, cell.id) or {"all": cell.accuracy}).items()
+    ]
+    return pd.DataFrame(rows, columns=["seed", "item", "value"])
 
 
 def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
