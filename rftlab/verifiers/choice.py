@@ -7,7 +7,7 @@ from typing import Any
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.exact import normalise
 
-_LETTER = re.compile(r"(?:option|choice|answer)?\s{0,3}\(?([a-z])\)?[).:]?", re.ASCII | re.IGNORECASE)
+_LETTER = re.compile(r"(?:option|choice|answer:?)?\s{0,3}\(?([a-z])\)?[).:]?", re.ASCII | re.IGNORECASE)
 _LETTER_AND_TEXT = re.compile(
     r"(?:option|choice)?\s{0,3}\(?([a-z])(?:\)|[).:])\s{0,3}(\S[^\n]{0,2000})", re.ASCII | re.IGNORECASE
 )

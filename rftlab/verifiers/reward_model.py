@@ -42,7 +42,9 @@ class RewardModel(Verifier):
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """Judge a batch in one pass of the model."""
         prompts = [str(getattr(example, "prompt", "")) for example in examples]
-        texts = [f"{prompt}\n{answer[:_MAX_CHARS]}" for prompt, answer in zip(prompts, answers, strict=True)]
+        pairs = zip(prompts, answers, strict=True)
+        # Tokenizers refuse lone surrogates, which no model can mean.
+        texts = [f"{prompt}\n{answer[:_MAX_CHARS]}".encode(errors="replace").decode() for prompt, answer in pairs]
         return [self._judge(score) for score in (self._scores(texts) if texts else [])]
 
     def _judge(self, score: float) -> Judgement:

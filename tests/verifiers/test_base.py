@@ -1,0 +1,112 @@
+"""Extraction of the final answer, strict and lenient scores, a user's own function."""
+
+import time
+
+import pytest
+
+from rftlab.errors import RftlabError
+from rftlab.verifiers.base import (
+    Extraction,
+    FunctionVerifier,
+    Judgement,
+    Verifier,
+    cannot_judge,
+    extract_answer,
+    make_verifier,
+)
+from tests.verifiers.cases import example
+
+
+@pytest.mark.parametrize(
+    ("completion", "text", "format_ok"),
+    [
+        ("<answer>12</answer>", "12", True),
+        ("Let me see. <answer> 12 </answer>\n", "12", True),
+        ("<answer>a\nb</answer>", "a\nb", True),
+        ("<answer>12</answer> and <answer>12</answer>", "12", False),
+        ("<answer>12</answer> and <answer>13</answer>", None, False),
+        ("<answer><answer>12</answer></answer>", "12", False),
+        ("<answer></answer>", None, False),
+        ("<answer>12", "12", False),
+        ("12</answer>", None, False),
+        ("</answer>12<answer>", None, False),
+        ("so #### 12", "12", False),
+        ("\\boxed{12}", "12", False),
+        ("The answer is 12.", "12", False),
+        ("Answer: 12", "12", False),
+        ("\\boxed{12} and the answer is 12.", "12", False),
+        ("\\boxed{12} or \\boxed{13}", None, False),
+        ("The answer is 12. The answer is 13.", None, False),
+        ("#### 1\n#### 2", None, False),
+        ("12", None, False),
+        ("", None, False),
+        ("<ANSWER>12</ANSWER>", None, False),
+        (f"<answer>{'9' * 20_001}</answer>", None, False),
+    ],
+)
+def test_extraction(completion, text, format_ok):
+    assert extract_answer(completion) == Extraction(text, format_ok)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<answer>", "</answer>", "<answer>1</answer>", "\\boxed{", "#### ", "the answer is ", "<", "answer:"]
+)
+def test_extraction_takes_linear_time(piece):
+    start = time.process_time()
+    extract_answer(piece * (2_000_000 // len(piece)))
+    assert time.process_time() - start < 2
+
+
+class Fixed(Verifier):
+    def judge(self, answer, example):
+        return Judgement(0.75, {"style": 0.5}, "said")
+
+
+def test_strict_rewards_only_tagged_answers_and_reports_the_tolerant_reading_beside_it():
+    score = Fixed()("The answer is 12.", example("12"))
+    assert (score.reward, score.parts, score.extracted) == (0.0, {"correct": 0.75, "format": 0.0, "style": 0.5}, "12")
+    assert Fixed(answer_format="lenient")("The answer is 12.", example("12")).reward == 0.75
+    assert Fixed()("<answer>12</answer>", example("12")).reward == 0.75
+
+
+def test_a_completion_without_an_answer_is_never_judged():
+    score = Fixed()("no idea", example("12"))
+    assert (score.reward, score.parts, score.detail) == (0.0, {"correct": 0.0, "format": 0.0}, "")
+
+
+def test_what_cannot_be_judged_is_marked():
+    assert cannot_judge("no pattern") == Judgement(0.0, {"verifier_error": 1.0}, "no pattern")
+
+
+@pytest.mark.parametrize(
+    ("function", "reward", "error"),
+    [
+        (lambda c, e: 0.5, 0.5, 0.0),
+        (lambda c, e: True, 1.0, 0.0),
+        (lambda c, e: 2.0, 0.0, 1.0),
+        (lambda c, e: float("nan"), 0.0, 1.0),
+        (lambda c, e: -0.1, 0.0, 1.0),
+        (lambda c, e: "x", 0.0, 1.0),
+        (lambda c, e: None, 0.0, 1.0),
+        (lambda c, e: 1 / 0, 0.0, 1.0),
+    ],
+)
+def test_a_users_function_is_held_to_the_range_and_its_errors_are_counted(function, reward, error):
+    score = FunctionVerifier(function)("<answer>x</answer>", example("x"))
+    assert (score.reward, score.parts["verifier_error"]) == (reward, error)
+
+
+def test_a_users_function_is_made_by_path(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def judge(completion, example):\n    return float(example.answer in completion)\n"
+    )
+    assert make_verifier(f"{tmp_path}/mine.py:judge")("I say x", example("x")).reward == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "says"),
+    [("exakt", {}, "did you mean exact"), ("exact", {"tolerance": 1}, "does not take these settings")],
+)
+def test_unknown_names_and_settings_are_refused(name, settings, says):
+    with pytest.raises(RftlabError, match=says):
+        make_verifier(name, settings=settings)
