@@ -5,28 +5,25 @@ cell whose record was written before that is not run twice. Without an address, 
 on this machine is used; failing that, one is started here, without a dashboard, for as long as the run takes.
 """
 
-import contextlib
-import logging
-import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
-from rftlab.execute.kernels import KernelSettings, cores
+from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
 from rftlab.execute.notebook import check_parameters
 from rftlab.execute.one_cell import Outcome, notebook_of, sweep
+from rftlab.execute.ray_cluster import connected, import_ray, task_options
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid
 
 # Tasks handed to Ray at a time: enough to keep a large cluster busy and to let an autoscaler see the demand.
 _IN_FLIGHT = 1000
-_OBJECT_STORE_BYTES = 200 * 2**20
 _TELL_EVERY_S, _LOOK_AT_NODES_EVERY_S = 1.0, 5.0
 
 
@@ -61,11 +58,11 @@ def run_cells(
         Interrupted: SIGINT or SIGTERM.
     """
     resources = resources or Resources()
-    ray = _import_ray()
+    ray = import_ray()
     for cell in cells:
         check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
     office = Office(results, resources, settings or KernelSettings(), notebooks)
-    with results_lock(results), _connected(ray, resources), _signals() as caught, office.open():
+    with results_lock(results), connected(ray, resources.address), _signals() as caught, office.open():
         sweep(results)
         if grid is not None:
             write_grid(results, grid)
@@ -86,9 +83,7 @@ class _Run:
         options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}
         # max_calls: by default Ray ends a worker after one task that has a GPU, and with it the warm kernels. The
         # worker itself never touches the GPU.
-        self._task = ray.remote(_run_errand).options(**options, **_further(resources.options))
-        if resources.gpus:
-            self._task = ray.remote(max_calls=0)(_run_errand).options(**options, **_further(resources.options))
+        self._task = ray.remote(max_calls=0, **options, **task_options(resources.options))(_run_errand)
         self._news = _news_actor(ray)
         self._running: dict[Any, Cell] = {}
         self._cells: dict[str, Cell] = {}
@@ -127,7 +122,12 @@ class _Run:
             return self._office.lost(cell, f"given up after {RETRIES + 1} attempts ({reason})")
 
     def _hear(self) -> None:
-        for cell_id, progress in self._ray.get(self._news.take.remote()):
+        try:
+            news = self._ray.get(self._news.take.remote())
+        except self._ray.exceptions.RayError as error:
+            lost = f"the Ray cluster is gone ({type(error).__name__})"
+            raise RftlabError(f"{lost}; finished cells are kept, run the same command again to go on") from None
+        for cell_id, progress in news:
             cell = self._cells.get(cell_id)
             if cell is not None and progress is None:
                 self._listener.started(cell)
@@ -191,65 +191,3 @@ def _run_errand(errand: Errand, news: Any) -> Parcel:
 
     news.say.remote(errand.cell.id, None)
     return run_errand(errand, tell)
-
-
-@contextlib.contextmanager
-def _connected(ray: Any, resources: Resources) -> Iterator[None]:
-    """A connection to the cluster; one that is there already is used and left alone."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _hushed(ray):
-        try:
-            if resources.address:
-                ray.init(address=resources.address, **quiet)
-            else:
-                with contextlib.suppress(ConnectionError):
-                    ray.init(address="auto", **quiet)
-            if not ray.is_initialized():
-                alone = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-                ray.init(address="local", num_cpus=cores(), **alone, **quiet)
-        except Exception as error:
-            where = resources.address or "on this machine"
-            raise RftlabError(
-                f"cannot reach a Ray cluster {where}: {str(error).strip().splitlines()[0]}; see `ray status`"
-            ) from None
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-@contextlib.contextmanager
-def _hushed(ray: Any) -> Iterator[None]:
-    """Keep Ray from printing the last log lines of a lost node over the display; the loss is told in a line of ours."""
-    module = ray._private.worker
-    before = getattr(module, "print_to_stdstream", None)
-    module.print_to_stdstream = lambda *_, **__: None
-    try:
-        yield
-    finally:
-        module.print_to_stdstream = before
-
-
-def _further(options: Mapping[str, str]) -> dict[str, Any]:
-    """Task options of Ray's by name (`memory=8e9`, `accelerator_type=A100`); numbers as numbers."""
-    known = {"memory": float, "accelerator_type": str, "scheduling_strategy": str}
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise RftlabError(f"executor ray has no option {', '.join(unknown)}; it takes {', '.join(known)}")
-    try:
-        return {name: known[name](value) for name, value in options.items()}
-    except ValueError as error:
-        raise RftlabError(f"option of executor ray: {error}") from None
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError as error:
-        raise RftlabError(f"executor ray needs Ray ({error}); run: pip install 'rftlab[ray]'") from None
-    return ray

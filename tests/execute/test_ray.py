@@ -1,0 +1,82 @@
+"""The Ray executor on a real cluster of several nodes on this host: nothing is lost, and the records are the local ones."""
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from stub_notebook import Quiet, cells
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute import on_ray, ray_cluster
+from rftlab.execute.cluster import Resources
+from rftlab.execute.kernels import KernelSettings
+from rftlab.execute.local import run_cells
+
+ray = pytest.importorskip("ray")
+COLD = KernelSettings(kind="cold")
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "memory": 2**30, "include_log_monitor": False}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head and two further nodes, one core each; what a busy machine is too slow to start is tried again."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = None
+    for attempt in range(3):
+        try:
+            made = Cluster(True, head_node_args={**NODE, "include_dashboard": False, "no_monitor": True})
+            break
+        except Exception:
+            if attempt == 2:
+                raise
+    for _ in range(2):
+        made.add_node(**NODE)
+    ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def run(wanted, results, stub, **more):
+    listener = Quiet()
+    outcomes = on_ray.run_cells(wanted, results, listener, settings=COLD, notebooks={"sft": stub}, **more)
+    return outcomes, listener
+
+
+def files(results: Path, *names: str) -> dict[str, bytes]:
+    wanted = names or ("record.json", "trace.jsonl", "samples.jsonl")
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for n in wanted for path in results.rglob(f"*/{n}")}
+
+
+def test_a_node_killed_in_mid_grid_loses_nothing(cluster, stub, tmp_path):
+    wanted = [*cells(5, do="sleep", seconds=3), Cell.make({"task_settings": {"do": "fail"}})]
+    run_cells(wanted, tmp_path / "local", Quiet(), workers=2, settings=COLD, notebooks={"sft": stub})
+
+    victim = list(cluster.worker_nodes)[0]
+    killed = threading.Event()
+
+    def kill_once_it_works() -> None:
+        while not list((tmp_path / "ray" / "cells").glob(".*.running")):
+            time.sleep(0.1)
+        time.sleep(1)
+        cluster.remove_node(victim, allow_graceful=False)
+        killed.set()
+
+    threading.Thread(target=kill_once_it_works, daemon=True).start()
+    outcomes, listener = run(wanted, tmp_path / "ray", stub)
+
+    assert killed.is_set()
+    assert {outcome.cell.id for outcome in outcomes} == {cell.id for cell in wanted}
+    assert [outcome.status for outcome in outcomes].count("done") == 5
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
+    assert files(tmp_path / "ray", "error.txt") == files(tmp_path / "local", "error.txt")
+    assert not list((tmp_path / "ray").rglob(".*.running"))
+    assert {cell.id for cell in listener.begun} == {cell.id for cell in wanted}
+    assert any("left the cluster" in note for note in listener.notes)
+    assert listener.progress
