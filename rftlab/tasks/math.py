@@ -207,8 +207,9 @@ def load_word(*, seed: int = 0, train: int = 600, test: int = 200, ood: int = 10
         name="math/word",
         card="Grade-school word problems from reasoning-gym's gsm_symbolic generator (Apache-2.0; after GSM-Symbolic, "
         "Mirzadeh et al. 2024), with its worked steps. Right means numerically equal. Train and test share story "
-        "templates and differ in numbers and names; ood is made of templates that neither contains. A template's "
-        "wording is sometimes odd and a few worked steps are clumsy; the final answers are the generator's own.",
+        "templates and differ in numbers or, for a few items, in names alone; ood is made of templates that neither "
+        "contains. A template's wording is sometimes odd and a few worked steps are clumsy; the final answers are the "
+        "generator's own.",
         train=tuple(parts["train"]),
         test=tuple(parts["test"]),
         ood=tuple(parts["ood"]),
@@ -236,7 +237,10 @@ def load_gsm8k(*, path: str = "", test_path: str = "", dataset: str = "", **sett
     where: dict[str, Any] = {"path": path, "test_path": test_path}
     if path == "sample":
         where = {"path": str(data_dir() / "samples" / "gsm8k.jsonl")}
-        card = "Word problems in GSM8K's format, written for rftlab (Apache-2.0), to try the format out; not GSM8K."
+        card = (
+            "Word problems in GSM8K's format, written for rftlab (Apache-2.0), to try the format out; not GSM8K. Right "
+            "means numerically equal. Ten rows measure nothing."
+        )
     elif not path:
         where = {"dataset": dataset or GSM8K_HUB_ID, "config": "main", "test_split": "test"}
     columns = {"prompt": "question", "answer": "answer"}

@@ -78,7 +78,7 @@ def _by_weight(rng: random.Random, drug: str) -> Drawn:
     )
     ordered = f"{drug} {per_kg:g} mg/kg/day in {times} divided doses, weight {weight} kg. One dose in mg, one decimal?"
     steps = f"{weight} x {per_kg:g} = {weight * per_kg:g} mg a day. {weight * per_kg:g} / {times}"
-    return Drawn(f"{weight} {per_kg} {times} {drug}", told, ordered, steps, weight * per_kg / times, 1, "mg")
+    return Drawn(f"{weight} {per_kg} {times}", told, ordered, steps, weight * per_kg / times, 1, "mg")
 
 
 def _as_volume(rng: random.Random, drug: str) -> Drawn:
@@ -87,7 +87,7 @@ def _as_volume(rng: random.Random, drug: str) -> Drawn:
     told = f"{drug} comes as {strength} mg in {volume} mL. How many mL hold a dose of {dose} mg? Round to one decimal."
     ordered = f"Order: {drug} {dose} mg. In stock: {strength} mg/{volume} mL. Volume to give in mL, one decimal?"
     steps = f"{dose} x {volume} / {strength}"
-    return Drawn(f"{dose} {strength} {volume} {drug}", told, ordered, steps, result, 1, "mL")
+    return Drawn(f"{dose} {strength} {volume}", told, ordered, steps, result, 1, "mL")
 
 
 def _as_infusion(rng: random.Random, drug: str) -> Drawn:
@@ -101,7 +101,7 @@ def _as_infusion(rng: random.Random, drug: str) -> Drawn:
     )
     ordered = f"{drug} {rate:g} µg/kg/min, weight {weight} kg, bag {milligrams} mg/{volume} mL. mL/h, one decimal?"
     steps = f"{rate:g} x {weight} x 60 / 1000 = {hourly:g} mg an hour. {hourly:g} x {volume} / {milligrams}"
-    return Drawn(f"{rate} {weight} {milligrams} {volume} {drug}", told, ordered, steps, result, 1, "mL/h")
+    return Drawn(f"{rate} {weight} {milligrams} {volume}", told, ordered, steps, result, 1, "mL/h")
 
 
 def _as_drops(rng: random.Random, drug: str) -> Drawn:
@@ -117,7 +117,7 @@ def _as_drops(rng: random.Random, drug: str) -> Drawn:
     )
     ordered = f"{drug} infusion, {volume} mL over {hours} h, drop factor {factor}. Drops per minute, whole number?"
     steps = f"{volume} x {factor} / ({hours} x 60)"
-    return Drawn(f"{volume} {hours} {factor} {drug}", told, ordered, steps, result, 0, "drops/min")
+    return Drawn(f"{volume} {hours} {factor}", told, ordered, steps, result, 0, "drops/min")
 
 
 DOSE = Recipe(

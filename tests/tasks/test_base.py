@@ -1,0 +1,111 @@
+"""Example, Task and label budgets."""
+
+from itertools import pairwise
+
+import pytest
+
+from rftlab.errors import RftlabError
+from rftlab.tasks.base import Example, Task, fingerprint, load_task, normalise_prompt, require_rationales
+
+
+def examples(count: int, start: int = 0) -> tuple[Example, ...]:
+    return tuple(Example(f"e{i}", f"Question {i}?", str(i)) for i in range(start, start + count))
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task("toy", "A card.", examples(50), examples(20, 50), examples(5, 70))
+
+
+def test_smaller_budgets_are_prefixes_of_larger_ones(task):
+    drawn = [task.labels(n, seed=4).train for n in (1, 10, 30, 50)]
+    for fewer, more in pairwise(drawn):
+        assert more[: len(fewer)] == fewer
+
+
+def test_another_data_seed_draws_other_labels(task):
+    assert task.labels(10, seed=0).train != task.labels(10, seed=1).train
+
+
+def test_the_order_of_the_rows_does_not_matter(task):
+    turned = Task("toy", "A card.", task.train[::-1], task.test)
+    assert turned.labels(10, seed=0) == task.labels(10, seed=0)
+
+
+@pytest.mark.parametrize(("budget", "share", "held"), [(10, 0.2, 2), (2, 0.01, 1), (2, 0.99, 1), (10, 0.0, 0)])
+def test_validation_comes_out_of_the_budget(task, budget, share, held):
+    labels = task.labels(budget, seed=0, validation_share=share)
+    assert len(labels.validation) == held
+    assert len(labels.train) == budget - held
+    drawn = {example.id for example in labels.train + labels.validation}
+    assert drawn == {example.id for example in task.labels(budget, seed=0).train}
+
+
+def test_one_label_cannot_be_split(task):
+    with pytest.raises(RftlabError, match="labels >= 2"):
+        task.labels(1, seed=0, validation_share=0.2)
+
+
+def test_a_budget_larger_than_the_data_names_both(task):
+    with pytest.raises(RftlabError, match="50 training examples, fewer than labels=51"):
+        task.labels(51, seed=0)
+
+
+@pytest.mark.parametrize("part", ["test", "ood"])
+def test_a_held_out_item_among_the_training_items_is_an_error(part):
+    twin = Example("twin", "  question   3? ", "3")
+    parts = {"test": examples(5, 50), "ood": (), part: (*examples(5, 60), twin)}
+    with pytest.raises(RftlabError, match="test item twin is also in the training part \\(as e3\\)"):
+        Task("toy", "A card.", examples(10), **parts)
+
+
+@pytest.mark.parametrize(("train", "test", "empty"), [(0, 5, "train"), (5, 0, "test")])
+def test_an_empty_part_is_named(train, test, empty):
+    with pytest.raises(RftlabError, match=f"the {empty} part is empty"):
+        Task("toy", "A card.", examples(train), examples(test, 50))
+
+
+def test_a_fingerprint_sees_every_field(task):
+    base = Example("a", "p", "x", "r", {"k": 1})
+    changed = [
+        Example("b", "p", "x", "r", {"k": 1}),
+        Example("a", "q", "x", "r", {"k": 1}),
+        Example("a", "p", "y", "r", {"k": 1}),
+        Example("a", "p", "x", "s", {"k": 1}),
+        Example("a", "p", "x", "r", {"k": 2}),
+    ]
+    assert len({fingerprint([each]) for each in (base, *changed)}) == 6
+    assert fingerprint([base, changed[0]]) != fingerprint([changed[0], base])
+
+
+def test_a_missing_rationale_is_named():
+    with pytest.raises(RftlabError, match="sft .*example e0 has none"):
+        require_rationales(examples(1), "sft")
+
+
+def test_prompts_are_the_same_item_whatever_their_case_and_spaces():
+    assert normalise_prompt("What  IS\n2?") == normalise_prompt("what is 2?")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "match"),
+    [
+        ("maths/countdown", {}, "did you mean"),
+        ("math/countdwn", {}, "math/countdown"),
+        ("math/countdown", {"trian": 5}, "does not take these settings"),
+        ("nowhere.py:load", {}, "there is no file nowhere.py"),
+    ],
+)
+def test_a_wrong_name_or_setting_is_a_sentence(name, settings, match):
+    with pytest.raises(RftlabError, match=match):
+        load_task(name, settings)
+
+
+def test_a_task_of_ones_own_is_loaded_from_a_file(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from rftlab.tasks.base import Example, Task\n"
+        "def load(size=3):\n"
+        "    rows = tuple(Example(str(i), f'{i} + 1?', str(i + 1)) for i in range(size))\n"
+        "    return Task('mine', 'Mine.', rows[1:], rows[:1])\n"
+    )
+    assert len(load_task(f"{tmp_path}/mine.py:load", {"size": 6}).train) == 5

@@ -1,0 +1,173 @@
+"""Rows of files and of dataset ids: every format, column mapping, and errors that name file and line."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from rftlab.errors import RftlabError
+from rftlab.tasks.base import load_task
+from rftlab.tasks.file import hold_out, load
+
+ROWS = [{"prompt": f"What is {i} + {i}?", "answer": str(2 * i), "rationale": f"{i}+{i}={2 * i}."} for i in range(10)]
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+    return write(tmp_path / "rows.jsonl", "\n".join(map(json.dumps, ROWS)) + "\n\n")
+
+
+def as_csv(folder: Path) -> str:
+    return write(folder / "rows.csv", "prompt,answer,rationale\n" + "\n".join(",".join(row.values()) for row in ROWS))
+
+
+def as_parquet(folder: Path) -> str:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), folder / "rows.parquet")
+    return str(folder / "rows.parquet")
+
+
+def as_gzip(folder: Path) -> str:
+    (folder / "rows.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, ROWS)).encode()))
+    return str(folder / "rows.jsonl.gz")
+
+
+@pytest.mark.parametrize("make", [as_csv, as_parquet, as_gzip, lambda f: write(f / "rows.json", json.dumps(ROWS))])
+def test_every_format_gives_the_same_task(make, jsonl, tmp_path):
+    assert load(path=make(tmp_path)).fingerprint == load(path=jsonl).fingerprint
+
+
+def test_a_share_is_held_out_and_the_rest_trains(jsonl):
+    task = load(path=jsonl, test_share=0.3)
+    assert (len(task.train), len(task.test)) == (7, 3)
+    assert {e.prompt for e in task.train + task.test} == {row["prompt"] for row in ROWS}
+
+
+def test_repeated_prompts_stay_on_one_side():
+    task_rows = list(load_rows_twice())
+    train, test = hold_out(task_rows, 0.5, 0)
+    assert not {e.prompt for e in train} & {e.prompt for e in test}
+    assert len(train) + len(test) == len(task_rows)
+
+
+def load_rows_twice():
+    from rftlab.tasks.base import Example
+
+    for i in range(10):
+        yield Example(f"a{i}", f"Question {i}?", "1")
+        yield Example(f"b{i}", f"question {i}? ", "2")
+
+
+def test_a_test_file_of_ones_own_is_used_as_it_is(jsonl, tmp_path):
+    held = write(tmp_path / "test.jsonl", '{"prompt": "What is 50 + 50?", "answer": 100}\n')
+    task = load(path=jsonl, test_path=held)
+    assert (len(task.train), [e.answer for e in task.test]) == (10, ["100"])
+
+
+def test_gsm8k_s_format_through_mapping(tmp_path):
+    row = {"question": "Two boxes of 3?", "answer": "There are 2 * 3 = <<2*3=6>>6.\n#### 1,006"}
+    path = write(tmp_path / "gsm.jsonl", "\n".join(json.dumps({**row, "question": f"{i}: two?"}) for i in range(4)))
+    task = load(
+        path=path,
+        columns={"prompt": "question", "answer": "answer"},
+        answer_after="####",
+        drop_pattern="<<.*?>>",
+        verifier="math",
+    )
+    assert task.train[0].answer == "1,006"
+    assert task.train[0].rationale == "There are 2 * 3 = 6."
+
+
+def test_further_columns_become_meta(tmp_path):
+    rows = [{"prompt": f"{i}?", "answer": "A", "choices": ["x", "y"]} for i in range(4)]
+    path = write(tmp_path / "rows.jsonl", "\n".join(map(json.dumps, rows)))
+    task = load_task("file", {"path": path, "columns": {"meta": ["choices"]}, "verifier": "choice"})
+    assert task.train[0].meta == {"choices": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("a.jsonl", '{"prompt": "p", "answer": "a"}\n{"prompt": \n', "a.jsonl, line 2: not valid JSON"),
+        ("a.jsonl", "[1, 2]\n", "line 1: a list, not an object"),
+        (
+            "a.jsonl",
+            '{"prompt": "p", "reply": "a"}\n',
+            "line 1: no column 'answer' for the answer; it has prompt, reply",
+        ),
+        ("a.jsonl", '{"prompt": " ", "answer": "a"}\n', "line 1: the prompt is empty"),
+        ("a.jsonl", '{"prompt": "p", "answer": ["a"]}\n', "holds a list, not a text or a number"),
+        ("a.jsonl", "\n", "holds no rows"),
+        ("a.json", '{"prompt": "p"}', "expected a list of objects"),
+        ("a.csv", "prompt,answer\np,a\nq\n", "line 3: number of fields differs"),
+        ("a.csv", 'prompt,answer\np,"a\n', "not valid CSV"),
+        ("a.parquet", "no", "not a Parquet file"),
+        ("a.txt", "p", "cannot read .txt"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(tmp_path, name, text, match):
+    with pytest.raises(RftlabError, match=match):
+        load(path=write(tmp_path / name, text))
+
+
+def test_text_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"prompt": "\xff"}\n')
+    with pytest.raises(RftlabError, match="not UTF-8 text"):
+        load(path=str(tmp_path / "a.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({}, "needs either"),
+        ({"path": "a.jsonl", "dataset": "a/b"}, "needs either"),
+        ({"path": "missing.jsonl"}, "there is no data file missing.jsonl"),
+        ({"path": "a.jsonl", "columns": {"question": "q"}}, "unknown field 'question'"),
+        ({"path": "a.jsonl", "drop_pattern": "("}, "is not a regular expression"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, match):
+    with pytest.raises(RftlabError, match=match):
+        load(**settings)
+
+
+def test_an_answer_without_the_marker_is_named(jsonl):
+    with pytest.raises(RftlabError, match="line 1: the answer holds no '####'"):
+        load(path=jsonl, answer_after="####")
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_a_share_outside_its_range_is_refused(jsonl, share):
+    with pytest.raises(RftlabError, match="between 0 and 1"):
+        load(path=jsonl, test_share=share)
+
+
+def test_a_dataset_id_that_cannot_be_reached_is_a_sentence(monkeypatch):
+    import datasets
+
+    def refuse(*args, **kwargs):
+        raise ConnectionError("no network here")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(RftlabError, match="dataset 'openai/gsm8k' cannot be loaded: no network here"):
+        load(dataset="openai/gsm8k")
+
+
+def test_a_dataset_id_gives_both_of_its_splits(monkeypatch):
+    import datasets
+
+    def pretend(dataset, config, split):
+        start = {"train": 0, "test": 50}[split]
+        return datasets.Dataset.from_list([{"prompt": f"{start + i}?", "answer": str(i)} for i in range(5)])
+
+    monkeypatch.setattr(datasets, "load_dataset", pretend)
+    task = load(dataset="some/data", test_split="test")
+    assert (len(task.train), len(task.test)) == (5, 5)
