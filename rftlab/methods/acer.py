@@ -44,7 +44,7 @@ class ACERSettings(Settings):
     replay_ratio: int = Field(4, ge=0, description="updates from memory per draw")
     memory: int = Field(32, ge=1, description="draws kept")
     c: float = Field(10.0, gt=0, description="truncation of the importance weights")
-    delta: float = Field(1.0, gt=0, description="radius of the trust region, per token")
+    delta: float = Field(0.01, gt=0, description="radius of the trust region, per token")
     alpha: float = Field(0.99, ge=0, lt=1, description="decay of the average policy")
     entropy_coef: float = Field(0.01, ge=0, description="weight of the entropy bonus")
     critic_learning_rate: float = Field(1e-3, gt=0, description="of the critic's adapter and head")
@@ -64,7 +64,11 @@ class ACER:
     """ACER with the verifier as reward and a Q critic on its own adapter."""
 
     Settings: ClassVar[type[Settings]] = ACERSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Section 6 and appendix C: c = 10, delta = 1, alpha = 0.99, replay ratio 4, entropy 0.001. Its rewards are game
+        # scores; with rewards in [0, 1] the trust region then never acts.
+        "paper": {"c": 10.0, "delta": 1.0, "alpha": 0.99, "replay_ratio": 4, "entropy_coef": 0.001},
+    }
     ladder = Ladder(lora=(1e-3, 5e-4, 2e-4, 2e-3), full=(1e-4, 3e-5, 1e-5, 3e-4))
     card = (
         "Idea: learn from each completion several times, from memory, weighting it by how likely it is now against\n"
@@ -72,14 +76,14 @@ class ACER:
         "Objective: E_mu[min(c, rho) log pi(y) (Q_ret - V)] + E_pi[(1 - c / rho)_+ log pi (Q - V)] + entropy bonus,\n"
         "with Q_ret by Retrace; each token's gradient is projected so that the step stays within delta of an\n"
         "average policy.\n"
-        "Settings: c 10, delta 1, alpha 0.99, replay 4 as in the paper; entropy 0.01 (OpenAI baselines; paper\n"
-        "0.001), gamma 1 (paper 0.99: over 128 tokens that leaves 28 % of the reward), Adam at 1e-3 on LoRA (paper\n"
-        "RMSprop), critic 1e-3.\n"
+        "Settings: c 10, alpha 0.99, replay 4 as in the paper; delta 0.01 (paper 1, for rewards far larger than 1:\n"
+        "preset paper), entropy 0.01 (OpenAI baselines; paper 0.001), gamma 1 (paper 0.99: over 128 tokens that\n"
+        "leaves 28 % of the reward), Adam at 1e-3 on LoRA (paper RMSprop), critic 1e-3.\n"
         "When: completions or verifier calls are dear and updates are cheap.\n"
-        "What goes wrong: too high a rate settles in whatever earned a reward first (train/entropy near 0,\n"
-        "train/reward flat below 1) and train/importance leaves 1 by orders of magnitude; with rewards in [0, 1]\n"
-        "delta 1 almost never acts (train/trust_region_active 0): 0.01 makes it act on a few per cent of tokens; a\n"
-        "small value loss at a flat reward is a critic that knows the trap, not success."
+        "What goes wrong: the policy settles in whatever earned a reward first (train/entropy near 0, train/reward\n"
+        "flat below 1): lower delta or the rate; train/trust_region_active at 0 means delta does nothing (at 1 it\n"
+        "never acted on rewards in [0, 1]); train/importance far from 1 means memory too old for the rate; a small\n"
+        "value loss at a flat reward is a critic that knows the trap, not success."
     )
 
     def train(self, run: TrainingRun) -> None:
