@@ -64,6 +64,19 @@ class Resources:
         return max(1, int(self.cpus))
 
 
+def read_options(texts: Sequence[str]) -> dict[str, str]:
+    """Options from `NAME=VALUE` texts.
+
+    Raises:
+        RftlabError: a text without a name or an equals sign.
+    """
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, equals, _) in zip(texts, pairs, strict=True):
+        if not name or not equals:
+            raise RftlabError(f"--option takes NAME=VALUE, not {text!r}")
+    return {name: value for name, _, value in pairs}
+
+
 @dataclass(frozen=True)
 class Errand:
     """A cell to be run elsewhere, with all that it takes; picklable."""

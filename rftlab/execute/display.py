@@ -23,7 +23,7 @@ class Display:
         name: the grid's name.
         done: cells that were finished before.
         left: cells to run now.
-        workers: cells run at once; for the estimate of the time left.
+        workers: cells run at once, for the estimate of the time left; 0 counts those that are running.
         stream: where to; standard output by default.
     """
 
@@ -89,10 +89,11 @@ class Display:
 
     def _time_left(self) -> str:
         if not self._seconds:
-            return ""
+            return "" if self._running else ", warming up"
         mean = sum(self._seconds) / len(self._seconds)
         spent = sum(min(mean, time.monotonic() - began) for _, began, _ in self._running.values())
-        seconds = max(0.0, mean * (self._total - len(self._seconds)) - spent) / self._workers
+        at_once = self._workers or len(self._running) or 1
+        seconds = max(0.0, mean * (self._total - len(self._seconds)) - spent) / at_once
         return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
 
 
