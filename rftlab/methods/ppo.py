@@ -183,8 +183,8 @@ def backward(
         critic_loss.backward()
         log_ratio_B_T = (logprobs_B_T - before.logprobs).detach()
         clipped_B_T = ((log_ratio_B_T.exp() - 1).abs() > settings.cliprange) * mask_B_T
-        totals["train/loss"] += float(loss)
-        totals["train/value_loss"] += float(critic_loss)
+        totals["train/loss"] += float(loss.detach())
+        totals["train/value_loss"] += float(critic_loss.detach())
         totals["train/clip_fraction"] += float(clipped_B_T.sum() / tokens)
         totals["kl/old"] += float(((log_ratio_B_T.exp() - 1 - log_ratio_B_T) * mask_B_T).sum() / tokens)
     return totals
@@ -207,7 +207,7 @@ def fit_critic(
             part = batch.rows(index)
             loss = (value_loss(critic.value(part), known.returns[index]) * part.mask).sum() / batch.mask.sum()
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         losses.append(total)
         update(optimizer, settings.max_grad_norm)
     run.monitor.trained(batch.token_count, passes=updates)
