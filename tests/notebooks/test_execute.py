@@ -1,0 +1,64 @@
+"""Every notebook is executed for real on the tiny base, by the executor and by hand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from rftlab import record as records
+from rftlab.cell import Cell
+from rftlab.execute.one_cell import CellRun
+from rftlab.paths import notebooks_dir
+from rftlab.progress import MIME
+
+
+def outputs(notebook: nbformat.NotebookNode, mime: str) -> list[str]:
+    return [
+        str(output["data"][mime])
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if mime in output.get("data", {})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [("base", {}), ("sft", {}), ("grpo", {"prompts_per_step": 2, "num_generations": 4})]
+)
+def test_method_notebook_keeps_its_curve_its_samples_and_its_record(
+    method: str, settings: dict, small_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cell = small_cell(method=method, settings=settings, labels=0 if method == "base" else 8)
+    outcome = CellRun(cell, tmp_path).run()
+    assert outcome.status == "done", outcome
+    folder = records.cells_dir(tmp_path) / cell.id
+    assert records.read(folder).id == cell.id
+    assert {path.name for path in folder.iterdir()} >= {"notebook.ipynb", "record.json", "trace.jsonl", "samples.jsonl"}
+    executed = nbformat.read(folder / records.NOTEBOOK, as_version=4)
+    assert outputs(executed, "image/png"), "the executed notebook shows its training curve"
+    assert any("reward" in html for html in outputs(executed, "text/html")), "and completions with their rewards"
+    assert not outputs(executed, MIME), "progress messages are kept out of the saved notebook"
+    row = json.loads((folder / records.SAMPLES).read_text().splitlines()[0])
+    assert {"part", "item", "completion", "reward", "extracted", "format_ok", "length"} <= set(row)
+
+
+def run(name: str, tmp_path: Path, **parameters: object) -> nbformat.NotebookNode:
+    papermill.execute_notebook(
+        str(notebooks_dir() / name), str(tmp_path / name), parameters=parameters, progress_bar=False, log_output=False
+    )
+    return nbformat.read(tmp_path / name, as_version=4)
+
+
+def test_start_here(tmp_path: Path) -> None:
+    executed = run("00_start_here.ipynb", tmp_path, steps=2.0, labels=8)
+    assert len(outputs(executed, "image/png")) == 2
+
+
+@pytest.mark.parametrize("name", ["10_sft.ipynb", "20_rft.ipynb"])
+def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(name, tmp_path, budget_amount=2.0, evaluation_test_items=8, evaluation_sampled_items=2)
+    (made,) = (tmp_path / "results" / "interactive" / "cells").iterdir()
+    assert records.read(made) is not None
