@@ -68,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
         listing.set_defaults(verb=_list, kind=kind)
         listing.add_argument("name", nargs="?", metavar="NAME")
 
+    check = verbs.add_parser("check", help="validate data and verifier before anyone trains on them")
+    check.set_defaults(verb=_check)
+    check.add_argument("task", metavar="FILE_OR_TASK", help="a .jsonl, .json, .csv or .parquet file, or a task's name")
+    check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
+    check.add_argument(
+        "--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale, meta=COLUMN,COLUMN"
+    )
+
     verbs.add_parser("parameters", help="every parameter of a cell, one line each").set_defaults(verb=_parameters)
 
     one = verbs.add_parser("run-cell", help="run one cell from its JSON file; what every executor launches")
@@ -168,6 +176,20 @@ def _list(options: argparse.Namespace) -> int:
     else:
         print(f"{options.name}: {entry.summary} ({entry.target})")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from rftlab.check import check
+
+    columns: dict[str, str | list[str]] = {}
+    for pair in options.columns:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise RftlabError(f"--columns {pair!r} is not of the form FIELD=COLUMN; give such as prompt=question")
+        columns[field] = column.split(",") if field == "meta" else column
+    report = check(options.task, {"columns": columns} if columns else {}, verifier=options.verifier)
+    print(report)
+    return 0 if report.ok else 1
 
 
 def _parameters(_options: argparse.Namespace) -> int:
