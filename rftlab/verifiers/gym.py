@@ -10,12 +10,12 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from rftlab.verifiers import _expression as expression
 from rftlab.verifiers import values
 from rftlab.verifiers._antiderivative import same_up_to_a_constant
-from rftlab.verifiers.base import Gold, Judgement, Verifier
+from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 from rftlab.verifiers.isolated import shared
 
 _SECONDS = 3.0
@@ -30,41 +30,60 @@ class Gym(Verifier):
     Args:
         partial_credit: reward the scorer's own number instead of full marks only.
         **settings: see `Verifier`.
+
+    Attributes:
+        isolation: level of isolation the scorers ran at, None while none has run.
     """
+
+    isolation: str | None = None
 
     def __init__(self, *, partial_credit: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self.partial_credit = partial_credit
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
-        """Judge a batch: replaced scorers here, the others in one call to the isolated worker for each kind."""
+        """Judge a batch: replaced scorers here, the others in one call to the isolated worker."""
         items = [_item(example) for example in examples]
-        marks: list[tuple[float, str]] = [(0.0, "")] * len(answers)
+        judged: dict[int, Judgement] = {}
         scored = []
-        for i, (answer, (name, _, entry)) in enumerate(zip(answers, items, strict=True)):
-            if name in REPLACED:
-                marks[i] = _own_mark(REPLACED[name], answer, entry)
+        for i, (answer, item) in enumerate(zip(answers, items, strict=True)):
+            if item is None:
+                judged[i] = cannot_judge("the row's meta has no gym item; make it with the task gym/<name>")
+            elif item.dataset in REPLACED:
+                judged[i] = self._judgement(*_own_mark(REPLACED[item.dataset], answer, item.entry))
             else:
-                scored.append(i)
+                scored.append((i, item, answer))
         if scored:
             worker = shared("rftlab.verifiers._gym:score", seconds=_SECONDS)
-            results = worker.map_with_reasons([(*items[i], answers[i]) for i in scored])
-            for i, (mark, why) in zip(scored, results, strict=True):
+            self.isolation = worker.level
+            calls = [(item.dataset, item.settings, item.entry, answer) for _, item, answer in scored]
+            for (i, _, _), (mark, why) in zip(scored, worker.map_with_reasons(calls), strict=True):
                 if isinstance(mark, int | float) and 0 <= mark <= 1:
-                    marks[i] = (float(mark), "")
+                    judged[i] = self._judgement(float(mark), "")
                 else:
-                    marks[i] = (0.0, f"the scorer gave no mark: {why or mark}")
-        return [self._judgement(mark, why) for mark, why in marks]
+                    judged[i] = self._judgement(0.0, f"the scorer gave no mark: {why or mark}")
+        return [judged[i] for i in range(len(answers))]
 
     def _judgement(self, mark: float, why: str) -> Judgement:
         return Judgement(mark if self.partial_credit else float(mark >= 1), {"scorer": mark}, why)
 
 
-def _item(example: Gold) -> tuple[str, str, dict[str, Any]]:
-    item = example.meta["gym"]
-    entry = values.decode(item["entry"])
-    assert isinstance(entry, dict)
-    return str(item["dataset"]), json.dumps(item["settings"], sort_keys=True), entry
+class Item(NamedTuple):
+    """What a scorer needs: the dataset, its settings as JSON, and the entry with answer and metadata."""
+
+    dataset: str
+    settings: str
+    entry: dict[str, Any]
+
+
+def _item(example: Gold) -> Item | None:
+    try:
+        item = example.meta["gym"]
+        entry = values.decode(item["entry"])
+        settings = json.dumps(item["settings"], sort_keys=True)
+    except (KeyError, TypeError, values.TreeError):
+        return None
+    return Item(str(item["dataset"]), settings, entry) if isinstance(entry, dict) else None
 
 
 Check = Callable[[str, Mapping[str, Any]], bool]

@@ -109,6 +109,14 @@ def test_a_replaced_check_knows_right_from_wrong(name, entry, answer, reward):
     assert Gym()(tagged(answer), example(name, **entry)).reward == reward
 
 
+def test_a_row_without_its_item_is_the_verifier_s_own_failure_not_a_wrong_answer():
+    from rftlab.tasks.base import Example
+
+    for meta in ({}, {"gym": 3}, {"gym": {"dataset": "gcd", "settings": {}, "entry": ["?"]}}):
+        score = Gym()(tagged("1"), Example("e", "p", "1", meta=meta))
+        assert (score.reward, score.parts["verifier_error"]) == (0, 1)
+
+
 def test_partial_credit_is_the_scorer_s_own_number_and_never_the_default():
     task = load("chain_sum", train=2, test=1)
     one = task.train[0]
