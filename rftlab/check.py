@@ -131,7 +131,7 @@ def check_data(task: Task) -> Iterator[Finding]:
             yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
     near = [pair for part in (task.test, task.ood) for pair in near_duplicates(task.train, part)]
     if near:
-        text = f"{len(near)} held-out prompts are nearly a training prompt (equal numbers, 3-grams overlap >= {NEAR_DUPLICATE})"
+        text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
         yield Finding("note", "near duplicates", text, _shown(near))
     else:
         yield Finding("ok", "near duplicates", "no held-out prompt is nearly a training prompt")

@@ -66,23 +66,32 @@ class Polynomial:
         """First derivative."""
         return Polynomial(*(k * x for k, x in enumerate(self.coefficients) if k))
 
-    def remainder(self, divisor: Polynomial) -> Polynomial:
-        """Remainder of the division by a polynomial that is not zero."""
+    def divide(self, divisor: Polynomial) -> tuple[Polynomial, Polynomial]:
+        """Quotient and remainder of the division by a polynomial that is not zero."""
         rest, by = list(self.coefficients), divisor.coefficients
+        quotient: list[Fraction] = []
         while len(rest) >= len(by):
-            factor = rest[-1] / by[-1]
+            quotient.insert(0, rest[-1] / by[-1])
             for k in range(1, len(by) + 1):
-                rest[-k] -= factor * by[-k]
+                rest[-k] -= quotient[0] * by[-k]
             rest.pop()
-        return Polynomial(*rest)
+        return Polynomial(*quotient), Polynomial(*rest)
 
     def real_roots(self, low: Fraction | None = None, high: Fraction | None = None) -> int:
         """Number of distinct real roots in (low, high]; without bounds, of all. The zero polynomial is not taken."""
-        chain = [self, self.derivative()]
-        while chain[-1].coefficients:
-            chain.append(-chain[-2].remainder(chain[-1]))
-        chain.pop()
+        chain = _sturm_chain(self)
+        if len(chain[-1].coefficients) > 1:
+            # A repeated root: at such a point the whole chain is zero, so the common factor is divided out first.
+            chain = _sturm_chain(self.divide(chain[-1])[0])
         return _changes(chain, low, -1) - _changes(chain, high, 1)
+
+
+def _sturm_chain(polynomial: Polynomial) -> list[Polynomial]:
+    """The polynomial, its derivative, and negated remainders; the last is their greatest common divisor."""
+    chain = [polynomial, polynomial.derivative()]
+    while chain[-1].coefficients:
+        chain.append(-chain[-2].divide(chain[-1])[1])
+    return chain[:-1]
 
 
 def _changes(chain: list[Polynomial], point: Fraction | None, side: int) -> int:

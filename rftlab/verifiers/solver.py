@@ -140,7 +140,7 @@ def _assignment(answer: str, meta: Mapping[str, Any]) -> str:
     for node in (node for constraint in constraints for node in ast.walk(constraint)):
         if isinstance(node, ast.Name) and node.id not in known:
             raise ValueError(f"constraints name {node.id!r}, which is no variable")
-    solutions, exact = _read_solutions(answer, variables)
+    texts, solutions, exact = _read_solutions(answer, variables)
     for solution in solutions:
         evaluator = Evaluator(solution)
         evaluator.exact = exact
@@ -153,11 +153,16 @@ def _assignment(answer: str, meta: Mapping[str, Any]) -> str:
         return ""
     if "count" in meta:
         return "" if len(solutions) == int(meta["count"]) else "does not give every solution"
-    return _incomplete(variables, meta["constraints"], solutions)
+    # A root that is no rational number is given to z3 as it was written, not as its approximation.
+    given = [
+        {n: text[n] if variables[n] == "real" else str(v) for n, v in s.items()}
+        for text, s in zip(texts, solutions, strict=True)
+    ]
+    return _incomplete(variables, meta["constraints"], given)
 
 
-def _read_solutions(answer: str, variables: Mapping[str, Any]) -> tuple[list[Solution], bool]:
-    """Solutions as written, `x = 3, y = 7` or JSON, and whether their values are exact."""
+def _read_solutions(answer: str, variables: Mapping[str, Any]) -> tuple[list[dict[str, str]], list[Solution], bool]:
+    """Solutions as written (`x = 3, y = 7`, or JSON), their values, and whether those are exact."""
     texts: list[dict[str, str]] = []
     if answer.lstrip().startswith("{") and ":" in answer:
         try:
@@ -179,13 +184,15 @@ def _read_solutions(answer: str, variables: Mapping[str, Any]) -> tuple[list[Sol
                 texts.append({name.strip(): text for name, _, text in pairs})
             else:
                 texts.append(dict(zip(variables, items, strict=False)) if len(items) == len(variables) else {})
+    if len(texts) > _MAX_ITEMS:
+        raise ExpressionError("far too many solutions")
     evaluator = Evaluator()
     solutions = []
-    for text in texts[:_MAX_ITEMS]:
+    for text in texts:
         if set(text) != set(variables):
             raise ExpressionError(f"does not give a value to each of {', '.join(variables)}")
         solutions.append({name: _value(text[name], domain, evaluator) for name, domain in variables.items()})
-    return solutions, evaluator.exact
+    return texts, solutions, evaluator.exact
 
 
 def _value(text: str, domain: Any, evaluator: Evaluator) -> Any:
@@ -222,13 +229,12 @@ def _both_signs(text: str) -> list[str]:
     return [text.replace("±", sign) for sign in "+-"] if text.count("±") == 1 else [text]
 
 
-def _incomplete(variables: Mapping[str, Any], constraints: Any, solutions: list[Solution]) -> str:
+def _incomplete(variables: Mapping[str, Any], constraints: Any, given: list[dict[str, str]]) -> str:
     """Ask z3 for a solution beyond the ones given."""
     if not set(map(str, variables.values())) <= {"integer", "real", "boolean"}:
         raise ValueError("completeness is proved for integer, real and boolean variables; give meta.count")
     if importlib.util.find_spec("z3") is None:
         raise ValueError("proving completeness needs z3: pip install 'rftlab[solver]', or give meta.count")
-    given = [{name: str(value) for name, value in solution.items()} for solution in solutions]
     worker = shared("rftlab.verifiers._z3_complete:another_solution", seconds=3.0)
     [(verdict, why)] = worker.map_with_reasons([(dict(variables), list(map(str, constraints)), given)])
     if verdict == "none":

@@ -1,0 +1,112 @@
+"""The check of data and verifier: what passes, what fails, and what it says."""
+
+import json
+
+import pytest
+
+from rftlab.check import check, near_duplicates
+from rftlab.errors import RftlabError
+from rftlab.tasks.base import Example
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(rows, name="data.jsonl"):
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+SUMS = [{"prompt": f"How much is {a} plus {b}?", "answer": str(a + 10 * b)} for a in range(8) for b in range(8)]
+
+
+def levels(report):
+    return {finding.what: finding.level for finding in report.findings}
+
+
+def test_sound_data_passes(file):
+    report = check(file(SUMS))
+    assert report.ok
+    assert str(report).endswith("passed")
+    assert {"gold answers", "shuffled answers", "empty completions", "lists of all candidates", "throughput"} <= set(
+        levels(report)
+    )
+
+
+def test_columns_are_mapped(file):
+    rows = [{"q": row["prompt"], "a": row["answer"]} for row in SUMS]
+    assert check(file(rows), {"columns": {"prompt": "q", "answer": "a"}}).ok
+
+
+@pytest.mark.parametrize(
+    ("body", "failed"),
+    [
+        ("return 1.0", {"shuffled answers", "empty completions", "lists of all candidates"}),
+        ("return 0.0", {"gold answers", "shuffled answers"}),
+        ("return float(example.answer in completion)", {"lists of all candidates"}),
+        ("return float(completion in ('', f'<answer>{example.answer}</answer>'))", {"empty completions"}),
+        ("return 1 / 0", {"gold answers", "shuffled answers", "verifier errors"}),
+    ],
+)  # fmt: skip
+def test_a_broken_verifier_fails(file, tmp_path, body, failed):
+    (tmp_path / "mine.py").write_text(f"def judge(completion, example):\n    {body}\n")
+    report = check(file(SUMS), verifier=f"{tmp_path}/mine.py:judge")
+    assert not report.ok
+    assert failed <= {what for what, level in levels(report).items() if level == "FAIL"}
+
+
+def test_gold_that_the_verifier_cannot_read_is_listed(file):
+    rows = [*SUMS, {"prompt": "How much is it?", "answer": "about seven"}]
+    report = check(file(rows), verifier="numeric")
+    [finding] = [finding for finding in report.findings if finding.what == "gold answers"]
+    assert "1 of 65 do not score 1" in finding.text
+    assert "about seven" in finding.evidence[0]
+
+
+def test_one_answer_for_all_fails_and_a_common_one_is_said(file):
+    assert levels(check(file([{**row, "answer": "yes"} for row in SUMS])))["shuffled answers"] == "FAIL"
+    common = [{**row, "answer": "yes" if i % 4 else "no"} for i, row in enumerate(SUMS)]
+    report = check(file(common))
+    assert report.ok
+    assert "always saying 'yes' scores 0.75" in str(report)
+
+
+def test_guessing_among_choices_is_said(file):
+    rows = [{"prompt": f"Which of {i}?", "answer": "ABCD"[i % 4], "choices": ["w", "x", "y", "z"]} for i in range(40)]
+    report = check(file(rows), {"columns": {"meta": ["choices"]}}, verifier="choice")
+    assert report.ok
+    assert "guessing among the choices scores 0.25" in str(report)
+
+
+def test_repeated_and_nearly_repeated_prompts_are_listed(file):
+    long = "In the year {n} the ship left the harbour of Lisbon with {n} sailors on board; how many came back{end}"
+    rows = [
+        {"prompt": long.format(n=n, end=end), "answer": f"{n}{i}"}
+        for n in range(40)
+        for i, end in enumerate(("?", " home?"))
+    ]
+    report = check(file([*rows, rows[0], {**rows[0], "answer": "other"}]))
+    assert levels(report)["near duplicates"] == "note"
+    assert {"duplicates in train", "duplicates in test"} & set(levels(report))
+
+
+def test_near_duplicates_need_the_same_numbers_and_signs():
+    def prompt(text):
+        return Example(text, f"Tell me slowly and carefully how much {text} comes to", "1")
+
+    pairs = near_duplicates(
+        [prompt("3 + 4"), prompt("3 + 5 there")], [prompt("3 - 4"), prompt("3 + 5 then"), prompt("4 + 3")]
+    )
+    assert [(a.id, b.id) for a, b in pairs] == [("3 + 5 there", "3 + 5 then")]
+
+
+def test_test_items_in_training_are_an_error(file):
+    with pytest.raises(RftlabError, match="also in the training part"):
+        check(file(SUMS), {"test_path": file(SUMS[:3], "test.jsonl")})
+
+
+def test_registered_tasks_pass():
+    for name in ("arithmetic/word", "math/countdown"):
+        assert check(name).ok, str(check(name))
