@@ -67,6 +67,8 @@ def check_labels(cell: Cell, task: Task) -> None:
 def check_gold(cell: Cell, task: Task) -> None:
     """Raise unless the cell's verifier gives full reward to gold answers, on a sample spread over train and test.
 
+    A graded verifier (a reward model, a judge) need not: its gold answers have no fixed reward.
+
     Raises:
         RftlabError: unknown verifier, settings it does not take, or a gold answer it rejects.
     """
@@ -75,7 +77,7 @@ def check_gold(cell: Cell, task: Task) -> None:
     sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)
     scores = verifier.score([f"{OPEN_TAG}{example.answer}{CLOSE_TAG}" for example in sample], sample)
     for example, score in zip(sample, scores, strict=True):
-        if score.reward < 1:
+        if score.reward < 1 and not verifier.graded:
             why = f" ({score.detail})" if score.detail else ""
             raise RftlabError(
                 f"verifier {name!r} gives the gold answer {example.answer[:80]!r} of example {example.id} of task "
