@@ -59,7 +59,8 @@ class Rubric(Verifier):
     @property
     def isolation(self) -> str | None:
         """Level of isolation of the first component that runs code, None if none does."""
-        levels = (getattr(component.verifier, "isolation", None) for component in self._components)
+        verifiers = [component.verifier for component in self._components]
+        levels = [getattr(each, "isolation", None) or getattr(each, "level", None) for each in verifiers]
         return next((level for level in levels if level), None)
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
