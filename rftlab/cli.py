@@ -1,10 +1,11 @@
 """The command line: each verb calls one function. Imports wait for the verb, so that `rftlab --help` is instant."""
 
 import argparse
+import functools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rftlab.errors import RftlabError
 
@@ -54,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         help="fork kernels from a warm process, or start each",
     )
     run.add_argument("--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook")
+    run.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray or slurm")
+    far = run.add_argument_group("with --executor ray or slurm")
+    far.add_argument("--address", default="", help="the cluster (ray: host:port; slurm: local runs jobs here)")
+    far.add_argument("--cpus", type=float, default=1.0, metavar="N", help="processor cores per cell (default: 1)")
+    far.add_argument("--gpus", type=float, default=0.0, metavar="N", help="GPUs per cell; 0.25: four cells share one")
+    far.add_argument("--gather", action="store_true", help="bring files back even where the results folder is shared")
+    far.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see docs/scaling.md")
 
     status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
     status.set_defaults(verb=_status)
@@ -99,9 +107,10 @@ def _run(options: argparse.Namespace) -> int:
     grid = Grid.load(options.grid)
     results: Path = options.results or Path("results") / grid.name
     done, left = grid.split(results)
-    workers = options.workers or default_workers(left)
+    run_cells, here = _executor(options), options.executor == "local"
+    workers = options.workers or (default_workers(left) if here else 0)
     settings = kernel_settings(options.kernel, workers, cell_timeout=options.timeout)
-    if left and not options.dry_run:
+    if here and left and not options.dry_run:
         preheat(settings)
     preflight.check(grid.cells)
     print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
@@ -109,15 +118,36 @@ def _run(options: argparse.Namespace) -> int:
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
         return 0
-    code = _run_left(grid, left, results, workers, settings) if left else 0
+    code = _run_left(grid, left, results, workers, settings, run_cells) if left else 0
     if code <= 1 and any(is_done(cell, results) for cell in grid.cells):
         _print_report(results)
     return code
 
 
-def _run_left(grid: "Grid", left: "list[Cell]", results: Path, workers: int, settings: "KernelSettings") -> int:
+def _executor(options: argparse.Namespace) -> "Callable[..., list[Outcome]]":
+    from rftlab.registry import EXECUTORS, find, resolve
+
+    entry, _ = find(EXECUTORS, options.executor, "executor")
+    from rftlab.execute.cluster import Resources, read_options
+
+    resources = Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option))
+    if options.executor != "local":
+        return functools.partial(resolve(entry), resources=resources)
+    if resources != Resources():
+        raise RftlabError("--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm")
+    return cast("Callable[..., list[Outcome]]", resolve(entry))
+
+
+def _run_left(
+    grid: "Grid",
+    left: "list[Cell]",
+    results: Path,
+    workers: int,
+    settings: "KernelSettings",
+    run_cells: "Callable[..., list[Outcome]]",
+) -> int:
     from rftlab.execute.display import Display
-    from rftlab.execute.local import Interrupted, run_cells
+    from rftlab.execute.local import Interrupted
 
     done = len(grid.cells) - len(left)
     try:

@@ -1,7 +1,8 @@
-"""What rftlab knows by name: tasks, verifiers and methods.
+"""What rftlab knows by name: tasks, verifiers, methods and executors.
 
 Each registry is a literal dict, name -> Entry. Listing one imports nothing heavy: an entry is resolved only when it is
-used. A new task, verifier or method is one new file and one line here. A user's own is `path/to/module.py:attribute`.
+used. A new task, verifier, method or executor is one new file and one line here. A user's own is
+`path/to/module.py:attribute`.
 """
 
 import difflib
@@ -177,13 +178,20 @@ METHODS: Mapping[str, Entry] = {
 }  # fmt: skip
 
 
+EXECUTORS: Mapping[str, Entry] = {
+    "local": Entry("rftlab.execute.local:run_cells", "this machine; needs nothing else"),
+    "ray": Entry("rftlab.execute.on_ray:run_cells", "a Ray cluster, found or started (extra: ray)"),
+    "slurm": Entry("rftlab.execute.on_slurm:run_cells", "Slurm job arrays, by submitit (extra: slurm)"),
+}
+
+
 def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, str]:
     """Entry for ``name`` and its variant ("" if the name has no slash).
 
     Args:
-        registry: one of TASKS, VERIFIERS, METHODS.
+        registry: one of TASKS, VERIFIERS, METHODS, EXECUTORS.
         name: a registered name, `name/variant`, or a user's own `path.py:attribute`.
-        kind: "task", "verifier" or "method"; used in the error's sentence.
+        kind: "task", "verifier", "method" or "executor"; used in the error's sentence.
 
     Raises:
         RftlabError: no such name; the nearest names are offered.

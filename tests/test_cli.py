@@ -164,3 +164,21 @@ def test_cards_and_parameters(here, capsys):
     assert capsys.readouterr().out == "the card\n"
     assert cli.main(["parameters"]) == 0
     assert "budget.amount" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--executor", "rya"], "unknown executor 'rya'; did you mean ray?"),
+        (["--gpus", "1"], "are for --executor ray or slurm"),
+        (["--executor", "ray", "--option", "memory"], "--option takes NAME=VALUE"),
+        (["--executor", "ray", "--gpus", "1.5"], "fraction below 1"),
+        (["--executor", "slurm"], "there is no sbatch here"),
+    ],
+)
+def test_what_an_executor_cannot_do_is_said_before_anything_is_written(here, capsys, monkeypatch, arguments, says):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", "")
+    assert cli.main(["run", "g.yaml", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(here.glob("results/*/cells"))

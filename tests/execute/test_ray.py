@@ -1,7 +1,9 @@
-"""The Ray executor on a real cluster of several nodes on this host: nothing is lost, and the records are the local ones."""
+"""The Ray executor on a cluster of several nodes on this host: nothing is lost, and the records are the local ones."""
 
 import logging
 import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute import on_ray, ray_cluster
 from rftlab.execute.cluster import Resources
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import run_cells
+from rftlab.execute.local import Interrupted, run_cells
 
 ray = pytest.importorskip("ray")
 COLD = KernelSettings(kind="cold")
@@ -58,7 +60,7 @@ def test_a_node_killed_in_mid_grid_loses_nothing(cluster, stub, tmp_path):
     wanted = [*cells(5, do="sleep", seconds=3), Cell.make({"task_settings": {"do": "fail"}})]
     run_cells(wanted, tmp_path / "local", Quiet(), workers=2, settings=COLD, notebooks={"sft": stub})
 
-    victim = list(cluster.worker_nodes)[0]
+    victim = next(iter(cluster.worker_nodes))
     killed = threading.Event()
 
     def kill_once_it_works() -> None:
@@ -80,3 +82,36 @@ def test_a_node_killed_in_mid_grid_loses_nothing(cluster, stub, tmp_path):
     assert {cell.id for cell in listener.begun} == {cell.id for cell in wanted}
     assert any("left the cluster" in note for note in listener.notes)
     assert listener.progress
+
+
+def test_files_come_back_from_nodes_that_do_not_see_the_folder(cluster, stub, tmp_path):
+    wanted = [*cells(2, do="nothing"), Cell.make({"task_settings": {"do": "fail"}})]
+    run_cells(wanted, tmp_path / "local", Quiet(), workers=2, settings=COLD, notebooks={"sft": stub})
+    outcomes, _ = run(wanted, tmp_path / "ray", stub, resources=Resources(cpus=0.5, gather=True))
+    assert {outcome.folder for outcome in outcomes} == {
+        tmp_path / "ray" / ("failed" if cell == wanted[-1] else "cells") / cell.id for cell in wanted
+    }
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
+    assert files(tmp_path / "ray", "notebook.ipynb").keys() == files(tmp_path / "local", "notebook.ipynb").keys()
+
+
+def test_an_interrupt_ends_the_tasks_and_leaves_nothing_half_written(cluster, stub, tmp_path):
+    def interrupt_once_it_works() -> None:
+        while not list((tmp_path / "cells").glob(".*.running")):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_once_it_works, daemon=True).start()
+    with pytest.raises(Interrupted):
+        run(cells(2, do="sleep", seconds=60), tmp_path, stub)
+    assert not list((tmp_path / "cells").iterdir())
+
+
+def test_what_cannot_be_is_refused_in_words(monkeypatch):
+    with pytest.raises(RftlabError, match="fraction below 1"):
+        Resources(gpus=1.5)
+    with pytest.raises(RftlabError, match="no option partition; it takes memory"):
+        ray_cluster.task_options({"partition": "gpu"})
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RftlabError, match=r"pip install 'rftlab\[ray\]'"):
+        ray_cluster.import_ray()
