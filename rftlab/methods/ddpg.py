@@ -178,6 +178,8 @@ class _Explorer(nn.Module):
         super().__init__()
         self.model, self.config, self.generation_config = model, model.config, model.generation_config
         self._epsilon, self._temperature = epsilon, temperature
+        # Sampling restores the mode it finds; a new module's would be training.
+        self.train(model.training)
 
     def forward(self, **inputs: Any) -> Any:
         out = self.model(**inputs)
