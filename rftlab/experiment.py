@@ -18,6 +18,7 @@ import torch
 from rftlab.cell import Budget, Cell
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
+from rftlab.hub import TINY_BASE
 from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
 from rftlab.models import Policy, load_policy
 from rftlab.progress import Progress
@@ -56,6 +57,9 @@ class Experiment:
         self.labels = self._draw_labels(0.0)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
+        if cell.model == TINY_BASE:
+            # So small a model is fastest on one thread, and its records then do not depend on the number of workers.
+            torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.policy = load_policy(cell)
         self.trace: list[dict[str, Any]] = []
