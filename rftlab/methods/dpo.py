@@ -44,12 +44,12 @@ class DPO:
             "lr_scheduler_type": "constant_with_warmup",
         },
     }
-    ladder = Ladder(lora=(2e-4, 5e-5, 5e-4, 2e-5), full=(2e-5, 5e-6, 5e-5, 1e-6))
+    ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 5e-5), full=(2e-5, 5e-6, 5e-5, 1e-6))
     card = (
         "Idea: a policy is its own reward model; raise the margin of preferred over rejected completions, relative to\n"
         "the policy one started from. No sampling during training, no critic, no reward model.\n"
         "Objective: -E log sigma(beta [log pi/ref (chosen) - log pi/ref (rejected)]).\n"
-        "Settings: beta 0.1, batch 16 (paper 64), LoRA rate 2e-4 (paper 1e-6 for all weights); pairs from pairs_file,\n"
+        "Settings: beta 0.1, batch 16 (paper 64), LoRA rate 5e-4 (paper 1e-6 for all weights); pairs from pairs_file,\n"
         "or simulated: completions the verifier scores differently, swapped with probability noise_rate.\n"
         "When: preferences exist and sampling is dear; or as a cheap off-line stand-in for RLHF.\n"
         "What goes wrong: the chosen completions become less likely too (train/reward_chosen falls below 0 while the\n"
