@@ -41,7 +41,8 @@ class Resources:
     Attributes:
         address: of the cluster; what it means is the executor's affair, "" is its default.
         cpus: processor cores per cell; its kernel computes with as many threads.
-        gpus: GPUs per cell; below 1, that many cells share one (a fraction limits no memory).
+        gpus: 1 or a fraction: 0.25 lets four cells share a GPU (which limits no memory); 0 for none. Never more than
+            one: a cell is one process, and the trainer would spread a larger batch over all GPUs it sees.
         gather: files travel to the driver even where the results folder is shared.
         options: further settings, by the names of the executor.
     """
@@ -55,8 +56,8 @@ class Resources:
     def __post_init__(self) -> None:
         if self.cpus <= 0:
             raise RftlabError(f"a cell needs more than {self.cpus:g} cpus; give --cpus 1")
-        if self.gpus < 0 or (self.gpus > 1 and self.gpus % 1):
-            raise RftlabError(f"a cell cannot have {self.gpus:g} GPUs; give a fraction below 1, or a whole number")
+        if not 0 <= self.gpus <= 1:
+            raise RftlabError(f"a cell runs on one GPU, not on {self.gpus:g}; give --gpus 1, or a fraction below 1")
 
     @property
     def threads(self) -> int:

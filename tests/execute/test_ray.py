@@ -19,6 +19,7 @@ from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, run_cells
 
 ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
 COLD = KernelSettings(kind="cold")
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "memory": 2**30, "include_log_monitor": False}
 
@@ -57,7 +58,7 @@ def files(results: Path, *names: str) -> dict[str, bytes]:
 
 
 def test_a_node_killed_in_mid_grid_loses_nothing(cluster, stub, tmp_path):
-    wanted = [*cells(5, do="sleep", seconds=3), Cell.make({"task_settings": {"do": "fail"}})]
+    wanted = [*cells(5, do="sleep", seconds=1.5), Cell.make({"task_settings": {"do": "fail"}})]
     run_cells(wanted, tmp_path / "local", Quiet(), workers=2, settings=COLD, notebooks={"sft": stub})
 
     victim = next(iter(cluster.worker_nodes))
