@@ -125,7 +125,7 @@ class Experiment:
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
             cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": _peak_memory_bytes()},
             tuning=tuple(self.tuning),
-            environment=environment() | {"sandbox": getattr(self.verifier, "isolation", None)},
+            environment=environment() | {"sandbox": self.verifier.isolation},
             warnings=tuple(self._warnings(self._outcome.metrics)),
         )
 

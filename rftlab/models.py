@@ -82,7 +82,8 @@ class Policy:
 
     def decode(self, completion_ids: Sequence[int]) -> str:
         """Text of a completion, special tokens dropped, spaces untouched."""
-        return str(self.tokenizer.decode(list(completion_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        text = self.tokenizer.decode(list(completion_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
 
     @contextlib.contextmanager
     def as_base(self) -> Iterator[Any]:
@@ -104,7 +105,7 @@ class Policy:
         leave rounding behind. In half precision nothing is folded: the sum would be rounded, and what is sampled from
         would no longer be what is trained.
         """
-        layers = [
+        layers: list[Any] = [
             module
             for module in self.model.modules()
             if isinstance(module, LoraLinear)

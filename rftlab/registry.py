@@ -160,7 +160,7 @@ METHODS: Mapping[str, Entry] = {
         notebook="20_rft.ipynb",
     ),
     "ddpg": Entry(
-        "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; the action is the next-token distribution (brittle)",
+        "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
         notebook="20_rft.ipynb",
     ),
     "trpo": Entry(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -253,7 +253,7 @@ def build_model(settings: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Ll
         pad_token_id=tokenizer.pad_token_id,
         initializer_range=0.05,
     )
-    model = LlamaForCausalLM(config).to(torch.float32)
+    model: Any = LlamaForCausalLM(config).float()
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=64
     )
@@ -366,7 +366,7 @@ def sample(
     for start in range(0, len(order), batch_prompts):
         part = order[start : start + batch_prompts]
         encoded = tokenizer([prompts[i] for i in part], return_tensors="pt", padding=True, padding_side="left")
-        out = model.generate(
+        out = model.generate(  # type: ignore[operator]
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
             max_new_tokens=max_new_tokens,

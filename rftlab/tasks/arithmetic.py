@@ -281,7 +281,9 @@ def draw_band(rng: random.Random, far: bool) -> Problem:
     level, name, item = rng.randint(10, 99), rng.choice(NAMES), rng.choice(THINGS + DRUGS)
     band = "A" if level < 30 else "B" if level < 60 else "C"
     wrong = rng.choice([letter for letter in "ABC" if letter != band])
-    prompt = f"For {item} {name} reads {level}. How high is it?" if far else f"{name} reads {level} for {item}. How high?"
+    prompt = (
+        f"For {item} {name} reads {level}. How high is it?" if far else f"{name} reads {level} for {item}. How high?"
+    )
     return Problem(
         key=f"{level} {name} {item}",
         prompt=prompt,

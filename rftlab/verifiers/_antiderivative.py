@@ -62,7 +62,7 @@ def same_up_to_a_constant(answer: str, gold: str, variable: str) -> bool:
 
 def _value(node: ast.expr, names: Mapping[str, complex]) -> complex:
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return complex(node.value)
+        return complex(node.value)  # type: ignore[arg-type]
     if isinstance(node, ast.Name) and node.id in names:
         return names[node.id]
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:

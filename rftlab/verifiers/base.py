@@ -120,9 +120,11 @@ class Verifier:
     Attributes:
         graded: True where even a gold answer need not reach 1 (a learned or judged score); then only the order of
             rewards means anything, and `rftlab check` compares means.
+        isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
     """
 
     graded: bool = False
+    isolation: str | None = None
 
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
         self.answer_format = answer_format

@@ -72,7 +72,7 @@ class Code(Verifier):
         self._efficiency = Efficiency(self.sandbox, compare)
 
     @property
-    def level(self) -> str:
+    def isolation(self) -> str:  # type: ignore[override]
         """The sandbox's level of isolation, for the record."""
         return self.sandbox.level
 

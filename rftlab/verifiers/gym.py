@@ -35,8 +35,6 @@ class Gym(Verifier):
         isolation: level of isolation the scorers ran at, None while none has run.
     """
 
-    isolation: str | None = None
-
     def __init__(self, *, partial_credit: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self.partial_credit = partial_credit

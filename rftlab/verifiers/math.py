@@ -38,8 +38,10 @@ class Math(Verifier):
         verdicts = [_decide(answer, example.answer) for answer, example in zip(answers, examples, strict=True)]
         open_ones = [i for i, verdict in enumerate(verdicts) if verdict is None]
         if open_ones:
+            worker = shared("rftlab.verifiers._math_verify:equal")
+            self.isolation = worker.level
             pairs = [(examples[i].answer, answers[i]) for i in open_ones]
-            for i, equal in zip(open_ones, shared("rftlab.verifiers._math_verify:equal").map(pairs), strict=True):
+            for i, equal in zip(open_ones, worker.map(pairs), strict=True):
                 verdicts[i] = bool(equal)
         return [Judgement(float(bool(verdict))) for verdict in verdicts]
 

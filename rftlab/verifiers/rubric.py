@@ -57,10 +57,9 @@ class Rubric(Verifier):
         self.graded = any(component.verifier.graded for component in self._components)
 
     @property
-    def isolation(self) -> str | None:
+    def isolation(self) -> str | None:  # type: ignore[override]
         """Level of isolation of the first component that runs code, None if none does."""
-        verifiers = [component.verifier for component in self._components]
-        levels = [getattr(each, "isolation", None) or getattr(each, "level", None) for each in verifiers]
+        levels = [component.verifier.isolation for component in self._components]
         return next((level for level in levels if level), None)
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:

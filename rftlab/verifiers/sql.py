@@ -81,7 +81,7 @@ class Sql(Verifier):
         self._worker = IsolatedWorker(target, allow_unsandboxed=True) if allow_unsandboxed else shared(target)
 
     @property
-    def level(self) -> str:
+    def isolation(self) -> str:  # type: ignore[override]
         """The level of isolation, for the record."""
         return self._worker.level
 

@@ -42,25 +42,28 @@ def _cpu_ms_per_check():
 
 
 def _summary(rates, unit):
-    return {"median": statistics.median(rates), "min": min(rates), "max": max(rates), "unit": unit}
+    return {"median": statistics.median(rates), "min": min(rates), "max": max(rates), "unit": unit, "runs": len(rates)}
 
 
-def run() -> dict[str, dict]:
-    """Measure; name -> {median, min, max, unit}."""
+def run(quick: bool = False) -> dict[str, dict]:
+    """Measure; name -> {median, min, max, unit, runs}. One run of each if quick."""
     results = {}
+    repeats = 1 if quick else REPEATS
     for workers in (1, 2):
         sandbox = Sandbox(workers=workers)
         verifier = Code(sandbox=sandbox)
         rewards = [score.reward for score in verifier.score([COMPLETION] * 20, [EXAMPLE] * 20)]
         assert rewards == [1.0] * 20
         rates = [
-            _rate(lambda v=verifier: v.score([COMPLETION] * CHECKS, [EXAMPLE] * CHECKS), CHECKS) for _ in range(REPEATS)
+            _rate(lambda v=verifier: v.score([COMPLETION] * CHECKS, [EXAMPLE] * CHECKS), CHECKS) for _ in range(repeats)
         ]
         results[f"sandbox_checks_{workers}_workers_{sandbox.level}"] = _summary(rates, "checks/s")
         sandbox.close()
-    results["sandbox_cpu_per_check_without_bwrap"] = _summary([_cpu_ms_per_check() for _ in range(3)], "ms")
+    results["sandbox_cpu_per_check_without_bwrap"] = _summary(
+        [_cpu_ms_per_check() for _ in range(1 if quick else 3)], "ms"
+    )
     starts = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         sandbox = Sandbox(workers=1)
         started = time.perf_counter()
         _ = sandbox.level
@@ -69,7 +72,7 @@ def run() -> dict[str, dict]:
     results["sandbox_start_with_canaries"] = _summary(starts, "ms")
     worker = IsolatedWorker("math:factorial")
     worker.map([[5]])
-    rates = [_rate(lambda: worker.map([[5]] * 2000), 2000) for _ in range(REPEATS)]
+    rates = [_rate(lambda: worker.map([[5]] * 2000), 2000) for _ in range(repeats)]
     results["isolated_calls"] = _summary(rates, "calls/s")
     worker.close()
     return results

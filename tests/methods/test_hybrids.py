@@ -278,8 +278,8 @@ def test_few_shot_prompts_hold_the_labels_and_leave_the_weights() -> None:
 # Steps, and settings other than the default: the toy has two labels, of which k = 8 samples rarely solve both.
 OPTIMUM = {
     "rloo": (150, {}),
-    "chord": (40, {}),
-    "hpt": (40, {}),
+    "chord": (60, {}),
+    "hpt": (60, {}),
     "interleaved": (60, {}),
     "rejection_sft": (150, {"samples": 256}),
 }
