@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 GRID ?= notebooks/grids/demo.yaml
 
-.PHONY: demo test lab lint bench report clean
+.PHONY: demo test test-all lab lint bench report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/rftlab run $(GRID)
 
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: $(VENV)/.installed
