@@ -205,6 +205,9 @@ def _list(options: argparse.Namespace) -> int:
         print(load_task(options.name).card)
     else:
         print(f"{options.name}: {entry.summary} ({entry.target})")
+        card = getattr(registry.resolve(entry), "card", "")
+        if card:
+            print(card)
     return 0
 
 
