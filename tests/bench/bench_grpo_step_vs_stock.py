@@ -1,0 +1,119 @@
+"""Time of one GRPO step (sampling, rewards, update): the method `grpo` against TRL's GRPOTrainer with its own sampling.
+
+Same base, adapter, prompts, sizes and optimiser; from log line to log line, the first step left out. One compute thread
+for the tiny base, as in a grid's kernels. SmolLM2 only where there is a GPU. Rows `.sampling` are the part of a
+step spent in sampling.
+"""
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from rftlab.cell import Cell
+from rftlab.experiment import Experiment
+from rftlab.methods import trl_online
+from rftlab.methods.trl_bridge import quiet_trainer
+from tests.bench.measure import Row, ratios, row, take_turns
+
+SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
+
+
+def run(quick: bool = False) -> dict[str, Row]:
+    """Five rounds of twelve steps (one of three if quick)."""
+    rows = _compare("grpo_step_vs_stock", "tiny-base", quick)
+    if torch.cuda.is_available() and SMOLLM2.is_dir():
+        rows |= _compare("grpo_step_vs_stock.smollm2", str(SMOLLM2), quick)
+    return rows
+
+
+def _compare(name: str, model: str, quick: bool) -> dict[str, Row]:
+    if model == "tiny-base":
+        torch.set_num_threads(1)
+    values = {
+        "method": "grpo", "model": model, "labels": 50, "cot": True, "budget.amount": 3.0 if quick else 12.0,
+        "evaluation.along_the_way": 0,
+    }  # fmt: skip
+    cell = Cell.make(values)
+    sampling: dict[str, list[float]] = {"rftlab": [], "stock": []}
+    arms = {"rftlab": lambda: _ours(cell, sampling["rftlab"]), "stock": lambda: _stock(cell, sampling["stock"])}
+    took = take_turns(1 if quick else 5, arms)
+    return {
+        name: ratios(took["stock"], took["rftlab"]),
+        **{f"{name}.{arm}": row(values, "s/step") for arm, values in took.items()},
+        **{f"{name}.{arm}.sampling": row(values, "s/step") for arm, values in sampling.items()},
+    }
+
+
+def _ours(cell: Cell, sampling: list[float]) -> float:
+    experiment = Experiment(cell)
+    calls: list[float] = []
+    with mock.patch.object(trl_online, "sample", _clocked(trl_online.sample, calls)):
+        trace = experiment.train()
+    sampling.append(statistics.median(calls[1:]))
+    return float(trace["seconds"].diff().dropna().median())
+
+
+def _stock(cell: Cell, sampling: list[float]) -> float:
+    experiment = Experiment(cell)  # for base, adapter, prompts and verifier
+    torch.use_deterministic_algorithms(False)  # which Experiment asks for and TRL does not
+    policy, labels = experiment.policy, experiment.labels.train
+    calls: list[float] = []
+    steps = _Steps()
+
+    def reward(completions: list[str], index: list[int], **_: Any) -> list[float]:
+        return [score.reward for score in experiment.verifier.score(completions, [labels[i] for i in index])]
+
+    prompts = [{"prompt": policy.prompt_text(e, cot=cell.cot), "index": i} for i, e in enumerate(labels)]
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch, quiet_trainer():
+        arguments = GRPOConfig(
+            output_dir=scratch, max_steps=int(cell.budget.amount), learning_rate=experiment.learning_rate,
+            lr_scheduler_type="constant_with_warmup", warmup_steps=5, per_device_train_batch_size=64, num_generations=8,
+            max_completion_length=cell.max_new_tokens, beta=0.0, loss_type="grpo", bf16=torch.cuda.is_available(),
+            use_cpu=not torch.cuda.is_available(), gradient_checkpointing=False, logging_steps=1, save_strategy="no",
+            report_to="none", disable_tqdm=True, dataloader_pin_memory=False, remove_unused_columns=False,
+        )  # fmt: skip
+        trainer = GRPOTrainer(
+            model=policy.model, reward_funcs=reward, args=arguments, train_dataset=Dataset.from_list(prompts),
+            processing_class=policy.tokenizer, callbacks=[steps],
+        )  # fmt: skip
+        with mock.patch.object(policy.model, "generate", _clocked(policy.model.generate, calls)), _silence():
+            trainer.train()
+    sampling.append(statistics.median(calls[1:]))
+    return statistics.median(after - before for before, after in zip(steps.at, steps.at[1:], strict=False))
+
+
+class _Steps(TrainerCallback):
+    """When each step's log line came."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if "train_runtime" not in (kwargs.get("logs") or {}):
+            self.at.append(time.perf_counter())
+
+
+def _clocked(function: Callable, calls: list[float]) -> Callable:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
+        result = function(*args, **kwargs)
+        calls.append(time.perf_counter() - began)
+        return result
+
+    return call
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    with open("/dev/null", "w") as null, contextlib.redirect_stdout(null):
+        yield
