@@ -107,7 +107,9 @@ def test_counted_tokens_are_those_of_the_labels(small_cell: Callable[..., Cell])
 
 
 def test_sft_learns_its_labels(small_cell: Callable[..., Cell]) -> None:
-    cell = small_cell(method="sft", labels=10, **{"budget.amount": 40.0, "evaluation.train_items": 10})
+    cell = small_cell(
+        task="arithmetic/rare", method="sft", labels=10, **{"budget.amount": 40.0, "evaluation.train_items": 10}
+    )
     experiment = Experiment(cell)
     before = experiment.evaluate()["train_accuracy"]
     experiment.train()

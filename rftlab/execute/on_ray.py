@@ -24,7 +24,7 @@ from rftlab.grid import Grid
 
 # Tasks handed to Ray at a time: enough to keep a large cluster busy and to let an autoscaler see the demand.
 _IN_FLIGHT = 1000
-_TELL_EVERY_S, _LOOK_AT_NODES_EVERY_S = 1.0, 5.0
+_TELL_EVERY_S = 1.0
 
 
 def run_cells(
@@ -87,8 +87,7 @@ class _Run:
         self._news = _news_actor(ray)
         self._running: dict[Any, Cell] = {}
         self._cells: dict[str, Cell] = {}
-        self._nodes: dict[str, str] = {}
-        self._looked = 0.0
+        self._begun: set[str] = set()
         self._remark_on(resources)
 
     def run(self, cells: Sequence[Cell], caught: Sequence[int]) -> list[Outcome]:
@@ -108,7 +107,6 @@ class _Run:
                 self._cells.pop(outcome.cell.id)
                 self._listener.finished(outcome)
                 outcomes.append(outcome)
-            self._look_at_nodes()
         self._cancel()
         return outcomes
 
@@ -130,18 +128,12 @@ class _Run:
         for cell_id, progress in news:
             cell = self._cells.get(cell_id)
             if cell is not None and progress is None:
+                if cell_id in self._begun:
+                    self._listener.noted(f"begun again, its node or worker was lost: {cell.label}")
+                self._begun.add(cell_id)
                 self._listener.started(cell)
             elif cell is not None:
                 self._listener.progressed(cell, progress)
-
-    def _look_at_nodes(self) -> None:
-        if time.monotonic() - self._looked < _LOOK_AT_NODES_EVERY_S:
-            return
-        self._looked = time.monotonic()
-        nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
-        for node in self._nodes.keys() - nodes.keys():
-            self._listener.noted(f"a node left the cluster ({self._nodes[node]}); its cells are begun again elsewhere")
-        self._nodes = nodes
 
     def _remark_on(self, resources: Resources) -> None:
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -189,5 +181,5 @@ def _run_errand(errand: Errand, news: Any) -> Parcel:
             told = time.monotonic()
             news.say.remote(errand.cell.id, dict(progress))
 
-    news.say.remote(errand.cell.id, None)
+    import_ray().get(news.say.remote(errand.cell.id, None))  # waits: the driver knows of every attempt
     return run_errand(errand, tell)

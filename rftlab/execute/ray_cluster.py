@@ -34,7 +34,8 @@ def connected(ray: Any, address: str) -> Iterator[None]:
         RftlabError: it cannot be reached, or none can be started.
     """
     if ray.is_initialized():
-        yield
+        with _hushed(ray):
+            yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
