@@ -2,7 +2,7 @@
 
 The cells are seven of the demo grid's, in its proportions of base, SFT and GRPO, at their full size; the time of
 rftlab includes starting the process that kernels are forked from. The baseline gets one compute thread or all cores,
-whichever was faster on one of the cells, tried before (rows `stock_trial`). Rows `grid_time.*` say where the time of
+whichever was faster on a small GRPO cell, tried before (rows `stock_trial`). Rows `grid_time.*` say where the time of
 a cell went.
 """
 
@@ -79,8 +79,8 @@ class _Grid:
         return took
 
     def try_stock(self, threads: int) -> float:
-        one = [cell for cell in self.cells if cell.method == "grpo"][:1]
-        return seconds(lambda: run_stock(one, self.scratch / f"trial{threads}", threads=threads))
+        small = Cell.make({**DEMO, **SMALL, "budget.amount": 8.0, "method": "grpo", "labels": 50})
+        return seconds(lambda: run_stock([small], self.scratch / f"trial{threads}", threads=threads))
 
     def by_stock(self) -> float:
         executed: list[Path] = []
