@@ -61,6 +61,9 @@ class Experiment:
             # So small a model is fastest on one thread, and its records then do not depend on the number of workers.
             torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # In deterministic mode torch fills every `empty` it makes, against code that reads what it never wrote. TRL's
+        # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         self.policy = load_policy(cell)
         self.trace: list[dict[str, Any]] = []
         self.cost = Cost()
