@@ -16,6 +16,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT = re.compile(r"(?:[^laeiouy]e|[^aeiouytd]ed|[^aeiouysxzcg]es)$")
 _ENDING = re.compile(r"[aeiouy]+[^aeiouy]*(?:e|es|ed)?$")
+_FINAL = {"ea": "ee"}  # sea and tree
 _STRESSED = re.compile(r"[12]$")
 _MAX_WORD = 40
 
@@ -66,7 +67,7 @@ def rhyme(one: str, other: str, use: Source) -> bool:
     if one in known and other in known:
         return not {_tail(phones) for phones in known[one]}.isdisjoint(_tail(phones) for phones in known[other])
     ends = [_ENDING.search(word) for word in (one, other)]
-    return all(ends) and len({end[0] for end in ends if end}) == 1
+    return all(ends) and len({_FINAL.get(end[0], end[0]) for end in ends if end}) == 1
 
 
 def _tail(phones: list[str]) -> tuple[str, ...]:

