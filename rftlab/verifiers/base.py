@@ -82,7 +82,8 @@ def extract_answer(completion: str) -> Extraction:
     r"""Final answer of a completion: in one pair of `<answer>` tags, else by a tolerant fallback.
 
     The fallback (``format_ok`` False) takes, from the last 2 000 characters, what follows an unclosed tag, `####`,
-    `\boxed{...}` or "the answer is". Several answers that differ are no answer: listing candidates never scores.
+    `\boxed{...}` or "the answer (to ...) is"; without any of these, the right side of a last line that is a sum
+    worked out. Several answers that differ are no answer: listing candidates never scores.
 
     Args:
         completion: any text, of any length.
@@ -97,6 +98,8 @@ def extract_answer(completion: str) -> Extraction:
     tail = completion[-_FALLBACK_TAIL_CHARS:]
     candidates = {candidate.strip() for pattern in _FALLBACKS for candidate in pattern.findall(tail)}
     candidates = {candidate.removesuffix(".").strip() for candidate in candidates} - {""}
+    if not candidates and (worked := _WORKED_SUM.search(tail)):
+        return Extraction(worked[1], False)
     return Extraction(candidates.pop(), False) if len(candidates) == 1 else Extraction(None, False)
 
 
@@ -105,8 +108,9 @@ _FALLBACKS = (
     re.compile(r"<answer>([^<\n]{1,200})\s*$"),
     re.compile(r"####[ \t]*([^\n]{1,200})"),
     re.compile(r"\\boxed\{([^{}\n]{1,200})\}"),
-    re.compile(r"(?i)\banswer(?: is|:)[ \t]*([^\n<]{1,80}?)(?=\.?[ \t]*(?:\n|$)|\.[ \t])"),
+    re.compile(r"(?i)\banswer(?: to [^\n.:]{1,60}?)?(?: is|:)[ \t]*([^\n<]{1,80}?)(?=\.?[ \t]*(?:\n|$)|\.[ \t])"),
 )
+_WORKED_SUM = re.compile(r"(?:^|\n)[ \t]*[-+*/×÷().\d \t]{1,80}=[ \t]*(-?\d[\d.,]{0,40}?)\.?\s*$")
 
 
 class Verifier:
