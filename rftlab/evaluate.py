@@ -9,7 +9,8 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.models import Policy
-from rftlab.rollout import Rollout, completion_logprobs, sample
+from rftlab.rollout import Rollout, completion_logprobs
+from rftlab.shared import sample_shared
 from rftlab.tasks.base import Example, Task
 from rftlab.verifiers.base import Verifier
 
@@ -91,11 +92,11 @@ def ask(
     repeated = [example for example in examples for _ in range(samples or 1)]
     texts = {example.id: policy.prompt_text(example, cot=cell.cot_eval) for example in examples}
     ids = {example.id: policy.encode_prompt(texts[example.id]) for example in examples}
-    completions = sample(
+    completions = sample_shared(
         policy,
         [ids[example.id] for example in repeated],
         max_new_tokens=cell.max_new_tokens,
-        generator=torch.Generator(policy.device).manual_seed(cell.seed_sampling + _EVALUATION_STREAM),
+        seed=cell.seed_sampling + _EVALUATION_STREAM if samples else 0,  # a greedy answer has no seed
         temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p,
         greedy=not samples,

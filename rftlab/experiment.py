@@ -63,7 +63,7 @@ class Experiment:
         torch.use_deterministic_algorithms(True, warn_only=True)
         # In deterministic mode torch fills every `empty` it makes, against code that reads what it never wrote. TRL's
         # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self.policy = load_policy(cell)
         self.trace: list[dict[str, Any]] = []
         self.cost = Cost()

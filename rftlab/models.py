@@ -59,6 +59,13 @@ class Policy:
         """Weights that training changes."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the policy still is the base: a LoRA adapter whose B is zero (full fine-tuning cannot tell)."""
+        if not isinstance(self.model, PeftModel):
+            return False
+        return not any(bool(p.any()) for name, p in self.model.named_parameters() if "lora_B" in name)
+
     def prompt_text(self, example: Example, *, cot: bool) -> str:
         """The whole text put to the model, chat template applied where the tokenizer has one."""
         text = self.template.prompt(example, cot=cot)

@@ -45,6 +45,7 @@ class KernelSettings:
         modules: imported ahead by warm kernels; those that cannot be imported are left to the notebook.
         start_timeout: seconds a kernel may take until it answers.
         cell_timeout: seconds one notebook cell may take; None for no limit.
+        shared: folder of what the cells of a grid need only compute once (`rftlab.shared`); None shares nothing.
     """
 
     kind: KernelKind = "cold"
@@ -52,10 +53,12 @@ class KernelSettings:
     modules: tuple[str, ...] = TRAINING_MODULES
     start_timeout: int = 120
     cell_timeout: int | None = None
+    shared: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""
-        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **_import_path()}
+        shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
+        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **_import_path(), **shared}
 
 
 _ENVIRONMENT = {

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rftlab import paths, record
@@ -23,7 +23,7 @@ from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress
 from rftlab.grid import is_done
 from rftlab.registry import METHODS, find
 
-FAILED, ERROR, CELL = "failed", "error.txt", "cell.json"
+FAILED, ERROR, CELL, SHARED = "failed", "error.txt", "cell.json", "shared"
 _RUNNING, _OLD = ".running", ".old"
 # A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
 _USERS_NOTEBOOK = "20_rft.ipynb"
@@ -66,7 +66,7 @@ class CellRun:
         notebooks: Mapping[str, Path] | None = None,
     ) -> None:
         self.cell, self.results = cell, results.resolve()
-        self._settings = settings or KernelSettings()
+        self._settings = replace(settings or KernelSettings(), shared=self.results / SHARED)
         self._notebook = notebook_of(cell, notebooks)
         self._run: NotebookRun | None = None
         self._stopped = False

@@ -1,0 +1,87 @@
+"""The untrained base is asked once; what is read back is what would have been computed."""
+
+import json
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+
+from rftlab import shared
+from rftlab.experiment import Experiment
+from rftlab.models import load_policy
+from rftlab.record import SAMPLES
+
+DECODING = {"max_new_tokens": 12, "temperature": 1.0, "top_p": 1.0}
+
+
+@pytest.fixture
+def policy(small_cell):
+    return load_policy(small_cell(method="sft"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv(shared.FOLDER, str(tmp_path / "shared"))
+    return tmp_path / "shared"
+
+
+def prompts(policy):
+    return [policy.encode_prompt(f"Q: Ben has {n} cards and finds 3. How many?\nA:") for n in (4, 5)]
+
+
+def ask(policy, seed=0, greedy=False, **more):
+    return shared.sample_shared(policy, prompts(policy), seed=seed, greedy=greedy, **{**DECODING, **more})
+
+
+def test_the_second_ask_reads_what_the_first_computed(policy, folder):
+    first = [ask(policy), ask(policy, greedy=True)]
+    with mock.patch.object(shared, "sample", side_effect=AssertionError("asked again")):
+        assert [ask(policy), ask(policy, greedy=True)] == first
+        with pytest.raises(AssertionError, match="asked again"):
+            ask(policy, seed=1)
+        with pytest.raises(AssertionError, match="asked again"):
+            ask(policy, max_new_tokens=13)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_policy_that_has_learned_is_not_shared(policy, folder):
+    assert policy.untrained
+    with torch.no_grad():
+        next(p for name, p in policy.model.named_parameters() if "lora_B" in name)[0, 0] = 0.1
+    assert not policy.untrained
+    ask(policy)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["", "[", "[{}]", "[1, 2]", "[]"])
+def test_a_damaged_file_is_computed_again(policy, folder, damage):
+    first = ask(policy)
+    (file,) = folder.iterdir()
+    file.write_text(damage)
+    assert ask(policy) == first
+    assert json.loads(file.read_text())
+
+
+def test_nothing_is_shared_where_no_folder_is_named_or_it_cannot_be_written(policy, monkeypatch, tmp_path):
+    monkeypatch.delenv(shared.FOLDER, raising=False)
+    first = ask(policy)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(shared.FOLDER, str(tmp_path / "file" / "below"))
+    assert ask(policy) == first
+
+
+def test_records_are_the_same_with_the_folder_and_without(small_cell, folder, tmp_path, monkeypatch):
+    def run(name):
+        experiment = Experiment(small_cell(method="sft"))
+        experiment.train()
+        experiment.evaluate()
+        record = json.loads(experiment.save(tmp_path / name).read_text())
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in experiment.trace]
+        return record["metrics"], (tmp_path / name / SAMPLES).read_text(), rows
+
+    fresh = run("fresh")
+    assert list(folder.iterdir())
+    reading = run("reading")
+    monkeypatch.delenv(shared.FOLDER)
+    assert fresh == reading == run("alone")
