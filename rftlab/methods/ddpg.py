@@ -48,6 +48,7 @@ class DDPGSettings(Settings):
     )
     max_epsilon: float = Field(0.2, ge=0, le=1, description="eps is never more than this")
     warmup_updates: int = Field(20, ge=0, description="updates of the critic alone at the start")
+    warmup_share: float = Field(0.25, ge=0, le=1, description="of the budget, at which they end at the latest")
     critic_rate: float = Field(10.0, gt=0, description="the critic's learning rate, in the actor's")
     lam: float = Field(1.0, ge=0, le=1, description="lambda of the Retrace targets; 0 is the paper's one-step target")
     tau: float = Field(0.05, gt=0, le=1, description="step of the target networks")
@@ -70,8 +71,8 @@ class DDPG:
         "it.\n"
         "Objective: max E_s[<pi(.|s), q(s)>], q regressed on r + <pi'(.|s'), q'(s')> of slowly moving targets.\n"
         "Settings: actor 3e-4 and critic ten times that (paper 1e-4, 1e-3), tau 0.05 (paper 0.001 at 2.5 million\n"
-        "steps), gamma 1 (paper 0.99), 20 updates of the critic alone first, exploration by uniform tokens, 0.8 a\n"
-        "completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck noise), Retrace targets (paper: one step,\n"
+        "steps), gamma 1 (paper 0.99), 20 updates of the critic alone first (at most 25 % of the budget),\n"
+        "exploration by uniform tokens, 0.8 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck noise), Retrace targets (paper: one step,\n"
         "lam 0).\n"
         "When: to complete a comparison. It is BRITTLE: it has no entropy, no trust region, no importance weight on\n"
         "the actor, and it solved one toy run in eight before exploration, warm-up and the 1:10 rates were in\n"
@@ -95,7 +96,8 @@ class DDPG:
             epsilon = min(settings.max_epsilon, settings.explored_tokens / metrics["train/completion_tokens"])
             for _ in range(settings.updates):
                 batch = collate(memory.draw(settings.batch_size), run.policy)
-                shown = learner.learn(batch, critic_only=done < settings.warmup_updates)
+                warming = done < settings.warmup_updates and run.monitor.fraction < settings.warmup_share
+                shown = learner.learn(batch, critic_only=warming)
                 done += 1
                 if run.monitor.step(metrics | shown):
                     return

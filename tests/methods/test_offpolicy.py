@@ -236,9 +236,14 @@ def test_exploration_mixes_uniform_tokens_in_and_reports_their_probability() -> 
 def test_ddpg_leaves_the_actor_alone_while_the_critic_warms_up() -> None:
     policy = toy_policy(0)
     before = expected_reward(policy)
-    run = train_toy("ddpg", 0, steps=6, warmup_updates=6, policy=policy)
+    run = train_toy("ddpg", 0, steps=6, warmup_updates=6, warmup_share=1.0, policy=policy)
     assert expected_reward(policy) == before
     assert all(row["train/grad_norm"] == 0 for row in run.monitor.trace)
+
+
+def test_ddpg_warms_up_for_a_share_of_a_small_budget() -> None:
+    run = train_toy("ddpg", 0, steps=8, warmup_updates=8, warmup_share=0.25)
+    assert [row["train/grad_norm"] == 0 for row in run.monitor.trace] == [True] * 2 + [False] * 6
 
 
 def test_alpha_rises_below_the_entropy_target_and_falls_above_it() -> None:
