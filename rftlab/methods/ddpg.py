@@ -72,7 +72,7 @@ class DDPG:
         "Objective: max E_s[<pi(.|s), q(s)>], q regressed on r + <pi'(.|s'), q'(s')> of slowly moving targets.\n"
         "Settings: actor 3e-4 and critic ten times that (paper 1e-4, 1e-3), tau 0.05 (paper 0.001 at 2.5 million\n"
         "steps), gamma 1 (paper 0.99), 20 updates of the critic alone first (at most 25 % of the budget),\n"
-        "exploration by uniform tokens, 0.8 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck noise),\n"
+        "exploration by uniform tokens, 0.8 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck),\n"
         "Retrace targets (paper: one step, lam 0).\n"
         "When: to complete a comparison. It is BRITTLE: it has no entropy, no trust region, no importance weight on\n"
         "the actor, and it solved one toy run in eight before exploration, warm-up and the 1:10 rates were in\n"
