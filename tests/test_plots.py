@@ -132,3 +132,14 @@ def test_the_same_figure_gives_the_same_bytes_and_shows_in_a_notebook(table):
     first, second = (plots.to_bytes(plots.cot_vs_direct(table), "svg") for _ in range(2))
     assert first == second
     assert plots.cot_vs_direct(table)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_with_one_label_budget_every_method_is_a_row(table):
+    more = [table[table["arm"] != "base"].assign(arm=arm) for arm in ("ppo", "trpo")]
+    table = pd.concat([table, *more])
+    one = table[table["labels"].isin([0, 50])].drop_duplicates(["arm", "prompt", "measure"])
+    ax = plots.accuracy_vs_labels(one).axes[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "PPO", "TRPO"]
+    means = {to_hex(li.get_color()): list(li.get_xdata()) for li in ax.lines if len(li.get_xdata()) == 1}
+    assert means[plots.look("sft")[0].lower()] == [0.1]
+    assert means[plots.look("grpo")[0].lower()] == [0.7]

@@ -34,23 +34,39 @@ def accuracy_vs_labels(
 ) -> Figure:
     """Accuracy against the label budget, one line a method: rows are tasks, columns prompts, greedy beside sampled.
 
+    With one label budget in the whole table there is no line to draw: then every method is a row of its own.
+
     Args:
         table: as in the module's docstring.
         points: single seeds, drawn small; the table's columns with `value` for mean, low, high, n.
         measures: the columns of panels within each prompt.
     """
     columns = [(prompt, measure) for prompt in _prompts(table["prompt"]) for measure in measures]
-    figure, axes = panels(table, [f"{prompt}\n{title(measure)}" for prompt, measure in columns])
+    heads = [f"{prompt}\n{title(measure)}" for prompt, measure in columns]
+    names = [arm for arm, _ in arms(table)]
+    one_budget = table.loc[table["labels"] > 0, "labels"].nunique() == 1 and len(names) > 2
+    figure, axes = panels(table, heads, height=0.3 * len(names) + 0.6 if one_budget else 2.9)
     for row, part in enumerate(facets(table)):
         for column, (prompt, measure) in enumerate(columns):
             ax = axes[row][column]
             panel = pick(part, prompt=prompt, measure=measure)
+            seeds = pick(_same(points, part), prompt=prompt, measure=measure)
+            if one_budget:
+                _rows(ax, panel, seeds, names)
+                continue
             base_line(ax, panel)
-            _dots(ax, pick(_same(points, part), prompt=prompt, measure=measure))
+            _dots(ax, seeds)
             for place, (arm, line) in enumerate(arms(panel)):
                 _line(ax, line["labels"], line, arm, place)
             label_axis(ax, table["labels"])
             percent_axis(ax)
+    if one_budget:
+        figure.supxlabel(
+            f"{table['labels'].max()} labels; dashed: untrained base; bars: 95 % t-interval over seeds; "
+            "small marks: single seeds",
+            fontsize=10.5, color="#555555",
+        )  # fmt: skip
+        return figure
     legend(
         figure,
         table,
@@ -140,6 +156,26 @@ def _dots(ax: Axes, points: pd.DataFrame) -> None:
     for place, (arm, seeds) in enumerate(arms(points)):
         colour, marker = look(arm)
         ax.plot(_dodge(seeds["labels"], place), seeds["value"], ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+
+
+def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[str]) -> None:
+    """One method a row, accuracy along the x axis."""
+    for base in pick(panel, labels=0).itertuples():
+        if not pd.isna(base.low):
+            ax.axvspan(base.low, base.high, color=look(str(base.arm))[0], alpha=0.13, lw=0)
+        ax.axvline(base.mean, color=look(str(base.arm))[0], lw=1.8, ls=(0, (5, 2)))
+    for arm, line in arms(panel):
+        colour, marker = look(arm)
+        place = names.index(arm)
+        single = pick(seeds, arm=arm)["value"]
+        ax.plot(single, [place] * len(single), ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+        ax.hlines([place] * len(line), line["low"], line["high"], color=colour, lw=2, alpha=0.45)
+        ax.plot(line["mean"], [place] * len(line), marker=marker, color=colour, ms=8, ls="", clip_on=False, zorder=3)
+    ax.set_yticks(range(len(names)), [title(name) for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(-0.02, 1.02)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.grid(True, axis="x")
 
 
 def _line(ax: Axes, x: pd.Series, line: pd.DataFrame, arm: str, place: int) -> None:

@@ -28,6 +28,9 @@ STYLES: dict[str, tuple[str, str]] = {
     "ddpg": ("#009E73", "p"),
     "chord": ("#56B4E9", "h"),
     "rejection_sft": ("#0072B2", "d"),
+    "hpt": ("#000000", "*"),
+    "interleaved": ("#D55E00", "8"),
+    "rlhf": ("#56B4E9", "H"),
 }
 """Method -> (colour, marker)."""
 
@@ -95,7 +98,13 @@ def title(name: str) -> str:
     if name.startswith("pass_at_"):
         return f"pass@{name.removeprefix('pass_at_')}"
     method, bracket, rest = name.partition(" [")
-    shown = "untrained base" if method == BASE else method.upper() if method in STYLES else method.replace("_", " ")
+    shown = (
+        "untrained base"
+        if method == BASE
+        else method.upper().replace("_", " ")
+        if method in STYLES
+        else method.replace("_", " ")
+    )
     return shown + bracket + rest
 
 
@@ -179,7 +188,11 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
     ]
     for arm in sorted(table.loc[table["labels"] == 0, "arm"].unique(), key=rank):
         handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=title(arm)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 6))
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=max(1, min(len(handles), 6, int(figure.get_figwidth() / 1.8))),
+    )
     figure.supxlabel(note, fontsize=10.5, color="#555555")
 
 
