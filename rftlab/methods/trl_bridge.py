@@ -6,8 +6,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import torch
+import trl.trainer.utils
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
@@ -73,7 +75,11 @@ def quiet_trainer() -> Iterator[str]:
     """A scratch output folder (nothing is saved in it) and silence from the libraries' notices."""
     loggers = [logging.getLogger(name) for name in ("transformers", "trl", "accelerate")]
     levels = [logger.level for logger in loggers]
-    with tempfile.TemporaryDirectory(prefix="rftlab-") as scratch, warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory(prefix="rftlab-") as scratch,
+        warnings.catch_warnings(),
+        head_on_labels_only(),
+    ):
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -82,6 +88,22 @@ def quiet_trainer() -> Iterator[str]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def head_on_labels_only() -> Iterator[None]:
+    """Let TRL's fused LM head score labelled positions only, on a CPU as on a GPU: saves a quarter of a GRPO step.
+
+    `trl.trainer.utils.add_fused_lm_head` does so where it has Triton; elsewhere it scores prompts and padding too, as
+    some devices compile anew for every shape. A CPU does not. Log-probabilities and gradients are the same. A TRL that
+    does not ask this question (it is a private name) is left alone.
+    """
+    ask = getattr(trl.trainer.utils, "_use_triton", None)
+    if ask is None:
+        yield
+        return
+    with mock.patch.object(trl.trainer.utils, "_use_triton", lambda device: device.type == "cpu" or ask(device)):
+        yield
 
 
 def finish(trainer: Any, run: TrainingRun) -> None:

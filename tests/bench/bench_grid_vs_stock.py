@@ -1,9 +1,8 @@
 """Wall time of a grid: rftlab (two workers, warm kernels) against papermill over stock TRL notebooks, one by one.
 
-The cells are seven of the demo grid's, in its proportions of base, SFT and GRPO, at their full size; the time of
-rftlab includes starting the process that kernels are forked from. The baseline gets one compute thread or all cores,
-whichever was faster on a small GRPO cell, tried before (rows `stock_trial`). Rows `grid_time.*` say where the time of
-a cell went.
+The cells are the demo grid's, all of them at their full size; the time of rftlab includes starting the process that
+kernels are forked from. The baseline gets one compute thread or all cores, whichever was faster on a small GRPO cell,
+tried before (rows `stock_trial`). Rows `grid_time.*` say where the time of a cell went.
 """
 
 import os
@@ -15,23 +14,17 @@ from pathlib import Path
 from rftlab.cell import Cell
 from rftlab.execute.kernels import cores, kernel_settings
 from rftlab.execute.local import run_cells
+from rftlab.grid import Grid
 from tests.bench import phases
 from tests.bench.measure import Row, ratios, row, seconds, take_turns
 from tests.bench.stock_grid import run_stock
 from tests.execute.stub_notebook import Quiet
 
-DEMO = {"task": "arithmetic/word", "model": "tiny-base", "budget.amount": 40.0}
-CELLS = [
-    {"method": "base", "labels": 0, "cot": True},
-    {"method": "sft", "labels": 10, "cot": False},
-    {"method": "sft", "labels": 50, "cot": True},
-    {"method": "sft", "labels": 300, "cot": False},
-    {"method": "grpo", "labels": 10, "cot": True},
-    {"method": "grpo", "labels": 50, "cot": False},
-    {"method": "grpo", "labels": 300, "cot": True},
-]
+DEMO = Path(__file__).parents[2] / "notebooks" / "grids" / "demo.yaml"
 SMALL = {
-    "budget.amount": 3.0,
+    "task": "arithmetic/word",
+    "model": "tiny-base",
+    "cot": True,
     "decoding.max_new_tokens": 16,
     "evaluation": {
         "test_items": 5, "train_items": 5, "ood_items": 5, "sampled_items": 2, "samples": 2, "along_the_way": 0,
@@ -41,16 +34,16 @@ WORKERS = 2
 
 
 def run(quick: bool = False) -> dict[str, Row]:
-    """As many rounds as three minutes allow, at most five; one, of two small cells and one thread, if quick."""
+    """One round, about twenty minutes; if quick, of two small cells with one thread."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    cells = [Cell.make({**DEMO, **values}) for values in CELLS]
+    cells = Grid.load(DEMO).cells
     if quick:
-        cells = [Cell.make({**DEMO, **SMALL, **values}) for values in (CELLS[2], CELLS[4])]
+        cells = [_small(method) for method in ("sft", "grpo")]
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         grid = _Grid(cells, Path(scratch))
         trials = {} if quick else {threads: grid.try_stock(threads) for threads in sorted({1, cores()})}
         grid.stock_threads = min(trials, key=trials.__getitem__, default=1)
-        took = take_turns(1 if quick else 5, {"rftlab": grid.by_rftlab, "stock": grid.by_stock}, within_s=200)
+        took = take_turns(1, {"rftlab": grid.by_rftlab, "stock": grid.by_stock})
     return {
         **{f"grid_vs_stock.stock_trial_{threads}_threads": row([s], "s") for threads, s in trials.items()},
         "grid_vs_stock": ratios(took["stock"], took["rftlab"]),
@@ -60,6 +53,10 @@ def run(quick: bool = False) -> dict[str, Row]:
         **_profile("rftlab", grid.ours),
         **_profile("stock", grid.theirs),
     }
+
+
+def _small(method: str, *, steps: float = 3.0) -> Cell:
+    return Cell.make({**SMALL, "method": method, "labels": 50, "budget.amount": steps})
 
 
 class _Grid:
@@ -79,7 +76,7 @@ class _Grid:
         return took
 
     def try_stock(self, threads: int) -> float:
-        small = Cell.make({**DEMO, **SMALL, "budget.amount": 8.0, "method": "grpo", "labels": 50})
+        small = _small("grpo", steps=8.0)
         return seconds(lambda: run_stock([small], self.scratch / f"trial{threads}", threads=threads))
 
     def by_stock(self) -> float:
