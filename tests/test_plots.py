@@ -105,6 +105,17 @@ def test_learning_curves_dash_the_reward(table):
     assert [line.is_dashed() for line in ax.lines] == [True, False]
 
 
+def test_learning_curves_of_many_arms_get_a_panel_each_with_the_others_behind():
+    names = ["sft", "grpo", "ppo", "trpo", "acer", "sac", "ddpg"]
+    rows = [(arm, "eval", n, 0.1) for arm in names for n in (0, 500)]
+    curves = pd.DataFrame(rows, columns=["arm", "kind", "tokens_generated", "value"])
+    figure = plots.learning_curves(curves.assign(**PANEL, prompt="direct", labels=50), x="tokens_generated")
+    shown = {ax.get_title(): ax for ax in figure.axes if ax.axison}
+    assert set(shown) == {name.upper() for name in names}
+    assert [to_hex(line.get_color()) for line in shown["SAC"].lines].count("#cccccc") == len(names)
+    assert plots.look("sac")[0].lower() in {to_hex(line.get_color()) for line in shown["SAC"].lines}
+
+
 def test_cost_axes_are_logarithmic_and_marks_grow_with_labels(table):
     accuracy = table[table["measure"] == "accuracy"]
     ax = plots.accuracy_vs_cost(accuracy).axes[0]

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rftlab.paths import data_dir
 from rftlab.tasks.arithmetic import FAMILIES, split_of
 from rftlab.tiny_base import (
+    IN_SUPPORT,
     QA,
     Pretrained,
     Pretraining,
@@ -59,15 +60,7 @@ def test_shipped_model_is_small_fp32_and_knows_its_end(model):
     assert len(TOKENIZER) == model.config.vocab_size
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "chain",
-        "word",
-        "dose",
-        pytest.param("count", marks=pytest.mark.xfail(reason="pass@8 is about 40 %, under the aim", strict=False)),
-    ],
-)
+@pytest.mark.parametrize("name", IN_SUPPORT)
 def test_base_solves_some_of_a_family_in_support_but_not_most(name, model):
     torch.manual_seed(0)
     found = measure(model, TOKENIZER, FAMILIES[name].generate("test", 40, seed=0), cot=True, max_new_tokens=48)
@@ -77,7 +70,7 @@ def test_base_solves_some_of_a_family_in_support_but_not_most(name, model):
 
 def test_missed_aim_names_only_families_in_support_outside_the_bounds():
     rows = [("chain", "Think", 0.1, 0.6), ("word", "Think", 0.5, 0.9), ("dose", "Think", 0.2, 0.4)]
-    rows += [("count", "direct", 0.0, 0.0), ("rare", "Think", 0.0, 0.0)]
+    rows += [("chain", "direct", 0.0, 0.0), ("rare", "Think", 0.0, 0.0)]
     assert missed_aim(pd.DataFrame(rows, columns=["family", "prompt", "sampled", "pass_at_8"])) == ["word", "dose"]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from rftlab.plots.look import (
     ShownFigure,
@@ -22,29 +23,68 @@ from rftlab.plots.look import (
     title,
 )
 
+# More arms than this in one panel hide each other.
+_TOGETHER = 6
+
 
 @styled
 def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
     """Accuracy on test items during training (solid) and the training reward (dashed): one column a label budget.
 
+    One label budget and many arms: a panel an arm, with the others' accuracy in grey behind it.
+
     Args:
-        table: columns task, model, variant, prompt, arm, labels, kind ("eval" or "train"), step, tokens, flops,
-            seconds, value in [0, 1]; means over seeds.
-        x: step, tokens, flops or seconds.
+        table: columns task, model, variant, prompt, arm, labels, kind ("eval" or "train"), step, tokens_generated,
+            tokens, flops, seconds, value in [0, 1]; means over seeds.
+        x: step, tokens_generated, tokens, flops or seconds.
     """
     budgets = sorted(table["labels"].unique())
     keys = ("task", "model", "variant", "prompt")
+    if len(budgets) == 1 and len(arms(table)) > _TOGETHER:
+        return _panel_an_arm(table, keys, x)
     figure, axes = panels(table, [f"{labels} labels" for labels in budgets], keys=keys, width=3.8)
     for row, part in enumerate(facets(table, keys)):
         for ax, labels in zip(axes[row], budgets, strict=True):
             for arm, curve in arms(pick(part, labels=labels)):
-                colour, marker = look(arm)
-                reward, accuracy = pick(curve, kind="train"), pick(curve, kind="eval")
-                ax.plot(reward[x], reward["value"], ls=(0, (3, 2)), lw=1.3, color=colour, alpha=0.65)
-                ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ms=7, lw=2.2)
+                _curve(ax, arm, curve, x)
             bottom_label(ax, title(x))
             percent_axis(ax)
     legend(figure, table, note="solid: accuracy on test items; dashed: training reward")
+    return figure
+
+
+def _curve(ax: Axes, arm: str, curve: pd.DataFrame, x: str) -> None:
+    colour, marker = look(arm)
+    reward, accuracy = pick(curve, kind="train"), pick(curve, kind="eval")
+    ax.plot(reward[x], reward["value"], ls=(0, (3, 2)), lw=1.3, color=colour, alpha=0.65)
+    ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ms=7, lw=2.2)
+
+
+def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
+    parts, across = facets(table, keys), 5
+    down = [-(-len(arms(part)) // across) for part in parts]
+    figure = ShownFigure(figsize=(2.6 * across, 2.3 * sum(down) + 0.8), layout="constrained")
+    axes = figure.subplots(sum(down), across, squeeze=False, sharex=True, sharey=True)
+    for number, part in enumerate(parts):
+        rows = axes[sum(down[:number]) : sum(down[: number + 1])]
+        rows[0, 0].set_ylabel("\n".join(str(part[key].iloc[0]) for key in keys if part[key].iloc[0]), weight="bold")
+        for place, ax in enumerate(rows.flat):
+            if place >= len(arms(part)):
+                ax.set_axis_off()
+                continue
+            for _, other in arms(pick(part, kind="eval")):
+                ax.plot(other[x], other["value"], color="#CCCCCC", lw=1)
+            arm, curve = arms(part)[place]
+            _curve(ax, arm, curve, x)
+            ax.set_title(title(arm), color=look(arm)[0])
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+            percent_axis(ax)
+    figure.supxlabel(
+        f"x: {title(x)}; {table['labels'].iloc[0]} labels; solid: accuracy on test items; dashed: training reward; "
+        "grey: the other methods' accuracy",
+        fontsize=10.5, color="#555555",
+    )  # fmt: skip
     return figure
 
 

@@ -45,6 +45,7 @@ _MEASURES = {
     "truncation_rate": "truncation rate",
     "flops": "training FLOPs",
     "tokens": "tokens generated + trained",
+    "tokens_generated": "tokens generated",
     "seconds": "training seconds",
     "step": "optimiser step",
 }

@@ -118,7 +118,8 @@ def cost_table(cells: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     """Evaluations along the way and training rewards, mean over seeds, for at most four budgets from few to many.
 
-    Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens, flops, seconds, value, n; empty without traces.
+    Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens_generated, tokens, flops, seconds, value, n; empty
+    without traces.
     """
     trained = cells[~is_base(cells)]
     budgets = np.unique(trained["labels"])
@@ -131,13 +132,21 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
         for line in _read_lines(results, cell, record.TRACE):
             value = line.get(kinds.get(line.get("kind", ""), ""))
             if value is not None:
-                tokens = (line.get("tokens_generated") or 0) + (line.get("tokens_trained") or 0)
-                rows.append((cell, line["kind"], line["step"], tokens, line.get("flops"), line.get("seconds"), value))
-    found = pd.DataFrame(rows, columns=["id", "kind", "step", "tokens", "flops", "seconds", "value"])
-    found = found.merge(wanted, left_on="id", right_index=True)
-    spread = found.groupby([*PANEL, "arm", "labels", "kind", "step"], as_index=False)
-    numbers = ["tokens", "flops", "seconds", "value"]
-    return spread[numbers].mean().merge(spread.agg(n=("id", "nunique"))) if len(found) else found
+                generated = line.get("tokens_generated") or 0
+                tokens = generated + (line.get("tokens_trained") or 0)
+                cost = (generated, tokens, line.get("flops"), line.get("seconds"))
+                rows.append((cell, line["kind"], line["step"], *cost, value))
+    numbers = ["tokens_generated", "tokens", "flops", "seconds", "value"]
+    found = pd.DataFrame(rows, columns=["id", "kind", "step", *numbers])
+    if not len(found):
+        return found
+    # Budgets not counted in steps end, and are evaluated, at other steps for every seed: the n-th rows belong together,
+    # and only those that all seeds have, or the mean would jump where a seed drops out.
+    found["place"] = found.groupby(["id", "kind"]).cumcount()
+    curve = [*PANEL, "arm", "labels", "kind"]
+    spread = found.merge(wanted, left_on="id", right_index=True).groupby([*curve, "place"], as_index=False)
+    means = spread[["step", *numbers]].mean().merge(spread.agg(n=("id", "nunique")))
+    return means[means["n"] == means.groupby(curve)["n"].transform("max")].drop(columns="place")
 
 
 @lru_cache(maxsize=20_000)

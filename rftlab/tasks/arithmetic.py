@@ -432,7 +432,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "count",
             "Put + or - between three or four numbers so that they make a target; exactly one way does. The rationale "
-            "halves the excess of the full sum. Ood: other wording, always four numbers.",
+            "halves the excess of the full sum. At the edge of support: its base is right less often than in the other "
+            "stories. Ood: other wording, always four numbers.",
             draw_count,
         ),
         Family(
