@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from rftlab.errors import RftlabError
 from rftlab.registry import TASKS, find, resolve
 
+_MAX_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -68,14 +70,15 @@ class Task:
         if not self.train or not self.test:
             raise RftlabError(f"task {self.name!r}: the {'test' if self.train else 'train'} part is empty; add rows")
         trained = {normalise_prompt(example.prompt): example.id for example in self.train}
-        for part in (self.test, self.ood):
-            for example in part:
-                twin = trained.get(normalise_prompt(example.prompt))
-                if twin is not None:
-                    raise RftlabError(
-                        f"task {self.name!r}: test item {example.id} is also in the training part (as {twin}); "
-                        "remove it from one of them, or accuracy would measure memory"
-                    )
+        held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in (*self.test, *self.ood))
+        leaked = [f"{item} (as {twin})" for item, twin in held_out if twin is not None]
+        if leaked:
+            more = f" and {len(leaked) - _MAX_NAMED} more" if len(leaked) > _MAX_NAMED else ""
+            raise RftlabError(
+                f"task {self.name!r}: {len(leaked)} held-out items also in the training part: "
+                f"{', '.join(leaked[:_MAX_NAMED])}{more}; "
+                "remove them from one of the two, or accuracy would measure memory"
+            )
 
     @property
     def fingerprint(self) -> str:
