@@ -1,10 +1,10 @@
 """Rollout tokens a second: `rftlab.rollout.sample` against `model.generate` as TRL's GRPOTrainer calls it.
 
-Eight prompts with eight completions each on the tiny base, two with eight on SmolLM2-135M; a fresh LoRA adapter, as in
-training. Only tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by
-itself, and SmolLM2, which hardly would, also ends where a line or a sentence does (in both arms). One compute thread
-for the tiny base, as in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each
-distinct prompt once) against a matrix product timed in the same process.
+Eight prompts with eight completions each, the default of a GRPO step; a fresh LoRA adapter, as in training. Only tokens
+up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and SmolLM2,
+which hardly would, also ends where a line or a sentence does (in both arms). One compute thread for the tiny base, as
+in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each distinct prompt once) against a
+matrix product timed in the same process.
 """
 
 import math
@@ -37,7 +37,7 @@ def run(quick: bool = False) -> dict[str, Row]:
     together: list[list[float]] = []
     settings = {"tiny": ("tiny-base", 8, 1)}
     if (SMOLLM2 / "model.safetensors").is_file():
-        settings["smollm2"] = (str(SMOLLM2), 1 if quick else 2, 1 if quick else cores())
+        settings["smollm2"] = (str(SMOLLM2), 1 if quick else 8, 1 if quick else cores())
     else:
         note(f"{SMOLLM2} is not there: rows of smollm2 are left out; get it with `rftlab fetch smollm2`")
     for name, (model, prompts, threads) in settings.items():
