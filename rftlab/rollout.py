@@ -1,9 +1,9 @@
 """Fast sampling from a policy, with the log-probabilities of what was sampled.
 
-`generate` of transformers prefills every copy of a prompt and carries finished rows to the end of the batch. Here each
-distinct prompt is prefilled once, its keys and values are shared out to its samples, rows that have ended are dropped,
-and a LoRA adapter is folded into the weights meanwhile. The distribution is the same: temperature and nucleus on the
-model's own logits, nothing else.
+`generate` of transformers prefills every copy of a prompt, carries finished rows to the end of the batch and copies the
+cache for every token. Here each distinct prompt is prefilled once, its keys and values are shared out to its samples,
+rows that have ended are dropped, the cache is written in place, and a LoRA adapter is folded into the weights
+meanwhile. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from rftlab.models import Policy
 
@@ -114,6 +115,38 @@ def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
     return kept.log_softmax(-1)
 
 
+class _RoomyLayer(DynamicLayer):
+    """A cache layer that writes the next token into spare room; DynamicLayer copies all it holds for every token."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self._capacity = capacity
+        self._buffers: list[Tensor] = []
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Append (B, heads, new, size) keys and values; all so far, as views."""
+        if not self.is_initialized:
+            return super().update(key_states, value_states, *args, **kwargs)
+        held = self.get_seq_length()
+        length = held + key_states.shape[-2]
+        if not self._buffers or length > self._buffers[0].shape[-2]:
+            self._buffers = []
+            filled: Any = (self.keys, self.values)
+            for states in filled:
+                buffer = states.new_empty(*states.shape[:2], max(self._capacity, length), states.shape[-1])
+                buffer[:, :, :held] = states
+                self._buffers.append(buffer)
+        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[:, :, held:length] = states
+        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows only."""
+        super().batch_select_indices(indices)
+        self._buffers = []
+
+
 def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int, draw: _Draw) -> list[Rollout]:
     device, pad = policy.device, policy.tokenizer.pad_token_id
     distinct = list(dict.fromkeys(map(tuple, prompts)))
@@ -124,6 +157,7 @@ def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int,
     copy_B = torch.tensor([position_of[tuple(p)] for p in prompts], device=device)
 
     cache = DynamicCache(config=policy.model.config)
+    cache.layers = [_RoomyLayer(width + max_new_tokens) if type(e) is DynamicLayer else e for e in cache.layers]
     positions = (mask_P_S.cumsum(-1) - 1).clamp(min=0)
     out = policy.model(
         input_ids=ids_P_S, attention_mask=mask_P_S, position_ids=positions, past_key_values=cache, use_cache=True,
