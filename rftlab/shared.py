@@ -61,8 +61,6 @@ def _key(policy: Policy, prompts: Sequence[Sequence[int]], seed: int, decoding: 
 def _read(path: Path, prompts: Sequence[Sequence[int]]) -> list[Rollout] | None:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            Rollout(**{**row, "prompt_ids": list(prompt)}) for prompt, row in zip(prompts, rows, strict=True)
-        ]  # fmt: skip
+        return [Rollout(**row | {"prompt_ids": list(prompt)}) for prompt, row in zip(prompts, rows, strict=True)]
     except (OSError, ValueError, TypeError):
         return None  # not there yet, or damaged: ask again

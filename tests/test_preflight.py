@@ -48,7 +48,7 @@ def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
         ({"labels": 21}, "has 20 training examples, fewer than labels=21"),
         ({"labels": 0}, "needs labels >= 1"),
         ({"labels": 1, "tuning.trials": 2}, "needs? labels >= 2"),
-        ({"task_settings": {"leak": True}}, "also in the training part"),
+        ({"task_settings": {"leak": True}}, "are also in the training part"),
         ({"task_settings": {"nn": 3}}, "does not take these settings"),
         ({"task_settings": {"gold": ""}}, "the reward 0, not 1"),
         ({"verifier_settings": {"strictness": 3}}, "does not take these settings"),

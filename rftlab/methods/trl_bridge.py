@@ -75,11 +75,7 @@ def quiet_trainer() -> Iterator[str]:
     """A scratch output folder (nothing is saved in it) and silence from the libraries' notices."""
     loggers = [logging.getLogger(name) for name in ("transformers", "trl", "accelerate")]
     levels = [logger.level for logger in loggers]
-    with (
-        tempfile.TemporaryDirectory(prefix="rftlab-") as scratch,
-        warnings.catch_warnings(),
-        head_on_labels_only(),
-    ):
+    with tempfile.TemporaryDirectory(prefix="rftlab-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -114,7 +110,8 @@ def finish(trainer: Any, run: TrainingRun) -> None:
     """
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    trainer.train()
+    with head_on_labels_only():
+        trainer.train()
     run.policy.model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
     if "ref" in getattr(run.policy.model, "peft_config", {}):
         run.policy.model.delete_adapter("ref")

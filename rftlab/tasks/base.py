@@ -75,7 +75,7 @@ class Task:
         if leaked:
             more = f" and {len(leaked) - _MAX_NAMED} more" if len(leaked) > _MAX_NAMED else ""
             raise RftlabError(
-                f"task {self.name!r}: {len(leaked)} held-out items also in the training part: "
+                f"task {self.name!r}: held-out items are also in the training part: "
                 f"{', '.join(leaked[:_MAX_NAMED])}{more}; "
                 "remove them from one of the two, or accuracy would measure memory"
             )
