@@ -95,6 +95,17 @@ def test_generalisation_gap_shades_between_train_and_test(table):
     assert {round(y, 2) for y in ax.collections[0].get_paths()[0].vertices[:, 1]} == {0.7, 0.95}
 
 
+def test_generalisation_gap_of_one_budget_is_a_row_a_method(table):
+    table.loc[table["measure"] == "train_accuracy", "mean"] = 0.95
+    trained = table[table["labels"] == 50]
+    more = [trained[trained["arm"] == "grpo"].assign(arm=arm) for arm in ("ppo", "trpo")]
+    ax = plots.generalisation_gap(pd.concat([trained, *more])).axes[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "PPO", "TRPO"]
+    ends = [line for line in ax.lines if to_hex(line.get_color()) == plots.look("grpo")[0].lower()]
+    assert [list(line.get_xdata()) for line in ends] == [[0.95, 0.7], [0.95], [0.7]]
+    assert to_hex(ends[1].get_markerfacecolor()) == "#ffffff"
+
+
 def test_learning_curves_dash_the_reward(table):
     rows = [(kind, step, 0.1 + step / 100) for kind in ("eval", "train") for step in (0, 20, 40)]
     curves = pd.DataFrame(rows, columns=["kind", "step", "value"]).assign(

@@ -12,6 +12,7 @@ from rftlab.plots.look import (
     ShownFigure,
     arms,
     base_line,
+    below,
     bottom_label,
     facets,
     legend,
@@ -61,30 +62,31 @@ def _curve(ax: Axes, arm: str, curve: pd.DataFrame, x: str) -> None:
 
 
 def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
-    parts, across = facets(table, keys), 5
-    down = [-(-len(arms(part)) // across) for part in parts]
+    parts, across = [(part, arms(part)) for part in facets(table, keys)], 5
+    down = [-(-len(curves) // across) for _, curves in parts]
     figure = ShownFigure(figsize=(2.6 * across, 2.3 * sum(down) + 0.8), layout="constrained")
     axes = figure.subplots(sum(down), across, squeeze=False, sharex=True, sharey=True)
-    for number, part in enumerate(parts):
+    for number, (part, curves) in enumerate(parts):
         rows = axes[sum(down[:number]) : sum(down[: number + 1])]
         rows[0, 0].set_ylabel("\n".join(str(part[key].iloc[0]) for key in keys if part[key].iloc[0]), weight="bold")
         for place, ax in enumerate(rows.flat):
-            if place >= len(arms(part)):
+            if place >= len(curves):
                 ax.set_axis_off()
                 continue
-            for _, other in arms(pick(part, kind="eval")):
-                ax.plot(other[x], other["value"], color="#CCCCCC", lw=1)
-            arm, curve = arms(part)[place]
+            for _, other in curves:
+                accuracy = pick(other, kind="eval")
+                ax.plot(accuracy[x], accuracy["value"], color="#CCCCCC", lw=1)
+            arm, curve = curves[place]
             _curve(ax, arm, curve, x)
             ax.set_title(title(arm), color=look(arm)[0])
             ax.xaxis.set_major_formatter(EngFormatter(sep=""))
             ax.xaxis.set_major_locator(MaxNLocator(4))
             percent_axis(ax)
-    figure.supxlabel(
+    below(
+        figure,
         f"x: {title(x)}; {table['labels'].iloc[0]} labels; solid: accuracy on test items; dashed: training reward; "
         "grey: the other methods' accuracy",
-        fontsize=10.5, color="#555555",
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -110,11 +112,14 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
                 ax.scatter(line[cost], line["mean"], [sizes[n] for n in line["labels"]], color=colour, marker=marker)
             ax.set_xscale("log")
             ax.margins(x=0.12)
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6))
+            spent = part.loc[part[cost] > 0, cost]
+            decade = spent.max() > 10 * spent.min()
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if decade else MaxNLocator(4))
             ax.xaxis.set_major_formatter(EngFormatter(sep=""))
             ax.xaxis.set_minor_locator(NullLocator())
             percent_axis(ax)
-    legend(figure, table, note=f"larger marks: more labels ({budgets[0]} to {budgets[-1]})")
+    grown = f"larger marks: more labels ({budgets[0]} to {budgets[-1]})"
+    legend(figure, table, note=grown if len(budgets) > 1 else f"{budgets[0]} labels")
     return figure
 
 

@@ -12,6 +12,7 @@ from rftlab.plots.look import (
     ShownFigure,
     arms,
     base_line,
+    below,
     facets,
     label_axis,
     legend,
@@ -45,7 +46,7 @@ def accuracy_vs_labels(
     heads = [f"{prompt}\n{title(measure)}" for prompt, measure in columns]
     names = [arm for arm, _ in arms(table)]
     one_budget = table.loc[table["labels"] > 0, "labels"].nunique() == 1 and len(names) > 2
-    figure, axes = panels(table, heads, height=0.3 * len(names) + 0.6 if one_budget else 2.9)
+    figure, axes = panels(table, heads, height=_rows_height(names) if one_budget else 2.9)
     for row, part in enumerate(facets(table)):
         for column, (prompt, measure) in enumerate(columns):
             ax = axes[row][column]
@@ -61,11 +62,11 @@ def accuracy_vs_labels(
             label_axis(ax, table["labels"])
             percent_axis(ax)
     if one_budget:
-        figure.supxlabel(
+        below(
+            figure,
             f"{table['labels'].max()} labels; dashed: untrained base; bars: 95 % t-interval over seeds; "
             "small marks: single seeds",
-            fontsize=10.5, color="#555555",
-        )  # fmt: skip
+        )
         return figure
     legend(
         figure,
@@ -95,11 +96,7 @@ def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
                 face = "white" if prompt.endswith(("direct", "asked directly")) else colour
                 ax.plot(mean, place, marker=marker, color=colour, mfc=face, ms=9, mew=1.8, ls="")
             names.append(f"{title(arm)}, {labels} labels" if labels else title(arm))
-        ax.set_yticks(range(len(names)), names)
-        ax.set_ylim(len(names) - 0.4, -0.6)
-        ax.set_xlim(-0.02, 1.02)
-        ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        ax.grid(True, axis="x")
+        _row_axis(ax, names)
         shown = [key for key in ("task", "model", "variant") if key == "task" or table[key].nunique() > 1]
         ax.set_title(", ".join(part[key].iloc[0] for key in shown if part[key].iloc[0]), loc="left", weight="bold")
     axes[-1, 0].set_xlabel(title(measure))
@@ -115,11 +112,14 @@ def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
 def generalisation_gap(table: pd.DataFrame) -> Figure:
     """Train accuracy (dashed) above test accuracy (solid); the shaded distance is the generalisation gap.
 
-    One column a method, one row a task and prompt; measures `train_accuracy` and `accuracy` of the table.
+    One column a method, one row a task and prompt; measures `train_accuracy` and `accuracy` of the table. With one
+    label budget every method is a row instead: open mark = train, filled = test, joined by the gap.
     """
     trained = table[table["labels"] > 0]
     arms = sorted(trained["arm"].unique(), key=rank)
     keys = ("task", "model", "variant", "prompt")
+    if trained["labels"].nunique() == 1 and len(arms) > 2:
+        return _gap_rows(trained, arms, keys)
     figure, axes = panels(trained, [title(arm) for arm in arms], keys=keys, width=3.1)
     for row, part in enumerate(facets(trained, keys)):
         for ax, arm in zip(axes[row], arms, strict=True):
@@ -135,6 +135,26 @@ def generalisation_gap(table: pd.DataFrame) -> Figure:
     lines = [Line2D([], [], color="#333333", ls=ls, lw=2, label=text) for ls, text in (("-", "test"), ("--", "train"))]
     figure.legend(handles=lines, loc="outside upper center", ncols=2)
     return figure
+
+
+def _gap_rows(trained: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -> Figure:
+    figure, axes = panels(
+        trained, [f"{trained['labels'].iloc[0]} labels"], keys=keys, width=7, height=_rows_height(arms)
+    )
+    for (ax,), part in zip(axes, facets(trained, keys), strict=True):
+        for place, arm in enumerate(arms):
+            colour, marker = look(arm)
+            ends = {name: pick(part, arm=arm, measure=name)["mean"] for name in ("train_accuracy", "accuracy")}
+            ax.plot(pd.concat(ends.values()), [place] * sum(map(len, ends.values())), color=colour, lw=5, alpha=0.2)
+            for name, face in (("train_accuracy", "white"), ("accuracy", colour)):
+                ax.plot(ends[name], [place] * len(ends[name]), marker=marker, color=colour, mfc=face, ms=8, ls="")
+        _row_axis(ax, [title(arm) for arm in arms])
+    below(figure, "open: train; filled: test; shaded: the generalisation gap")
+    return figure
+
+
+def _rows_height(names: Sequence[str]) -> float:
+    return 0.3 * len(names) + 0.6
 
 
 def _same(points: pd.DataFrame | None, part: pd.DataFrame) -> pd.DataFrame:
@@ -171,8 +191,13 @@ def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[st
         ax.plot(single, [place] * len(single), ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
         ax.hlines([place] * len(line), line["low"], line["high"], color=colour, lw=2, alpha=0.45)
         ax.plot(line["mean"], [place] * len(line), marker=marker, color=colour, ms=8, ls="", clip_on=False, zorder=3)
-    ax.set_yticks(range(len(names)), [title(name) for name in names])
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    _row_axis(ax, [title(name) for name in names])
+
+
+def _row_axis(ax: Axes, names: Sequence[str]) -> None:
+    """Named rows from top to bottom, percent from 0 to 100 on the x axis."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(-0.02, 1.02)
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.grid(True, axis="x")

@@ -99,14 +99,8 @@ def title(name: str) -> str:
     if name.startswith("pass_at_"):
         return f"pass@{name.removeprefix('pass_at_')}"
     method, bracket, rest = name.partition(" [")
-    shown = (
-        "untrained base"
-        if method == BASE
-        else method.upper().replace("_", " ")
-        if method in STYLES
-        else method.replace("_", " ")
-    )
-    return shown + bracket + rest
+    words = "untrained base" if method == BASE else method.replace("_", " ")
+    return (words.upper() if method in STYLES and method != BASE else words) + bracket + rest
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -194,6 +188,11 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
         loc="outside upper center",
         ncols=max(1, min(len(handles), 6, int(figure.get_figwidth() / 1.8))),
     )
+    below(figure, note)
+
+
+def below(figure: Figure, note: str) -> None:
+    """A line below all panels that says how to read them."""
     figure.supxlabel(note, fontsize=10.5, color="#555555")
 
 
