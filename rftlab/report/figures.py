@@ -59,7 +59,8 @@ def _prompts(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> D
 
 def _gap(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
-        "Dashed: accuracy on the labelled examples that were trained on; solid: on held-out test items. "
+        "Dashed, open marks: accuracy on the labelled examples that were trained on; solid, filled marks: on held-out "
+        "test items. "
         "The shaded distance is the generalisation gap: wide means memorised, not learned."
     )
     lacking = _trained(cells) or ("" if cells["train_accuracy"].notna().any() else "no train accuracy was measured")
