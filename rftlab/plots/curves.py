@@ -112,9 +112,10 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
                 ax.scatter(line[cost], line["mean"], [sizes[n] for n in line["labels"]], color=colour, marker=marker)
             ax.set_xscale("log")
             ax.margins(x=0.12)
-            spent = part.loc[part[cost] > 0, cost]
-            decade = spent.max() > 10 * spent.min()
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if decade else MaxNLocator(4))
+            # Rows share the axis of their column; over less than a factor of 3 a log axis may have a single tick.
+            spent = table.loc[table[cost] > 0, cost]
+            wide = spent.max() > 3 * spent.min()
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if wide else MaxNLocator(4))
             ax.xaxis.set_major_formatter(EngFormatter(sep=""))
             ax.xaxis.set_minor_locator(NullLocator())
             percent_axis(ax)
