@@ -6,12 +6,13 @@ rows that have ended are dropped, the cache is written in place, and a LoRA adap
 meanwhile. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -100,11 +101,29 @@ class _Draw:
 
 
 def _inverse_cdf(logprobs_B_V: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One token per row by inverting the cumulative distribution: one uniform a row, where multinomial draws V."""
-    cdf_B_V = logprobs_B_V.double().exp().cumsum(-1)
-    uniform_B_1 = torch.rand(len(cdf_B_V), 1, dtype=torch.double, device=cdf_B_V.device, generator=generator)
-    token_B = torch.searchsorted(cdf_B_V, uniform_B_1 * cdf_B_V[:, -1:], right=True)[:, 0]
-    return token_B.clamp(max=cdf_B_V.shape[1] - 1)
+    """One token (B,) per row by inverting the cumulative distribution: one uniform a row, where multinomial draws V.
+
+    In two steps, first a stretch of W tokens, C of which make up the vocabulary, then the token within it: running
+    sums in double precision, which do not parallelise, are then of length C and W instead of V.
+    """
+    width = math.isqrt(logprobs_B_V.shape[1])
+    p_B_C_W = nn.functional.pad(logprobs_B_V.exp(), (0, -logprobs_B_V.shape[1] % width)).unflatten(-1, (-1, width))
+    mass_B_C = p_B_C_W.sum(-1).double()
+    cdf_B_C = mass_B_C.cumsum(-1)
+    uniform_B_1 = torch.rand(len(cdf_B_C), 1, dtype=torch.double, device=cdf_B_C.device, generator=generator)
+    stretch_B_1, beyond_B_1 = _first_above(cdf_B_C, uniform_B_1)
+    share_B_1 = 1 - beyond_B_1 / mass_B_C.gather(-1, stretch_B_1)
+    p_B_W = p_B_C_W[torch.arange(len(p_B_C_W), device=p_B_C_W.device), stretch_B_1[:, 0]].double()
+    within_B_1, _ = _first_above(p_B_W.cumsum(-1), share_B_1)
+    return (stretch_B_1 * width + within_B_1)[:, 0]
+
+
+def _first_above(cdf_B_N: Tensor, share_B_1: Tensor) -> tuple[Tensor, Tensor]:
+    """Index (B, 1) of the first entry above a share of the last one, never one without mass, and by how much it is."""
+    last_B_1 = cdf_B_N[:, -1:]
+    target_B_1 = (share_B_1 * last_B_1).clamp(min=0).minimum(torch.nextafter(last_B_1, torch.zeros_like(last_B_1)))
+    index_B_1 = torch.searchsorted(cdf_B_N, target_B_1, right=True)
+    return index_B_1, cdf_B_N.gather(-1, index_B_1) - target_B_1
 
 
 def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
