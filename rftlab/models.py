@@ -126,7 +126,7 @@ class Policy:
                 del layer.forward
 
 
-def _linear_layers(module: nn.Module) -> Iterator[tuple[nn.Module, Tensor, Tensor | None]]:
+def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
     """Linear layers in single precision whose product can be taken over, with weight (adapter folded in) and bias."""
     for child in module.children():
         base = child.get_base_layer() if isinstance(child, LoraLinear) else child
@@ -145,7 +145,7 @@ _PACK_FROM = 2**18
 
 
 def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """x (..., K) -> x W' + b (..., N), for a weight (N, K) that stays as it is and is asked often.
+    """X (..., K) -> x W' + b (..., N), for a weight (N, K) that stays as it is and is asked often.
 
     On a CPU large weights are laid out once as oneDNN wants them, as torch.compile's freezing does; with few rows that
     is 1.5 to 5 times as fast as `torch.nn.functional.linear`, which lays them out for every product.

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.stats import chisquare
 from transformers.cache_utils import DynamicLayer
 
 from rftlab.cell import Cell
 from rftlab.models import Policy, load_policy
-from rftlab.rollout import _RoomyLayer, completion_logprobs, sample
+from rftlab.rollout import _first_above, _inverse_cdf, _RoomyLayer, completion_logprobs, sample
 from rftlab.tasks.base import load_task
 
 
@@ -129,3 +130,26 @@ def test_the_model_is_left_in_the_mode_it_was_in(small_cell: Callable[..., Cell]
     policy.model.train()
     sample(policy, [[5, 6]], max_new_tokens=2, greedy=True)
     assert policy.model.training
+
+
+def test_inversion_draws_each_token_as_often_as_it_is_likely() -> None:
+    """Vocabulary sizes that are and are not squares; tokens without mass (at the end too) never come."""
+    for vocabulary in (16, 23, 715):
+        weights = torch.rand(vocabulary, generator=torch.Generator().manual_seed(vocabulary)) ** 4
+        weights[[0, vocabulary // 2, -1]] = 0
+        p = weights / weights.sum()
+        n = 100_000
+        drawn = _inverse_cdf(p.log().expand(n, -1), torch.Generator().manual_seed(1)).bincount(minlength=vocabulary)
+        assert len(drawn) == vocabulary
+        assert not drawn[p == 0].any()
+        expected = p.double() * n
+        kept = expected > 5
+        assert chisquare(drawn[kept], expected[kept] * drawn[kept].sum() / expected[kept].sum()).pvalue > 1e-3
+
+
+def test_inversion_at_the_ends_of_the_unit_interval_finds_tokens_with_mass() -> None:
+    cdf = torch.tensor([[0.0, 0.3, 0.3, 1.0, 1.0]], dtype=torch.double)
+    shares = torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.double)
+    index, beyond = _first_above(cdf.expand(3, -1).contiguous(), shares)
+    assert index[:, 0].tolist() == [1, 3, 3]
+    assert (beyond > 0).all()
