@@ -145,7 +145,7 @@ _PACK_FROM = 2**18
 
 
 def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """X (..., K) -> x W' + b (..., N), for a weight (N, K) that stays as it is and is asked often.
+    """The function of x (..., K) to x W' + b (..., N), for a weight (N, K) that stays as it is and is asked often.
 
     On a CPU large weights are laid out once as oneDNN wants them, as torch.compile's freezing does; with few rows that
     is 1.5 to 5 times as fast as `torch.nn.functional.linear`, which lays them out for every product.
