@@ -132,7 +132,7 @@ def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
         base = child.get_base_layer() if isinstance(child, LoraLinear) else child
         if type(base) is not nn.Linear:
             yield from _linear_layers(child)
-        elif base.weight.dtype == torch.float32 and not vars(child).get("forward"):
+        elif base.weight.dtype == torch.float32 and "forward" not in vars(child):
             if child is base or child.merged or child.disable_adapters:
                 yield child, base.weight, base.bias
             elif not child.lora_variant:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from scipy.stats import chisquare
 from transformers.cache_utils import DynamicLayer
 
 from rftlab.cell import Cell
@@ -144,7 +143,7 @@ def test_inversion_draws_each_token_as_often_as_it_is_likely() -> None:
         assert not drawn[p == 0].any()
         expected = p.double() * n
         kept = expected > 5
-        assert chisquare(drawn[kept], expected[kept] * drawn[kept].sum() / expected[kept].sum()).pvalue > 1e-3
+        assert stats.chisquare(drawn[kept], expected[kept] * drawn[kept].sum() / expected[kept].sum()).pvalue > 1e-3
 
 
 def test_inversion_at_the_ends_of_the_unit_interval_finds_tokens_with_mass() -> None:
