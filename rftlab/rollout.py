@@ -2,8 +2,8 @@
 
 `generate` of transformers prefills every copy of a prompt, carries finished rows to the end of the batch and copies the
 cache for every token. Here each distinct prompt is prefilled once, its keys and values are shared out to its samples,
-rows that have ended are dropped, the cache is written in place, and a LoRA adapter is folded into the weights
-meanwhile. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
+rows that have ended are dropped, a LoRA adapter is folded into the weights meanwhile, and the step from token to token
+is `rftlab.decode`'s. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
 """
 
 import math
@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
+from rftlab.decode import prefill
 from rftlab.models import Policy
 
 # Copying the cache costs more than carrying a few finished rows along.
@@ -134,38 +133,6 @@ def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
     return kept.log_softmax(-1)
 
 
-class _RoomyLayer(DynamicLayer):
-    """A cache layer that writes the next token into spare room; DynamicLayer copies all it holds for every token."""
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__()
-        self._capacity = capacity
-        self._buffers: list[Tensor] = []
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append (B, heads, new, size) keys and values; all so far, as views."""
-        if not self.is_initialized:
-            return super().update(key_states, value_states, *args, **kwargs)
-        held = self.get_seq_length()
-        length = held + key_states.shape[-2]
-        if not self._buffers or length > self._buffers[0].shape[-2]:
-            self._buffers = []
-            filled: Any = (self.keys, self.values)
-            for states in filled:
-                buffer = states.new_empty(*states.shape[:2], max(self._capacity, length), states.shape[-1])
-                buffer[:, :, :held] = states
-                self._buffers.append(buffer)
-        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
-            buffer[:, :, held:length] = states
-        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
-        return self.keys, self.values
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows only."""
-        super().batch_select_indices(indices)
-        self._buffers = []
-
-
 def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int, draw: _Draw) -> list[Rollout]:
     device, pad = policy.device, policy.tokenizer.pad_token_id
     distinct = list(dict.fromkeys(map(tuple, prompts)))
@@ -175,17 +142,8 @@ def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int,
     position_of = {prompt: i for i, prompt in enumerate(distinct)}
     copy_B = torch.tensor([position_of[tuple(p)] for p in prompts], device=device)
 
-    cache = DynamicCache(config=policy.model.config)
-    cache.layers = [_RoomyLayer(width + max_new_tokens) if type(e) is DynamicLayer else e for e in cache.layers]
-    positions = (mask_P_S.cumsum(-1) - 1).clamp(min=0)
-    out = policy.model(
-        input_ids=ids_P_S, attention_mask=mask_P_S, position_ids=positions, past_key_values=cache, use_cache=True,
-        logits_to_keep=1,
-    )  # fmt: skip
-    logits_B_V = out.logits[:, -1][copy_B]
-    if len(distinct) < len(prompts):
-        cache.batch_select_indices(copy_B)
-    mask_B_S, position_B = mask_P_S[copy_B], positions[copy_B, -1]
+    logits_B_V, decoder = prefill(policy.model, ids_P_S, mask_P_S, copy_B, max_new_tokens)
+    position_B = mask_P_S.sum(-1)[copy_B]
 
     eos = torch.tensor(policy.eos_ids, device=device)
     tokens_T, logprobs_T, rows_T, alive_T = [], [], [], []
@@ -203,15 +161,10 @@ def _decode_batch(policy: Policy, prompts: list[list[int]], max_new_tokens: int,
             break
         if left <= _COMPACT_BELOW * len(row_B):
             keep = alive_B.nonzero()[:, 0]
-            cache.batch_select_indices(keep)
-            token_B, row_B, alive_B = token_B[keep], row_B[keep], alive_B[keep]
-            mask_B_S, position_B = mask_B_S[keep], position_B[keep]
-        mask_B_S = torch.cat([mask_B_S, mask_B_S.new_ones(len(row_B), 1)], -1)
+            decoder.keep(keep)
+            token_B, row_B, alive_B, position_B = token_B[keep], row_B[keep], alive_B[keep], position_B[keep]
+        logits_B_V = decoder(token_B, position_B)
         position_B = position_B + 1
-        logits_B_V = policy.model(
-            input_ids=token_B[:, None], attention_mask=mask_B_S, position_ids=position_B[:, None],
-            past_key_values=cache, use_cache=True,
-        ).logits[:, -1]  # fmt: skip
 
     ended = set(policy.eos_ids)
     completions: list[list[int]] = [[] for _ in prompts]

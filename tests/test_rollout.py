@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from transformers.cache_utils import DynamicLayer
 
 from rftlab.cell import Cell
 from rftlab.models import Policy, load_policy
-from rftlab.rollout import _first_above, _inverse_cdf, _RoomyLayer, completion_logprobs, sample
+from rftlab.rollout import _first_above, _inverse_cdf, completion_logprobs, sample
 from rftlab.tasks.base import load_task
 
 
@@ -57,22 +56,6 @@ def test_logprobs_are_those_of_the_model(policy: Policy, prompts: list[list[int]
         )
     for rollout, logprobs in zip(rollouts, expected, strict=True):
         torch.testing.assert_close(torch.tensor(rollout.logprobs), logprobs, atol=2e-4, rtol=0)
-
-
-def test_cache_layer_holds_what_transformers_own_holds_and_writes_in_place() -> None:
-    ours, theirs, places = _RoomyLayer(capacity=9), DynamicLayer(), set()
-    for new in (4, 1, 1, 1, 5):
-        states = torch.rand(3, 2, new, 8), torch.rand(3, 2, new, 8)
-        for mine, own in zip(ours.update(*states), theirs.update(*states), strict=True):
-            assert torch.equal(mine, own)
-        places.add(ours.keys.data_ptr())
-    # One place after the prefill, one for the buffer, and one for the tokens it was too small for.
-    assert len(places) == 3
-    for layer in (ours, theirs):
-        layer.batch_select_indices(torch.tensor([2, 0]))
-    states = torch.rand(2, 2, 1, 8), torch.rand(2, 2, 1, 8)
-    for mine, own in zip(ours.update(*states), theirs.update(*states), strict=True):
-        assert torch.equal(mine, own)
 
 
 def first_token_p_value(policy: Policy, prompt: list[int], temperature: float, top_p: float = 1.0) -> float:
