@@ -20,6 +20,11 @@ from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish,
 class DPOSettings(PairSettings):
     """Settings of `dpo`, by TRL's names."""
 
+    # As Zephyr's pairs (Tunstall et al. 2023, 2310.16944, section 4): the best against one of the rest at random. With
+    # any two, whatever is not the worst is chosen somewhere and made likelier; on the tests' toy, the trap.
+    chosen_from: Literal["better", "best"] = Field(
+        "best", description="simulated: chosen is the better one of any two, or always one of the prompt's best"
+    )
     per_device_train_batch_size: int = Field(16, ge=1, description="pairs a step (at most as many as there are)")
     loss_type: Literal["sigmoid", "hinge", "ipo", "robust", "apo_zero", "sigmoid_norm"] = "sigmoid"
     beta: float = Field(0.1, gt=0, description="strength of the pull to the reference policy")
@@ -50,7 +55,8 @@ class DPO:
         "the policy one started from. No sampling during training, no critic, no reward model.\n"
         "Objective: -E log sigma(beta [log pi/ref (chosen) - log pi/ref (rejected)]).\n"
         "Settings: beta 0.1, batch 16 (paper 64), LoRA rate 5e-4 (paper 1e-6 for all weights); pairs from pairs_file,\n"
-        "or simulated: completions the verifier scores differently, swapped with probability noise_rate.\n"
+        "or simulated: a prompt's best completions against what the verifier scores lower (chosen_from better: any\n"
+        "two that differ), swapped with probability noise_rate.\n"
         "When: preferences exist and sampling is dear; or as a cheap off-line stand-in for RLHF.\n"
         "What goes wrong: the chosen completions become less likely too (train/reward_chosen falls below 0 while the\n"
         "margin grows), until text degenerates; pairs of a policy long gone teach little; few pairs are memorised\n"

@@ -19,8 +19,8 @@ from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch
 class GRPOSettings(Settings):
     """Settings of `grpo`, by TRL's names."""
 
-    num_generations: int = Field(8, ge=2, description="group size: completions per prompt")
-    prompts_per_step: int = Field(8, ge=1, description="prompts per optimiser step")
+    num_generations: int = Field(16, ge=2, description="group size: completions per prompt")
+    prompts_per_step: int = Field(4, ge=1, description="prompts per optimiser step")
     per_device_train_batch_size: int = Field(64, ge=1, description="completions per forward and backward pass")
     minibatches: int = Field(1, ge=1, description="optimiser steps a batch of rollouts is split into")
     num_iterations: int = Field(1, ge=1, description="updates per batch of rollouts")
@@ -109,7 +109,7 @@ class GRPO:
         "mean.\n"
         "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)] - beta KL(pi || ref), A = (r - mean) / std in the\n"
         "group.\n"
-        "Settings: G = 8 (paper 64), 8 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
+        "Settings: G = 16 (paper 64), 4 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
         "batch, LoRA rate 5e-4 (paper 1e-6 with full fine-tuning; TRL's 1e-6 default does not move a LoRA adapter).\n"
         "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16\n"
         "updates a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token\n"

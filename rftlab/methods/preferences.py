@@ -7,6 +7,7 @@ one chosen, and with probability `noise_rate` the other way round. The trace say
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from datasets import Dataset
 from pydantic import Field
@@ -23,8 +24,15 @@ class PairSettings(Settings):
     """Where preference pairs come from."""
 
     pairs_file: str = Field("", description="JSONL of prompt, chosen, rejected; empty simulates them by the verifier")
-    pair_generations: int = Field(8, ge=2, description="simulated: completions sampled per labelled prompt")
-    pairs_per_prompt: int = Field(4, ge=1, description="simulated: pairs made of them, at most")
+    pair_generations: int | None = Field(
+        None, ge=2, description="simulated: completions per labelled prompt; None: 512 in all, 8 a prompt at least"
+    )
+    pairs_per_prompt: int | None = Field(
+        None, ge=1, description="simulated: pairs per prompt, at most; None: 256 in all, 4 a prompt at least"
+    )
+    chosen_from: Literal["better", "best"] = Field(
+        "better", description="simulated: chosen is the better one of any two, or always one of the prompt's best"
+    )
     noise_rate: float = Field(0.0, ge=0, le=0.5, description="simulated: share of pairs labelled the wrong way round")
 
 
@@ -74,14 +82,19 @@ def token_rows(pairs: Sequence[TokenPair]) -> Dataset:
 
 
 def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -> list[TokenPair]:
-    sampler = Sampler(run, prompts_per_step=len(run.labels.train), num_generations=settings.pair_generations)
+    prompts = len(run.labels.train)
+    generations = settings.pair_generations or max(8, 512 // prompts)
+    per_prompt = settings.pairs_per_prompt or max(4, 256 // prompts)
+    sampler = Sampler(run, prompts_per_step=prompts, num_generations=generations)
     by_prompt: dict[str, list[Trajectory]] = {}
     for trajectory in sampler.draw():
         by_prompt.setdefault(trajectory.example.id, []).append(trajectory)
     pairs = []
     for trajectories in by_prompt.values():
-        different = [(a, b) for a in trajectories for b in trajectories if a.reward > b.reward]
-        for better, worse in chance.sample(different, min(settings.pairs_per_prompt, len(different))):
+        best = max(trajectory.reward for trajectory in trajectories)
+        candidates = [t for t in trajectories if settings.chosen_from == "better" or t.reward == best]
+        different = [(a, b) for a in candidates for b in trajectories if a.reward > b.reward]
+        for better, worse in chance.sample(different, min(per_prompt, len(different))):
             if chance.random() < settings.noise_rate:
                 better, worse = worse, better
             prompt = better.rollout.prompt_ids

@@ -24,7 +24,9 @@ _PROMPTS_AT_ONCE = 32
 class RejectionSettings(SFTSettings):
     """Settings of `rejection_sft`: those of sft, and the sampling's."""
 
-    samples: int = Field(8, ge=1, description="completions drawn per prompt and round, k")
+    samples: int | None = Field(
+        None, ge=1, description="completions per prompt and round, k; None: 512 in all, 8 a prompt at least"
+    )
     rounds: int = Field(3, ge=1, description="rounds of sampling and SFT; each gets an equal share of the budget")
     restart: bool = Field(False, description="train a fresh adapter each round instead of going on")
     keep_per_prompt: int = Field(4, ge=1, description="distinct verified completions kept per prompt and round")
@@ -54,8 +56,9 @@ class RejectionSFT:
         "Idea: let the policy try each prompt k times and imitate what the verifier accepts; its own words, no\n"
         "label's.\n"
         "Objective: that of sft, over the distinct verified completions of the round.\n"
-        "Settings: k = 8, at most 4 kept a prompt, 3 rounds going on from one another; presets rft (k = 100, one\n"
-        "round), star (k = 1, fresh adapter each round, labels for unsolved prompts), expert_iteration.\n"
+        "Settings: 512 completions a round, k >= 8 a prompt, at most 4 kept, 3 rounds going on from one another;\n"
+        "presets rft (k = 100, one round), star (k = 1, fresh adapter each round, labels for unsolved prompts),\n"
+        "expert_iteration.\n"
         "When: a verifier but no rationales, and pass@k well above 0; simpler and steadier than RL, slower to\n"
         "climb.\n"
         "What goes wrong: easy prompts fill the data (train/solved flat, train/kept grows); a verifier that accepts\n"
@@ -92,6 +95,7 @@ def _select(
     rows: list[dict[str, list[int]]] = []
     rewards: list[float] = []
     solved = asked = kept = 0
+    samples = settings.samples or max(8, 512 // len(run.labels.train))
     for start in range(0, len(run.labels.train), _PROMPTS_AT_ONCE):
         if start and run.monitor.fraction >= until:
             break
@@ -99,7 +103,7 @@ def _select(
         prompts = [run.policy.encode_prompt(run.policy.prompt_text(e, cot=run.cell.cot)) for e in batch]
         rollouts = sample(
             run.policy,
-            [prompt for prompt in prompts for _ in range(settings.samples)],
+            [prompt for prompt in prompts for _ in range(samples)],
             max_new_tokens=completion_cap(run),
             generator=generator,
             temperature=run.cell.decoding.temperature,
@@ -108,12 +112,12 @@ def _select(
         run.monitor.generated(sum(map(len, prompts)), sum(len(r.completion_ids) for r in rollouts))
         run.monitor.verified(len(rollouts))
         scores = run.verifier.score(
-            [run.policy.decode(r.completion_ids) for r in rollouts], [e for e in batch for _ in range(settings.samples)]
+            [run.policy.decode(r.completion_ids) for r in rollouts], [e for e in batch for _ in range(samples)]
         )
         rewards += [score.reward for score in scores]
         asked += len(batch)
         for i, (example, prompt) in enumerate(zip(batch, prompts, strict=True)):
-            drawn = range(i * settings.samples, (i + 1) * settings.samples)
+            drawn = range(i * samples, (i + 1) * samples)
             right = [
                 tuple(rollouts[j].completion_ids)
                 for j in drawn

@@ -18,8 +18,8 @@ from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch
 class RLOOSettings(Settings):
     """Settings of `rloo`, by TRL's names."""
 
-    num_generations: int = Field(8, ge=2, description="completions per prompt, k in the paper")
-    prompts_per_step: int = Field(8, ge=1, description="prompts per optimiser step")
+    num_generations: int = Field(16, ge=2, description="completions per prompt, k in the paper")
+    prompts_per_step: int = Field(4, ge=1, description="prompts per optimiser step")
     per_device_train_batch_size: int = Field(64, ge=1, description="completions per forward and backward pass")
     num_iterations: int = Field(1, ge=1, description="updates per batch of rollouts")
     beta: float = Field(0.0, ge=0, description="weight of the KL to the reference policy, inside the reward")
@@ -53,7 +53,7 @@ class RLOO:
         "Idea: REINFORCE on whole completions; the baseline of each is the mean reward of the others in its group.\n"
         "Objective: E[(r_i - mean_{j != i} r_j) log pi(y_i | x)], the reward lowered by beta log pi / ref; the\n"
         "ratio of whole completions is clipped at 1 +- eps, which acts only when a batch is reused.\n"
-        "Settings: k = 8 (paper 2 and 4), 8 prompts a step, beta 0 (TRL 0.05: preset paper), one update a batch,\n"
+        "Settings: k = 16 (paper 2 and 4), 4 prompts a step, beta 0 (TRL 0.05: preset paper), one update a batch,\n"
         "LoRA rate 5e-4.\n"
         "When: as grpo, where a bias-free gradient is wanted: no division by the group's spread or by length.\n"
         "What goes wrong: the gradient sums over tokens, so long completions weigh more and max_grad_norm acts\n"

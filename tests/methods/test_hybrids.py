@@ -273,21 +273,3 @@ def test_few_shot_prompts_hold_the_labels_and_leave_the_weights() -> None:
     assert run.policy.template.prompt(EXAMPLES[0], cot=True) == "aca\n\ncbca\n\na"
     assert run.monitor.cost.optimizer_steps == 0
     assert expected_reward(toy_policy(0)) == pytest.approx(expected_reward(toy_policy(0)))
-
-
-# Steps, and settings other than the default: the toy has two labels, of which k = 8 samples rarely solve both.
-OPTIMUM = {
-    "rloo": (150, {}),
-    "chord": (60, {}),
-    "hpt": (60, {}),
-    "interleaved": (60, {}),
-    "rejection_sft": (150, {"samples": 256}),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", OPTIMUM)
-def test_reaches_the_optimum_on_four_of_five_seeds(method: str) -> None:
-    steps, settings = OPTIMUM[method]
-    reached = [expected_reward(train_toy(method, seed, steps=steps, **settings).policy) for seed in range(5)]
-    assert sum(value > 0.9 for value in reached) >= 4, reached

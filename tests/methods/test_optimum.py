@@ -1,0 +1,52 @@
+"""Every algorithm against the exact optimum of the toy, which has a trap: four of five seeds, with default settings."""
+
+import pytest
+
+from rftlab.methods.base import load_method
+from rftlab.registry import METHODS
+from tests.toy_mdp import expected_reward, toy_policy, train_toy, tv_to_kl_optimum
+
+SEEDS = range(5)
+REACHED = 0.9
+# Updates after which the toy is solved. The optimum is 1, the trap 0.4, the untrained policy below 0.1.
+STEPS = {
+    "sft": 60, "grpo": 100, "sft+grpo": 60, "rloo": 150, "dpo": 400, "ppo": 120, "rlhf": 150, "trpo": 30, "acer": 200,
+    "sac": 240, "ddpg": 240, "chord": 60, "hpt": 60, "interleaved": 60, "rejection_sft": 150,
+}  # fmt: skip
+STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "cispo": 200}
+# They do not learn from the verifier's reward, on purpose.
+CONTROLS = {"base", "base-few-shot", "grpo-random", "grpo-format"}
+
+
+def reached(method: str, **arguments: object) -> list[float]:
+    """Exact expected reward after training, by seed."""
+    return [expected_reward(train_toy(method, seed, **arguments).policy) for seed in SEEDS]
+
+
+def test_every_method_and_preset_of_grpo_is_here() -> None:
+    assert set(STEPS) == set(METHODS) - CONTROLS
+    assert set(STEPS_OF_PRESETS) == set(load_method("grpo").presets)
+
+
+def test_the_toy_starts_far_from_the_optimum() -> None:
+    assert all(expected_reward(toy_policy(seed)) < 0.1 for seed in SEEDS)
+
+
+@pytest.mark.parametrize("method", STEPS)
+def test_reaches_the_optimum_on_four_of_five_seeds(method: str) -> None:
+    rewards = reached(method, steps=STEPS[method])
+    assert sum(r > REACHED for r in rewards) >= 4, rewards
+
+
+@pytest.mark.parametrize("preset", STEPS_OF_PRESETS)
+def test_presets_of_grpo_reach_it_too(preset: str) -> None:
+    rewards = reached("grpo", steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
+    assert sum(r > REACHED for r in rewards) >= 4, rewards
+
+
+def test_sac_comes_near_the_kl_regularised_optimum() -> None:
+    distances = []
+    for seed in SEEDS:
+        policy = train_toy("sac", seed, steps=240, alpha=0.2).policy
+        distances.append(tv_to_kl_optimum(policy, toy_policy(seed), 0.2))
+    assert sum(distance < 0.2 for distance in distances) >= 4, distances
