@@ -1,7 +1,7 @@
 """Rollout tokens a second: `rftlab.rollout.sample` against `model.generate` as TRL's GRPOTrainer calls it.
 
-Eight prompts with eight completions each, the default of a GRPO step; a fresh LoRA adapter, as in training. Only tokens
-up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and SmolLM2,
+Four prompts with sixteen completions each, the default of a GRPO step; a fresh LoRA adapter, as in training. Only
+tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and SmolLM2,
 which hardly would, also ends where a line or a sentence does (in both arms). One compute thread for the tiny base, as
 in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each distinct prompt once) against
 a matrix product timed in the same process.
@@ -25,7 +25,7 @@ from rftlab.tasks.base import load_task
 from tests.bench.measure import Row, note, ratios, row, take_turns
 
 SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
-SAMPLES = 8
+SAMPLES = 16
 # Completion cap and chain-of-thought of each kind of completion, by model.
 KINDS = {"tiny": {"short": (16, False), "long": (64, True)}, "smollm2": {"short": (24, False), "long": (128, True)}}
 ENDS_OF_SMOLLM2 = {"short": ("\n", ".", "</"), "long": ("\n\n", ".\n\n", ":\n\n")}
@@ -35,9 +35,9 @@ def run(quick: bool = False) -> dict[str, Row]:
     """At most five rounds each within 25 s (one if quick, of very short completions on SmolLM2)."""
     rows: dict[str, Row] = {}
     together: list[list[float]] = []
-    settings = {"tiny": ("tiny-base", 8, 1)}
+    settings = {"tiny": ("tiny-base", 4, 1)}
     if (SMOLLM2 / "model.safetensors").is_file():
-        settings["smollm2"] = (str(SMOLLM2), 1 if quick else 8, 1 if quick else cores())
+        settings["smollm2"] = (str(SMOLLM2), 1 if quick else 4, 1 if quick else cores())
     else:
         note(f"{SMOLLM2} is not there: rows of smollm2 are left out; get it with `rftlab fetch smollm2`")
     for name, (model, prompts, threads) in settings.items():

@@ -136,7 +136,7 @@ elif method == "grpo":
         reward_funcs=reward,
         args=GRPOConfig(
             per_device_train_batch_size=64,
-            num_generations=8,
+            num_generations=16,
             max_completion_length=max_new_tokens,
             beta=0.0,
             loss_type="grpo",
@@ -144,7 +144,7 @@ elif method == "grpo":
             warmup_steps=5,
             **common,
         ),
-        train_dataset=Dataset.from_list(rows * -(-8 // len(rows))),
+        train_dataset=Dataset.from_list(rows * -(-4 // len(rows))),
         processing_class=tokenizer,
         callbacks=[AlongTheWay()],
     )
