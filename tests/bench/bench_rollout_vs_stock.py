@@ -1,10 +1,10 @@
 """Rollout tokens a second: `rftlab.rollout.sample` against `model.generate` as TRL's GRPOTrainer calls it.
 
 Four prompts with sixteen completions each, the default of a GRPO step; a fresh LoRA adapter, as in training. Only
-tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and SmolLM2,
-which hardly would, also ends where a line or a sentence does (in both arms). One compute thread for the tiny base, as
-in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each distinct prompt once) against
-a matrix product timed in the same process.
+tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and
+SmolLM2, which hardly would, also ends where a line or a sentence does (in both arms). One compute thread for the tiny
+base, as in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each distinct prompt once)
+against a matrix product timed in the same process.
 """
 
 import math
