@@ -90,7 +90,7 @@ def _draw(kind: str, metric: str, cells: pd.DataFrame, table: pd.DataFrame, resu
         ),
         "prompts": lambda: plots.cot_vs_direct(table, measure=metric),
         "gap": lambda: plots.generalisation_gap(table),
-        "learning": lambda: plots.learning_curves(report.learning_table(cells, results)),
+        "learning": lambda: plots.learning_curves(report.learning_table(cells, results), x=report.learning_axis(cells)),
         "cost": lambda: plots.accuracy_vs_cost(report.cost_table(cells, table)),
     }
     trained = (table["labels"] > 0).any()

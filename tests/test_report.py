@@ -45,6 +45,19 @@ def test_a_parameter_swept_by_all_methods_becomes_a_variant_and_is_not_averaged(
     assert set(table.loc[table["arm"] == "base", "variant"]) == {"adapter.r=8", "adapter.r=16"}
 
 
+@pytest.mark.parametrize(
+    ("units", "axis"),
+    [(("steps",), "step"), (("flops",), "flops"), (("tokens",), "tokens"), (("flops", "tokens"), "step")],
+)
+def test_learning_curves_are_drawn_over_the_unit_of_all_budgets(tmp_path, units, axis):
+    for unit in units:
+        synthetic.write_grid(
+            tmp_path, methods=("sft", "grpo"), labels=(10,), cots=(True,), items=10, **{"budget.unit": unit}
+        )
+    synthetic.write_grid(tmp_path, methods=("base",), cots=(True,), items=10)
+    assert report.learning_axis(report.read_cells(tmp_path)) == axis
+
+
 def test_a_parameter_swept_by_one_method_becomes_an_arm_of_it(tmp_path):
     synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
     for preset in ("", "deepseek"):

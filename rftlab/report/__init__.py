@@ -7,6 +7,7 @@ from rftlab.report.tables import (
     PANEL,
     cost_table,
     item_table,
+    learning_axis,
     learning_table,
     outcomes,
     read_cells,
@@ -15,6 +16,6 @@ from rftlab.report.tables import (
 )
 
 __all__ = [
-    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "item_table", "learning_table",
-    "outcomes", "read_cells", "seed_points", "summary", "verdicts", "write_report",
+    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "item_table", "learning_axis",
+    "learning_table", "outcomes", "read_cells", "seed_points", "summary", "verdicts", "write_report",
 ]  # fmt: skip

@@ -77,8 +77,7 @@ def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> 
     )
     curves = tables.learning_table(cells, results)
     lacking = "" if len(curves) else "no cell was evaluated along the way"
-    units = cells.loc[~tables.is_base(cells), "budget.unit"].unique()
-    x = units[0] if len(units) == 1 and units[0] in curves else "step"
+    x = tables.learning_axis(cells)
     return _drawing("learning_curves", "Learning curves", caption, lambda: plots.learning_curves(curves, x=x), lacking)
 
 

@@ -27,6 +27,7 @@ MEASURES = (
 )  # fmt: skip
 _AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
 _CURVE_BUDGETS = 4
+_LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
 
 
 def read_cells(results: str | Path) -> pd.DataFrame:
@@ -115,6 +116,12 @@ def cost_table(cells: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["measure"] == "accuracy"].merge(spent, how="left", on=[*PANEL, "arm", "labels"])
 
 
+def learning_axis(cells: pd.DataFrame) -> str:
+    """Column of `learning_table` to draw learning curves over: the unit that all budgets count in, or "step"."""
+    units = cells.loc[~is_base(cells), "budget.unit"].unique()
+    return str(units[0]) if len(units) == 1 and units[0] in _LEARNING_COSTS else "step"
+
+
 def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     """Evaluations along the way and training rewards, mean over seeds, for at most four budgets from few to many.
 
@@ -136,7 +143,7 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
                 tokens = generated + (line.get("tokens_trained") or 0)
                 cost = (generated, tokens, line.get("flops"), line.get("seconds"))
                 rows.append((cell, line["kind"], line["step"], *cost, value))
-    numbers = ["tokens_generated", "tokens", "flops", "seconds", "value"]
+    numbers = [*_LEARNING_COSTS, "value"]
     found = pd.DataFrame(rows, columns=["id", "kind", "step", *numbers])
     if not len(found):
         return found
