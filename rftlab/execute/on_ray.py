@@ -25,6 +25,8 @@ from rftlab.grid import Grid
 # Tasks handed to Ray at a time: enough to keep a large cluster busy and to let an autoscaler see the demand.
 _IN_FLIGHT = 1000
 _TELL_EVERY_S = 1.0
+# Cancelled tasks sweep up what they began: a second or two, more on a busy machine.
+_CLEAN_UP_S = 60
 
 
 def run_cells(
@@ -148,7 +150,7 @@ class _Run:
         for task in self._running:
             self._ray.cancel(task)
         if self._running:
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=10)
+            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_CLEAN_UP_S)
 
 
 class _News:
