@@ -70,7 +70,8 @@ def run_cells(
             write_grid(results, grid)
         run = _Run(ray, office, listener, resources, workers or _IN_FLIGHT)
         outcomes = run.run(cells, caught)
-        sweep(results)
+        # Ray takes a cancelled task for ended before its process has let go of the cell's folder.
+        sweep(results, within_s=_CLEAN_UP_S if caught else 0.0)
     if caught:
         raise Interrupted(caught[0])
     office.wait_until_visible(outcomes)
