@@ -193,10 +193,7 @@ def _failed(cell: Cell, error: str) -> Outcome:
 
 
 def _run(run: CellRun, on_progress: OnProgress) -> Outcome:
-    """Run the cell in a thread of its own and wait here, where an interrupt (Ray's way to cancel) ends its kernel.
-
-    Raised amid the notebook client's event loop it was lost now and then, and the cell ran on.
-    """
+    """Run the cell in a thread of its own and wait here, where an interrupt (Ray's way to cancel) ends its kernel."""
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(run.run, on_progress)
         try:

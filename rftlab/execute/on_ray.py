@@ -5,6 +5,7 @@ cell whose record was written before that is not run twice. Without an address, 
 on this machine is used; failing that, one is started here, without a dashboard, for as long as the run takes.
 """
 
+import signal
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -184,5 +185,8 @@ def _run_errand(errand: Errand, news: Any) -> Parcel:
             told = time.monotonic()
             news.say.remote(errand.cell.id, dict(progress))
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Inherited from a cluster started in the background of a shell; Ray could not cancel the task.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     import_ray().get(news.say.remote(errand.cell.id, None))  # waits: the driver knows of every attempt
     return run_errand(errand, tell)

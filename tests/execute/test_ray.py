@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -45,16 +46,16 @@ def cluster():
     for _ in range(NODES - 1):
         made.add_node(**NODE)
     ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
-    _import_on_every_node()
+    on_every_node(lambda: importlib.import_module("rftlab.execute.cluster").__name__)
     yield made
     ray.shutdown()
     made.shutdown()
 
 
-def _import_on_every_node() -> None:
+def on_every_node(function: Callable[[], object]) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    task = ray.remote(lambda: importlib.import_module("rftlab.execute.cluster").__name__)
+    task = ray.remote(function)
     nodes = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in ray.nodes()]
     ray.get([task.options(scheduling_strategy=node).remote() for node in nodes])
 
@@ -116,7 +117,16 @@ def test_files_come_back_from_nodes_that_do_not_see_the_folder(cluster, stub, tm
     assert files(tmp_path / "ray", "notebook.ipynb").keys() == files(tmp_path / "local", "notebook.ipynb").keys()
 
 
-def test_an_interrupt_ends_the_tasks_and_leaves_nothing_half_written(cluster, stub, tmp_path):
+def ignore_interrupts() -> None:
+    """As a process does that a shell has started in the background, and its children after it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_an_interrupt_ends_the_tasks_and_leaves_nothing_half_written(cluster, stub, tmp_path, in_background):
+    if in_background:
+        on_every_node(ignore_interrupts)
+
     def interrupt_once_it_works() -> None:
         while not list((tmp_path / "cells").glob(".*.running")):
             time.sleep(0.1)
