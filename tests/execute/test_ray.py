@@ -117,15 +117,10 @@ def test_files_come_back_from_nodes_that_do_not_see_the_folder(cluster, stub, tm
     assert files(tmp_path / "ray", "notebook.ipynb").keys() == files(tmp_path / "local", "notebook.ipynb").keys()
 
 
-def ignore_interrupts() -> None:
-    """As a process does that a shell has started in the background, and its children after it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @pytest.mark.parametrize("in_background", [False, True])
 def test_an_interrupt_ends_the_tasks_and_leaves_nothing_half_written(cluster, stub, tmp_path, in_background):
-    if in_background:
-        on_every_node(ignore_interrupts)
+    if in_background:  # as a shell starts processes there, and they their children
+        on_every_node(lambda: str(signal.signal(signal.SIGINT, signal.SIG_IGN)))
 
     def interrupt_once_it_works() -> None:
         while not list((tmp_path / "cells").glob(".*.running")):
