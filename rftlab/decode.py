@@ -87,9 +87,9 @@ class _LlamaDecoder:
                 buffer_B_K_C_D[:, :, : self._length] = states_P_K_S_D[copy_B]
             self._buffers.append((buffers[0], buffers[1]))
         dtype, device = self._buffers[0][0].dtype, mask_P_S.device
-        self._bias_B_1_1_C = torch.zeros(len(copy_B), 1, 1, capacity, dtype=dtype, device=device)
-        padding_P_S = torch.zeros_like(mask_P_S, dtype=dtype).masked_fill(mask_P_S == 0, -torch.inf)
-        self._bias_B_1_1_C[:, 0, 0, : self._length] = padding_P_S[copy_B]
+        bias_P_1_1_C = torch.zeros(len(mask_P_S), 1, 1, capacity, dtype=dtype, device=device)
+        bias_P_1_1_C[:, 0, 0, : self._length].masked_fill_(mask_P_S == 0, -torch.inf)
+        self._bias_B_1_1_C = bias_P_1_1_C[copy_B]
         positions = torch.arange(capacity, device=device)[None]
         cos_1_C_D, sin_1_C_D = base.model.rotary_emb(self._bias_B_1_1_C, positions)
         self._cos_C_D, self._sin_C_D = cos_1_C_D[0], sin_1_C_D[0]

@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
-)  # fmt: skip
+)
 from transformers.cache_utils import DynamicLayer
 
 from rftlab.decode import _AnyDecoder, _LlamaDecoder, _RoomyLayer, prefill

@@ -13,7 +13,6 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -109,9 +108,9 @@ def run_errand(errand: Errand, on_progress: OnProgress = lambda _: None) -> Parc
     settings = _usable(errand.settings)
     try:
         if _is_shared(errand):
-            return Parcel(_run(CellRun(cell, errand.results, settings, errand.notebooks), on_progress))
+            return Parcel(CellRun(cell, errand.results, settings, errand.notebooks).run(on_progress))
         with tempfile.TemporaryDirectory(prefix="rftlab-cell-") as folder:
-            outcome = _run(CellRun(cell, Path(folder), settings, errand.notebooks), on_progress)
+            outcome = CellRun(cell, Path(folder), settings, errand.notebooks).run(on_progress)
             return Parcel(replace(outcome, folder=None), _read_files(outcome.folder))
     except Exception as error:  # this cell's trouble, not the grid's; the type may not be known to the driver
         return Parcel(_failed(cell, f"{type(error).__name__}: {error}"))
@@ -190,20 +189,6 @@ class Office:
 def _failed(cell: Cell, error: str) -> Outcome:
     lines = error.strip().splitlines() or [""]
     return Outcome(cell, "failed", 0.0, None, lines[0][:300])
-
-
-def _run(run: CellRun, on_progress: OnProgress) -> Outcome:
-    """Run the cell in a thread of its own and wait here, where an interrupt (Ray's way to cancel) ends its kernel."""
-    with ThreadPoolExecutor(1) as pool:
-        outcome = pool.submit(run.run, on_progress)
-        try:
-            while not outcome.done():
-                # Ray interrupts without a signal, which does not wake a thread that waits: hence not for long.
-                wait([outcome], timeout=0.2)
-        except BaseException:
-            run.stop()
-            raise
-    return outcome.result()
 
 
 def _is_shared(errand: Errand) -> bool:

@@ -26,8 +26,6 @@ from rftlab.grid import Grid
 # Tasks handed to Ray at a time: enough to keep a large cluster busy and to let an autoscaler see the demand.
 _IN_FLIGHT = 1000
 _TELL_EVERY_S = 1.0
-# Cancelled tasks sweep up what they began: a second or two, more on a busy machine.
-_CLEAN_UP_S = 60
 
 
 def run_cells(
@@ -71,8 +69,7 @@ def run_cells(
             write_grid(results, grid)
         run = _Run(ray, office, listener, resources, workers or _IN_FLIGHT)
         outcomes = run.run(cells, caught)
-        # Ray takes a cancelled task for ended before its process has let go of the cell's folder.
-        sweep(results, within_s=_CLEAN_UP_S if caught else 0.0)
+        sweep(results)
     if caught:
         raise Interrupted(caught[0])
     office.wait_until_visible(outcomes)
@@ -152,7 +149,7 @@ class _Run:
         for task in self._running:
             self._ray.cancel(task)
         if self._running:
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_CLEAN_UP_S)
+            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=10)
 
 
 class _News:

@@ -148,30 +148,12 @@ def file_folder(files: Mapping[str, bytes], final: Path) -> None:
         _replace(staging, final)
 
 
-def sweep(results: Path, *, within_s: float = 0.0) -> None:
-    """Remove what runs that died have left half-written; what a living run works on is left alone.
-
-    Args:
-        results: a grid's results folder.
-        within_s: so many seconds, at most, living runs are waited for: those that were just told to end.
-    """
-    deadline = time.monotonic() + within_s
-    while [leftover for leftover in _leftovers(results) if not _swept(leftover)] and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
-def _leftovers(results: Path) -> list[Path]:
-    hidden = (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*"))
-    return [path for path in hidden if path.suffix in (_RUNNING, _OLD) and path.is_dir()]
-
-
-def _swept(leftover: Path) -> bool:
-    try:
-        with contextlib.suppress(FileNotFoundError), _locked(leftover):
-            shutil.rmtree(leftover, ignore_errors=True)
-    except BlockingIOError:
-        return False
-    return True
+def sweep(results: Path) -> None:
+    """Remove what runs that died have left half-written; what a living run works on is left alone."""
+    for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
+        if leftover.suffix in (_RUNNING, _OLD) and leftover.is_dir():
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def read_cell(path: Path) -> Cell:

@@ -15,6 +15,7 @@ from pydantic import Field
 from rftlab.errors import RftlabError
 from rftlab.methods.actor_critic import Sampler, Trajectory
 from rftlab.methods.base import Settings, TrainingRun
+from rftlab.methods.trl_online import tries_per_prompt
 from rftlab.models import Policy
 from rftlab.tasks.base import Example, load_task, normalise_prompt
 from rftlab.tasks.pairs import Pair, read_pairs
@@ -83,7 +84,7 @@ def token_rows(pairs: Sequence[TokenPair]) -> Dataset:
 
 def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -> list[TokenPair]:
     prompts = len(run.labels.train)
-    generations = settings.pair_generations or max(8, 512 // prompts)
+    generations = settings.pair_generations or tries_per_prompt(prompts)
     per_prompt = settings.pairs_per_prompt or max(4, 256 // prompts)
     sampler = Sampler(run, prompts_per_step=prompts, num_generations=generations)
     by_prompt: dict[str, list[Trajectory]] = {}

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.sft import SFTSettings, fit, tokenise
-from rftlab.methods.trl_online import completion_cap
+from rftlab.methods.trl_online import completion_cap, tries_per_prompt
 from rftlab.rollout import sample
 from rftlab.tasks.base import require_rationales
 
@@ -95,7 +95,7 @@ def _select(
     rows: list[dict[str, list[int]]] = []
     rewards: list[float] = []
     solved = asked = kept = 0
-    samples = settings.samples or max(8, 512 // len(run.labels.train))
+    samples = settings.samples or tries_per_prompt(len(run.labels.train))
     for start in range(0, len(run.labels.train), _PROMPTS_AT_ONCE):
         if start and run.monitor.fraction >= until:
             break

@@ -45,6 +45,11 @@ def completion_cap(run: TrainingRun) -> int:
     return decoding.max_new_tokens if run.cell.cot else decoding.max_new_tokens_direct
 
 
+def tries_per_prompt(prompts: int) -> int:
+    """Completions to sample per prompt where no number is set: 512 in all, and never fewer than 8 a prompt."""
+    return max(8, 512 // prompts)
+
+
 def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
     """One row per labelled prompt, repeated until a step's prompts can be drawn."""
     rows = [

@@ -56,7 +56,8 @@ def on_every_node(function: Callable[[], object]) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     task = ray.remote(function)
-    nodes = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in ray.nodes()]
+    alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    nodes = [NodeAffinitySchedulingStrategy(node, soft=False) for node in alive]
     ray.get([task.options(scheduling_strategy=node).remote() for node in nodes])
 
 
