@@ -1,6 +1,7 @@
 """Figures over label budgets: accuracy, chain-of-thought against direct, train against test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -180,7 +181,8 @@ def _dots(ax: Axes, points: pd.DataFrame) -> None:
 
 def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[str]) -> None:
     """One method a row, accuracy along the x axis."""
-    for base in pick(panel, labels=0).itertuples():
+    bases: Iterable[Any] = pick(panel, labels=0).itertuples()
+    for base in bases:
         if not pd.isna(base.low):
             ax.axvspan(base.low, base.high, color=look(str(base.arm))[0], alpha=0.13, lw=0)
         ax.axvline(base.mean, color=look(str(base.arm))[0], lw=1.8, ls=(0, (5, 2)))

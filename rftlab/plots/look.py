@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -161,7 +161,8 @@ def rank(arm: str) -> tuple[int, str]:
 
 def base_line(ax: Axes, panel: pd.DataFrame) -> None:
     """Draw what has no label budget, the untrained base above all, as a dashed line with its own band."""
-    for row in pick(panel, labels=0).itertuples():
+    rows: Iterable[Any] = pick(panel, labels=0).itertuples()
+    for row in rows:
         colour = look(str(row.arm))[0]
         if not pd.isna(row.low):
             ax.axhspan(row.low, row.high, color=colour, alpha=0.13, lw=0)

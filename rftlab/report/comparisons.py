@@ -169,7 +169,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _against(row: Mapping[str, Any]) -> str:
+def _against(row: Mapping[Any, Any]) -> str:
     second = title(row["second"])
     shown = f"{stats.points(stats.Interval(row['difference'], row['low'], row['high'], 0))} over {second}"
     if not (row["low"] > 0 or row["high"] < 0):
@@ -178,7 +178,7 @@ def _against(row: Mapping[str, Any]) -> str:
 
 
 def _crossover_claim(panel: pd.DataFrame, results: str | Path, first: str, second: str, where: str) -> list[str]:
-    found = {}
+    found: dict[Any, stats.Difference] = {}
     for labels, group in panel.groupby("labels"):
         rft, sft = _matched(group, first, second)
         if len(rft):

@@ -106,7 +106,7 @@ def _means(cells: pd.DataFrame, results: Path) -> list[dict[str, Any]]:
     greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
     rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
-    return [{**row, "name": plots.title(row["arm"])} for row in rows.to_dict("records")]  # type: ignore[misc]
+    return [{**row, "name": plots.title(row["arm"])} for row in rows.to_dict("records")]  # type: ignore[misc, dict-item]
 
 
 def _shown_difference(row: dict[Any, Any]) -> dict[Any, Any]:

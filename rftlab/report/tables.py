@@ -100,7 +100,7 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
         row = table.loc[index]
         same = rows[(rows[by] == row[by]).all(axis=1)]
         found = stats.items_interval(list(outcomes(results, same["id"].iloc[0]).values()))
-        table.loc[index, ["low", "high", "over"]] = [found.low, found.high, "items"]
+        table.loc[index, ["low", "high", "over"]] = [found.low, found.high, "items"]  # type: ignore[index, assignment]
     return table
 
 
@@ -169,9 +169,10 @@ def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
     Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
     one item, their accuracy.
     """
+    asked: Iterable[Any] = cells.itertuples()
     rows = [
         (cell.seed, item, value)
-        for cell in cells.itertuples()
+        for cell in asked
         for item, value in (outcomes(results, cell.id) or {"all": cell.accuracy}).items()
     ]
     return pd.DataFrame(rows, columns=["seed", "item", "value"])
