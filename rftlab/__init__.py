@@ -1,24 +1,36 @@
 """rftlab: for this task, this model and this many labels, SFT, RFT or both? An experiment instead of an opinion."""
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
-__all__ = ["Cell", "Experiment", "Grid", "RftlabError", "load"]
 
-if TYPE_CHECKING:
-    from rftlab.cell import Cell
-    from rftlab.errors import RftlabError
-    from rftlab.experiment import Experiment
-    from rftlab.grid import Grid
-    from rftlab.record import load
+_HOMES = {
+    "Cell": "rftlab.cell:Cell",
+    "Experiment": "rftlab.experiment:Experiment",
+    "Grid": "rftlab.grid:Grid",
+    "Record": "rftlab.record:Record",
+    "RftlabError": "rftlab.errors:RftlabError",
+    "check": "rftlab.advise.check:check",
+    "compare": "rftlab.interactive.compare:compare",
+    "load": "rftlab.record:load",
+    "load_task": "rftlab.tasks.base:load_task",
+    "make_verifier": "rftlab.verifiers.base:make_verifier",
+    "plots": "rftlab.plots:",
+    "run": "rftlab.study:run",
+    "stats": "rftlab.stats:",
+    "write_report": "rftlab.report:write_report",
+}
+__all__ = list(_HOMES)
 
-_HOMES = {"Cell": "cell", "Experiment": "experiment", "Grid": "grid", "RftlabError": "errors", "load": "record"}
 
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import on first use, so that `import rftlab` stays instant and the command line never loads torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'rftlab' has no attribute {name!r}")
-    import importlib
+    from importlib import import_module
 
-    return getattr(importlib.import_module(f"rftlab.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

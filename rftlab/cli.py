@@ -1,19 +1,15 @@
 """The command line: each verb calls one function. Imports wait for the verb, so that `rftlab --help` is instant."""
 
 import argparse
-import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rftlab.errors import RftlabError
 
 if TYPE_CHECKING:
-    from rftlab.cell import Cell
-    from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.one_cell import Outcome
-    from rftlab.grid import Grid
     from rftlab.registry import Entry
 
 
@@ -100,59 +96,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from rftlab import preflight
-    from rftlab.execute.kernels import default_workers, kernel_settings, preheat
-    from rftlab.grid import Grid, is_done
-
-    grid = Grid.load(options.grid)
-    results: Path = options.results or Path("results") / grid.name
-    done, left = grid.split(results)
-    run_cells, here = _executor(options), options.executor == "local"
-    workers = options.workers or (default_workers(left) if here else 0)
-    settings = kernel_settings(options.kernel, workers, cell_timeout=options.timeout)
-    if here and left and not options.dry_run:
-        preheat(settings)
-    preflight.check(grid.cells)
-    print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
-    if options.dry_run:
-        for cell in grid.cells:
-            print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
-        return 0
-    code = _run_left(grid, left, results, workers, settings, run_cells) if left else 0
-    if code <= 1 and any(is_done(cell, results) for cell in grid.cells):
-        _print_report(results)
-    return code
-
-
-def _executor(options: argparse.Namespace) -> "Callable[..., list[Outcome]]":
-    from rftlab.registry import EXECUTORS, find, resolve
-
-    entry, _ = find(EXECUTORS, options.executor, "executor")
+    from rftlab import study
     from rftlab.execute.cluster import Resources, read_options
-
-    resources = Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option))
-    if options.executor != "local":
-        return functools.partial(resolve(entry), resources=resources)
-    if resources != Resources():
-        raise RftlabError("--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm")
-    return cast("Callable[..., list[Outcome]]", resolve(entry))
-
-
-def _run_left(
-    grid: "Grid",
-    left: "list[Cell]",
-    results: Path,
-    workers: int,
-    settings: "KernelSettings",
-    run_cells: "Callable[..., list[Outcome]]",
-) -> int:
-    from rftlab.execute.display import Display
     from rftlab.execute.local import Interrupted
 
-    done = len(grid.cells) - len(left)
     try:
-        with Display(grid.name, done=done, left=len(left), workers=workers) as display:
-            outcomes = run_cells(left, results, display, workers=workers, settings=settings, grid=grid)
+        outcomes = study.run(
+            options.grid,
+            options.results,
+            workers=options.workers,
+            kernel=options.kernel,
+            timeout=options.timeout,
+            executor=options.executor,
+            resources=Resources(
+                options.address, options.cpus, options.gpus, options.gather, read_options(options.option)
+            ),
+            dry_run=options.dry_run,
+        )
     except Interrupted as error:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return error.exit_code
@@ -177,15 +137,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    _print_report(options.results)
+    from rftlab import study
+
+    study.report(options.results)
     return 0
-
-
-def _print_report(results: Path) -> None:
-    from rftlab.report import write_report
-
-    for path in write_report(results):
-        print(path)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -212,7 +167,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rftlab.check import check
+    from rftlab.advise.check import check
 
     columns: dict[str, str | list[str]] = {}
     for pair in options.columns:
@@ -250,7 +205,7 @@ def _run_cell(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from rftlab.hub import fetch
+    from rftlab.policy.hub import fetch
 
     print(fetch(options.model))
     return 0

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from rftlab.cell import Cell
-from rftlab.models import Policy
-from rftlab.rollout import Rollout, completion_logprobs
-from rftlab.shared import sample_shared
+from rftlab.policy.base_answers import sample_shared
+from rftlab.policy.load import Policy
+from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Task
 from rftlab.verifiers.base import Verifier
 

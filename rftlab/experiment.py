@@ -18,9 +18,9 @@ import torch
 from rftlab.cell import Budget, Cell
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
-from rftlab.hub import TINY_BASE
 from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
-from rftlab.models import Policy, load_policy
+from rftlab.policy.hub import TINY_BASE
+from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
 from rftlab.record import Record
 from rftlab.registry import METHODS, find

@@ -12,7 +12,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.hub import locate
+from rftlab.policy.hub import locate
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Task, load_task, require_rationales
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, make_verifier

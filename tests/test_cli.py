@@ -58,8 +58,9 @@ def test_help_is_instant_and_imports_nothing_heavy():
 
 def test_the_driver_never_imports_torch():
     code = (
-        "import sys, rftlab.cli, rftlab.grid, rftlab.preflight, rftlab.execute.local, rftlab.execute.display\n"
-        "sys.exit(str([m for m in ('torch', 'transformers', 'rftlab.methods', 'rftlab.models') if m in sys.modules]))"
+        "import sys, rftlab.cli, rftlab.study, rftlab.preflight, rftlab.execute.local, rftlab.execute.display\n"
+        "heavy = ('torch', 'transformers', 'rftlab.methods', 'rftlab.policy.load')\n"
+        "sys.exit(str([m for m in heavy if m in sys.modules]))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stderr.strip() == "[]"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rftlab.cell import Cell
 from rftlab.evaluate import ask, evaluate, kl_to_base, pass_at
-from rftlab.models import load_policy
-from rftlab.rollout import Rollout
+from rftlab.policy.load import load_policy
+from rftlab.policy.rollout import Rollout
 from rftlab.tasks.base import load_task
 from rftlab.verifiers.base import make_verifier
 

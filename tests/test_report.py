@@ -224,6 +224,6 @@ def test_the_check_of_contracts_takes_linear_time():
 
 def test_the_reading_column_never_imports_torch():
     heavy = "{'torch', 'trl', 'transformers'}"
-    check = f"import rftlab.report, rftlab.widgets, sys; print({heavy} & set(sys.modules))"
+    check = f"import rftlab.report, rftlab.interactive.compare, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -17,8 +17,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 
 from rftlab.cell import Budget, Cell
 from rftlab.methods.base import Monitor, TrainingRun, load_method, make_settings
-from rftlab.models import Policy
-from rftlab.rollout import Rollout, completion_logprobs
+from rftlab.policy.load import Policy
+from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels
 from rftlab.tasks.template import Template
 from rftlab.verifiers.base import FunctionVerifier

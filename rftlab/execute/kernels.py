@@ -45,7 +45,8 @@ class KernelSettings:
         modules: imported ahead by warm kernels; those that cannot be imported are left to the notebook.
         start_timeout: seconds a kernel may take until it answers.
         cell_timeout: seconds one notebook cell may take; None for no limit.
-        shared: folder of what the cells of a grid need only compute once (`rftlab.shared`); None shares nothing.
+        shared: folder of what the cells of a grid need only compute once (`rftlab.policy.base_answers`); None shares
+            nothing.
     """
 
     kind: KernelKind = "cold"

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from rftlab.methods.base import TrainingRun
 from rftlab.methods.core import entropy
-from rftlab.models import Policy
-from rftlab.rollout import Rollout, sample
+from rftlab.policy.load import Policy
+from rftlab.policy.rollout import Rollout, sample
 from rftlab.tasks.base import Example
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rftlab.cell import Budget, Cell
 from rftlab.errors import RftlabError
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 from rftlab.registry import METHODS, find, resolve
 from rftlab.tasks.base import Labels
 from rftlab.verifiers.base import Verifier

@@ -32,7 +32,7 @@ from rftlab.methods.actor_critic import (
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.core import at_last_token, entropy, masked_mean, next_state, retrace
 from rftlab.methods.critic import Critic, frozen_copy, polyak
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 
 
 class DDPGSettings(Settings):

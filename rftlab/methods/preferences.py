@@ -16,7 +16,7 @@ from rftlab.errors import RftlabError
 from rftlab.methods.actor_critic import Sampler, Trajectory
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.trl_online import tries_per_prompt
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example, load_task, normalise_prompt
 from rftlab.tasks.pairs import Pair, read_pairs
 

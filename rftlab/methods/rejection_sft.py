@@ -15,7 +15,7 @@ from pydantic import Field
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.sft import SFTSettings, fit, tokenise
 from rftlab.methods.trl_online import completion_cap, tries_per_prompt
-from rftlab.rollout import sample
+from rftlab.policy.rollout import sample
 from rftlab.tasks.base import require_rationales
 
 _PROMPTS_AT_ONCE = 32

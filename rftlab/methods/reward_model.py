@@ -20,7 +20,7 @@ from rftlab.methods.base import TrainingRun
 from rftlab.methods.critic import shared_copy
 from rftlab.methods.preferences import TokenPair, token_rows
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, quiet_trainer
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 
 
 class RewardModel(nn.Module):

@@ -94,7 +94,7 @@ class RLOO:
 
 
 class _Trainer(RLOOTrainer):
-    """RLOOTrainer that samples through rftlab.rollout."""
+    """RLOOTrainer that samples through rftlab.policy.rollout."""
 
     run: TrainingRun
     rollouts: Rollouts

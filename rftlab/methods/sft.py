@@ -14,7 +14,7 @@ from trl import SFTConfig, SFTTrainer
 
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example
 
 

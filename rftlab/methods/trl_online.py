@@ -1,6 +1,6 @@
 """What TRL's online trainers (GRPO, RLOO and the hybrids built on them) share here: prompts, rollouts, reward, names.
 
-Sampling goes through rftlab.rollout, which prefills each prompt once per group and drops finished rows.
+Sampling goes through rftlab.policy.rollout, which prefills each prompt once per group and drops finished rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from datasets import Dataset
 
 from rftlab.methods.base import TrainingRun
-from rftlab.rollout import Rollout, sample
+from rftlab.policy.rollout import Rollout, sample
 from rftlab.verifiers.base import Score
 
 LOG_NAMES: Mapping[str, str] = {

@@ -1,8 +1,8 @@
 """Small families of problems that the tiny base can half solve: sums, doses, signs, letters, code, verse.
 
 Each family draws problems with a gold answer, a gold rationale and typical mistakes. The gold part becomes
-`Example`s; the mistakes are used only by `rftlab.tiny_base`, which pretrains a model on a mixture of good and bad
-ways to solve the same problems. What a problem is *about* (its numbers, not its wording) decides by hash whether it
+`Example`s; the mistakes are used only by `rftlab.policy.tiny_base`, which pretrains a model on a mixture of good and
+bad ways to solve the same problems. What a problem is *about* (its numbers, not its wording) decides by hash whether it
 belongs to pretraining, train, test or ood: the splits are disjoint for every seed, and so are their texts.
 """
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rftlab.errors import RftlabError
+from rftlab.sandbox import values
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.gym_items import make_items
-from rftlab.verifiers import values
 
 _NO_GOLD = "it stores no gold answer, so nothing can be imitated and its scorer cannot be checked"
 REFUSED: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
+from rftlab.sandbox import values
 
 # Measured with reasoning-gym 0.1.25: items differ between two processes with equal seeds.
 UNSTEADY = frozenset(

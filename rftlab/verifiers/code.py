@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
+from rftlab.sandbox import values
+from rftlab.sandbox.python import Check, Limits, Result, Sandbox, shared_sandbox
 from rftlab.verifiers.base import OPEN_TAG, Extraction, Gold, Judgement, Score, Verifier, extract_answer
 from rftlab.verifiers.code_tests import HiddenTest, encode_tests, entry_point, read_tests, tests_from_asserts
 from rftlab.verifiers.efficiency import Efficiency
-from rftlab.verifiers.sandbox import Check, Limits, Result, Sandbox, shared_sandbox
 
 __all__ = ["Code", "encode_tests", "extract_code", "read_tests", "tests_from_asserts"]
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
-from rftlab.verifiers.sandbox import Case
+from rftlab.sandbox import values
+from rftlab.sandbox.python import Case
 
 
 class HiddenTest(NamedTuple):

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
+from rftlab.sandbox import values
+from rftlab.sandbox.python import Case, Check, Limits, Result, Sandbox
 from rftlab.verifiers.base import Gold
 from rftlab.verifiers.code_tests import entry_point, read_tests
-from rftlab.verifiers.sandbox import Case, Check, Limits, Result, Sandbox
 
 # A traced call runs about 30 times slower, so counting gets its own, longer limits.
 _LIMITS = Limits(case_s=10.0, total_s=20.0)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers._rules import RULES, Illegal
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
+from rftlab.verifiers.gym.rules import RULES, Illegal
 
 
 class Game(Verifier):

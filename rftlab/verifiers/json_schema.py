@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rftlab.errors import RftlabError
+from rftlab.sandbox.library import shared
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
-from rftlab.verifiers.isolated import shared
 
 
 class JsonSchema(Verifier):

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
+from rftlab.sandbox.library import shared
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.exact import normalise
-from rftlab.verifiers.isolated import shared
 
 # Digits are bounded so that Fraction never works on a number of hostile size.
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3}){1,20}|\d{1,60})?(?:\.\d{1,60})?", re.ASCII)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from rftlab.errors import RftlabError
+from rftlab.sandbox.library import shared
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
-from rftlab.verifiers.isolated import shared
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE, "a": re.ASCII}
 

@@ -8,7 +8,7 @@ from rftlab.errors import RftlabError
 from rftlab.registry import Entry, resolve
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 
-_SCORER = "rftlab.reward_model_scorer:RewardModelScorer"
+_SCORER = "rftlab.policy.reward_model_scorer:RewardModelScorer"
 # What a tokenizer is given is cut in characters first, so that a long answer cannot cost a long tokenisation.
 _MAX_CHARS = 16_000
 

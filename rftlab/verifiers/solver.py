@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from rftlab.sandbox.library import shared
 from rftlab.verifiers._expression import Evaluator, ExpressionError, numbers_in, parse
-from rftlab.verifiers._polynomial import Polynomial
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 from rftlab.verifiers.exact import normalise
-from rftlab.verifiers.isolated import shared
+from rftlab.verifiers.gym.polynomial import Polynomial
 
 _SOLUTIONS = re.compile(r";|\n|\bor\b|\\text\{ ?or ?\}|\\lor\b", re.IGNORECASE)
 _ITEMS = re.compile(r",|;|\n|\band\b|\bor\b|\\text\{ ?(?:and|or) ?\}", re.IGNORECASE)

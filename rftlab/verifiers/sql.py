@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
+from rftlab.sandbox import values
+from rftlab.sandbox.library import IsolatedWorker, shared
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.code import unfenced
-from rftlab.verifiers.isolated import IsolatedWorker, shared
 
 MAX_ROWS = 1000
 _DEADLINE_S = 0.2

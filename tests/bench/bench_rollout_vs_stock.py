@@ -1,4 +1,4 @@
-"""Rollout tokens a second: `rftlab.rollout.sample` against `model.generate` as TRL's GRPOTrainer calls it.
+"""Rollout tokens a second: `rftlab.policy.rollout.sample` against `model.generate` as TRL's GRPOTrainer calls it.
 
 Four prompts with sixteen completions each, the default of a GRPO step; a fresh LoRA adapter, as in training. Only
 tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and
@@ -19,8 +19,8 @@ from transformers import GenerationConfig
 
 from rftlab.cell import Cell
 from rftlab.execute.kernels import cores
-from rftlab.models import Policy, load_policy
-from rftlab.rollout import sample
+from rftlab.policy.load import Policy, load_policy
+from rftlab.policy.rollout import sample
 from rftlab.tasks.base import load_task
 from tests.bench.measure import Row, note, ratios, row, take_turns
 

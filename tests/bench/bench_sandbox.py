@@ -9,10 +9,10 @@ import statistics
 import time
 from types import SimpleNamespace
 
-from rftlab.verifiers._worker import LADDER
+from rftlab.sandbox.library import IsolatedWorker
+from rftlab.sandbox.python import Sandbox
+from rftlab.sandbox.worker import LADDER
 from rftlab.verifiers.code import Code
-from rftlab.verifiers.isolated import IsolatedWorker
-from rftlab.verifiers.sandbox import Sandbox
 
 CHECKS = 400
 REPEATS = 5

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rftlab.sandbox import values
 from rftlab.tasks.base import Example
-from rftlab.verifiers import values
 from rftlab.verifiers.base import Verifier
 
 MEGABYTE = 1 << 20

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
-from rftlab.hub import TINY_BASE, locate
+from rftlab.policy.hub import TINY_BASE, locate
 
 
 def save(folder: Path, *, labels: int = 1) -> Path:

@@ -15,7 +15,7 @@ from rftlab.methods import acer, ddpg, sac
 from rftlab.methods.actor_critic import Batch, Sampler, behaviour_tensor, collate, token_logprobs
 from rftlab.methods.base import load_method
 from rftlab.methods.core import at_last_token, categorical_kl, retrace
-from rftlab.rollout import sample
+from rftlab.policy.rollout import sample
 from tests.toy_mdp import EXAMPLES, expected_reward, toy_policy, toy_run, train_toy
 
 B, T, V = 3, 5, 7

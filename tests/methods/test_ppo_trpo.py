@@ -10,7 +10,7 @@ from rftlab.methods.actor_critic import Batch, Sampler, collate, taken, token_lo
 from rftlab.methods.critic import Critic, frozen_copy, polyak, shared_copy
 from rftlab.methods.ppo import explained_variance
 from rftlab.methods.trpo import TrustRegion, eager_attention
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
 from tests.toy_mdp import END, reward, toy_policy, toy_run, train_toy
 
 

@@ -10,7 +10,7 @@ from rftlab.errors import RftlabError
 from rftlab.tasks import gym_items
 from rftlab.tasks.base import Task, load_task, normalise_prompt
 from rftlab.tasks.gym import REFUSED, SLOW, load
-from rftlab.verifiers.gym import REPLACED, Gym
+from rftlab.verifiers.gym.verifier import REPLACED, Gym
 
 # Nine scorers evaluate the answer in reasoning-gym 0.1.25; a tenth gives full marks to any text.
 EXECUTING = {
@@ -69,8 +69,8 @@ def test_all_executing_scorers_are_replaced():
 
 
 def example(name: str, **entry):
+    from rftlab.sandbox import values
     from rftlab.tasks.base import Example
-    from rftlab.verifiers import values
 
     meta = {"gym": {"dataset": name, "settings": {}, "entry": values.encode(entry)}}
     return Example("e", "p", str(entry["answer"]), meta=meta)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import reasoning_gym
 
+from rftlab.sandbox.library import IsolatedWorker
 from rftlab.verifiers.game import Game
-from rftlab.verifiers.isolated import IsolatedWorker
 from rftlab.verifiers.solver import Solver
 from tests.verifiers.cases import reward
 

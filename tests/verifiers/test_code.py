@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
+from rftlab.sandbox import values
 from rftlab.verifiers.code import Code, encode_tests, extract_code, read_tests
 from rftlab.verifiers.code import tests_from_asserts as from_asserts
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rftlab.verifiers.isolated import shared
+from rftlab.sandbox.library import shared
 from rftlab.verifiers.math import Math, to_values
 from tests.verifiers.cases import example, load, reward
 

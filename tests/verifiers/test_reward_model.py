@@ -45,5 +45,5 @@ def test_unusable_models_are_refused(folder, tmp_path):
 
 
 def test_the_module_imports_no_torch():
-    code = "import sys, rftlab.verifiers.reward_model, rftlab.check; sys.exit('torch' in sys.modules)"
+    code = "import sys, rftlab.verifiers.reward_model, rftlab.advise.check; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rftlab.verifiers import solver
 from rftlab.verifiers._expression import Evaluator, ExpressionError, parse
-from rftlab.verifiers._polynomial import Polynomial
+from rftlab.verifiers.gym.polynomial import Polynomial
 from rftlab.verifiers.solver import Solver
 from tests.verifiers.cases import example, reward
 

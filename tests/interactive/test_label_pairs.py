@@ -8,7 +8,7 @@ import papermill
 import pytest
 
 from rftlab.errors import RftlabError
-from rftlab.label_pairs import PairQueue, label_widget
+from rftlab.interactive.label_pairs import PairQueue, label_widget
 from rftlab.paths import notebooks_dir
 from rftlab.tasks.pairs import Pair, read_pairs, write_pairs
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rftlab.verifiers._worker import LADDER, Worker, WorkerError
+from rftlab.sandbox.worker import LADDER, Worker, WorkerError
 
 sys.path.insert(0, str(Path(__file__).parent))
 import attacks

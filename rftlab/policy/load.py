@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.hub import locate
+from rftlab.policy.hub import locate
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template
 

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rftlab.errors import RftlabError
-from rftlab.hub import locate
+from rftlab.policy.hub import locate
 
 
 class RewardModelScorer:

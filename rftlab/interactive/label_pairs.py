@@ -77,7 +77,7 @@ def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
     """
     import torch
 
-    from rftlab.rollout import sample
+    from rftlab.policy.rollout import sample
 
     cell, policy = experiment.cell, experiment.policy
     asked = [experiment.labels.train[i % len(experiment.labels.train)] for i in range(2 * n) for _ in range(2)]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import isolated
-from rftlab.verifiers._worker import LADDER
-from rftlab.verifiers.isolated import IsolatedWorker
+from rftlab.sandbox import library
+from rftlab.sandbox.library import IsolatedWorker
+from rftlab.sandbox.worker import LADDER
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ def importable_targets():
 
 
 def start(function, **settings):
-    return IsolatedWorker(f"isolated_targets:{function}", **settings)
+    return IsolatedWorker(f"library_targets:{function}", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_refusals_say_what_to_do():
 
 
 def test_the_shared_worker_is_one():
-    assert isolated.shared("json:dumps") is isolated.shared("json:dumps")
+    assert library.shared("json:dumps") is library.shared("json:dumps")
 
 
 def test_math_verify_is_bounded():

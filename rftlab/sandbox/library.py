@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
-from rftlab.verifiers._worker import Worker, WorkerError, default_levels, forget_in_forks, make_job, start_strongest
+from rftlab.sandbox import values
+from rftlab.sandbox.worker import Worker, WorkerError, default_levels, forget_in_forks, make_job, start_strongest
 
 _BATCH = 200
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rftlab.paths import data_dir
-from rftlab.tasks.arithmetic import FAMILIES, split_of
-from rftlab.tiny_base import (
+from rftlab.policy.tiny_base import (
     IN_SUPPORT,
     QA,
     Pretrained,
@@ -24,6 +23,7 @@ from rftlab.tiny_base import (
     sample,
     save,
 )
+from rftlab.tasks.arithmetic import FAMILIES, split_of
 
 FOLDER = data_dir() / "tiny_base"
 TOKENIZER = AutoTokenizer.from_pretrained(FOLDER)

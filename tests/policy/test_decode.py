@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
-from rftlab.decode import _AnyDecoder, _LlamaDecoder, _RoomyLayer, prefill
+from rftlab.policy.decode import _AnyDecoder, _LlamaDecoder, _RoomyLayer, prefill
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-from rftlab.verifiers import values
-from rftlab.verifiers._canaries import CANARIES, CANARY_CODE
+from rftlab.sandbox import values
+from rftlab.sandbox.canaries import CANARIES, CANARY_CODE
 
 UNSANDBOXED = "unsandboxed"
 # Strongest first. "noopen" forbids opening files and looking them up at all, which also closes what Landlock cannot.
@@ -30,8 +30,8 @@ LADDER = (
 START_SECONDS = 60.0
 # Extension modules of the standard library (zlib, sqlite3) load shared libraries from here.
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
-_SCRIPT = Path(__file__).with_name("_zygote.py")
-_INSIDE = (_SCRIPT, _SCRIPT.with_name("_lockdown.py"), _SCRIPT.with_name("values.py"))
+_SCRIPT = Path(__file__).with_name("zygote.py")
+_INSIDE = (_SCRIPT, _SCRIPT.with_name("lockdown.py"), _SCRIPT.with_name("values.py"))
 # Numerical libraries start a thread pool on import unless told not to; a zygote that forks must have one thread.
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",

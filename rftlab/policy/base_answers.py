@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from rftlab.models import Policy
+from rftlab.policy.load import Policy
+from rftlab.policy.rollout import Rollout, sample
 from rftlab.record import write_atomically
-from rftlab.rollout import Rollout, sample
 
 FOLDER = "RFTLAB_SHARED"
 
 
 def sample_shared(policy: Policy, prompts: Sequence[Sequence[int]], *, seed: int, **decoding: Any) -> list[Rollout]:
-    """`rftlab.rollout.sample`, read from the shared folder where the untrained base was asked the same before.
+    """`rftlab.policy.rollout.sample`, read from the shared folder where the untrained base was asked the same before.
 
     Args:
         policy: who is asked; only what an untrained policy says is shared.

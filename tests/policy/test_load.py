@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from rftlab import hub
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.models import linear_function, load_policy
+from rftlab.policy import hub
+from rftlab.policy.load import linear_function, load_policy
 from rftlab.tasks.base import Example
 
 EXAMPLE = Example("a", "Tom has 3 pens and buys 4. How many?", "7", "3 + 4 = 7.")

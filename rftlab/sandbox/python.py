@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import values
-from rftlab.verifiers._worker import (
+from rftlab.sandbox import values
+from rftlab.sandbox.worker import (
     UNSANDBOXED,
     Worker,
     WorkerError,

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers import _lockdown
-from rftlab.verifiers._worker import LADDER, default_levels
-from rftlab.verifiers.sandbox import Case, Check, Limits, Sandbox, shared_sandbox
+from rftlab.sandbox import lockdown
+from rftlab.sandbox.python import Case, Check, Limits, Sandbox, shared_sandbox
+from rftlab.sandbox.worker import LADDER, default_levels
 
 ROOT = Path(__file__).parents[2]
 DOUBLE = "def f(x):\n    return x * 2"
@@ -178,7 +178,7 @@ def test_a_fork_of_this_process_gets_workers_of_its_own(sandbox):
 def test_nothing_outlives_a_killed_driver(level, tmp_path):
     script = tmp_path / "driver.py"
     script.write_text(
-        "import sys\nfrom rftlab.verifiers.sandbox import *\n"
+        "import sys\nfrom rftlab.sandbox.python import *\n"
         f"box = Sandbox(workers=1, levels=[{level!r}])\n"
         "print(box._take().pid, flush=True)\nbox.run([Check('while True: pass', 'f', [Case()])] * 9)\n"
     )
@@ -228,13 +228,13 @@ def test_the_ladder_falls_to_the_next_rung(monkeypatch):
 
 
 def test_a_level_whose_canaries_fail_is_not_used(monkeypatch):
-    monkeypatch.setattr("rftlab.verifiers._worker.Worker.canaries", lambda worker: ["read: open"])
+    monkeypatch.setattr("rftlab.sandbox.worker.Worker.canaries", lambda worker: ["read: open"])
     with pytest.raises(RftlabError, match=r"canaries failed: read: open.*allow_unsandboxed"):
         _ = Sandbox(workers=1).level
 
 
 def test_the_opt_out_is_by_name_and_recorded(monkeypatch):
-    monkeypatch.setattr("rftlab.verifiers._worker.LADDER", ())
+    monkeypatch.setattr("rftlab.sandbox.worker.LADDER", ())
     assert default_levels(allow_unsandboxed=False) == ()
     with pytest.raises(RftlabError, match="cannot be isolated"):
         Sandbox(workers=1).run([Check(DOUBLE, "f", [Case((1,))])])
@@ -272,7 +272,7 @@ def test_the_system_call_tables_match_the_kernels_headers(machine, header):
         pytest.skip(f"no {header}")
     numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", Path(header).read_text()))
     aliases = {"newfstatat": "fstatat", "rseq": "rseq"} if machine == "aarch64" else {}
-    tables = (_lockdown.CALLS, _lockdown.OPEN_CALLS, _lockdown.CHECKED_CALLS)
+    tables = (lockdown.CALLS, lockdown.OPEN_CALLS, lockdown.CHECKED_CALLS)
     ours = {name: number for table in tables for name, number in table[machine].items()}
     wrong = {name: number for name, number in ours.items() if numbers.get(aliases.get(name, name)) != str(number)}
     assert not wrong
@@ -280,7 +280,7 @@ def test_the_system_call_tables_match_the_kernels_headers(machine, header):
 
 def test_an_unknown_machine_is_refused_by_name():
     with pytest.raises(OSError, match="riscv64"):
-        _lockdown.filter_program("riscv64", opening=True)
+        lockdown.filter_program("riscv64", opening=True)
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="Linux only")

@@ -7,9 +7,9 @@ from unittest import mock
 import pytest
 import torch
 
-from rftlab import shared
 from rftlab.experiment import Experiment
-from rftlab.models import load_policy
+from rftlab.policy import base_answers
+from rftlab.policy.load import load_policy
 from rftlab.record import SAMPLES
 
 DECODING = {"max_new_tokens": 12, "temperature": 1.0, "top_p": 1.0}
@@ -22,7 +22,7 @@ def policy(small_cell):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv(shared.FOLDER, str(tmp_path / "shared"))
+    monkeypatch.setenv(base_answers.FOLDER, str(tmp_path / "shared"))
     return tmp_path / "shared"
 
 
@@ -31,12 +31,12 @@ def prompts(policy):
 
 
 def ask(policy, seed=0, greedy=False, **more):
-    return shared.sample_shared(policy, prompts(policy), seed=seed, greedy=greedy, **{**DECODING, **more})
+    return base_answers.sample_shared(policy, prompts(policy), seed=seed, greedy=greedy, **{**DECODING, **more})
 
 
 def test_the_second_ask_reads_what_the_first_computed(policy, folder):
     first = [ask(policy), ask(policy, greedy=True)]
-    with mock.patch.object(shared, "sample", side_effect=AssertionError("asked again")):
+    with mock.patch.object(base_answers, "sample", side_effect=AssertionError("asked again")):
         assert [ask(policy), ask(policy, greedy=True)] == first
         with pytest.raises(AssertionError, match="asked again"):
             ask(policy, seed=1)
@@ -64,10 +64,10 @@ def test_a_damaged_file_is_computed_again(policy, folder, damage):
 
 
 def test_nothing_is_shared_where_no_folder_is_named_or_it_cannot_be_written(policy, monkeypatch, tmp_path):
-    monkeypatch.delenv(shared.FOLDER, raising=False)
+    monkeypatch.delenv(base_answers.FOLDER, raising=False)
     first = ask(policy)
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(shared.FOLDER, str(tmp_path / "file" / "below"))
+    monkeypatch.setenv(base_answers.FOLDER, str(tmp_path / "file" / "below"))
     assert ask(policy) == first
 
 
@@ -83,5 +83,5 @@ def test_records_are_the_same_with_the_folder_and_without(small_cell, folder, tm
     fresh = run("fresh")
     assert list(folder.iterdir())
     reading = run("reading")
-    monkeypatch.delenv(shared.FOLDER)
+    monkeypatch.delenv(base_answers.FOLDER)
     assert fresh == reading == run("alone")

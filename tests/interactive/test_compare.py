@@ -5,7 +5,7 @@ from pathlib import Path
 import ipywidgets
 import pytest
 
-from rftlab import widgets
+from rftlab.interactive.compare import compare
 from tests import synthetic
 
 
@@ -18,7 +18,7 @@ def results(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def view(results):
-    return widgets.compare(results)
+    return compare(results)
 
 
 def control(view, description: str):

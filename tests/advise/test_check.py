@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rftlab.check import check, near_duplicates
+from rftlab.advise.check import check, near_duplicates
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import Example
 

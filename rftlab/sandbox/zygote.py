@@ -1,6 +1,6 @@
 """The process inside the sandbox: starts once, locks itself down, forks one child for each check.
 
-Runs as a script of its own, ``python -P -s -S _zygote.py``, never as a fork of the trainer, with an empty environment.
+Runs as a script of its own, ``python -P -s -S zygote.py``, never as a fork of the trainer, with an empty environment.
 Its file descriptor 0 is a socket to the driver; every message is a 4-byte length and JSON. The driver is trusted, the
 children are not: what a child writes is relayed line by line and never parsed here. Standard library only; its two
 neighbours ``_lockdown`` and ``values`` are loaded by path.
@@ -171,7 +171,7 @@ class Zygote:
 
     def __init__(self, control: socket.socket, config: dict) -> None:
         self.control, self.config = control, config
-        self.lockdown, values = _neighbour("_lockdown"), _neighbour("values")
+        self.lockdown, values = _neighbour("lockdown"), _neighbour("values")
         self.lock = None
         target = self._prepare()
         self.inside = Inside(values, target)

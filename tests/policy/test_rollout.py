@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 
 from rftlab.cell import Cell
-from rftlab.models import Policy, load_policy
-from rftlab.rollout import _first_above, _inverse_cdf, completion_logprobs, sample
+from rftlab.policy.load import Policy, load_policy
+from rftlab.policy.rollout import _first_above, _inverse_cdf, completion_logprobs, sample
 from rftlab.tasks.base import load_task
 
 

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+from rftlab.sandbox.python import Sandbox
 from rftlab.verifiers.code import Code
-from rftlab.verifiers.sandbox import Sandbox
 
 # name: (imports, expression); the attack succeeds where the expression has a value.
 READING = {

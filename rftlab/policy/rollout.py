@@ -3,7 +3,7 @@
 `generate` of transformers prefills every copy of a prompt, carries finished rows to the end of the batch and copies the
 cache for every token. Here each distinct prompt is prefilled once, its keys and values are shared out to its samples,
 rows that have ended are dropped, a LoRA adapter is folded into the weights meanwhile, and the step from token to token
-is `rftlab.decode`'s. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
+is `decode`'s. The distribution is the same: temperature and nucleus on the model's own logits, nothing else.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rftlab.decode import prefill
-from rftlab.models import Policy
+from rftlab.policy.decode import prefill
+from rftlab.policy.load import Policy
 
 # Copying the cache costs more than carrying a few finished rows along.
 _COMPACT_BELOW = 0.8

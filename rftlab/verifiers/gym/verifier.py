@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from rftlab.sandbox import values
+from rftlab.sandbox.library import shared
 from rftlab.verifiers import _expression as expression
-from rftlab.verifiers import values
-from rftlab.verifiers._antiderivative import same_up_to_a_constant
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
-from rftlab.verifiers.isolated import shared
+from rftlab.verifiers.gym.antiderivative import same_up_to_a_constant
 
 _SECONDS = 3.0
 
@@ -52,7 +52,7 @@ class Gym(Verifier):
             else:
                 scored.append((i, item, answer))
         if scored:
-            worker = shared("rftlab.verifiers._gym:score", seconds=_SECONDS)
+            worker = shared("rftlab.verifiers.gym.scorer:score", seconds=_SECONDS)
             self.isolation = worker.level
             calls = [(item.dataset, item.settings, item.entry, answer) for _, item, answer in scored]
             for (i, _, _), (mark, why) in zip(scored, worker.map_with_reasons(calls), strict=True):

@@ -1,0 +1,1 @@
+"""What a study's records may be asked: below report and advise, above the records."""

@@ -1,0 +1,1 @@
+"""Widgets over what the command line calls: `compare` (a study's figures), `label_pairs` (preferences)."""

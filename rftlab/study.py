@@ -1,0 +1,94 @@
+"""A study from grid to report: what `rftlab run` does, callable from Python."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from rftlab import preflight
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute.cluster import Resources
+from rftlab.execute.display import Display
+from rftlab.execute.kernels import KernelSettings, default_workers, kernel_settings, preheat
+from rftlab.execute.one_cell import Outcome
+from rftlab.grid import Grid, is_done
+from rftlab.registry import EXECUTORS, find, resolve
+
+if TYPE_CHECKING:
+    RunCells = Callable[..., list[Outcome]]
+
+
+def run(
+    grid: Grid | str | Path,
+    results: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    kernel: Literal["warm", "cold"] = "warm",
+    timeout: int | None = None,
+    executor: str = "local",
+    resources: Resources | None = None,
+    dry_run: bool = False,
+) -> list[Outcome]:
+    """Run what is left of a grid, then write its report.
+
+    Args:
+        grid: a grid, or the YAML file of one.
+        results: where to; by default `results/NAME` in the working folder.
+        workers: cells run at once; by default one per core.
+        kernel: fork kernels from a warm process, or start each.
+        timeout: limit in seconds for one cell of a notebook.
+        executor: local, ray or slurm.
+        resources: of an executor that is not local.
+        dry_run: list the cells that are done and left; run nothing.
+
+    Returns:
+        How each cell that was left ended; empty if none was.
+
+    Raises:
+        RftlabError: anything about the grid that cannot work; nothing is written then.
+        Interrupted: SIGINT or SIGTERM; running again goes on.
+    """
+    grid = grid if isinstance(grid, Grid) else Grid.load(grid)
+    where = Path(results) if results else Path("results") / grid.name
+    done, left = grid.split(where)
+    run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
+    many = workers or (default_workers(left) if here else 0)
+    settings = kernel_settings(kernel, many, cell_timeout=timeout)
+    if here and left and not dry_run:
+        preheat(settings)
+    preflight.check(grid.cells)
+    print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
+    if dry_run:
+        for cell in grid.cells:
+            print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
+        return []
+    outcomes = _run_left(grid, left, where, many, settings, run_cells) if left else []
+    if any(is_done(cell, where) for cell in grid.cells):
+        report(where)
+    return outcomes
+
+
+def report(results: str | Path) -> None:
+    """Write the report of a results folder and print the paths of its files."""
+    from rftlab.report import write_report  # matplotlib and pandas, which a run that fails does not need
+
+    for path in write_report(Path(results)):
+        print(path)
+
+
+def _run_cells(executor: str, resources: Resources) -> "RunCells":
+    entry, _ = find(EXECUTORS, executor, "executor")
+    if executor != "local":
+        return functools.partial(resolve(entry), resources=resources)
+    if resources != Resources():
+        raise RftlabError("--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm")
+    return cast("RunCells", resolve(entry))
+
+
+def _run_left(
+    grid: Grid, left: list[Cell], results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells"
+) -> list[Outcome]:
+    done = len(grid.cells) - len(left)
+    with Display(grid.name, done=done, left=len(left), workers=workers) as display:
+        return run_cells(left, results, display, workers=workers, settings=settings, grid=grid)
