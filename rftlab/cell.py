@@ -13,6 +13,10 @@ from rftlab.errors import RftlabError
 
 SCHEMA_VERSION = 1
 
+# Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
+# the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
+_CAME_LATER: dict[str, Any] = {"system": "", "development": "apart", "start_from": "", "digests": {}}
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -87,11 +91,16 @@ class Cell(_Part):
         "strict", description="strict: only <answer> tags count; lenient: the tolerant fallback counts too"
     )
     template: Literal["auto", "qa", "instruct"] = Field("auto", description="prompt wording; auto follows the model")
+    system: str = Field("", description="system message before the prompt, where the model has a chat template")
     model: str = Field("tiny-base", min_length=1, description="tiny-base, a local directory or a hub id")
+    start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     method: str = Field("sft", min_length=1, description="registered method")
     preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
     settings: dict[str, Any] = Field(default_factory=dict, description="settings of the method, by TRL's names")
     labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
+    development: Literal["apart", "from_labels"] = Field(
+        "apart", description="development items: apart from the label budget, or taken out of it by folds"
+    )
     cot: bool = Field(True, description="trained with chain-of-thought prompts")
     cot_eval: bool = Field(True, description="asked with chain-of-thought prompts; equal to cot unless given")
     seed: int = Field(0, ge=0, lt=2**31, description="sets the three seeds below unless they are given")
@@ -103,6 +112,9 @@ class Cell(_Part):
     budget: Budget = Budget()
     tuning: Tuning = Tuning()
     evaluation: Evaluation = Evaluation()
+    digests: dict[str, str] = Field(
+        default_factory=dict, description="content of the files of yours that the cell depends on; filled in for you"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -117,10 +129,17 @@ class Cell(_Part):
 
     @cached_property
     def id(self) -> str:
-        """First 12 hex digits of the SHA-256 of the cell's canonical JSON, schema version included."""
-        canonical = json.dumps(
-            {"schema": SCHEMA_VERSION, **self.model_dump(mode="json")}, sort_keys=True, separators=(",", ":")
-        )
+        """First 12 hex digits of the SHA-256 of the cell's canonical JSON.
+
+        Fields that came later do not enter it at the default they came with.
+        """
+        values = {"schema": 1, **self.model_dump(mode="json")}
+        for name, default in _CAME_LATER.items():
+            group, dot, field = name.rpartition(".")
+            part = values[group] if dot else values
+            if part[field] == default:
+                del part[field]
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     @property
@@ -168,8 +187,8 @@ class Cell(_Part):
     def from_parameters(cls, namespace: Mapping[str, Any]) -> "Cell":
         """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
 
-        Seeds of -1 and empty texts mean "not set"; `task_settings`, `verifier_settings`, `settings` and
-        `tuning_learning_rates` are JSON texts, because papermill passes only scalars.
+        Seeds of -1 and empty texts mean "not set"; `task_settings`, `verifier_settings`, `settings`,
+        `tuning_learning_rates` and `digests` are JSON texts, because papermill passes only scalars.
 
         Raises:
             RftlabError: as `make`; or one of the JSON texts does not parse.
@@ -200,7 +219,7 @@ class Cell(_Part):
         }
 
 
-_JSON_PARAMETERS = frozenset({"task_settings", "verifier_settings", "settings", "tuning_learning_rates"})
+_JSON_PARAMETERS = frozenset({"task_settings", "verifier_settings", "settings", "tuning_learning_rates", "digests"})
 
 
 def parameter_names() -> dict[str, str]:

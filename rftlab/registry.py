@@ -28,6 +28,8 @@ class Entry:
         notebook: methods only; the notebook a grid executes for it.
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
+        version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
+            that cells run before count as others.
     """
 
     target: str
@@ -36,6 +38,7 @@ class Entry:
     notebook: str = ""
     uses_labels: bool = True
     needs_rationales: bool = False
+    version: int = 1
 
 
 TASKS: Mapping[str, Entry] = {
@@ -88,7 +91,9 @@ VERIFIERS: Mapping[str, Entry] = {
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal"),
     "code": Entry("rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox"),
     "sql": Entry("rftlab.verifiers.sql:Sql", "a query gives the gold query's result on hidden databases"),
-    "gym": Entry("rftlab.verifiers.gym:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"),
+    "gym": Entry(
+        "rftlab.verifiers.gym.verifier:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"
+    ),
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags"),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap"),
     "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats"),
