@@ -4,7 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 GRID ?= notebooks/grids/demo.yaml
 
-.PHONY: demo test test-all lab lint bench report clean
+# What builds the package is pinned too: pip reads the first for building until version 25, the second from then on.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.PHONY: demo test test-all lab lint constraints bench report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/rftlab run $(GRID)
@@ -23,6 +27,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+constraints: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-annotate \
+	  --custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE)
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench

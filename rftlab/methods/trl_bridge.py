@@ -17,6 +17,10 @@ from rftlab.methods.base import TrainingRun
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000
+# transformers renames the argument, and warns of the old name, which TRL still sets to True.
+_CHECKPOINTING = next(
+    n for n in ("activation_checkpointing", "gradient_checkpointing") if hasattr(TrainingArguments, n)
+)
 
 
 def common_arguments(run: TrainingRun, output_dir: str, *, scheduler: str, warmup_steps: int) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def common_arguments(run: TrainingRun, output_dir: str, *, scheduler: str, warmu
         "data_seed": run.cell.seed_data,
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
         "use_cpu": not on_gpu,
-        "gradient_checkpointing": False,
+        _CHECKPOINTING: False,
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",

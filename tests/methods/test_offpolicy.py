@@ -21,6 +21,9 @@ from tests.toy_mdp import EXAMPLES, expected_reward, toy_policy, toy_run, train_
 B, T, V = 3, 5, 7
 LENGTHS = (5, 2, 3)
 
+# We move the target networks ourselves, as the test does for torchrl's.
+_OWN_TARGETS = pytest.mark.filterwarnings("ignore:No target network updater:UserWarning")
+
 
 @pytest.fixture
 def generator() -> torch.Generator:
@@ -61,6 +64,7 @@ def linear(weight: Tensor) -> nn.Linear:
     return layer
 
 
+@_OWN_TARGETS
 def test_discrete_sac_losses_equal_torchrl(batch: Batch, generator: torch.Generator) -> None:
     logits, alpha = table(generator, B, T, V), 0.3
     actor = ProbabilisticActor(
@@ -100,6 +104,7 @@ class _LinearInAction(nn.Module):
         return (self.q(observation) * action).sum(-1, keepdim=True)
 
 
+@_OWN_TARGETS
 def test_ddpg_losses_equal_torchrl(batch: Batch, generator: torch.Generator) -> None:
     logits, q = table(generator, B, T, V), table(generator, B, T, V)
     actor = Module(nn.Sequential(linear(logits), nn.Softmax(-1)), in_keys=["observation"], out_keys=["action"])
