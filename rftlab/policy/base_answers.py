@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
+import rftlab
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, sample
 from rftlab.record import write_atomically
@@ -51,8 +53,9 @@ def _key(policy: Policy, prompts: Sequence[Sequence[int]], seed: int, decoding: 
     decides = [
         policy.base_hash, str(next(policy.model.parameters()).dtype), policy.eos_ids,
         [list(prompt) for prompt in prompts], seed, sorted(decoding.items()),
-        # Other hardware or another torch may round differently, and records are promised per machine.
-        torch.__version__, platform.platform(), platform.node(), torch.backends.cpu.get_cpu_capability(),
+        # Other hardware or other libraries may round differently, and records are promised per machine.
+        rftlab.__version__, torch.__version__, transformers.__version__, platform.platform(), platform.node(),
+        torch.backends.cpu.get_cpu_capability(),
         torch.get_num_threads(), torch.cuda.get_device_name(policy.device) if policy.device.type == "cuda" else "cpu",
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:24]

@@ -2,11 +2,9 @@
 
 import contextlib
 import functools
-import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.hub import locate
+from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template
 
@@ -31,13 +30,18 @@ class Policy:
         model: a PeftModel (LoRA) or the plain model (full fine-tuning).
         tokenizer: its tokenizer; padding and end-of-sequence tokens are set.
         template: words around prompt and answer.
-        base_hash: 12 hex digits that identify the base weights.
+        identity: 12 hex digits each for weights, config, generation_config, tokenizer and chat_template of the base.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     template: Template
-    base_hash: str
+    identity: Mapping[str, str]
+
+    @property
+    def base_hash(self) -> str:
+        """12 hex digits for every file that decides what the base says."""
+        return identity_hash(self.identity)
 
     @property
     def device(self) -> torch.device:
@@ -173,6 +177,7 @@ def load_policy(cell: Cell) -> Policy:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RftlabError(f"model {cell.model!r} cannot be loaded: {reason}; give a local directory") from error
+    identity = model_identity(where, getattr(model.config, "_commit_hash", None))
     if tokenizer.eos_token_id is None:
         raise RftlabError(f"model {cell.model!r}: its tokenizer has no end-of-sequence token, so completions never end")
     if tokenizer.pad_token_id is None:
@@ -193,7 +198,7 @@ def load_policy(cell: Cell) -> Policy:
             ) from None
     model.to("cuda" if cuda else "cpu").eval()
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
-    return Policy(model, tokenizer, template, _base_hash(where, model))
+    return Policy(model, tokenizer, template, identity)
 
 
 def _lora_config(cell: Cell) -> LoraConfig:
@@ -207,13 +212,3 @@ def _lora_config(cell: Cell) -> LoraConfig:
         lora_dropout=cell.adapter.dropout,
         target_modules=targets,
     )
-
-
-def _base_hash(where: str, model: Any) -> str:
-    """Of the weight files for a local directory, of the hub's commit otherwise."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(where).glob("*.safetensors")) if Path(where).is_dir() else []:
-        with file.open("rb") as weights:
-            digest.update(hashlib.file_digest(weights, "sha256").digest())
-    digest.update(str(getattr(model.config, "_commit_hash", None)).encode())
-    return digest.hexdigest()[:12]
