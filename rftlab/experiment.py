@@ -1,47 +1,59 @@
 """One cell from start to record: what the notebooks call, in the order they call it."""
 
-import os
-import platform
-import resource
-import subprocess
-import sys
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from transformers import set_seed
 
 from rftlab.cell import Budget, Cell
+from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
 from rftlab.policy.hub import TINY_BASE
 from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
-from rftlab.record import Record
+from rftlab.record import Record, cells_dir, read
 from rftlab.registry import METHODS, find
+from rftlab.staging import staged, swap_in
 from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
 from rftlab.verifiers.base import make_verifier
 
-_LIBRARIES = ("rftlab", "torch", "transformers", "trl", "peft", "accelerate", "numpy", "tokenizers")
+INTERACTIVE = Path("results/interactive")
+"""Results folder of cells that are run by hand, below the working folder."""
 
 
 class Experiment:
     """A cell being run: load, look at the task, train, evaluate, save the record.
 
+    Cells of a notebook are run again, and in another order: `train` always starts from the base's weights and the
+    cell's seeds, and what is evaluated and saved is what the last whole `train` left.
+
     Args:
         cell: the parameters of the run.
+        out: folder of the record, which an executor names; empty takes `results/interactive/cells/ID`.
 
     Raises:
         RftlabError: anything about task, model, verifier, method or label budget that cannot work.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    trace: list[dict[str, Any]]
+    tuning: list[dict[str, Any]]
+    cost: Cost
+    learning_rate: float
+    _outcome: Outcome | None
+    _state: str
+
+    def __init__(self, cell: Cell, out: str | Path = "") -> None:
         self.cell = cell
+        self._given = bool(str(out))
+        self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
         self.progress = Progress()
         self.task = load_task(cell.task, cell.task_settings)
         self._entry, _ = find(METHODS, cell.method, "method")
@@ -65,11 +77,7 @@ class Experiment:
         # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self.policy = load_policy(cell)
-        self.trace: list[dict[str, Any]] = []
-        self.cost = Cost()
-        self.tuning: list[dict[str, Any]] = []
-        self.learning_rate = self._ladder()[0]
-        self._outcome: Outcome | None = None
+        self._start("new")
 
     def examples(self, n: int = 3) -> pd.DataFrame:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
@@ -91,7 +99,15 @@ class Experiment:
         return pd.DataFrame(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
 
     def train(self) -> pd.DataFrame:
-        """Tune the learning rate if the cell asks for trials, then train; the trace as a table."""
+        """Tune the learning rate if the cell asks for trials, then train; the trace as a table.
+
+        Called again it starts again: from the base's weights and the same seeds, to the same result.
+        """
+        if self._state != "new":
+            del self.policy  # before the next is loaded: two may not fit
+            gc.collect()
+            self.policy = load_policy(self.cell)
+        self._start("training")
         if self.cell.tuning.trials > 1 and self._entry.uses_labels:
             self._tune()
         monitor = self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way)
@@ -101,10 +117,19 @@ class Experiment:
             if self.cell.evaluation.along_the_way and monitor.trace[-1]["kind"] == "train":
                 monitor.evaluate()
         self.trace, self.cost = monitor.trace, monitor.cost
+        self._state = "trained"
         return pd.DataFrame(self.trace)
 
     def evaluate(self) -> pd.Series:
-        """Measure the policy; the metrics, by name."""
+        """Measure the policy; the metrics, by name.
+
+        Raises:
+            RftlabError: the method trains and has not been trained, or its training did not reach its end.
+        """
+        self._outcome = None
+        if self._state != "trained" and self._entry.uses_labels:
+            problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
+            raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
         self._outcome = evaluate(self.policy, self.task, self.labels.train, self.verifier, self.cell)
         self.progress("evaluate", 1, 1)
@@ -126,17 +151,41 @@ class Experiment:
             id=self.cell.id,
             contract=self._contract(),
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
-            cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": _peak_memory_bytes()},
+            cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": peak_memory_bytes()},
             tuning=tuple(self.tuning),
             environment=environment() | {"sandbox": self.verifier.isolation},
             warnings=tuple(self._warnings(self._outcome.metrics)),
         )
 
-    def save(self, folder: str | Path) -> Path:
-        """Write trace.jsonl, samples.jsonl and, last, record.json into ``folder``; path of the record."""
+    def save(self) -> Path:
+        """Write trace.jsonl, samples.jsonl and, last, record.json into `folder`; path of the record.
+
+        A cell run by hand appears whole or not at all; an executor gives a folder that it files itself.
+
+        Raises:
+            RftlabError: nothing has been evaluated, or the folder holds another cell's record.
+        """
         record = self.record()
         assert self._outcome is not None
-        return record.write(Path(folder), trace=self.trace, samples=self._outcome.samples)
+        files = {"trace": self.trace, "samples": self._outcome.samples}
+        if not self._given:
+            with staged(self.folder) as staging:
+                path = record.write(staging, **files)
+                swap_in(staging, self.folder)
+            return self.folder / path.name
+        there = read(self.folder)
+        if there and there.id != record.id:
+            raise RftlabError(
+                f"{self.folder} holds the record of cell {there.id}, this is {record.id}; leave out empty"
+            )
+        return record.write(self.folder, **files)
+
+    def _start(self, state: str) -> None:
+        """Forget all that was measured."""
+        self._state = state  # "new", "training" (and, if it ended early, still so), "trained"
+        self.trace, self.tuning, self.cost = [], [], Cost()
+        self.learning_rate = self._ladder()[0]
+        self._outcome = None
 
     def _draw_labels(self, validation_share: float) -> Labels:
         if not self._entry.uses_labels:
@@ -180,7 +229,8 @@ class Experiment:
         self.learning_rate = best["learning_rate"]
 
     def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
-        torch.manual_seed(self.cell.seed_data)
+        # All generators: a method of the user's own may draw from another one than torch's.
+        set_seed(self.cell.seed_data)
         self.method.train(
             TrainingRun(policy, labels, self.verifier, self.cell, self.settings, learning_rate=rate, monitor=monitor)
         )
@@ -242,40 +292,3 @@ class Experiment:
         if self.cell.model == "tiny-base":
             warnings.append("tiny base: what tuning sharpens was built in on purpose; no evidence about large models")
         return warnings
-
-
-def environment() -> dict[str, Any]:
-    """Library versions, hardware, threads and the git commit of the working folder (None outside a checkout)."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
-        "cpu_count": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "git_commit": _git_commit(),
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
-def _peak_memory_bytes() -> int:
-    """Of this process; of the GPU where there is one."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -7,11 +7,9 @@ a record of that very cell; nothing else is believed. Running a finished cell ag
 
 import contextlib
 import json
-import os
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +20,9 @@ from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress
 from rftlab.grid import is_done
 from rftlab.registry import METHODS, find
+from rftlab.staging import OLD, RUNNING, locked, staged, swap_in
 
 FAILED, ERROR, CELL, SHARED = "failed", "error.txt", "cell.json", "shared"
-_RUNNING, _OLD = ".running", ".old"
 # A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
 _USERS_NOTEBOOK = "20_rft.ipynb"
 
@@ -81,7 +79,7 @@ class CellRun:
         if is_done(self.cell, self.results):
             return Outcome(self.cell, "done", 0.0, final)
         began = time.monotonic()
-        with _staging(final) as staging:
+        with staged(final) as staging:
             try:
                 self._execute(staging, on_progress)
                 _require_record(self.cell, staging)
@@ -90,7 +88,7 @@ class CellRun:
                     return Outcome(self.cell, "stopped", time.monotonic() - began, None)
                 folder = self._file_failure(staging, str(error))
                 return Outcome(self.cell, "failed", time.monotonic() - began, folder, str(error))
-            _replace(staging, final)
+            swap_in(staging, final)
         shutil.rmtree(self.results / FAILED / self.cell.id, ignore_errors=True)
         return Outcome(self.cell, "done", time.monotonic() - began, final)
 
@@ -112,7 +110,7 @@ class CellRun:
         (staging / CELL).write_text(self.cell.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder = self.results / FAILED / self.cell.id
         folder.parent.mkdir(exist_ok=True)
-        _replace(staging, folder)
+        swap_in(staging, folder)
         return folder
 
 
@@ -140,19 +138,19 @@ def read_failure(cell: Cell, results: Path) -> Outcome | None:
 
 def file_folder(files: Mapping[str, bytes], final: Path) -> None:
     """Make ``final`` of files that came from elsewhere (relative path -> content); it appears whole or not at all."""
-    with _staging(final) as staging:
+    with staged(final) as staging:
         for name, content in files.items():
             path = staging / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        _replace(staging, final)
+        swap_in(staging, final)
 
 
 def sweep(results: Path) -> None:
     """Remove what runs that died have left half-written; what a living run works on is left alone."""
     for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
-        if leftover.suffix in (_RUNNING, _OLD) and leftover.is_dir():
-            with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(leftover):
+        if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -178,47 +176,7 @@ def _require_record(cell: Cell, folder: Path) -> None:
         raise NotebookFailed(f"BadRecord: {error}") from None
     if found is None:
         raise NotebookFailed(
-            "NoRecord: the notebook ran to its end but saved no record; its last cell has to save(out)"
+            "NoRecord: the notebook ran to its end but saved no record; its last cell has to be experiment.save()"
         )
     if found.id != cell.id:
         raise NotebookFailed(f"WrongRecord: the notebook saved a record of cell {found.id}, not of {cell.id}")
-
-
-@contextlib.contextmanager
-def _staging(final: Path) -> Iterator[Path]:
-    """A new folder beside ``final``, locked while this process works in it and removed unless it was renamed."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=_RUNNING))
-    staging.chmod(0o755)
-    try:
-        with _locked(staging):
-            yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; BlockingIOError if another process does. A process that dies lets go of it."""
-    try:
-        import fcntl
-    except ImportError:  # no flock on Windows: folders of parallel runs are not told apart there
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Rename a folder over another; the old one is out of the way before and gone after."""
-    old = None
-    if target.exists():
-        old = target.with_name(f".{target.name}.{time.monotonic_ns()}{_OLD}")
-        target.rename(old)
-    source.rename(target)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)

@@ -9,7 +9,7 @@ from rftlab import record
 
 # Phase -> what a cell of rftlab's notebooks begins with or contains; the first that fits.
 _OURS = {
-    "load": "rftlab.Experiment(cell)",
+    "load": "rftlab.Experiment(cell",
     "train": "experiment.train()",
     "figure": "training_curve",
     "evaluate": "experiment.evaluate()",

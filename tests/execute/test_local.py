@@ -22,6 +22,7 @@ from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
 from rftlab.grid import Grid, is_done
+from rftlab.staging import staged
 
 COLD = KernelSettings(kind="cold")
 
@@ -126,7 +127,7 @@ def test_two_drivers_do_not_work_in_one_folder(stub, tmp_path):
 def test_leftovers_of_dead_runs_are_swept_and_those_of_living_ones_are_not(tmp_path):
     dead = tmp_path / "cells" / ".abc.x.running"
     (dead / "inner").mkdir(parents=True)
-    with one_cell._staging(tmp_path / "cells" / "def") as alive:
+    with staged(tmp_path / "cells" / "def") as alive:
         one_cell.sweep(tmp_path)
         assert alive.is_dir()
         assert not dead.exists()

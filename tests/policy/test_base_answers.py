@@ -73,10 +73,10 @@ def test_nothing_is_shared_where_no_folder_is_named_or_it_cannot_be_written(poli
 
 def test_records_are_the_same_with_the_folder_and_without(small_cell, folder, tmp_path, monkeypatch):
     def run(name):
-        experiment = Experiment(small_cell(method="sft"))
+        experiment = Experiment(small_cell(method="sft"), out=tmp_path / name)
         experiment.train()
         experiment.evaluate()
-        record = json.loads(experiment.save(tmp_path / name).read_text())
+        record = json.loads(experiment.save().read_text())
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in experiment.trace]
         return record["metrics"], (tmp_path / name / SAMPLES).read_text(), rows
 
