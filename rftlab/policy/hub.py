@@ -59,6 +59,10 @@ def locate(model: str) -> str:
     """
     path = data_dir() / "tiny_base" if model == TINY_BASE else Path(model).expanduser()
     if path.is_dir():
+        if (path / "adapter_config.json").is_file():
+            raise RftlabError(
+                f"model {model!r} is an adapter, not a model: merge it into its base and give that folder"
+            )
         if not (path / "config.json").is_file():
             raise RftlabError(f"model {model!r}: {path} has no config.json; give a directory saved by transformers")
         return str(path.resolve())

@@ -11,11 +11,11 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, set_seed
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.policy.checkpoint import load_checkpoint
 from rftlab.policy.hub import locate
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.tasks.base import Example
@@ -167,17 +167,10 @@ def load_policy(cell: Cell) -> Policy:
     Raises:
         RftlabError: the model cannot be found or loaded, or the adapter does not fit it.
     """
-    transformers_logging.disable_progress_bar()
-    where = locate(cell.model)
     cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RftlabError(f"model {cell.model!r} cannot be loaded: {reason}; give a local directory") from error
-    identity = model_identity(where, getattr(model.config, "_commit_hash", None))
+    model, tokenizer = load_checkpoint(AutoModelForCausalLM, cell.model, dtype=dtype)
+    identity = model_identity(locate(cell.model), getattr(model.config, "_commit_hash", None))
     if tokenizer.eos_token_id is None:
         raise RftlabError(f"model {cell.model!r}: its tokenizer has no end-of-sequence token, so completions never end")
     if tokenizer.pad_token_id is None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from rftlab.errors import RftlabError
-from rftlab.policy.hub import locate
+from rftlab.policy.checkpoint import load_checkpoint
 
 
 class RewardModelScorer:
@@ -22,12 +22,10 @@ class RewardModelScorer:
     """
 
     def __init__(self, model: str, *, max_tokens: int = 1024, batch_size: int = 16) -> None:
-        where = locate(model)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(where, truncation_side="left", padding_side="right")
-            self._model = AutoModelForSequenceClassification.from_pretrained(where).eval()
-        except (OSError, ValueError) as error:
-            raise RftlabError(f"reward model {model!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+        sides = {"truncation_side": "left", "padding_side": "right"}
+        self._model, self._tokenizer = load_checkpoint(
+            AutoModelForSequenceClassification, model, what="reward model", tokenizer=sides
+        )
         if self._model.config.num_labels != 1:
             raise RftlabError(
                 f"reward model {model!r} has {self._model.config.num_labels} outputs; give one trained with one"

@@ -1,5 +1,6 @@
 """Policy: seeds, adapter, prompt and completion tokens, and the sentence when a model cannot be had."""
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.paths import data_dir
 from rftlab.policy import hub
 from rftlab.policy.load import linear_function, load_policy
 from rftlab.tasks.base import Example
@@ -61,9 +63,8 @@ def test_chat_template_is_used_where_there_is_one(small_cell: Callable[..., Cell
         "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}[assistant]{% endif %}"
     )
+    shutil.copytree(data_dir() / "tiny_base", tmp_path, dirs_exist_ok=True)
     policy.tokenizer.save_pretrained(tmp_path)
-    with policy.as_base() as base:
-        base.get_base_model().save_pretrained(tmp_path)
     chat = load_policy(small_cell(model=str(tmp_path)))
     text = chat.prompt_text(EXAMPLE, cot=True)
     assert text.startswith("[user]Tom has")

@@ -1,0 +1,61 @@
+"""A model and its tokenizer from files, whole or not at all: nothing missing is made up, nothing present is dropped."""
+
+import pickle
+from collections.abc import Collection
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from rftlab.errors import RftlabError
+from rftlab.policy.hub import locate
+
+
+def load_checkpoint(
+    auto_class: Any, model: str, *, what: str = "model", tokenizer: dict[str, Any] | None = None, **options: Any
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """The model in evaluation mode, and its tokenizer.
+
+    transformers fills up tensors that a checkpoint lacks with random numbers, anew at every load, and drops those its
+    config has no place for, with a warning: a study of such a model is a study of noise. Pickled weights are read as
+    tensors only, so that they cannot run code.
+
+    Args:
+        auto_class: such as `transformers.AutoModelForCausalLM`.
+        model: `tiny-base`, a local directory, or a hub id.
+        what: how the model is called in error messages.
+        tokenizer: options of the tokenizer.
+        options: further ones of the model.
+
+    Raises:
+        RftlabError: it cannot be found or loaded, or its weights are not exactly those its config.json describes.
+    """
+    transformers_logging.disable_progress_bar()
+    where = locate(model)
+    try:
+        loaded_tokenizer = AutoTokenizer.from_pretrained(where, **(tokenizer or {}))
+        loaded, info = auto_class.from_pretrained(where, output_loading_info=True, **options)
+    except pickle.PickleError:
+        raise RftlabError(
+            f"{what} {model!r}: its pickled weights hold more than tensors, which could run code when they are read; "
+            "give a copy saved as safetensors"
+        ) from None
+    except Exception as error:  # whatever reading a user's files raises is about these files
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RftlabError(f"{what} {model!r} cannot be loaded: {reason}; give a local directory") from error
+    _require_whole(f"{what} {model!r}", info)
+    return loaded.eval(), loaded_tokenizer
+
+
+def _require_whole(name: str, info: dict[str, Any]) -> None:
+    mend = "config.json and weights do not belong together, or the copy is incomplete; get or save the model again"
+    if lacking := [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]:
+        raise RftlabError(f"{name} lacks {_some(lacking)}, which would be filled with random numbers: {mend}")
+    if foreign := info["unexpected_keys"]:
+        raise RftlabError(f"{name} holds {_some(foreign)} that its config.json has no place for: {mend}")
+
+
+def _some(keys: Collection[str]) -> str:
+    """How many tensors, and the name of the first."""
+    first = min(keys)
+    return f"the tensor {first}" if len(keys) == 1 else f"{len(keys)} tensors ({first}, ...)"
