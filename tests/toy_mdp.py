@@ -118,7 +118,14 @@ def tv_to_kl_optimum(policy: Policy, reference: Policy, beta: float) -> float:
 
 
 def toy_run(
-    method: str, seed: int, *, steps: int, rate: float | None = None, policy: Policy | None = None, **settings: Any
+    method: str,
+    seed: int,
+    *,
+    steps: int,
+    rate: float | None = None,
+    policy: Policy | None = None,
+    verifier: FunctionVerifier | None = None,
+    **settings: Any,
 ) -> TrainingRun:
     """A TrainingRun of a registered method on the toy; ``settings`` are the method's, ``rate`` its learning rate."""
     cell = Cell.make(
@@ -128,7 +135,7 @@ def toy_run(
     policy, trained = policy or toy_policy(seed), load_method(method)
     budget = Budget(unit="steps", amount=float(steps))
     return TrainingRun(
-        policy, Labels(EXAMPLES, ()), FunctionVerifier(reward), cell, make_settings(trained, method, "", settings),
+        policy, Labels(EXAMPLES, ()), verifier or FunctionVerifier(reward), cell, make_settings(trained, method, "", settings),
         learning_rate=rate or trained.ladder.lora[0], monitor=Monitor(policy, budget),
     )  # fmt: skip
 

@@ -152,8 +152,8 @@ class Sampler:
     def score(self, rollouts: Sequence[Rollout], examples: Sequence[Example]) -> list[Trajectory]:
         """Rollouts with the verifier's rewards; the calls are counted."""
         texts = [self._run.policy.decode(rollout.completion_ids) for rollout in rollouts]
-        self._run.monitor.verified(len(texts))
         scores = self._run.verifier.score(texts, examples)
+        self._run.monitor.verified([score.reward for score in scores], group=self._generations)
         return [
             Trajectory(rollout, example, text, score.reward)
             for rollout, example, text, score in zip(rollouts, examples, texts, scores, strict=True)

@@ -5,7 +5,7 @@ so that several can run in one process.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -30,6 +30,9 @@ class Cost:
         flops: estimate: 2 N per token forward, 2 N backward through the activations, and 2 per trained weight for its
             gradient (Kaplan et al. 2020, section 2.1, with the weight-gradient term counted for trained weights only).
         verifier_calls: completions scored by a verifier.
+        completions_rewarded: of those, the ones with a reward above 0.
+        groups: groups of completions of one prompt whose rewards were compared with each other; 0 if a method has none.
+        groups_alike: of those, the ones whose rewards were all equal: they say nothing about what is better.
         seconds: wall time spent training, evaluations along the way not counted.
     """
 
@@ -38,6 +41,9 @@ class Cost:
     tokens_trained: int = 0
     flops: float = 0.0
     verifier_calls: int = 0
+    completions_rewarded: int = 0
+    groups: int = 0
+    groups_alike: int = 0
     seconds: float = 0.0
 
     def spent(self, unit: str) -> float:
@@ -120,9 +126,19 @@ class Monitor:
         """Count tokens taken through one more forward pass (a reference policy, a critic)."""
         self.cost.flops += 2.0 * self._policy.parameters * tokens
 
-    def verified(self, completions: int) -> None:
-        """Count completions scored by the verifier."""
-        self.cost.verifier_calls += completions
+    def verified(self, rewards: Sequence[float], *, group: int = 0) -> None:
+        """Count completions scored by the verifier, and what there was to learn from their rewards.
+
+        Args:
+            rewards: one per completion.
+            group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
+        """
+        cost = self.cost
+        cost.verifier_calls += len(rewards)
+        cost.completions_rewarded += sum(reward > 0 for reward in rewards)
+        for start in range(0, len(rewards), group) if group else ():
+            cost.groups += 1
+            cost.groups_alike += len(set(rewards[start : start + group])) == 1
 
     def step(self, metrics: Mapping[str, float]) -> bool:
         """Record one optimiser step; True once the budget (of the stage) is spent.

@@ -110,10 +110,10 @@ def _select(
             top_p=run.cell.decoding.top_p,
         )
         run.monitor.generated(sum(map(len, prompts)), sum(len(r.completion_ids) for r in rollouts))
-        run.monitor.verified(len(rollouts))
         scores = run.verifier.score(
             [run.policy.decode(r.completion_ids) for r in rollouts], [e for e in batch for _ in range(samples)]
         )
+        run.monitor.verified([score.reward for score in scores], group=samples)
         rewards += [score.reward for score in scores]
         asked += len(batch)
         for i, (example, prompt) in enumerate(zip(batch, prompts, strict=True)):

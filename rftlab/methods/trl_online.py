@@ -118,8 +118,10 @@ class VerifierReward:
     def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
         """Rewards of completions; ``index`` says which labelled example each belongs to."""
         run = self._run
-        run.monitor.verified(len(completions))
-        return [self.of(score) for score in run.verifier.score(completions, [run.labels.train[i] for i in index])]
+        scores = run.verifier.score(completions, [run.labels.train[i] for i in index])
+        rewards = [self.of(score) for score in scores]
+        run.monitor.verified(rewards, group=run.settings.num_generations)
+        return rewards
 
     def of(self, score: Score) -> float:
         """Reward of one scored completion, in [0, 1]."""

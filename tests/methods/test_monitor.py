@@ -1,0 +1,31 @@
+"""What the monitor counts and says of a run."""
+
+import pytest
+
+from rftlab.verifiers.base import FunctionVerifier
+from tests.toy_mdp import toy_run, train_toy
+
+FEW = {"prompts_per_step": 2, "num_generations": 4}
+# RFT methods, with settings under which a step is one draw of eight completions.
+COMPARING = {
+    "grpo": FEW, "rloo": FEW, "chord": FEW, "hpt": FEW, "ppo": FEW, "trpo": FEW, "acer": FEW, "sac": FEW, "ddpg": FEW,
+    "interleaved": {**FEW, "sft_steps": 1, "grpo_steps": 1},
+}  # fmt: skip
+
+
+def test_rewarded_completions_and_groups_all_alike_are_counted() -> None:
+    monitor = toy_run("grpo", 0, steps=1).monitor
+    monitor.verified([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.4, 0.0], group=3)
+    monitor.verified([0.0, 1.0])
+    cost = monitor.cost
+    assert (cost.verifier_calls, cost.completions_rewarded, cost.groups, cost.groups_alike) == (11, 5, 3, 2)
+
+
+@pytest.mark.parametrize("method", COMPARING)
+def test_a_verifier_that_rewards_nothing_is_seen_in_every_group(method: str) -> None:
+    cost = train_toy(
+        method, 0, steps=2, verifier=FunctionVerifier(lambda completion, example: 0.0), **COMPARING[method]
+    ).monitor.cost
+    assert cost.verifier_calls > 0
+    assert cost.completions_rewarded == 0
+    assert cost.groups == cost.groups_alike == cost.verifier_calls / 4
