@@ -135,9 +135,14 @@ def toy_run(
     policy, trained = policy or toy_policy(seed), load_method(method)
     budget = Budget(unit="steps", amount=float(steps))
     return TrainingRun(
-        policy, Labels(EXAMPLES, ()), verifier or FunctionVerifier(reward), cell, make_settings(trained, method, "", settings),
-        learning_rate=rate or trained.ladder.lora[0], monitor=Monitor(policy, budget),
-    )  # fmt: skip
+        policy,
+        Labels(EXAMPLES, ()),
+        verifier or FunctionVerifier(reward),
+        cell,
+        make_settings(trained, method, "", settings),
+        learning_rate=rate or trained.ladder.lora[0],
+        monitor=Monitor(policy, budget),
+    )
 
 
 def train_toy(method: str, seed: int, **arguments: Any) -> TrainingRun:
