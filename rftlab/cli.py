@@ -153,16 +153,9 @@ def _list(options: argparse.Namespace) -> int:
             variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
             print(f"{name:<{width}}  {entry.summary}{variants}")
         return 0
-    entry, _ = registry.find(entries, options.name, options.kind)
-    if options.kind == "task" and options.name != "file":
-        from rftlab.tasks.base import load_task
+    from rftlab import child
 
-        print(load_task(options.name).card)
-    else:
-        print(f"{options.name}: {entry.summary} ({entry.target})")
-        card = getattr(registry.resolve(entry), "card", "")
-        if card:
-            print(card)
+    print(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
     return 0
 
 

@@ -1,4 +1,17 @@
-"""The one error a user is meant to read."""
+"""The one error a user is meant to read, and how somebody else's error is put into one line."""
+
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+_OURS = str(Path(__file__).resolve().parent) + os.sep
+_STANDARD = tuple(str(Path(sysconfig.get_path(name)).resolve()) + os.sep for name in ("stdlib", "platstdlib"))
+_MAX_CHARS = 300
+
+# What a user's code may raise without ending this process: everything but Ctrl-C, `sys.exit` included.
+CAUGHT = (Exception, SystemExit, GeneratorExit)
 
 
 class RftlabError(ValueError):
@@ -6,3 +19,49 @@ class RftlabError(ValueError):
 
     The command line prints the sentence alone and exits with code 2; a notebook shows it as the exception's text.
     """
+
+
+def told(error: BaseException) -> str:
+    """An error of code that is not ours in one line, with the place in the user's own files it came from, if any.
+
+    Example: `KeyError: 'x' (checks.py, line 3)`.
+    """
+    name, text = type(error).__name__, one_line(str(error))
+    return f"{name}: {text}{_place(error)}" if text else f"{name}{_place(error)}"
+
+
+def came_from_user(error: BaseException) -> bool:
+    """Whether the error passed through a line of the user's own files."""
+    return bool(_place(error))
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return users_line([(error.filename, error.lineno or 0)])
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    return users_line((frame.filename, frame.lineno or 0) for frame in frames)
+
+
+def users_line(frames: Iterable[tuple[str, int]]) -> str:
+    """` (checks.py, line 3)` for the first of ``frames`` (file, line) in a file of the user's own; "" if none is.
+
+    Own is what is neither rftlab's, nor the standard library's, nor installed.
+    """
+    for file, line in frames:
+        if "site-packages" in file or file.startswith(("<", _OURS, *_STANDARD)):
+            continue
+        return f" ({Path(file).name}, line {line})"
+    return ""
+
+
+def one_line(text: str) -> str:
+    """The first line of a text that holds anything, at most 300 characters, with nothing a terminal would act on."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return printable(line if len(line) <= _MAX_CHARS else f"{line[:_MAX_CHARS]}...")
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters and lone surrogates written as `\x1b`, so that it can be printed anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

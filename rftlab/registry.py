@@ -8,13 +8,16 @@ used. A new task, verifier, method or executor is one new file and one line here
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rftlab.errors import RftlabError
+from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -227,14 +230,51 @@ def resolve(entry: Entry) -> Any:
     """The object an entry points to, imported now.
 
     Raises:
-        RftlabError: the module or the attribute does not exist, or importing it fails.
+        RftlabError: the module or the attribute does not exist, or importing it fails in whichever way.
     """
     module_name, _, attribute = entry.target.rpartition(":")
     try:
         module = _load_file(module_name) if module_name.endswith(".py") else importlib.import_module(module_name)
-        return getattr(module, attribute)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+    except FileNotFoundError as error:
         raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
+    except CAUGHT as error:
+        raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise RftlabError(
+            f"cannot load {entry.target!r}: it has no {attribute!r}{_suggest(attribute, known)}"
+        ) from None
+
+
+def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any) -> Any:
+    """What ``target`` returns; however it fails, the error says so in one sentence.
+
+    Args:
+        target: a task's loader, a verifier's or a method's class.
+        who: how the sentence begins: "task 'mine.py:make'".
+        arguments: passed on.
+        settings: passed on.
+
+    Raises:
+        RftlabError: its own; a setting it does not take (the nearest are offered) or one it needs; anything it raised.
+    """
+    try:
+        takes = dict(inspect.signature(target).parameters)
+    except (TypeError, ValueError):  # made in C: calling it will tell
+        takes = {}
+    try:
+        return target(*arguments, **settings)
+    except RftlabError:
+        raise
+    except CAUGHT as error:
+        if not isinstance(error, TypeError) or came_from_user(error):
+            raise RftlabError(f"{who} cannot be made: {told(error)}") from error
+        named = [name for name, each in takes.items() if each.kind not in _VARIADIC][len(arguments) :]
+        unknown = next((name for name in settings if name not in takes), "")
+        hint = _suggest(unknown, named) if unknown and takes else ""
+        raise RftlabError(f"{who} does not take these settings: {error}{hint}") from None
 
 
 def _load_file(path: str) -> Any:
@@ -246,11 +286,15 @@ def _load_file(path: str) -> Any:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
     return module
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known)}"
+    return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known) or 'none'}"

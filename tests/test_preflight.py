@@ -1,13 +1,14 @@
 """What stops a grid before anything is run or written."""
 
-import json
-import subprocess
+import os
+import sys
 
 import pytest
 
 from rftlab import preflight
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.preflight import checks
 
 TASK = """
 from rftlab.tasks.base import Example, Task
@@ -35,11 +36,26 @@ def cell(tmp_path):
     return make
 
 
-def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
-    preflight.check([cell(seed=s, labels=n) for s in range(3) for n in (5, 20)])
-    import sys
+def run(cells):
+    """The checks in this process, which is faster than in a child of its own."""
+    return checks.run({"cells": [cell.model_dump(mode="json") for cell in cells], "limit": 60.0})
 
+
+def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
+    run([cell(seed=s, labels=n) for s in range(3) for n in (5, 20)])
     assert len(sys.modules["rftlab_user_mine"].LOADED) == 1
+
+
+def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(cell, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        f"open({str(tmp_path / 'pids')!r}, 'a').write(f'{{__import__(\"os\").getpid()}} ')\n{TASK}"
+    )
+    preflight.check([cell()])
+    with pytest.raises(RftlabError, match=r"^task 'mine' has 20 training examples, fewer than labels=21; lower"):
+        preflight.check([cell(labels=21)])
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(set(pids)) == 2
+    assert str(os.getpid()) not in pids
 
 
 @pytest.mark.parametrize(
@@ -60,45 +76,34 @@ def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
 )
 def test_a_problem_is_one_sentence(cell, values, says):
     with pytest.raises(RftlabError, match=says) as caught:
-        preflight.check([cell(**values)])
+        run([cell(**values)])
     assert "\n" not in str(caught.value)
 
 
 def test_rationales_are_needed_only_to_imitate_them(cell):
-    preflight.check([cell(method="sft", cot=False), cell(method="grpo"), cell(method="base", labels=0)])
-    preflight.check([cell(method="sft", task_settings={"rationale": "because"})])
+    run([cell(method="sft", cot=False), cell(method="grpo"), cell(method="base", labels=0)])
+    run([cell(method="sft", task_settings={"rationale": "because"})])
 
 
 def test_a_model_folder_needs_a_config_and_a_hub_id_is_let_through(cell, tmp_path):
-    preflight.check([cell(model="organisation/name")])
+    run([cell(model="organisation/name")])
     (tmp_path / "empty").mkdir()
     with pytest.raises(RftlabError, match=r"config\.json"):
-        preflight.check([cell(model=str(tmp_path / "empty"))])
+        run([cell(model=str(tmp_path / "empty"))])
 
 
 def test_a_users_verifier_that_rejects_gold_is_named_with_its_reason(cell, tmp_path):
     (tmp_path / "v.py").write_text("def f(completion, example): raise KeyError('x')\n")
     with pytest.raises(RftlabError, match="raised KeyError"):
-        preflight.check([cell(verifier=f"{tmp_path}/v.py:f")])
+        run([cell(verifier=f"{tmp_path}/v.py:f")])
 
 
-def test_methods_are_asked_only_when_a_cell_has_settings(cell, monkeypatch):
+def test_methods_are_asked_only_when_a_cell_has_settings_or_the_method_is_the_users(cell, monkeypatch):
     asked = []
-
-    def run(command, *, input, **_):
-        asked.append((command[1:], json.loads(input)))
-        return subprocess.CompletedProcess(command, 2, "", "noise\nmethod 'grpo' has no setting 'bta'\n")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    preflight.check([cell()])
-    assert asked == []
-    with pytest.raises(RftlabError, match=r"no setting 'bta'$"):
-        preflight.check([cell(settings={"bta": 1}, seed=s) for s in range(3)])
-    assert asked == [(["-m", "rftlab.methods"], [{"method": "grpo", "preset": "", "settings": {"bta": 1}}])]
-
-
-def test_a_check_that_breaks_is_not_taken_for_a_pass(cell, monkeypatch):
-    answer = subprocess.CompletedProcess([], 1, "", "ImportError: no trl\n")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
-    with pytest.raises(RftlabError, match="cannot be checked"):
-        preflight.check([cell(preset="deepseek")])
+    monkeypatch.setattr(checks, "resolve", lambda entry: lambda looked: asked.append((entry.target, looked.cells)))
+    plain, with_settings, own = cell(), cell(settings={"bta": 1}), cell(method="mine.py:Mine")
+    run([plain])
+    assert [target for target, _ in asked] == ["rftlab.preflight.data:check"]
+    asked.clear()
+    run([plain, with_settings, own])
+    assert asked[1] == ("rftlab.methods.preflight:check", [with_settings, own])

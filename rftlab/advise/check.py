@@ -8,13 +8,17 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
+from rftlab import child
+from rftlab.child import announce
+from rftlab.preflight.checks import HUB_LIMIT_S
+from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, load_task, normalise_prompt
-from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Score, Verifier, make_verifier
+from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Score, make_verifier
 from rftlab.verifiers.choice import to_choices
 from rftlab.verifiers.exact import normalise
 
@@ -42,7 +46,7 @@ class Finding:
     level: Level
     what: str
     text: str
-    evidence: tuple[str, ...] = ()
+    evidence: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -73,30 +77,44 @@ def check(
     *,
     verifier: str = "",
     verifier_settings: Mapping[str, Any] | None = None,
+    limit: float = child.LIMIT_S,
 ) -> Report:
-    """Check a task's data and its verifier.
+    """Check a task's data and its verifier, in a process of its own: both may be the user's code.
 
     Args:
         name: registered task, path.py:function, or a data file (.jsonl, .json, .csv, .parquet).
         settings: the task's settings; for a data file such as `columns`.
         verifier: judge with this one instead of the task's own.
         verifier_settings: its settings, on top of the task's where the verifier is the task's own.
+        limit: seconds each step in a user's code may take (loading the task, scoring one example).
 
     Raises:
-        RftlabError: the task or the verifier cannot be made, such as data whose test items are also training items.
+        RftlabError: the task or the verifier cannot be made, such as data whose test items are also training items; or
+            what they do ended the process or came to no end.
     """
     settings = dict(settings or {})
     if Path(name).suffix in _SUFFIXES:
-        name, settings = "file", {"path": name, **settings}
-    task = load_task(name, settings)
-    asked = dict(verifier_settings or {})
-    chosen, options = (verifier, asked) if verifier else (task.verifier, {**task.verifier_settings, **asked})
-    judge = make_verifier(chosen, settings=options)
-    findings = [*check_verifier(judge, task), *check_data(task)]
-    return Report(task.name, chosen, tuple(findings))
+        name, settings = "file", {"path": str(Path(name).expanduser().resolve()), **settings}
+    request = {"name": name, "settings": settings, "verifier": verifier, "verifier_settings": verifier_settings or {}}
+    found = child.call(f"{__name__}:findings", request, limit=limit)
+    return Report(found["task"], found["verifier"], tuple(Finding(**finding) for finding in found["findings"]))
 
 
-def check_verifier(verifier: Verifier, task: Task) -> Iterator[Finding]:
+def findings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What `check` reports, as JSON; runs the user's code in this process."""
+    announce(f"loading task {request['name']!r}", limit=HUB_LIMIT_S if "dataset" in request["settings"] else None)
+    task = load_task(request["name"], request["settings"])
+    asked = request["verifier_settings"]
+    chosen, options = (
+        (request["verifier"], asked) if request["verifier"] else (task.verifier, {**task.verifier_settings, **asked})
+    )
+    announce(f"loading verifier {chosen!r}")
+    judge = Announced(make_verifier(chosen, settings=options), chosen)
+    found = [*check_verifier(judge, task), *check_data(task)]
+    return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}
+
+
+def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
     """Findings on a verifier: gold answers, other examples' answers, silence, lists of candidates, throughput."""
     examples = _spread(task.train) + _spread(task.test) + _spread(task.ood)
     gold_completions = [_tagged(example.answer) for example in examples]
@@ -165,7 +183,7 @@ def near_duplicates(known: Sequence[Example], asked: Sequence[Example]) -> list[
     return pairs
 
 
-def _gold_finding(verifier: Verifier, examples: Sequence[Example], gold: Sequence[Score]) -> Finding:
+def _gold_finding(verifier: Announced, examples: Sequence[Example], gold: Sequence[Score]) -> Finding:
     wrong = [(e, s) for e, s in zip(examples, gold, strict=True) if s.reward < 1]
     if verifier.graded:
         return Finding("ok", "gold answers", f"mean reward {fmean(s.reward for s in gold):.2f}, graded")
@@ -176,7 +194,7 @@ def _gold_finding(verifier: Verifier, examples: Sequence[Example], gold: Sequenc
 
 
 def _shuffled_finding(
-    verifier: Verifier,
+    verifier: Announced,
     examples: Sequence[Example],
     others: Sequence[str],
     gold: Sequence[Score],
@@ -198,7 +216,7 @@ def _shuffled_finding(
 
 
 def _nothing_finding(
-    what: str, verifier: Verifier, examples: Sequence[Example], scores: Sequence[Sequence[Score]]
+    what: str, verifier: Announced, examples: Sequence[Example], scores: Sequence[Sequence[Score]]
 ) -> Finding:
     name = {"empty": "empty completions", "listing": "lists of all candidates"}[what]
     rewards = [score.reward for row in scores for score in row]

@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.paths import import_path
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (
@@ -59,7 +59,7 @@ class KernelSettings:
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""
         shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
-        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **_import_path(), **shared}
+        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared}
 
 
 _ENVIRONMENT = {
@@ -157,11 +157,3 @@ def _socket_folder() -> Path:
 def _thread_limits(threads: int) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return {name: str(max(1, threads)) for name in names}
-
-
-def _import_path() -> dict[str, str]:
-    """Lets kernels, whose working folder is the notebook's, import the rftlab that the driver runs."""
-    root = str(Path(__file__).resolve().parents[2])
-    if root in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        return {}
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}

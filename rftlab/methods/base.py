@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rftlab.cell import Budget, Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.load import Policy
-from rftlab.registry import METHODS, find, resolve
+from rftlab.registry import METHODS, find, make, resolve
 from rftlab.tasks.base import Labels
 from rftlab.verifiers.base import Verifier
 
@@ -260,7 +260,24 @@ def load_method(name: str) -> Method:
         RftlabError: no such method.
     """
     entry, _ = find(METHODS, name, "method")
-    return resolve(entry)()  # type: ignore[no-any-return]
+    method: Method = make(resolve(entry), f"method {name!r}")
+    _require_parts(method, name)
+    return method
+
+
+def _require_parts(method: Any, name: str) -> None:
+    """Raise unless the object has what a method has, each of its kind."""
+    kinds = {"presets": Mapping, "ladder": Ladder, "card": str}
+    for part, kind in kinds.items():
+        if not isinstance(getattr(method, part, None), kind):
+            raise RftlabError(f"method {name!r}: its class needs a {kind.__name__} {part}; see docs/adding_a_method.md")
+    if not (isinstance(getattr(method, "Settings", None), type) and issubclass(method.Settings, Settings)):
+        raise RftlabError(
+            f"method {name!r}: its class needs Settings, a subclass of rftlab.methods.base.Settings; "
+            "see docs/adding_a_method.md"
+        )
+    if not callable(getattr(method, "train", None)):
+        raise RftlabError(f"method {name!r}: its class needs train(self, run); see docs/adding_a_method.md")
 
 
 def make_settings(method: Method, name: str, preset: str, settings: Mapping[str, Any]) -> Settings:

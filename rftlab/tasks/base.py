@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
-from rftlab.registry import TASKS, find, resolve
+from rftlab.registry import TASKS, find, make, resolve
 
 _MAX_NAMED = 5
 
@@ -120,11 +120,10 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         RftlabError: unknown name, settings the task does not take, or data it cannot read.
     """
     entry, variant = find(TASKS, name, "task")
-    loader = resolve(entry)
-    try:
-        return loader(variant, **dict(settings or {})) if variant else loader(**dict(settings or {}))
-    except TypeError as error:
-        raise RftlabError(f"task {name!r} does not take these settings: {error}") from None
+    task = make(resolve(entry), f"task {name!r}", *((variant,) if variant else ()), **dict(settings or {}))
+    if not isinstance(task, Task):
+        raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
+    return task
 
 
 def normalise_prompt(prompt: str) -> str:

@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
-from rftlab.errors import RftlabError
-from rftlab.registry import VERIFIERS, find, resolve
+from rftlab.errors import CAUGHT, RftlabError, told
+from rftlab.registry import VERIFIERS, find, make, resolve
 
 OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
 
@@ -141,9 +142,20 @@ class Verifier:
         """Scores, one per completion; ``completions[i]`` is judged against ``examples[i]``."""
         extractions = [extract_answer(completion) for completion in completions]
         found = [i for i, extraction in enumerate(extractions) if extraction.text is not None]
-        judged = self.judge_batch([extractions[i].text or "" for i in found], [examples[i] for i in found])
+        judged = self._judged([extractions[i].text or "" for i in found], [examples[i] for i in found])
         judgements = dict(zip(found, judged, strict=True))
         return [self._combine(e, judgements.get(i, Judgement(0.0))) for i, e in enumerate(extractions)]
+
+    def _judged(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
+        """What `judge_batch` says; where a subclass raises, each answer alone, so that one spoils no other."""
+        try:
+            return self.judge_batch(answers, examples)
+        except RftlabError:
+            raise
+        except CAUGHT as error:
+            if len(answers) <= 1:
+                return [cannot_judge(f"the verifier raised {told(error)}")] * len(answers)
+        return [self._judged([answer], [example])[0] for answer, example in zip(answers, examples, strict=True)]
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """Judgements of extracted answers, in order."""
@@ -171,8 +183,10 @@ class FunctionVerifier(Verifier):
     the report show: a bug in a user's verifier is never read as a wrong answer in silence.
     """
 
-    def __init__(self, function: Callable[[str, Any], float], **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self, function: Callable[[str, Any], float], *, answer_format: Literal["strict", "lenient"] = "strict"
+    ) -> None:
+        super().__init__(answer_format=answer_format)
         self._function = function
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
@@ -186,8 +200,8 @@ class FunctionVerifier(Verifier):
             reward = float(self._function(completion, example))
             if not (math.isfinite(reward) and 0 <= reward <= 1):
                 reward, detail = 0.0, f"the verifier returned {reward}, outside [0, 1]"
-        except Exception as error:
-            reward, detail = 0.0, f"the verifier raised {type(error).__name__}: {error}"
+        except CAUGHT as error:
+            reward, detail = 0.0, f"the verifier raised {told(error)}"
         parts = {"correct": reward, "format": float(extraction.format_ok), "verifier_error": float(bool(detail))}
         return Score(reward, parts, extraction.text, extraction.format_ok, detail)
 
@@ -200,9 +214,9 @@ def make_verifier(name: str, *, answer_format: str = "strict", settings: Mapping
     """
     entry, _ = find(VERIFIERS, name, "verifier")
     target = resolve(entry)
-    try:
-        if isinstance(target, type) and issubclass(target, Verifier):
-            return target(answer_format=answer_format, **dict(settings or {}))  # type: ignore[arg-type]
-        return FunctionVerifier(target, answer_format=answer_format, **dict(settings or {}))
-    except TypeError as error:
-        raise RftlabError(f"verifier {name!r} does not take these settings: {error}") from None
+    if not (isinstance(target, type) and issubclass(target, Verifier)):
+        if not callable(target):
+            raise RftlabError(f"verifier {name!r} is a {type(target).__name__}; give a function or a Verifier's class")
+        target = partial(FunctionVerifier, target)
+    verifier: Verifier = make(target, f"verifier {name!r}", answer_format=answer_format, **dict(settings or {}))
+    return verifier

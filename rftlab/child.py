@@ -1,0 +1,228 @@
+"""A function called in a process of its own, for code that is the user's: a task, a verifier, a method.
+
+Whatever such code does (it raises, ends its process, hangs, prints without end, changes the working folder or signal
+handlers, starts threads) this process goes on, and an error says what it was doing. The child is
+`python -m rftlab.child`: it gets nonce, function and argument as JSON on its standard input, and answers on what was
+its standard output, which nothing else can reach: prints go to standard error. An answer without the nonce is none.
+"""
+
+import contextlib
+import faulthandler
+import importlib
+import json
+import os
+import queue
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from typing import IO, Any
+
+from rftlab.errors import RftlabError, one_line, told, users_line
+from rftlab.paths import import_path
+
+# Seconds one step of a user's code may take where nothing else is said.
+LIMIT_S = 60.0
+# A child ends itself when its time is up, with a traceback; this much later it is killed.
+_GRACE_S = 5.0
+_KEPT_BYTES = 4096
+_MAX_LINES = 400
+_FRAME = re.compile(r'\s*File "(.*)", line (\d+)')
+
+
+def call(target: str, argument: Any, *, limit: float = LIMIT_S) -> Any:
+    """What the function ``target`` ("module:function" of rftlab) returns for ``argument``, called in a new process.
+
+    Args:
+        target: takes one JSON value and returns one; says by `announce` what it is about to do.
+        argument: a JSON value.
+        limit: seconds each announced step may take, where it does not bring its own limit.
+
+    Raises:
+        RftlabError: the function raised one; or it raised anything else, ended the process or ran out of time. The
+            sentence says at what, and names file and line of the user's code where they are known.
+    """
+    child = _Child(target, argument, limit)
+    try:
+        return child.answer()
+    finally:
+        child.end()
+
+
+class _Child:
+    def __init__(self, target: str, argument: Any, limit: float) -> None:
+        self._nonce = secrets.token_hex(16)
+        self._doing, self._limit = "being started", max(limit, LIMIT_S)
+        self._loose: deque[str] = deque(maxlen=_MAX_LINES)
+        self._printed = b""
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "rftlab.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # so that what it starts can be ended with it
+            env={**os.environ, **import_path()},
+        )
+        request = {"nonce": self._nonce, "target": target, "argument": argument, "limit": limit}
+        for work in (self._write, self._listen, self._drain):
+            threading.Thread(target=work, args=(json.dumps(request),), daemon=True).start()
+
+    def answer(self) -> Any:
+        deadline = time.monotonic() + self._limit + _GRACE_S
+        while time.monotonic() < deadline:
+            ended = self._process.poll() is not None
+            try:
+                line = self._heard.get(timeout=0.2)
+            except queue.Empty:
+                if ended:
+                    raise self._ended() from None
+                continue
+            message = self._understood(line)
+            if "result" in message:
+                return message["result"]
+            if "error" in message:
+                error = RftlabError(message["error"])
+                error.add_note(message.get("traceback", ""))
+                raise error
+            if message:
+                self._doing, self._limit = message["doing"], message["limit"]
+                deadline = time.monotonic() + self._limit + _GRACE_S
+        raise self._late()
+
+    def end(self) -> None:
+        """End the child and all it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+
+    def _understood(self, line: str) -> dict[str, Any]:
+        if line.startswith(self._nonce):
+            message: dict[str, Any] = json.loads(line.removeprefix(self._nonce))
+            return message
+        self._loose.append(line)
+        return {}
+
+    def _ended(self) -> RftlabError:
+        if any(line.startswith("Timeout (") for line in self._loose):
+            return self._late()
+        code = self._process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        said = one_line((self._printed.decode(errors="replace").strip().splitlines() or [""])[-1])
+        place = self._place()
+        return RftlabError(
+            f"{self._doing}: the process {how} before it was done{place}; "
+            f"code that is loaded must not end the process{f' (last it printed: {said})' if said else ''}"
+        )
+
+    def _late(self) -> RftlabError:
+        return RftlabError(
+            f"{self._doing}: did not finish within {self._limit:g} s{self._place()}; make it faster, or allow more"
+        )
+
+    def _place(self) -> str:
+        frames = (found for line in self._loose if (found := _FRAME.match(line)))
+        return users_line((found[1], int(found[2])) for found in frames)
+
+    def _write(self, request: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError), self._process.stdin as stream:
+            stream.write(request.encode())
+
+    def _listen(self, _request: str) -> None:
+        for line in _lines(self._process.stdout):
+            self._heard.put(line)
+
+    def _drain(self, _request: str) -> None:
+        stream = self._process.stderr
+        assert stream is not None
+        with contextlib.suppress(OSError), stream:
+            while chunk := os.read(stream.fileno(), 1 << 16):
+                self._printed = (self._printed + chunk)[-_KEPT_BYTES:]
+
+
+def _lines(stream: IO[bytes] | None) -> Iterator[str]:
+    assert stream is not None
+    with contextlib.suppress(OSError), stream:
+        for line in stream:
+            yield line.decode(errors="replace").rstrip("\n")
+
+
+class _Reporter:
+    """The child's way to answer; nothing leaves a process that it forks."""
+
+    def __init__(self, descriptor: int, nonce: str, limit: float) -> None:
+        self._descriptor, self._nonce, self._limit, self._pid = descriptor, nonce, limit, os.getpid()
+        self.doing = "being started"
+
+    def announce(self, doing: str, limit: float | None) -> None:
+        self.doing, limit = doing, self._limit if limit is None else limit
+        # Its own thread in C: it works also while a regular expression or a foreign function holds the interpreter.
+        faulthandler.dump_traceback_later(limit, exit=True, file=self._descriptor)
+        self._say({"doing": doing, "limit": limit})
+
+    def answer(self, message: dict[str, Any]) -> None:
+        self._say(message)
+        os._exit(0)  # exit handlers and threads that were left behind are the user's too
+
+    def _say(self, message: dict[str, Any]) -> None:
+        if os.getpid() != self._pid:
+            os._exit(1)
+        rest = memoryview(f"{self._nonce}{json.dumps(message)}\n".encode())
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+_reporter: _Reporter | None = None
+
+
+def announce(doing: str, *, limit: float | None = None) -> None:
+    """Say what is about to be done, as the error would have it ("loading task 'mine.py:make'"), and start its time.
+
+    Does nothing outside a child, so that what announces can be called anywhere.
+
+    Args:
+        doing: what is done next.
+        limit: seconds it may take; None takes the caller's limit.
+    """
+    if _reporter is not None:
+        _reporter.announce(doing, limit)
+
+
+def _main() -> None:
+    global _reporter
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    request = json.load(sys.stdin)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    reporter = _reporter = _Reporter(answers, request["nonce"], request["limit"])
+    module, _, function = request["target"].partition(":")
+    try:
+        result = getattr(importlib.import_module(module), function)(request["argument"])
+        message = {"result": json.loads(json.dumps(result))}
+    except RftlabError as error:
+        message = {"error": one_line(str(error)) if "\n" in str(error) else str(error), "traceback": _trace(error)}
+    except BaseException as error:
+        message = {"error": f"{reporter.doing}: {told(error)}", "traceback": _trace(error)}
+    reporter.answer(message)
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+if __name__ == "__main__":
+    # Run as a program this module is `__main__`; those who announce import it by its name.
+    from rftlab import child
+
+    child._main()

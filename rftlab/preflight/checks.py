@@ -1,0 +1,100 @@
+"""The checks in the order they run, in the child process; each raises the first problem it finds.
+
+To add one: write `check(looked: Looked) -> None` in a module of its own and give it a line in `CHECKS`, with the cells
+it is needed for. It reads `looked.cells` and `looked.task(cell)`, says by `rftlab.child.announce` what it is about to
+do where that runs a user's code or takes long, raises an RftlabError for what cannot work, adds a sentence to
+`looked.notes` for what people should know, and leaves under a name of its own in `looked.facts` what the driver is to
+have (`Findings.facts`). A module that imports torch is imported only if some cell needs it: a grid of the tiny base
+with packaged methods as they are starts without.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rftlab.cell import Cell
+from rftlab.child import announce
+from rftlab.registry import Entry, resolve
+from rftlab.tasks.base import Task, load_task
+
+# Loading rows from a hub is the network's pace, not a mistake of the user's.
+HUB_LIMIT_S = 3600.0
+
+
+@dataclass
+class Looked:
+    """What the checks look at, and what they have found.
+
+    Attributes:
+        cells: those the check is needed for.
+        limit: seconds a step in a user's code may take.
+        notes: what people should know, a sentence each.
+        facts: what the driver is to have, by a name of the check's own; JSON values.
+    """
+
+    cells: Sequence[Cell]
+    limit: float
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
+
+    def task(self, cell: Cell) -> Task:
+        """The cell's task, loaded once for all cells that share it.
+
+        Raises:
+            RftlabError: it cannot be loaded.
+        """
+        key = task_key(cell)
+        if key not in self.tasks:
+            limit = HUB_LIMIT_S if cell.task_settings.get("dataset") else self.limit
+            announce(f"loading task {cell.task!r}", limit=limit)
+            self.tasks[key] = load_task(cell.task, cell.task_settings)
+        return self.tasks[key]
+
+
+class Check(NamedTuple):
+    """A check and the cells it is needed for.
+
+    Attributes:
+        target: "module:function", imported only if it is needed.
+        needed: whether a cell needs it.
+    """
+
+    target: str
+    needed: Callable[[Cell], bool]
+
+
+def _asks_the_method(cell: Cell) -> bool:
+    return bool(cell.preset or cell.settings) or ".py:" in cell.method
+
+
+CHECKS = (
+    Check("rftlab.preflight.data:check", lambda _: True),
+    Check("rftlab.methods.preflight:check", _asks_the_method),
+)
+
+
+def run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What `rftlab.preflight.check` gives to the driver, as a JSON object.
+
+    Raises:
+        RftlabError: the first problem.
+    """
+    cells = [Cell.make(values) for values in request["cells"]]
+    looked = Looked(cells, request["limit"])
+    for each in CHECKS:
+        looked.cells = [cell for cell in cells if each.needed(cell)]
+        if looked.cells:
+            resolve(Entry(each.target, ""))(looked)
+    return {"notes": looked.notes, "facts": looked.facts}
+
+
+def task_key(cell: Cell) -> tuple[str, str]:
+    """Equal for cells that share a task."""
+    return cell.task, key(cell.task_settings)
+
+
+def key(settings: Any) -> str:
+    """Equal for equal settings."""
+    return json.dumps(settings, sort_keys=True, default=str)

@@ -1,0 +1,116 @@
+"""Data, budgets and verifiers, checked before anything runs; imports no torch."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rftlab.cell import Cell
+from rftlab.child import announce
+from rftlab.errors import RftlabError
+from rftlab.policy.hub import locate
+from rftlab.preflight.checks import key, task_key
+from rftlab.registry import METHODS, find
+from rftlab.tasks.base import Example, Task, require_rationales
+from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
+
+if TYPE_CHECKING:
+    from rftlab.preflight.checks import Looked
+
+GOLD_SAMPLE = 20
+# A packaged verifier has limits of its own; a judge or a reward model takes what it takes.
+_PACKAGED_LIMIT_S = 3600.0
+
+
+def check(looked: "Looked") -> None:
+    """Raise the first problem with models' places, tasks, verifiers and label budgets.
+
+    Raises:
+        RftlabError: as said.
+    """
+    for model in dict.fromkeys(cell.model for cell in looked.cells):
+        locate(model)
+    done: set[object] = set()
+    for cell in looked.cells:
+        task = looked.task(cell)
+        judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
+        if judged not in done:
+            check_gold(cell, task)
+        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, _validation_share(cell))
+        if drawn not in done:
+            check_labels(cell, task)
+        done |= {judged, drawn}
+
+
+def check_labels(cell: Cell, task: Task) -> None:
+    """Raise unless the task can give the cell its label budget, its validation part and the rationales it needs.
+
+    Raises:
+        RftlabError: as said.
+    """
+    method, _ = find(METHODS, cell.method, "method")
+    if method.uses_labels and cell.labels < 1:
+        raise RftlabError(f"method {cell.method!r} needs labels >= 1, not 0; use the method base for an untrained row")
+    labels = task.labels(cell.labels, seed=cell.seed_data, validation_share=_validation_share(cell))
+    if method.needs_rationales and cell.cot:
+        require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
+
+
+def check_gold(cell: Cell, task: Task) -> None:
+    """Raise unless the cell's verifier gives full reward to gold answers, on a sample spread over train and test.
+
+    A graded verifier (a reward model, a judge) need not: its gold answers have no fixed reward.
+
+    Raises:
+        RftlabError: unknown verifier, settings it does not take, or a gold answer it rejects.
+    """
+    name, settings = verifier_of(cell, task)
+    announce(f"loading verifier {name!r}")
+    verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
+    sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)
+    gold = [f"{OPEN_TAG}{example.answer}{CLOSE_TAG}" for example in sample]
+    for example, score in zip(sample, verifier.score(gold, sample), strict=True):
+        if score.reward < 1 and not verifier.graded:
+            why = f" ({score.detail})" if score.detail else ""
+            raise RftlabError(
+                f"verifier {name!r} gives the gold answer {example.answer[:80]!r} of example {example.id} of task "
+                f"{task.name!r} the reward {score.reward:g}, not 1{why}; choose another verifier or mend the data"
+            )
+
+
+class Announced:
+    """A verifier that says what it is about to score; a user's own, example by example.
+
+    Attributes:
+        graded: as the verifier's.
+    """
+
+    def __init__(self, verifier: Verifier, name: str) -> None:
+        self.graded = verifier.graded
+        self._verifier, self._name = verifier, name
+        self._singly = isinstance(verifier, FunctionVerifier) or ".py:" in name
+
+    def score(self, completions: Sequence[str], examples: Sequence[Example]) -> list[Score]:
+        """Scores, as `Verifier.score` gives them."""
+        if not self._singly:
+            announce(f"scoring {len(examples)} examples with verifier {self._name!r}", limit=_PACKAGED_LIMIT_S)
+            return self._verifier.score(completions, examples)
+        scores = []
+        for completion, example in zip(completions, examples, strict=True):
+            announce(f"scoring example {example.id} with verifier {self._name!r}")
+            scores += self._verifier.score([completion], [example])
+        return scores
+
+
+def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the verifier a cell is judged by: its own, else the task's, the cell's settings on top."""
+    if cell.verifier:
+        return cell.verifier, dict(cell.verifier_settings)
+    return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
+
+
+def _validation_share(cell: Cell) -> float:
+    return cell.tuning.validation_share if cell.tuning.trials > 1 else 0.0
+
+
+def _spread(examples: Sequence[Example], count: int) -> list[Example]:
+    step = max(1, len(examples) // count)
+    return list(examples[::step][:count])
