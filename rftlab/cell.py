@@ -17,6 +17,9 @@ SCHEMA_VERSION = 1
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {"system": "", "development": "apart", "start_from": "", "digests": {}}
 
+# Fields that are equal to another unless they are given.
+FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "cot_eval": "cot"}
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -122,9 +125,8 @@ class Cell(_Part):
         if not isinstance(data, Mapping):
             return data
         filled = dict(data)
-        for name in ("seed_data", "seed_init", "seed_sampling"):
-            filled.setdefault(name, filled.get("seed", 0))
-        filled.setdefault("cot_eval", filled.get("cot", True))
+        for name, leader in FOLLOWS.items():
+            filled.setdefault(name, filled.get(leader, cls.model_fields[leader].default))
         return filled
 
     @cached_property
@@ -187,11 +189,11 @@ class Cell(_Part):
     def from_parameters(cls, namespace: Mapping[str, Any]) -> "Cell":
         """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
 
-        Seeds of -1 and empty texts mean "not set"; `task_settings`, `verifier_settings`, `settings`,
-        `tuning_learning_rates` and `digests` are JSON texts, because papermill passes only scalars.
+        Seeds of -1 and empty texts mean "not set"; `cot_eval` is "yes" or "no"; `task_settings`, `verifier_settings`,
+        `settings`, `tuning_learning_rates` and `digests` are JSON texts, because papermill passes only scalars.
 
         Raises:
-            RftlabError: as `make`; or one of the JSON texts does not parse.
+            RftlabError: as `make`; one of the JSON texts does not parse, or `cot_eval` is another word.
         """
         values: dict[str, Any] = {}
         for flat, dotted in parameter_names().items():
@@ -207,18 +209,26 @@ class Cell(_Part):
                     continue
             if value == "" or (flat.startswith("seed_") and value == -1):
                 continue
+            if flat in _YES_OR_NO and isinstance(value, str):
+                if value not in _WORDS:
+                    raise RftlabError(
+                        f"parameter {flat} is {value!r}; give yes or no, or nothing for the value of {FOLLOWS[flat]}"
+                    )
+                value = _WORDS[value]
             values[dotted] = value
         return cls.make(values)
 
     def to_parameters(self) -> dict[str, Any]:
         """The cell as a notebook's flat scalar parameters: the inverse of `from_parameters`."""
         values = self.flat()
-        return {
-            name: json.dumps(values[dotted], sort_keys=True) if name in _JSON_PARAMETERS else values[dotted]
-            for name, dotted in parameter_names().items()
-        }
+        parameters = {name: values[dotted] for name, dotted in parameter_names().items()}
+        parameters |= {name: json.dumps(parameters[name], sort_keys=True) for name in _JSON_PARAMETERS}
+        return parameters | {name: "yes" if parameters[name] else "no" for name in _YES_OR_NO}
 
 
+# A notebook's parameters are scalars, and a bool cannot be "not set".
+_YES_OR_NO = frozenset({"cot_eval"})
+_WORDS = {"yes": True, "no": False}
 _JSON_PARAMETERS = frozenset({"task_settings", "verifier_settings", "settings", "tuning_learning_rates", "digests"})
 
 

@@ -1,5 +1,7 @@
 """Cell: content-hash identity, validation, and the flat form notebooks use."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +21,8 @@ def test_numbers_written_as_int_or_float_are_the_same_cell() -> None:
     assert Cell.make({"budget.amount": 40}).id == Cell.make({"budget.amount": 40.0}).id == Cell().id
 
 
-@pytest.mark.parametrize("name", sorted(set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules"}))
-def test_every_parameter_changes_the_id(name: str) -> None:
+def another_value(name: str) -> Any:
+    """A value of a parameter that is not its default."""
     other = {
         "template": "qa", "answer_format": "lenient", "budget.unit": "tokens", "task": "file", "model": "a/b",
         "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
@@ -28,14 +30,17 @@ def test_every_parameter_changes_the_id(name: str) -> None:
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:
-        changed = other[name]
-    elif isinstance(value, bool):
-        changed = not value
-    elif isinstance(value, dict):
-        changed = {"a": 1}
-    else:
-        changed = value / 2 if isinstance(value, float) and value else 0.5 if isinstance(value, float) else value + 1
-    assert Cell.make({name: changed}).id != Cell().id
+        return other[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, dict):
+        return {"a": 1}
+    return value / 2 if isinstance(value, float) and value else 0.5 if isinstance(value, float) else value + 1
+
+
+@pytest.mark.parametrize("name", sorted(set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules"}))
+def test_every_parameter_changes_the_id(name: str) -> None:
+    assert Cell.make({name: another_value(name)}).id != Cell().id
 
 
 def test_a_field_that_came_later_orphans_no_shipped_study() -> None:
@@ -64,6 +69,19 @@ def test_parameters_round_trip(labels: int, seed: int, cot: bool, rate: float, t
 def test_unset_notebook_parameters_fall_back_to_the_seed() -> None:
     cell = Cell.from_parameters({"seed": 7, "seed_data": -1, "seed_init": 2, "verifier": "", "unrelated": object()})
     assert (cell.seed_data, cell.seed_init, cell.seed_sampling) == (7, 2, 7)
+
+
+@pytest.mark.parametrize(
+    ("given", "cot_eval"), [("", False), ("yes", True), ("no", False), (True, True), (False, False)]
+)
+def test_a_notebook_can_leave_cot_eval_unset(given: Any, cot_eval: bool) -> None:
+    assert Cell.from_parameters({"cot": False, "cot_eval": given}).cot_eval is cot_eval
+
+
+@pytest.mark.parametrize(("given", "says"), [("maybe", "give yes or no"), (3, "'cot_eval'")])
+def test_another_word_for_cot_eval_is_refused(given: Any, says: str) -> None:
+    with pytest.raises(RftlabError, match=says):
+        Cell.from_parameters({"cot_eval": given})
 
 
 def test_cot_eval_follows_cot_unless_given() -> None:

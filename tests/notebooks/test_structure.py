@@ -1,13 +1,16 @@
 """Notebooks stay thin, stripped, and in step with the Cell they set the parameters of."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
 import pytest
 
-from rftlab.cell import Cell, parameter_names
+from rftlab.cell import FOLLOWS, Cell, parameter_names
 from rftlab.paths import notebooks_dir
+from tests.test_cell import another_value
 
 NOTEBOOKS = sorted(notebooks_dir().glob("*.ipynb"))
 EXECUTED_BY_GRIDS = ["10_sft.ipynb", "20_rft.ipynb"]
@@ -41,10 +44,41 @@ def test_parameters_are_those_of_a_cell(name: str) -> None:
             assert facts["help"], parameter
 
 
-@pytest.mark.parametrize(("name", "method"), [("10_sft.ipynb", "sft"), ("20_rft.ipynb", "grpo")])
-def test_defaults_are_those_of_a_cell(name: str, method: str) -> None:
+METHODS = pytest.mark.parametrize(("name", "method"), [("10_sft.ipynb", "sft"), ("20_rft.ipynb", "grpo")])
+
+
+def edited(name: str, **changed: str) -> dict[str, Any]:
+    """What the notebook's parameters cell defines after a person has changed the value of some lines."""
     notebook = nbformat.read(notebooks_dir() / name, as_version=4)
     source = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-    namespace: dict = {}
+    for parameter, literal in changed.items():
+        source, times = re.subn(rf"(?m)^({parameter}: \w+ = ).*?(  #.*)$", rf"\g<1>{literal}\g<2>", source)
+        assert times == 1, parameter
+    namespace: dict[str, Any] = {}
     exec(source, namespace)
-    assert Cell.from_parameters(namespace) == Cell.make({"method": method})
+    return namespace
+
+
+@METHODS
+def test_defaults_are_those_of_a_cell(name: str, method: str) -> None:
+    assert Cell.from_parameters(edited(name)) == Cell.make({"method": method})
+
+
+@METHODS
+@pytest.mark.parametrize("parameter", sorted(set(FOLLOWS.values())))
+def test_what_is_equal_unless_given_follows_an_edit_of_its_leader(name: str, method: str, parameter: str) -> None:
+    other = Cell.make({parameter: 7 if parameter == "seed" else not Cell().flat()[parameter]})
+    cell = Cell.from_parameters(edited(name, **{parameter: repr(other.flat()[parameter])}))
+    assert cell == Cell.make({"method": method, parameter: other.flat()[parameter]})
+    assert all(cell.flat()[f] == other.flat()[parameter] for f, leader in FOLLOWS.items() if leader == parameter)
+
+
+@METHODS
+@pytest.mark.parametrize(
+    "parameter", sorted(set(parameter_names()) - {"adapter_kind", "adapter_target_modules", "method"})
+)
+def test_a_parameter_edited_in_the_notebook_gives_the_cell_a_grid_would(name: str, method: str, parameter: str) -> None:
+    dotted = parameter_names()[parameter]
+    other = Cell.make({dotted: another_value(dotted)})
+    cell = Cell.from_parameters(edited(name, **{parameter: repr(other.to_parameters()[parameter])}))
+    assert cell == Cell.make({"method": method, dotted: other.flat()[dotted]})
