@@ -1,0 +1,233 @@
+"""Whether two records may be compared: refused, with what is said, or freely.
+
+`rftlab.contract.FIELDS` says which field is in which group and along which axis it may differ. What was spent is read
+from a record's cost and what it ran on from its environment; all else stands in its contract.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from rftlab.cell import Cell
+from rftlab.contract import AXES, FIELDS, NA, VERSION, Axis, of_cell
+from rftlab.errors import RftlabError
+from rftlab.record import Record
+from rftlab.registry import METHODS
+
+MATCH = tuple(name for name, field in FIELDS.items() if field.group == "match" and name != "spent")
+SHOWN = tuple(name for name, field in FIELDS.items() if field.group == "show")
+TOLERANCE = 0.05
+"""How far apart two runs' spending of the matched unit may be, as a share of the smaller."""
+
+_NA = json.dumps(NA)
+_COST = {"steps": ("optimizer_steps",), "tokens": ("tokens_generated", "tokens_trained"), "flops": ("flops",)}
+_COST["seconds"] = ("seconds",)
+_COT, _COT_EVAL, _UNIT = MATCH.index("cot"), MATCH.index("cot_eval"), MATCH.index("budget_unit")
+_EXEMPT = {axis: frozenset(i for i, name in enumerate(MATCH) if axis in FIELDS[name].axes) for axis in AXES}
+# How a policy is asked follows from how it was trained only where both are the same in each record.
+_COT_ALONE = _EXEMPT["cot"] - {_COT_EVAL, MATCH.index("token_cap")}
+_LONGEST = 40
+
+
+class Terms(NamedTuple):
+    """What one record says, made comparable.
+
+    Attributes:
+        values: canonical JSON of every field of MATCH, in order; None where the record lacks it.
+        spent: of the budget's unit; None if unknown, NaN if nothing was to be spent.
+        shown: canonical JSON of every field of SHOWN, in order; None where the record lacks it.
+    """
+
+    values: tuple[str | None, ...]
+    spent: float | None
+    shown: tuple[str | None, ...]
+
+
+class Difference(NamedTuple):
+    """A field and what two records say of it; None where one says nothing."""
+
+    field: str
+    first: str | None
+    second: str | None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a record lacks it."""
+        return self.first is None or self.second is None
+
+    def __str__(self) -> str:
+        if self.unknown:
+            return f"{self.field} (unknown)"
+        first, second = (shorten(text or "") for text in self[1:])
+        return f"{self.field} ({first} against {second})"
+
+
+class Comparison(NamedTuple):
+    """What stands between two records that are compared along one axis.
+
+    Attributes:
+        axis: what the comparison varies.
+        refused: fields that must match and do not, or that one record lacks.
+        shown: differences that do not forbid the comparison but have to be said.
+        by_design: fields that differ because they follow from the axis.
+        waived: fields that a record lacks, which the reader chose to accept.
+    """
+
+    axis: str
+    refused: tuple[Difference, ...]
+    shown: tuple[Difference, ...]
+    by_design: tuple[Difference, ...]
+    waived: tuple[Difference, ...]
+
+
+def check(first: Record, second: Record, axis: Axis = "method", waive: Iterable[str] = ()) -> Comparison:
+    """Whether two records may be compared, and what is to be said if so.
+
+    Args:
+        first: one.
+        second: the other.
+        axis: the one thing that the comparison varies.
+        waive: fields whose being unknown is accepted.
+
+    Raises:
+        RftlabError: no such axis, or no such field to waive.
+    """
+    if axis not in AXES:
+        raise RftlabError(f"unknown axis {axis!r} of a comparison; give one of {', '.join(AXES)}")
+    accepted = waivers(waive)
+    a, b = terms(first), terms(second)
+    refused, by_design, waived = against(a, b, axis, accepted)
+    return Comparison(
+        axis, *(tuple(difference(a, b, name) for name in names) for names in (refused, apart(a, b), by_design, waived))
+    )
+
+
+def terms(record: Record) -> Terms:
+    """A record's terms; of a record older than contracts of this version, what its cell and its old contract tell."""
+    stored = record.contract
+    if stored.get("version") == VERSION:
+        fields = {**stored.get("match", {}), **stored.get("arm", {})}
+        shown = stored.get("shown", {})
+    else:
+        fields, shown = _of_older(record), {}
+    environment = record.environment
+    values = tuple(canonical(fields.get(name)) for name in MATCH)
+    return Terms(
+        values,
+        _spent(record.cost, values[_UNIT]),
+        tuple(canonical(shown.get(name, environment.get(name))) for name in SHOWN),
+    )
+
+
+def against(
+    a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names of the fields that refuse a comparison, that differ by design, and that are unknown and waived."""
+    exempt = _EXEMPT[axis]
+    if axis == "cot" and not all(t.values[_COT] == t.values[_COT_EVAL] for t in (a, b)):
+        exempt = _COT_ALONE
+    refused: list[str] = []
+    by_design: list[str] = []
+    waived: list[str] = []
+    for place, (x, y) in enumerate(zip(a.values, b.values, strict=True)):
+        if (x == y and x is not None) or x == _NA or y == _NA:
+            continue
+        unknown = x is None or y is None
+        if place in exempt:
+            by_design += [] if unknown else [MATCH[place]]
+        else:
+            (waived if unknown and MATCH[place] in waive else refused).append(MATCH[place])
+    if a.values[_UNIT] != b.values[_UNIT] or a.values[_UNIT] is None:
+        pass  # nothing is matched in one unit, and that is said already
+    elif a.spent is None or b.spent is None:
+        (waived if "spent" in waive else refused).append("spent")
+    elif max(a.spent, b.spent) > (1 + TOLERANCE) * min(a.spent, b.spent):
+        refused.append("spent")
+    return tuple(refused), tuple(by_design), tuple(waived)
+
+
+def apart(a: Terms, b: Terms) -> tuple[str, ...]:
+    """Names of the shown fields in which two records differ; no sandbox is none that differs."""
+    return tuple(
+        name
+        for name, x, y in zip(SHOWN, a.shown, b.shown, strict=True)
+        if x != y and not (name == "sandbox" and None in (x, y)) and _NA not in (x, y)
+    )
+
+
+def difference(a: Terms, b: Terms, name: str) -> Difference:
+    """What two records say of one field."""
+    return Difference(name, told(a, name), told(b, name))
+
+
+def told(a: Terms, name: str) -> str | None:
+    """What a record says of one field; None if nothing."""
+    if name == "spent":
+        unit = json.loads(a.values[_UNIT] or '""')
+        return None if a.spent is None else f"{a.spent:.3g} {unit}".strip()
+    return a.values[MATCH.index(name)] if name in MATCH else a.shown[SHOWN.index(name)]
+
+
+def waivers(names: str | Iterable[str]) -> frozenset[str]:
+    """Fields to waive, from their names or from a text with commas.
+
+    Raises:
+        RftlabError: one is no field that must match.
+    """
+    given = names.split(",") if isinstance(names, str) else names
+    found = frozenset(name.strip() for name in given if name.strip())
+    known = (*MATCH, "spent")
+    for name in sorted(found - set(known)):
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+        raise RftlabError(f"cannot waive {name!r}: no field of the contract that must match; did you mean one of "
+                          f"{', '.join(near)}?")  # fmt: skip
+    return found
+
+
+def canonical(value: Any) -> str | None:
+    """A value as one text that is equal for equal values; None stays None."""
+    if value is None:
+        return None
+    return _quoted(value) if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def shorten(text: str) -> str:
+    """A canonical text for people: without quotes, at most 40 characters."""
+    plain = text.strip('"')
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:
+    if unit == _NA:
+        return float("nan")
+    amounts = [cost.get(name) for name in _COST.get(json.loads(unit or '""'), ("",))]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None
+
+
+def _of_older(record: Record) -> dict[str, Any]:
+    """Fields of a record whose contract has no version: from its cell, and what the first contracts held."""
+    cell = Cell.model_validate_json(json.dumps(dict(record.cell)))
+    entry = METHODS.get(cell.method)
+    trains = entry is None or entry.uses_labels
+    fields, old = of_cell(cell, trains=trains), record.contract
+    for name, earlier in (("label_ids", "labels"), ("test_items", "test_items"), ("ood_items", "ood_items")):
+        if earlier in old:
+            fields[name] = NA if old[earlier] is None else old[earlier]
+    fields["token_cap"] = old.get("max_new_tokens")
+    fields["token_cap_training"] = fields["token_cap"] if cell.cot == cell.cot_eval else None
+    if not trains:
+        fields |= dict.fromkeys(("label_ids", "token_cap_training", "tuning_rates"), NA)
+    return fields
+
+
+def named(differences: Sequence[Difference]) -> str:
+    """Differences in words, comma separated."""
+    return ", ".join(str(each) for each in differences)

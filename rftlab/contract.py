@@ -1,0 +1,164 @@
+"""What must match between runs that are compared: every field, the group it is in, and what a cell alone says of it.
+
+A record's contract is written when its run ends, in three parts: `match` (must match between methods at one seed; it
+is what is hashed), `arm` (must match too, but follows from the method) and `shown` (may differ, and is then said). A
+field that does not apply to a run, such as the labels of an untrained base, says `NA` and matches anything; one that is
+missing is unknown, and refuses. `rftlab.answer.contracts` compares.
+"""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Literal, NamedTuple
+
+from rftlab.cell import Cell
+
+VERSION = 2
+NA = "n/a"
+AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed")
+"""What a comparison may vary; `rule` is the rule of the task, `seed` is what a mean is taken over."""
+
+Axis = Literal["method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed"]
+
+
+class Field(NamedTuple):
+    """One field of the contract.
+
+    Attributes:
+        group: match (or the comparison is refused), show (a difference is said) or free.
+        topic: what it belongs to, in the sentence "Every method had the same ...".
+        what: in words.
+        cell: the parameters of a cell that it carries.
+        axes: axes of comparison along which it may differ, because it follows from them.
+    """
+
+    group: Literal["match", "show", "free"]
+    topic: str
+    what: str
+    cell: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
+
+
+def _match(topic: str, what: str, *cell: str, axes: tuple[Axis, ...] = ()) -> Field:
+    return Field("match", topic, what, cell, axes)
+
+
+_ADAPTER = tuple(f"adapter.{name}" for name in ("kind", "r", "alpha", "dropout", "target_modules"))
+_CAPS = ("decoding.max_new_tokens", "decoding.max_new_tokens_direct")
+
+FIELDS: Mapping[str, Field] = {
+    "seed": _match("seeds", "the seed runs are paired by", "seed", axes=("seed",)),
+    "seed_data": _match("seeds", "how the seed of the labels derives from it", "seed_data", axes=("seed",)),
+    "seed_init": _match("seeds", "how the adapter's initial weights derive from it", "seed_init", axes=("seed",)),
+    "seed_sampling": _match("seeds", "how the seed of sampling derives from it", "seed_sampling", axes=("seed",)),
+    "base_weights": _match("base", "every weight file of the base"),
+    "base_config": _match("base", "its configuration"),
+    "generation_config": _match("base", "its generation settings"),
+    "tokenizer": _match("base", "its tokenizer"),
+    "precision": _match("base", "the number format of its weights"),
+    "start_from": _match("base", "the kept policy that training goes on from", "start_from"),
+    "chat_template": _match("prompts", "the chat template", axes=("prompts",)),
+    "template": _match("prompts", "the words around prompt and answer", "template", axes=("prompts",)),
+    "system": _match("prompts", "the system message", "system", axes=("prompts",)),
+    "cot": _match("prompts", "chain-of-thought in training", "cot", axes=("cot",)),
+    "cot_eval": _match("prompts", "chain-of-thought when asked", "cot_eval", axes=("cot", "cot_eval")),
+    "labels": _match("labels", "the label budget", "labels", axes=("labels",)),
+    "label_ids": _match("labels", "the labelled examples", axes=("labels", "rule", "seed")),
+    "train_pool": _match("labels", "the pool that labels are drawn from", axes=("rule",)),
+    "development": _match("labels", "where development items come from", "development"),
+    "development_items": _match("labels", "the development items", "evaluation.along_items", axes=("rule", "seed")),
+    "adapter": _match("adapter", "what is trained", *_ADAPTER, axes=("adapter",)),
+    "budget_unit": _match("budget", "the unit of the compute budget", "budget.unit"),
+    "budget_amount": _match("budget", "the compute budget", "budget.amount"),
+    "spent": _match("budget", "what was spent of it, within 5 %"),
+    "tuning_trials": _match("tuning", "learning rates tried", "tuning.trials"),
+    "tuning_ladder": _match("tuning", "the method's own learning rates, or given ones", "tuning.learning_rates"),
+    "trial_share": _match("tuning", "the share of the budget a trial may use", "tuning.trial_share"),
+    "validation_share": _match("tuning", "the share of the labels held out for trials", "tuning.validation_share"),
+    "tuning_rates": _match("tuning", "the rates themselves", axes=("method", "adapter")),
+    "temperature": _match("decoding", "the sampling temperature", "decoding.temperature"),
+    "top_p": _match("decoding", "the nucleus", "decoding.top_p"),
+    "token_cap": _match(
+        "decoding", "the cap on a completion when asked", *_CAPS, axes=("cot", "cot_eval", "prompts", "rule")
+    ),
+    "token_cap_training": _match("decoding", "the cap in training", axes=("cot", "prompts", "rule")),
+    "verifier": _match("verifier", "the verifier", "verifier", axes=("rule",)),
+    "verifier_settings": _match("verifier", "its settings and the task's", "verifier_settings", axes=("rule",)),
+    "verifier_code": _match("verifier", "its code", axes=("rule",)),
+    "answer_format": _match("verifier", "which answers count", "answer_format"),
+    "test_items": _match("held-out items", "the test items", "evaluation.test_items", axes=("rule",)),
+    "ood_items": _match("held-out items", "the out-of-distribution items", "evaluation.ood_items", axes=("rule",)),
+    "sampled_items": _match("held-out items", "the sampled items", "evaluation.sampled_items", axes=("rule",)),
+    "samples": _match("held-out items", "the samples of each", "evaluation.samples"),
+    "train_items": _match("held-out items", "how many labels train accuracy is of", "evaluation.train_items"),
+    "method": _match("method", "the method", "method", axes=("method",)),
+    "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
+    "settings": _match("method", "its settings", "settings", axes=("method", "shots")),
+    "method_code": _match("method", "its code", axes=("method",)),
+    "batch": Field("show", "machine", "examples and completions per optimiser step"),
+    "git_commit": Field("show", "machine", "the commit of rftlab"),
+    "python": Field("show", "machine", "the version of Python"),
+    "libraries": Field("show", "machine", "library versions"),
+    "platform": Field("show", "machine", "the operating system"),
+    "cpu_count": Field("show", "machine", "processor cores"),
+    "threads": Field("show", "machine", "compute threads"),
+    "gpu": Field("show", "machine", "the GPU"),
+    "sandbox": Field("show", "machine", "how far code that a model wrote is isolated"),
+    "task": Field("free", "names", "the task's name and settings: its items decide", ("task", "task_settings")),
+    "model": Field("free", "names", "where the base lies: its files decide", ("model",)),
+    "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
+    "along_the_way": Field("free", "looks", "evaluations along the way", ("evaluation.along_the_way",)),
+}
+"""Every field of the contract and every parameter of a cell, each in exactly one group."""
+
+ARM = tuple(name for name, field in FIELDS.items() if field.group == "match" and "method" in field.axes)
+"""Fields that must match but follow from the method."""
+
+
+def grouped(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's contract from its fields, in the three parts that are written."""
+    parts: dict[str, Any] = {"version": VERSION, "match": {}, "arm": {}, "shown": {}}
+    for name, value in fields.items():
+        part = "shown" if FIELDS[name].group == "show" else "arm" if name in ARM else "match"
+        parts[part][name] = value
+    return parts
+
+
+def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
+    """The fields that a cell's parameters decide alone, by name.
+
+    Args:
+        cell: the parameters.
+        trains: whether its method trains on labels; what is about training does not apply to one that does not.
+    """
+    tuned = trains and cell.tuning.trials > 1
+    adapter = cell.adapter.model_dump(mode="json") if cell.adapter.kind == "lora" else {"kind": cell.adapter.kind}
+    if_trained = {
+        "seed_data": cell.seed_data - cell.seed,
+        "seed_init": cell.seed_init - cell.seed,
+        "cot": cell.cot,
+        "labels": cell.labels,
+        "development": cell.development,
+        "adapter": adapter,
+        "budget_unit": cell.budget.unit,
+        "budget_amount": cell.budget.amount,
+        "tuning_trials": cell.tuning.trials,
+        "tuning_ladder": "given" if cell.tuning.learning_rates else "the method's own",
+        "train_items": cell.evaluation.train_items,
+    }
+    if_tuned = {"trial_share": cell.tuning.trial_share, "validation_share": cell.tuning.validation_share}
+    return {
+        "seed": cell.seed,
+        "seed_sampling": cell.seed_sampling - cell.seed,
+        "start_from": PurePath(cell.start_from).name or "the base",
+        "system": cell.system,
+        "cot_eval": cell.cot_eval,
+        "temperature": cell.decoding.temperature,
+        "top_p": cell.decoding.top_p,
+        "answer_format": cell.answer_format,
+        "samples": cell.evaluation.samples if cell.evaluation.sampled_items else NA,
+        "method": cell.method,
+        "preset": cell.preset,
+        "settings": cell.settings,
+        **{name: value if trains else NA for name, value in if_trained.items()},
+        **{name: value if tuned else NA for name, value in if_tuned.items()},
+    }
