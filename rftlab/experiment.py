@@ -1,7 +1,7 @@
 """One cell from start to record: what the notebooks call, in the order they call it."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from transformers import set_seed
 
+from rftlab import caveats
 from rftlab.cell import Budget, Cell
 from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
@@ -154,7 +155,15 @@ class Experiment:
             cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": peak_memory_bytes()},
             tuning=tuple(self.tuning),
             environment=environment() | {"sandbox": self.verifier.isolation},
-            warnings=tuple(self._warnings(self._outcome.metrics)),
+            warnings=tuple(
+                caveats.of_run(
+                    self.cell,
+                    metrics=self._outcome.metrics,
+                    cost=asdict(self.cost),
+                    tuning=self.tuning,
+                    samples=self._outcome.samples,
+                )
+            ),
         )
 
     def save(self) -> Path:
@@ -236,13 +245,14 @@ class Experiment:
         )
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
-        return Monitor(
+        monitor = Monitor(
             policy,
             budget,
             evaluate=partial(self._along_the_way, policy) if evaluations else None,
             evaluations=evaluations,
-            on_progress=partial(self._show, phase),
+            on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor.cost),
         )
+        return monitor
 
     def _along_the_way(self, policy: Policy) -> dict[str, float]:
         items = self.cell.evaluation.along_items
@@ -253,8 +263,9 @@ class Experiment:
                 metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
         return metrics
 
-    def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float]) -> None:
-        self.progress(phase, spent, amount, reward=metrics.get("train/reward"), loss=metrics.get("train/loss"))
+    def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:
+        reward, loss = metrics.get("train/reward"), metrics.get("train/loss")
+        self.progress(phase, spent, amount, reward=reward, loss=loss, warning=caveats.so_far(asdict(cost)))
 
     def _contract(self) -> dict[str, Any]:
         """What must match between methods; None where it does not apply (the base has no labels)."""
@@ -279,16 +290,3 @@ class Experiment:
             "ood_items": fingerprint(self.task.ood[: asked.ood_items]),
             "sampled": [asked.sampled_items, asked.samples],
         }
-
-    def _warnings(self, metrics: Mapping[str, float | None]) -> Sequence[str]:
-        warnings = []
-        if (metrics["truncation_rate"] or 0) > 0.05:
-            warnings.append(
-                f"{metrics['truncation_rate']:.0%} of greedy completions reached the cap of {self.cell.max_new_tokens} "
-                "tokens; raise decoding.max_new_tokens"
-            )
-        if metrics["verifier_errors"]:
-            warnings.append(f"the verifier itself failed on {metrics['verifier_errors']:.0f} completions")
-        if self.cell.model == "tiny-base":
-            warnings.append("tiny base: what tuning sharpens was built in on purpose; no evidence about large models")
-        return warnings

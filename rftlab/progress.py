@@ -18,7 +18,14 @@ class Progress:
         self._shown = False
 
     def __call__(
-        self, phase: str, step: float, total: float, *, reward: float | None = None, loss: float | None = None
+        self,
+        phase: str,
+        step: float,
+        total: float,
+        *,
+        reward: float | None = None,
+        loss: float | None = None,
+        warning: str = "",
     ) -> None:
         """Show progress.
 
@@ -28,6 +35,7 @@ class Progress:
             total: all of it.
             reward: last mean training reward, if there is one.
             loss: last training loss, if there is one.
+            warning: what goes wrong, in few words; "" if nothing does.
         """
         shell = _kernel_shell()
         if shell is None:
@@ -36,7 +44,8 @@ class Progress:
 
         numbers = f"{phase} {step:g}/{total:g}"
         numbers += f" reward {reward:.3f}" if reward is not None else f" loss {loss:.3f}" if loss is not None else ""
-        payload = {"phase": phase, "step": step, "total": total, "reward": reward, "loss": loss}
+        numbers += f", {warning}" if warning else ""
+        payload = {"phase": phase, "step": step, "total": total, "reward": reward, "loss": loss, "warning": warning}
         display({"text/plain": numbers, MIME: payload}, raw=True, display_id=self._display_id, update=self._shown)
         self._shown = True
 

@@ -84,6 +84,7 @@ class Display:
                 Text(str(progress.get("phase", "starting"))),
                 Text(f"{step:g}/{total:g}" if step is not None and total is not None else ""),
                 Text(_measure(progress)),
+                Text(str(progress.get("warning", "")), style="yellow"),
             )
         return Group(Text(head), ProgressBar(total=max(1, all_cells), completed=ended, width=60), rows)
 

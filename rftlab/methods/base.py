@@ -131,12 +131,12 @@ class Monitor:
 
         Args:
             rewards: one per completion.
-            group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
+            group: completions per prompt, those of one prompt side by side; 0 or 1 where they are not compared.
         """
         cost = self.cost
         cost.verifier_calls += len(rewards)
         cost.completions_rewarded += sum(reward > 0 for reward in rewards)
-        for start in range(0, len(rewards), group) if group else ():
+        for start in range(0, len(rewards), group) if group > 1 else ():
             cost.groups += 1
             cost.groups_alike += len(set(rewards[start : start + group])) == 1
 

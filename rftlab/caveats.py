@@ -1,0 +1,107 @@
+"""What the reader of a run's figures has to know: sentences for its record, and short ones while it trains.
+
+Every sentence begins with what was counted and ends with what to do. None of them changes a number.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rftlab.cell import Cell
+
+# Completions scored before the live line speaks of their rewards: earlier it may be chance.
+_ENOUGH = 32
+_TINY_BASE = "tiny base: what tuning sharpens was built in on purpose; no evidence about large models"
+_MORE_REWARD = (
+    "what helps is SFT first (sft+grpo), easier prompts, a reward that pays for parts of an answer, or a look at "
+    "the verifier (rftlab check)"
+)
+
+
+def so_far(cost: Mapping[str, float]) -> str:
+    """What is wrong with the rewards of a run that still trains, in few words; "" if nothing is.
+
+    Args:
+        cost: the counts of `rftlab.methods.base.Cost` up to now.
+    """
+    scored, groups = cost["verifier_calls"], cost["groups"]
+    if scored < _ENOUGH:
+        return ""
+    if not cost["completions_rewarded"]:
+        return f"0 of {scored} completions rewarded"
+    return f"all {groups} groups alike" if groups > 1 and cost["groups_alike"] == groups else ""
+
+
+def of_run(
+    cell: Cell,
+    *,
+    metrics: Mapping[str, float | None],
+    cost: Mapping[str, Any],
+    tuning: Sequence[Mapping[str, Any]],
+    samples: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Sentences for the record of a finished run.
+
+    Args:
+        cell: what was run.
+        metrics: what was measured on the policy.
+        cost: what training spent, and what it was rewarded for.
+        tuning: its learning-rate trials.
+        samples: the completions that were evaluated.
+    """
+    found = [*_signal(cost), *_rate(tuning), *_cut(cell, metrics), *_verifier(samples)]
+    return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
+
+
+def _signal(cost: Mapping[str, Any]) -> Iterator[str]:
+    scored, rewarded, groups, alike = (
+        cost[name] for name in ("verifier_calls", "completions_rewarded", "groups", "groups_alike")
+    )
+    if not scored:
+        return
+    counted = f"{rewarded} of {scored} completions were rewarded"
+    if rewarded < 0.01 * scored:
+        much = "hardly anything" if rewarded else "nothing"
+        yield f"{counted}: there was {much} to learn from; {_MORE_REWARD}"
+    elif groups and alike == groups:
+        solved = rewarded == scored
+        advice = "harder prompts or a finer reward" if solved else "a higher temperature or num_generations"
+        yield (
+            f"all {groups} groups had equal rewards ({counted}): there was nothing to learn from, no completion of a "
+            f"prompt was better than another; what helps is {advice}"
+        )
+
+
+def _rate(tuning: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    rates = [trial["learning_rate"] for trial in tuning]
+    chosen = next((trial["learning_rate"] for trial in tuning if trial.get("chosen")), None)
+    if chosen is not None and len(set(rates)) > 1 and chosen in (min(rates), max(rates)):
+        end = "highest" if chosen == max(rates) else "lowest"
+        yield (
+            f"the {end} of {len(rates)} learning rates tried was chosen ({chosen:g}): the best one may lie beyond; "
+            "widen tuning.learning_rates"
+        )
+
+
+def _cut(cell: Cell, metrics: Mapping[str, float | None]) -> Iterator[str]:
+    share = metrics.get("truncation_rate") or 0.0
+    if share > 0.01:
+        name = "max_new_tokens" if cell.cot_eval else "max_new_tokens_direct"
+        yield (
+            f"{share:.0%} of greedy completions were cut by the cap of {cell.max_new_tokens} tokens; "
+            f"raise decoding.{name}"
+        )
+
+
+def _verifier(samples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    reasons = Counter(plain(row.get("detail", "")) for row in samples if row["parts"].get("verifier_error"))
+    if reasons:
+        (reason, _), *_rest = reasons.most_common(1)
+        often = f", most often: {reason}" if reason else ""
+        yield f"the verifier itself failed on {reasons.total()} of {len(samples)} completions{often}"
+
+
+def plain(text: str) -> str:
+    """Text that came from a model, a verifier or a kernel as one short line that a terminal may be shown."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 200 else line[:199] + "…"
