@@ -133,9 +133,10 @@ class Cell(_Part):
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the cell's canonical JSON.
 
-        Fields that came later do not enter it at the default they came with.
+        Fields that came later do not enter it at the default they came with, nor does the folder of a file whose
+        content is in `digests`: a moved project is the same.
         """
-        values = {"schema": 1, **self.model_dump(mode="json")}
+        values: dict[str, Any] = {"schema": 1, **without_folders(self.model_dump(mode="json"), self.digests)}
         for name, default in _CAME_LATER.items():
             group, dot, field = name.rpartition(".")
             part = values[group] if dot else values
@@ -226,6 +227,26 @@ class Cell(_Part):
         return parameters | {name: "yes" if parameters[name] else "no" for name in _YES_OR_NO}
 
 
+def without_folders(values: Any, digests: Mapping[str, str], name: str = "") -> Any:
+    """JSON values with each path whose content is in ``digests``, by dotted name, cut to its file name.
+
+    `/home/me/study/checks.py:score` becomes `checks.py:score`.
+    """
+    if isinstance(values, Mapping):
+        return {key: without_folders(each, digests, f"{name}.{key}" if name else key) for key, each in values.items()}
+    if isinstance(values, list):
+        return [without_folders(each, digests, f"{name}.{index}") for index, each in enumerate(values)]
+    if isinstance(values, str) and not is_version(digests.get(name, _VERSION)):
+        return values.rstrip("/").rpartition("/")[2]
+    return values
+
+
+def is_version(digest: str) -> bool:
+    """Whether an entry of `Cell.digests` is the version of a packaged part (`grpo version 2`), not of content."""
+    return _VERSION in digest
+
+
+_VERSION = " version "
 # A notebook's parameters are scalars, and a bool cannot be "not set".
 _YES_OR_NO = frozenset({"cot_eval"})
 _WORDS = {"yes": True, "no": False}

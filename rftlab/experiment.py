@@ -13,6 +13,7 @@ from transformers import set_seed
 
 from rftlab import caveats
 from rftlab.cell import Budget, Cell
+from rftlab.digests import settled
 from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
@@ -37,7 +38,7 @@ class Experiment:
     cell's seeds, and what is evaluated and saved is what the last whole `train` left.
 
     Args:
-        cell: the parameters of the run.
+        cell: the parameters of the run; without digests it is given those of the user's files as they are now.
         out: folder of the record, which an executor names; empty takes `results/interactive/cells/ID`.
 
     Raises:
@@ -52,7 +53,7 @@ class Experiment:
     _state: str
 
     def __init__(self, cell: Cell, out: str | Path = "") -> None:
-        self.cell = cell
+        self.cell = cell = settled(cell)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
         self.progress = Progress()

@@ -27,6 +27,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from rftlab import record
 from rftlab.cell import Cell
+from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.grid_yaml import RESERVED, Axes, GridFile
 from rftlab.registry import METHODS, find
@@ -102,7 +103,8 @@ def _read_cells(file: GridFile) -> list[Cell]:
                 cells.setdefault(level.id, level)
     if not cells:
         file.fail(1, "every cell is excluded; remove an entry of exclude")
-    return list(cells.values())
+    # Once more each once: two paths may lead to one content.
+    return list({cell.id: cell for cell in with_all_digests(cells.values())}.values())
 
 
 def _override(file: GridFile, entry: CommentedMap) -> _Override:

@@ -7,14 +7,12 @@ used. A new task, verifier, method or executor is one new file and one line here
 
 import difflib
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
+from rftlab import user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -33,6 +31,8 @@ class Entry:
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
+        verifiers: tasks only; variant -> registered names of all that judge it where a cell names no verifier ("*" for
+            the variants that are not listed).
     """
 
     target: str
@@ -42,6 +42,7 @@ class Entry:
     uses_labels: bool = True
     needs_rationales: bool = False
     version: int = 1
+    verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 TASKS: Mapping[str, Entry] = {
@@ -49,37 +50,48 @@ TASKS: Mapping[str, Entry] = {
         "rftlab.tasks.arithmetic:load",
         "procedural arithmetic with worked rationales, in the words of the tiny base",
         variants=("chain", "word", "dose", "count", "choice", "rare", "band"),
+        verifiers={"*": ("exact",)},
     ),
     "file": Entry(
-        "rftlab.tasks.file:load", "your own JSONL, CSV or Parquet file, or a Hugging Face dataset id (columns mappable)"
+        "rftlab.tasks.file:load",
+        "your own JSONL, CSV or Parquet file, or a Hugging Face dataset id (columns mappable)",
+        verifiers={"*": ("exact",)},
     ),
     "math": Entry(
         "rftlab.tasks.math:load",
         "Countdown, equations, word problems, GSM8K from the hub or a file",
         variants=("countdown", "equations", "word", "gsm8k", "tiny"),
+        verifiers={"word": ("math",), "gsm8k": ("math",), "*": ("solver",)},
     ),
     "code": Entry(
         "rftlab.tasks.code:load",
         "write or repair a Python function, judged by hidden tests in the sandbox; HumanEval, MBPP",
         variants=("write", "repair", "humaneval", "mbpp", "tiny"),
+        verifiers={"*": ("code",)},
     ),
     "qa": Entry(
         "rftlab.tasks.qa:load",
         "closed questions on science, history and geography; multiple choice, also from a file",
         variants=("facts", "choice", "tiny"),
+        verifiers={"facts": ("exact",), "*": ("choice",)},
     ),
     "medical": Entry(
         "rftlab.tasks.medical:load",
         "closed clinical questions: doses, units, scores, rules, PubMedQA (a benchmark, not medical advice)",
         variants=("dose", "units", "scores", "triage", "pubmedqa", "tiny"),
+        verifiers={"triage": ("exact",), "pubmedqa": ("exact",), "*": ("numeric",)},
     ),
     "gym": Entry(
-        "rftlab.tasks.gym:load", "any reasoning-gym dataset by name: gym/maze, gym/sudoku, ...", variants=("*",)
+        "rftlab.tasks.gym:load",
+        "any reasoning-gym dataset by name: gym/maze, gym/sudoku, ...",
+        variants=("*",),
+        verifiers={"*": ("gym",)},
     ),
     "creative": Entry(
         "rftlab.tasks.creative:load",
         "verses and product lines under stated constraints, graded by their form",
         variants=("verse", "product", "tiny"),
+        verifiers={"*": ("rubric", "form", "originality")},
     ),
 }
 
@@ -234,7 +246,7 @@ def resolve(entry: Entry) -> Any:
     """
     module_name, _, attribute = entry.target.rpartition(":")
     try:
-        module = _load_file(module_name) if module_name.endswith(".py") else importlib.import_module(module_name)
+        module = user_code.load(module_name) if module_name.endswith(".py") else importlib.import_module(module_name)
     except FileNotFoundError as error:
         raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
     except CAUGHT as error:
@@ -275,23 +287,6 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         unknown = next((name for name in settings if name not in takes), "")
         hint = _suggest(unknown, named) if unknown and takes else ""
         raise RftlabError(f"{who} does not take these settings: {error}{hint}") from None
-
-
-def _load_file(path: str) -> Any:
-    resolved = Path(path).expanduser().resolve()
-    if not resolved.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"rftlab_user_{resolved.stem}", resolved)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
-    return module
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

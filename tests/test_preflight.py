@@ -1,11 +1,10 @@
 """What stops a grid before anything is run or written."""
 
 import os
-import sys
 
 import pytest
 
-from rftlab import preflight
+from rftlab import preflight, user_code
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.preflight import checks
@@ -41,9 +40,9 @@ def run(cells):
     return checks.run({"cells": [cell.model_dump(mode="json") for cell in cells], "limit": 60.0})
 
 
-def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell):
+def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell, tmp_path):
     run([cell(seed=s, labels=n) for s in range(3) for n in (5, 20)])
-    assert len(sys.modules["rftlab_user_mine"].LOADED) == 1
+    assert len(user_code.load(f"{tmp_path}/mine.py").LOADED) == 1
 
 
 def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(cell, tmp_path):

@@ -151,3 +151,17 @@ def test_meta_is_json_that_survives_a_file(name: str) -> None:
         return json.loads(json.dumps(value)) == value
 
     assert all(same(example.meta) for example in some(loaded(name)))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_registry_names_every_verifier_that_judges_the_task(name: str) -> None:
+    """So that a raised version of one of them reaches the ids of the cells it judged."""
+
+    def named(verifier: str, settings: Mapping[str, Any]) -> set[str]:
+        components = settings.get("components", ())
+        return {verifier}.union(*(named(each["verifier"], each.get("settings", {})) for each in components))
+
+    task = loaded(name)
+    head, _, variant = name.partition("/")
+    verifiers = TASKS[head].verifiers
+    assert named(task.verifier, task.verifier_settings) == set(verifiers.get(variant, verifiers["*"]))

@@ -1,0 +1,284 @@
+"""What a cell depends on beside its parameters: the content of the user's own files, and versions of packaged parts.
+
+`with_digests` notes both in `Cell.digests`, by dotted parameter name, and they enter the cell's id in place of the
+folders the files lie in: an edited file makes another cell, a moved or copied project does not. Counted are
+
+- data files (settings named `path`, `..._path`, `..._file`, or ending like a data file),
+- a task, verifier or method of the form `path.py:attribute`, wherever it is named, with what it imports from its folder
+  and the data files there that it names in a text,
+- a model's local folder: every file that decides what the model says,
+- the notebook that would be executed, where its code is not the packaged one,
+- the version of a packaged task, verifier or method, where it is above 1.
+
+Models and data sets of a hub are known by name only. Run as a program, this renews the pins of the packaged notebooks.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rftlab import paths
+from rftlab.cell import Cell, is_version
+from rftlab.errors import RftlabError
+from rftlab.policy.identity import identity_hash, model_identity
+from rftlab.record import write_atomically
+from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry
+from rftlab.user_code import DATA_SUFFIXES, digest, sources_of
+
+PINS = Path(__file__).with_name("notebooks.json")
+NOTEBOOK = "notebook"
+# A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
+_USERS_NOTEBOOK = "20_rft.ipynb"
+_REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
+_FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
+_MODEL_SETTING = re.compile(r"(\w+_)?model")
+_PARTS = ("task", "task_settings", "verifier", "verifier_settings", "model", "method", "settings")
+
+
+def with_digests(cell: Cell) -> Cell:
+    """The cell with the digests of what it depends on now; any it had are forgotten.
+
+    Raises:
+        RftlabError: a file cannot be read.
+    """
+    return with_all_digests([cell])[0]
+
+
+def with_all_digests(cells: Iterable[Cell]) -> list[Cell]:
+    """`with_digests` of each cell, in order; each file is read once."""
+    known: dict[tuple[str, str], dict[str, str]] = {}
+    filled = []
+    for cell in cells:
+        found = _digests(cell, known)
+        filled.append(cell if found == cell.digests else Cell.make({**cell.model_dump(), "digests": found}))
+    return filled
+
+
+def settled(cell: Cell) -> Cell:
+    """The cell as it is to be run here: checked against the digests it has, or given them if it has none.
+
+    Raises:
+        RftlabError: as `require_unchanged`.
+    """
+    if not cell.digests:
+        return with_digests(cell)
+    require_unchanged(cell)
+    return cell
+
+
+def require_unchanged(cell: Cell) -> None:
+    """Raise unless the files that are about to be run are those the cell's digests were taken of.
+
+    The notebook, which only an executor knows, and data files that code merely names in a text, which may be its cache,
+    are left out.
+
+    Raises:
+        RftlabError: naming what differs.
+    """
+    now = {name: text for name, text in with_digests(cell).digests.items() if _is_strict(name)}
+    then = {name: text for name, text in cell.digests.items() if _is_strict(name)}
+    if differing := changes(then, now):
+        named = ", ".join(describe(cell, name) for name in differing)
+        raise RftlabError(
+            f"{named} changed after the grid was read, before this cell was run; run the grid again, so that the record "
+            "gets the id of what it measured"
+        )
+
+
+def changes(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names whose digests differ, in order."""
+    return [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+
+
+def describe(cell: Cell, name: str) -> str:
+    """What the digest ``name`` of a cell is of, in words: `checks.py`, `method grpo`, `the notebook`."""
+    parameter, colon, beside = name.partition(":")
+    if name == NOTEBOOK:
+        return "the notebook"
+    if colon:
+        return beside.removesuffix("/")
+    value = _value(cell, parameter)
+    if ".py:" in value:
+        return Path(value.rpartition(":")[0]).name
+    last = parameter.rpartition(".")[2]
+    if last in _REGISTRIES:
+        return f"{last} {value or 'of the task'}"
+    return Path(value).name
+
+
+def identity_of(cell: Cell) -> dict[str, str]:
+    """What was run, by role: `task`, `verifier`, `method` and every further digest of the cell, as name and content.
+
+    A packaged part is named with its version (`grpo version 1`), a user's with the digest of its file
+    (`checks.py:score 0f3a...`); nothing depends on where files lie.
+    """
+    identity = {}
+    for role, registry in _REGISTRIES.items():
+        value = getattr(cell, role)
+        entry = _entry(registry, value)
+        identity[role] = f"{value} version {entry.version}" if entry else ""
+    for name, text in cell.digests.items():
+        value = "" if ":" in name or is_version(text) else os.path.basename(_value(cell, name))
+        identity[name] = f"{value} {text}".strip()
+    return dict(sorted(identity.items()))
+
+
+def notebook_path(method: str) -> Path:
+    """The notebook a grid executes for a method, registered or the user's own."""
+    entry = METHODS.get(method)
+    return paths.notebooks_dir() / (entry.notebook if entry and entry.notebook else _USERS_NOTEBOOK)
+
+
+def notebook_digest(path: Path) -> str:
+    """12 hex digits of a notebook's code, the parameters cell and all outputs left out.
+
+    Raises:
+        RftlabError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        code = [
+            "".join(cell["source"]).strip()
+            for cell in json.loads(text)["cells"]
+            if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RftlabError(f"cannot read the notebook {path}: {error}") from None
+    return hashlib.sha256(json.dumps([source for source in code if source]).encode()).hexdigest()[:12]
+
+
+def pins() -> dict[str, str]:
+    """Digest of each packaged notebook that grids execute, as it was shipped."""
+    return dict(json.loads(PINS.read_text(encoding="utf-8")))
+
+
+def renew_pins() -> Path:
+    """Pin the notebooks as they are in this checkout."""
+    names = sorted({entry.notebook for entry in METHODS.values()})
+    found = {name: notebook_digest(paths.notebooks_dir() / name) for name in names}
+    return write_atomically(PINS, json.dumps(found, indent=1) + "\n")
+
+
+def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in _texts(cell):
+        key = (_kind(name, value), value)
+        if key[0] not in ("", *_REGISTRIES) and key not in known:
+            known[key] = _content(*key)
+        found |= _version(key[0], name, value) if key[0] in _REGISTRIES else {}
+        found |= {f"{name}{inside}": text for inside, text in known.get(key, {}).items()}
+    found |= _own_verifiers(cell)
+    key = (NOTEBOOK, cell.method)
+    if key not in known:
+        known[key] = _notebook(notebook_path(cell.method))
+    return dict(sorted({**found, **known[key]}.items()))
+
+
+def _texts(cell: Cell) -> Iterator[tuple[str, str]]:
+    """Every text among the parameters that may name a file or a packaged part, by dotted name."""
+    waiting: list[tuple[str, Any]] = [(part, getattr(cell, part)) for part in _PARTS]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(f"{name}.{key}", each) for key, each in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [(f"{name}.{index}", each) for index, each in enumerate(value)]
+        elif isinstance(value, str) and value:
+            yield name, value
+
+
+def _kind(name: str, value: str) -> str:
+    last = name.rpartition(".")[2]
+    if ".py:" in value:
+        return "code"
+    if last in _REGISTRIES:
+        return last
+    looks_local = "/" in value or "." in value
+    if looks_local and (_FILE_SETTING.fullmatch(last) or value.endswith(DATA_SUFFIXES)):
+        return "file"
+    if name == "model" and value == "tiny-base":
+        return ""
+    return "model" if _MODEL_SETTING.fullmatch(last) else ""
+
+
+def _content(kind: str, value: str) -> dict[str, str]:
+    """Digests of what a value names, by what is put behind the parameter's name; nothing for what is not there."""
+    path = Path(value.rpartition(":")[0] if kind == "code" else value).expanduser()
+    try:
+        if kind == "model":
+            there = path.is_dir() and (path / "config.json").is_file()
+            return {"": identity_hash(model_identity(str(path)))} if there else {}
+        if not path.is_file():
+            return {}
+        return _code(path) if kind == "code" else {"": digest([path], path)}
+    except OSError as error:
+        raise RftlabError(f"cannot read {path}: {error.strerror}; mend it, or take it out of the grid") from None
+
+
+def _code(path: Path) -> dict[str, str]:
+    sources = sources_of(path)
+    folder = sources.main.parent
+    found = {"": digest([sources.main], folder)}
+    found |= {f":{label}": digest(files, folder) for label, files in sources.modules.items()}
+    found |= {f":{label}": digest([file], folder) for label, file in sources.data.items()}
+    for registry in _REGISTRIES.values():
+        for name, entry in registry.items():
+            used = name in sources.texts or entry.target.partition(":")[0] in sources.imports
+            if used and entry.version > 1:
+                found[f":{name}"] = _said(name, entry)
+    return found
+
+
+def _version(kind: str, name: str, value: str) -> dict[str, str]:
+    entry = _entry(_REGISTRIES[kind], value)
+    return {name: _said(value, entry)} if entry and entry.version > 1 else {}
+
+
+def _own_verifiers(cell: Cell) -> dict[str, str]:
+    """Versions of the verifiers that a packaged task is judged by where the cell names none."""
+    entry = _entry(TASKS, cell.task)
+    if entry is None or cell.verifier or "verifier" in cell.task_settings:
+        return {}
+    variant = cell.task.partition("/")[2]
+    names = entry.verifiers.get(variant, entry.verifiers.get("*", ()))
+    raised = [_said(name, VERIFIERS[name]) for name in names if VERIFIERS[name].version > 1]
+    return {"verifier": ", ".join(raised)} if raised else {}
+
+
+def _entry(registry: Mapping[str, Entry], name: str) -> Entry | None:
+    return registry.get(name) or registry.get(name.partition("/")[0])
+
+
+def _said(name: str, entry: Entry) -> str:
+    return f"{name} version {entry.version}"
+
+
+def _notebook(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    found = notebook_digest(path)
+    return {} if found in pins().values() else {NOTEBOOK: found}
+
+
+def _is_strict(name: str) -> bool:
+    return name != NOTEBOOK and not (":" in name and name.endswith(DATA_SUFFIXES))
+
+
+def _value(cell: Cell, name: str) -> str:
+    value: Any = cell
+    for part in name.partition(":")[0].split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = getattr(value, part, None)
+    return value if isinstance(value, str) else ""
+
+
+if __name__ == "__main__":
+    print(renew_pins())
