@@ -84,8 +84,8 @@ def require_unchanged(cell: Cell) -> None:
     if differing := changes(then, now):
         named = ", ".join(describe(cell, name) for name in differing)
         raise RftlabError(
-            f"{named} changed after the grid was read, before this cell was run; run the grid again, so that the record "
-            "gets the id of what it measured"
+            f"{named} changed after the grid was read, before this cell was run; run the grid again, so that its "
+            "record gets the id of what it measured"
         )
 
 
