@@ -1,0 +1,63 @@
+"""Loading a user's Python file: neighbours, names that collide, and edits in one process."""
+
+import sys
+
+import pytest
+
+from rftlab import user_code
+from rftlab.registry import VERIFIERS, find, resolve
+
+
+def load(path):
+    return resolve(find(VERIFIERS, f"{path}:score", "verifier")[0])
+
+
+def write(folder, helper: str, checks: str = "from helper import VALUE\n\ndef score():\n    return VALUE\n"):
+    folder.mkdir(exist_ok=True)
+    (folder / "helper.py").write_text(helper)
+    (folder / "checks.py").write_text(checks)
+    return folder / "checks.py"
+
+
+def test_a_module_beside_the_file_can_be_imported(tmp_path):
+    assert load(write(tmp_path, "VALUE = 3\n"))() == 3
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_files_of_one_name_in_two_folders_each_with_a_helper_of_one_name_are_apart(tmp_path):
+    first, second = write(tmp_path / "a", "VALUE = 1\n"), write(tmp_path / "b", "VALUE = 2\n")
+    one, two = load(first), load(second)
+    assert (one(), two()) == (1, 2)
+    assert (load(first)(), load(second)()) == (1, 2)
+
+
+def test_an_unchanged_file_is_executed_once(tmp_path):
+    path = write(tmp_path, "VALUE = 1\n", "MADE = []\n\ndef score():\n    MADE.append(1)\n    return len(MADE)\n")
+    assert [load(path)(), load(path)()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["helper.py", "checks.py"])
+def test_an_edit_of_the_same_length_in_the_same_second_is_seen(tmp_path, name):
+    path = write(tmp_path, "VALUE = 1\n", "from helper import VALUE\n\ndef score():\n    return VALUE, 1\n")
+    assert load(path)() == (1, 1)
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace("1", "2"))
+    assert load(path)() == {"helper.py": (2, 1), "checks.py": (1, 2)}[name]
+
+
+def test_a_function_that_imports_when_it_is_called_finds_its_neighbour(tmp_path):
+    path = write(tmp_path, "VALUE = 1\n", "def score():\n    from later_helper import VALUE\n    return VALUE\n")
+    (tmp_path / "later_helper.py").write_text("VALUE = 4\n")
+    assert load(path)() == 4
+    del sys.modules["later_helper"]
+
+
+def test_a_name_of_the_standard_library_is_not_taken_for_a_neighbour(tmp_path):
+    path = write(tmp_path, "", "import json\n\ndef score():\n    return json.dumps(1)\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError\n")
+    assert user_code.sources_of(path).modules == {}
+    assert load(path)() == "1"
+
+
+def test_what_does_not_parse_consists_of_itself(tmp_path):
+    (tmp_path / "checks.py").write_text("def score(:\n")
+    assert user_code.sources_of(tmp_path / "checks.py").modules == {}
