@@ -231,6 +231,8 @@ def zygote_for(modules: Sequence[str], env: Mapping[str, str]) -> Zygote:
     with _zygotes_lock:
         found = _zygotes.get(key)
         if found is None or not found.alive:
+            if found is not None:
+                found.close()
             found = _zygotes[key] = Zygote(modules, env)
         return found
 

@@ -151,6 +151,7 @@ MUTANTS: dict[type[Verifier], Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the answer that is evaluated opens the marker
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_broken_verifier_fails_its_check(mutant, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(suite, "SECONDS_FOR_HOSTILE_BATCH", 1.0)
