@@ -184,11 +184,13 @@ def _parameters(_options: argparse.Namespace) -> int:
 
 def _run_cell(options: argparse.Namespace) -> int:
     from rftlab import preflight
+    from rftlab.digests import with_digests
     from rftlab.execute.kernels import KernelSettings, cores
     from rftlab.execute.one_cell import CellRun, read_cell
     from rftlab.grid import is_done
 
     cell = read_cell(options.cell)
+    cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
         preflight.check([cell])
     settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout)

@@ -18,7 +18,7 @@ Fields a method does not use (the label budget of the untrained base) are levell
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +56,12 @@ class Grid:
                 the sentence begins with file and line.
         """
         file = GridFile(Path(path))
-        return cls(file.name, tuple(_read_cells(file)), file.path)
+        return cls(file.name, tuple(_read_cells(file)), file.path).settled()
+
+    def settled(self) -> "Grid":
+        """The grid with the digests of the user's files as they are now, each cell once."""
+        # Two paths may lead to one content.
+        return replace(self, cells=tuple({cell.id: cell for cell in with_all_digests(self.cells)}.values()))
 
     @property
     def variants(self) -> int:
@@ -103,8 +108,7 @@ def _read_cells(file: GridFile) -> list[Cell]:
                 cells.setdefault(level.id, level)
     if not cells:
         file.fail(1, "every cell is excluded; remove an entry of exclude")
-    # Once more each once: two paths may lead to one content.
-    return list({cell.id: cell for cell in with_all_digests(cells.values())}.values())
+    return list(cells.values())
 
 
 def _override(file: GridFile, entry: CommentedMap) -> _Override:

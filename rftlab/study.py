@@ -49,7 +49,7 @@ def run(
         RftlabError: anything about the grid that cannot work; nothing is written then.
         Interrupted: SIGINT or SIGTERM; running again goes on.
     """
-    grid = grid if isinstance(grid, Grid) else Grid.load(grid)
+    grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = Path(results) if results else Path("results") / grid.name
     done, left = grid.split(where)
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
