@@ -133,7 +133,7 @@ class Experiment:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
-        self._outcome = evaluate(self.policy, self.task, self.labels.train, self.verifier, self.cell)
+        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.cell)
         self.progress("evaluate", 1, 1)
         return pd.Series(self._outcome.metrics, name=self.cell.label)
 
@@ -153,7 +153,12 @@ class Experiment:
             id=self.cell.id,
             contract=self._contract(),
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
-            cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": peak_memory_bytes()},
+            cost={
+                **asdict(self.cost),
+                **tuning_cost,
+                "development_items": len(self.labels.development),
+                "peak_memory_bytes": peak_memory_bytes(),
+            },
             tuning=tuple(self.tuning),
             environment=environment() | {"sandbox": self.verifier.isolation},
             warnings=tuple(
@@ -198,13 +203,18 @@ class Experiment:
         self._outcome = None
 
     def _draw_labels(self, validation_share: float) -> Labels:
-        if not self._entry.uses_labels:
-            return Labels((), ())
-        if self.cell.labels < 1:
+        trains = self._entry.uses_labels
+        if trains and self.cell.labels < 1:
             raise RftlabError(
                 f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1"
             )
-        return self.task.labels(self.cell.labels, seed=self.cell.seed_data, validation_share=validation_share)
+        return self.task.labels(
+            self.cell.labels if trains else 0,
+            seed=self.cell.seed_data,
+            validation_share=validation_share,
+            development=self.cell.development_items,
+            from_labels=self.cell.development == "from_labels",
+        )
 
     def _ladder(self) -> tuple[float, ...]:
         return self.cell.tuning.learning_rates or getattr(self.method.ladder, self.cell.adapter.kind)
@@ -256,9 +266,11 @@ class Experiment:
         return monitor
 
     def _along_the_way(self, policy: Policy) -> dict[str, float]:
-        items = self.cell.evaluation.along_items
+        asked = self.cell.evaluation
+        # Neither curve reads an item that the result is measured on.
+        beyond = self.task.ood[asked.ood_items :][: asked.along_items]
         metrics = {}
-        for part, examples in (("accuracy", self.task.test[:items]), ("ood_accuracy", self.task.ood[:items])):
+        for part, examples in (("accuracy", self.labels.development), ("ood_accuracy", beyond)):
             rows = ask(policy, examples, self.verifier, self.cell, part="along")
             if rows:
                 metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
@@ -275,6 +287,7 @@ class Experiment:
         return {
             "base": self.policy.base_hash,
             "labels": fingerprint(sorted(self.labels.train, key=lambda e: e.id)) if trains else None,
+            "development_items": fingerprint(self.labels.development) if self.labels.development else None,
             "template": self.policy.template.name,
             "cot_eval": cell.cot_eval,
             "max_new_tokens": cell.max_new_tokens,

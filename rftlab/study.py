@@ -57,8 +57,10 @@ def run(
     settings = kernel_settings(kernel, many, cell_timeout=timeout)
     if here and left and not dry_run:
         preheat(settings)
-    preflight.check(grid.cells)
+    found = preflight.check(grid.cells)
     print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
+    for note in found.notes:
+        print(f"  {note}")
     if dry_run:
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")

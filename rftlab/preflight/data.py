@@ -34,14 +34,16 @@ def check(looked: "Looked") -> None:
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:
             check_gold(cell, task)
-        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, _validation_share(cell))
+        shares = (_validation_share(cell), cell.development, cell.development_items)
+        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
         if drawn not in done:
             check_labels(cell, task)
         done |= {judged, drawn}
+    looked.notes += dict.fromkeys(cell.label_budget for cell in looked.cells if cell.labels)
 
 
 def check_labels(cell: Cell, task: Task) -> None:
-    """Raise unless the task can give the cell its label budget, its validation part and the rationales it needs.
+    """Raise unless the task has the cell's label budget, its validation and development items, and rationales it needs.
 
     Raises:
         RftlabError: as said.
@@ -49,7 +51,13 @@ def check_labels(cell: Cell, task: Task) -> None:
     method, _ = find(METHODS, cell.method, "method")
     if method.uses_labels and cell.labels < 1:
         raise RftlabError(f"method {cell.method!r} needs labels >= 1, not 0; use the method base for an untrained row")
-    labels = task.labels(cell.labels, seed=cell.seed_data, validation_share=_validation_share(cell))
+    labels = task.labels(
+        cell.labels if method.uses_labels else 0,
+        seed=cell.seed_data,
+        validation_share=_validation_share(cell),
+        development=cell.development_items,
+        from_labels=cell.development == "from_labels",
+    )
     if method.needs_rationales and cell.cot:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 

@@ -71,7 +71,7 @@ def _gap(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawi
 
 def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
-        "Solid: accuracy on a part of the test items, measured along the way; dashed: the reward the trainer saw. "
+        "Solid: accuracy on the development items, measured along the way; dashed: the reward the trainer saw. "
         "Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods cost "
         "differently: see accuracy against cost."
     )

@@ -84,6 +84,7 @@ def _render(
         unfinished=_unfinished(results, records),
         uneven=_uneven(cells),
         refused=[str(refusal) for refusal in refused],
+        budgets=tables.label_budgets(cells),
         tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
         claims=comparisons.claims(cells, results),
         sentences=comparisons.sentences(compared),

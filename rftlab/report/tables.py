@@ -104,6 +104,23 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
     return table
 
 
+def label_budgets(cells: pd.DataFrame) -> list[str]:
+    """What the trained cells were given, in words: `10, 50 labels + 50 for development`; one sentence a kind."""
+    columns = ["labels", "development", "development_items"]
+    rows = cells[~is_base(cells)].reindex(columns=columns).drop_duplicates().sort_values("labels")
+    said: list[str] = []
+    for (how, items), group in rows.groupby(["development", "development_items"], dropna=False, sort=False):
+        labels = f"{', '.join(str(n) for n in group['labels'].unique())} labels"
+        if pd.isna(items):
+            said.append(f"{labels}; learning curves on test items, as recorded before there were development items")
+        elif not items:
+            said.append(f"{labels}; no development items")
+        else:
+            said.append(f"{labels} + {items:.0f}" if how == "apart" else f"{labels}, {items:.0f} of them")
+            said[-1] += " for development"
+    return said
+
+
 def seed_points(cells: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     """Single seeds of the trained arms, as `value`, beside the columns of `summary`."""
     trained = cells[~is_base(cells)]
