@@ -52,7 +52,9 @@ def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(ce
         f"open({str(tmp_path / 'pids')!r}, 'a').write(f'{{__import__(\"os\").getpid()}} ')\n{TASK}"
     )
     preflight.check([cell()])
-    with pytest.raises(RftlabError, match=r"^task 'mine' has 20 training examples, fewer than labels=21; lower"):
+    with pytest.raises(
+        RftlabError, match=r"^task 'mine' has 20 training examples, fewer than labels=21 and 4 development items"
+    ):
         preflight.check([cell(labels=21)])
     pids = (tmp_path / "pids").read_text().split()
     assert len(set(pids)) == 2
