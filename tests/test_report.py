@@ -14,7 +14,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid
-from rftlab.report import comparisons, page
+from rftlab.report import comparisons, page, tables
 from tests import synthetic
 
 
@@ -76,6 +76,20 @@ def test_asked_otherwise_than_trained_is_a_prompt_of_its_own_with_the_base_asked
     table = report.summary(cells, tmp_path, ["accuracy"])
     bases = table[table["arm"] == "base"].set_index("prompt")["mean"]
     assert bases[crossed] == bases["direct"] != bases["chain-of-thought"]
+
+
+def test_development_items_are_counted_aloud_and_old_records_are_not_given_any():
+    given = [(10, "apart", 50), (50, "apart", 50), (10, "from_labels", 2), (7, "apart", 0), (8, "apart", None)]
+    columns = ("labels", "development", "development_items")
+    cells = pd.DataFrame(
+        [{"method": m, **dict(zip(columns, row, strict=True))} for m in ("base", "sft") for row in given]
+    )
+    assert tables.label_budgets(cells) == [
+        "10, 50 labels + 50 for development",
+        "10 labels, 2 of them for development",
+        "7 labels; no development items",
+        "8 labels; learning curves on test items, as recorded before there were development items",
+    ]
 
 
 def test_means_are_those_of_the_seeds(results):

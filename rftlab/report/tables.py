@@ -106,18 +106,20 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
 
 def label_budgets(cells: pd.DataFrame) -> list[str]:
     """What the trained cells were given, in words: `10, 50 labels + 50 for development`; one sentence a kind."""
-    columns = ["labels", "development", "development_items"]
-    rows = cells[~is_base(cells)].reindex(columns=columns).drop_duplicates().sort_values("labels")
+    rows = cells[~is_base(cells)].reindex(columns=["labels", "development", "development_items"])
+    rows["development_items"] = rows["development_items"].fillna(-1).astype(int)
     said: list[str] = []
-    for (how, items), group in rows.groupby(["development", "development_items"], dropna=False, sort=False):
-        labels = f"{', '.join(str(n) for n in group['labels'].unique())} labels"
-        if pd.isna(items):
+    for (how, count), group in rows.groupby(["development", "development_items"], sort=False):
+        items = int(str(count))
+        labels = f"{', '.join(str(n) for n in sorted(group['labels'].unique()))} labels"
+        if items < 0:
             said.append(f"{labels}; learning curves on test items, as recorded before there were development items")
-        elif not items:
+        elif items == 0:
             said.append(f"{labels}; no development items")
         else:
-            said.append(f"{labels} + {items:.0f}" if how == "apart" else f"{labels}, {items:.0f} of them")
-            said[-1] += " for development"
+            said.append(
+                f"{labels}{' +' if how == 'apart' else ','} {items}{' of them' * (how != 'apart')} for development"
+            )
     return said
 
 
