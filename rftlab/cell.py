@@ -146,6 +146,12 @@ class Cell(_Part):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     @property
+    def variant(self) -> str:
+        """The cell but for its seeds, as canonical JSON: cells of one arm have it in common."""
+        values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling"})
+        return json.dumps(values, sort_keys=True)
+
+    @property
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
         task = self.task.rpartition("/")[2]

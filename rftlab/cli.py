@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("grid", type=Path, metavar="GRID.yaml")
     run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
     run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
+    run.add_argument(
+        "--keep",
+        choices=("none", "best", "all"),
+        help="trained policies to keep: none, best (of each arm) or all (default: what the grid says, else best)",
+    )
     run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
     run.add_argument(
         "--kernel",
@@ -111,6 +116,7 @@ def _run(options: argparse.Namespace) -> int:
             resources=Resources(
                 options.address, options.cpus, options.gpus, options.gather, read_options(options.option)
             ),
+            keep=options.keep,
             dry_run=options.dry_run,
         )
     except Interrupted as error:

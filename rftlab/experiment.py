@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from transformers import set_seed
 
 from rftlab import caveats
@@ -18,7 +17,8 @@ from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
-from rftlab.policy.hub import TINY_BASE
+from rftlab.policy.kept import save as save_policy
+from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, read
@@ -26,6 +26,7 @@ from rftlab.registry import METHODS, find
 from rftlab.staging import staged, swap_in
 from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
 from rftlab.verifiers.base import make_verifier
+from rftlab.weights import find_cell
 
 INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
@@ -40,6 +41,7 @@ class Experiment:
     Args:
         cell: the parameters of the run; without digests it is given those of the user's files as they are now.
         out: folder of the record, which an executor names; empty takes `results/interactive/cells/ID`.
+        kept: folder or id of a finished cell whose kept policy is evaluated, instead of one that is trained here.
 
     Raises:
         RftlabError: anything about task, model, verifier, method or label budget that cannot work.
@@ -52,7 +54,7 @@ class Experiment:
     _outcome: Outcome | None
     _state: str
 
-    def __init__(self, cell: Cell, out: str | Path = "") -> None:
+    def __init__(self, cell: Cell, out: str | Path = "", *, kept: str | Path = "") -> None:
         self.cell = cell = settled(cell)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
@@ -71,15 +73,8 @@ class Experiment:
         self.labels = self._draw_labels(0.0)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
-        if cell.model == TINY_BASE:
-            # So small a model is fastest on one thread, and its records then do not depend on the number of workers.
-            torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        # In deterministic mode torch fills every `empty` it makes, against code that reads what it never wrote. TRL's
-        # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        self.policy = load_policy(cell)
-        self._start("new")
+        self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
+        self._start("kept" if kept else "new")
 
     def examples(self, n: int = 3) -> pd.DataFrame:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
@@ -129,7 +124,7 @@ class Experiment:
             RftlabError: the method trains and has not been trained, or its training did not reach its end.
         """
         self._outcome = None
-        if self._state != "trained" and self._entry.uses_labels:
+        if self._state not in ("trained", "kept") and self._entry.uses_labels:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
@@ -175,16 +170,21 @@ class Experiment:
     def save(self) -> Path:
         """Write trace.jsonl, samples.jsonl and, last, record.json into `folder`; path of the record.
 
-        A cell run by hand appears whole or not at all; an executor gives a folder that it files itself.
+        A cell run by hand appears whole or not at all; an executor gives a folder that it files itself. The trained
+        policy goes along, unless the run keeps none.
 
         Raises:
-            RftlabError: nothing has been evaluated, or the folder holds another cell's record.
+            RftlabError: nothing has been evaluated, the policy is another cell's, or the folder holds another cell's
+                record.
         """
+        if self._state == "kept":
+            raise RftlabError("this policy was trained and recorded by another cell; call train() to train one here")
         record = self.record()
         assert self._outcome is not None
         files = {"trace": self.trace, "samples": self._outcome.samples}
         if not self._given:
             with staged(self.folder) as staging:
+                self._keep(staging)
                 path = record.write(staging, **files)
                 swap_in(staging, self.folder)
             return self.folder / path.name
@@ -193,11 +193,17 @@ class Experiment:
             raise RftlabError(
                 f"{self.folder} holds the record of cell {there.id}, this is {record.id}; leave out empty"
             )
+        self._keep(self.folder)
         return record.write(self.folder, **files)
+
+    def _keep(self, folder: Path) -> None:
+        if (keep := wanted()) != "none" and self.cost.optimizer_steps and not self.policy.untrained:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_policy(self.policy, self.cell, folder, keep=keep)
 
     def _start(self, state: str) -> None:
         """Forget all that was measured."""
-        self._state = state  # "new", "training" (and, if it ended early, still so), "trained"
+        self._state = state  # "new", "kept", "training" (and, if it ended early, still so), "trained"
         self.trace, self.tuning, self.cost = [], [], Cost()
         self.learning_rate = self._ladder()[0]
         self._outcome = None

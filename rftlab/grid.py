@@ -1,6 +1,7 @@
 """Grid: a YAML file of parameter values and lists to sweep, read into cells; every mistake is named with its line.
 
     name: demo                                   # default: the file's name
+    keep: best                                   # policies: none, best (of each arm; the default) or all
     defaults: {model: tiny-base, labels: 50}     # one line of defaults
     method: [base, sft, grpo]                    # a list is swept; fields are dotted (`budget.amount`) or nested
     seed: [0, 1, 2]
@@ -41,11 +42,13 @@ class Grid:
         name: names the results folder.
         cells: unique by id.
         path: the file it was read from, None if it was made in code.
+        keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
     """
 
     name: str
     cells: tuple[Cell, ...]
     path: Path | None = None
+    keep: str = ""
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
@@ -56,7 +59,7 @@ class Grid:
                 the sentence begins with file and line.
         """
         file = GridFile(Path(path))
-        return cls(file.name, tuple(_read_cells(file)), file.path).settled()
+        return cls(file.name, tuple(_read_cells(file)), file.path, file.keep).settled()
 
     def settled(self) -> "Grid":
         """The grid with the digests of the user's files as they are now, each cell once."""
@@ -66,8 +69,7 @@ class Grid:
     @property
     def variants(self) -> int:
         """Number of cells, not counting seeds."""
-        seeds = {"seed", "seed_data", "seed_init", "seed_sampling"}
-        return len({str({k: v for k, v in cell.flat().items() if k not in seeds}) for cell in self.cells})
+        return len({cell.variant for cell in self.cells})
 
     def split(self, results: Path) -> tuple[list[Cell], list[Cell]]:
         """Cells that have a readable record of theirs in ``results``, and cells that have none."""

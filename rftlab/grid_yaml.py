@@ -16,8 +16,9 @@ from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
 from rftlab.user_code import DATA_SUFFIXES
+from rftlab.weights import KEEP_CHOICES
 
-RESERVED = ("name", "defaults", "include", "exclude", "overrides")
+RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates",)
 _REGISTRIES = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
@@ -56,6 +57,15 @@ class GridFile:
             line = _line(self.document, "name") if "name" in self.document else 1
             self.fail(line, f"the name {name!r} cannot name a folder; use letters, digits, dots, dashes, underscores")
         return name
+
+    @property
+    def keep(self) -> str:
+        """Which policies are kept, "" if the file does not say."""
+        keep = self.document.get("keep", "")
+        if "keep" in self.document and keep not in KEEP_CHOICES:
+            known = f"{', '.join(KEEP_CHOICES[:-1])} or {KEEP_CHOICES[-1]}"
+            self.fail(_line(self.document, "keep"), f"keep is {known}, not {keep!r}")
+        return str(keep)
 
     def mapping(self, parent: CommentedMap, key: str) -> CommentedMap:
         """The mapping below ``key``, empty if there is none."""

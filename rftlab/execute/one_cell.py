@@ -23,6 +23,7 @@ from rftlab.grid import is_done
 from rftlab.notebook_pins import notebook_path
 from rftlab.registry import METHODS, find
 from rftlab.staging import OLD, RUNNING, locked, staged, swap_in
+from rftlab.weights import POLICY
 
 FAILED, ERROR, CELL, SHARED = "failed", "error.txt", "cell.json", "shared"
 
@@ -111,6 +112,7 @@ class CellRun:
         self._run.execute()
 
     def _file_failure(self, staging: Path, error: str) -> Path:
+        shutil.rmtree(staging / POLICY, ignore_errors=True)
         (staging / ERROR).write_text(error + "\n", encoding="utf-8")
         (staging / CELL).write_text(self.cell.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder = self.results / FAILED / self.cell.id
