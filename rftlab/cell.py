@@ -76,7 +76,7 @@ class Evaluation(_Part):
     sampled_items: int = Field(50, ge=0, description="test items sampled repeatedly for pass@k (0 to skip)")
     samples: int = Field(8, ge=1, le=1024, description="completions per sampled item; pass@k for k up to this")
     along_the_way: int = Field(4, ge=0, le=1000, description="evaluations during training (0 for none)")
-    along_items: int = Field(50, ge=1, description="test items used by each of those")
+    along_items: int = Field(50, ge=1, description="development items used by each of those")
 
 
 class Cell(_Part):
@@ -146,10 +146,31 @@ class Cell(_Part):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     @property
+    def variant(self) -> str:
+        """The cell but for its seeds, as canonical JSON: cells of one arm have it in common."""
+        values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling"})
+        return json.dumps(values, sort_keys=True)
+
+    @property
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
         task = self.task.rpartition("/")[2]
         return f"{task} {self.method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+
+    @property
+    def label_budget(self) -> str:
+        """The label budget in words, e.g. `10 labels + 50 for development`."""
+        items, labels = self.development_items, f"{self.labels} label{'s' * (self.labels != 1)}"
+        if not items:
+            return labels
+        if self.development == "apart":
+            return f"{labels} + {items} for development"
+        return f"{labels}, {min(items, -(-self.labels // 5))} of them for development"
+
+    @property
+    def development_items(self) -> int:
+        """Development items asked for: none where nothing is evaluated along the way."""
+        return self.evaluation.along_items if self.evaluation.along_the_way else 0
 
     @property
     def max_new_tokens(self) -> int:

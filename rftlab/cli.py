@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("grid", type=Path, metavar="GRID.yaml")
     run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
     run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
+    run.add_argument(
+        "--keep",
+        choices=("none", "best", "all"),
+        help="trained policies to keep: none, best (of each arm) or all (default: what the grid says, else best)",
+    )
     run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
     run.add_argument(
         "--kernel",
@@ -66,10 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="write the report of a results folder")
     report.set_defaults(verb=_report)
     report.add_argument("results", type=Path, metavar="DIR")
-    report.add_argument(
-        "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
-        "several, with commas) of the contract; the page says so",
-    )  # fmt: skip
 
     for kind in ("task", "method", "verifier"):
         listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
@@ -115,6 +116,7 @@ def _run(options: argparse.Namespace) -> int:
             resources=Resources(
                 options.address, options.cpus, options.gpus, options.gather, read_options(options.option)
             ),
+            keep=options.keep,
             dry_run=options.dry_run,
         )
     except Interrupted as error:
@@ -143,7 +145,7 @@ def _status(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from rftlab import study
 
-    study.report(options.results, ",".join(options.waive))
+    study.report(options.results)
     return 0
 
 
@@ -188,11 +190,13 @@ def _parameters(_options: argparse.Namespace) -> int:
 
 def _run_cell(options: argparse.Namespace) -> int:
     from rftlab import preflight
+    from rftlab.digests import with_digests
     from rftlab.execute.kernels import KernelSettings, cores
     from rftlab.execute.one_cell import CellRun, read_cell
     from rftlab.grid import is_done
 
     cell = read_cell(options.cell)
+    cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
         preflight.check([cell])
     settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout)

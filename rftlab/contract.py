@@ -94,7 +94,6 @@ FIELDS: Mapping[str, Field] = {
     "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
     "settings": _match("method", "its settings", "settings", axes=("method", "shots")),
     "method_code": _match("method", "its code", axes=("method",)),
-    "notebook": _match("notebook", "the code of the notebook that ran it"),
     "batch": Field("show", "machine", "examples and completions per optimiser step"),
     "git_commit": Field("show", "machine", "the commit of rftlab"),
     "python": Field("show", "machine", "the version of Python"),

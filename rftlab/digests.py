@@ -10,29 +10,23 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
 - the notebook that would be executed, where its code is not the packaged one,
 - the version of a packaged task, verifier or method, where it is above 1.
 
-Models and data sets of a hub are known by name only. Run as a program, this renews the pins of the packaged notebooks.
+Models and data sets of a hub are known by name only.
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rftlab import paths
 from rftlab.cell import Cell, is_version
 from rftlab.errors import RftlabError
+from rftlab.notebook_pins import edited, notebook_path
 from rftlab.policy.identity import identity_hash, model_identity
-from rftlab.record import write_atomically
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry
 from rftlab.user_code import DATA_SUFFIXES, digest, sources_of
 
-PINS = Path(__file__).with_name("notebooks.json")
 NOTEBOOK = "notebook"
-# A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
-_USERS_NOTEBOOK = "20_rft.ipynb"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
 _MODEL_SETTING = re.compile(r"(\w+_)?model")
@@ -94,6 +88,11 @@ def changes(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
 
 
+def notebook_changed(cell: Cell, notebook: Path) -> bool:
+    """Whether the notebook that is about to be executed is not the one the cell's digests were taken of."""
+    return edited(notebook) != cell.digests.get(NOTEBOOK, "")
+
+
 def describe(cell: Cell, name: str) -> str:
     """What the digest ``name`` of a cell is of, in words: `checks.py`, `method grpo`, `the notebook`."""
     parameter, colon, beside = name.partition(":")
@@ -127,46 +126,10 @@ def identity_of(cell: Cell) -> dict[str, str]:
     return dict(sorted(identity.items()))
 
 
-def notebook_path(method: str) -> Path:
-    """The notebook a grid executes for a method, registered or the user's own."""
-    entry = METHODS.get(method)
-    return paths.notebooks_dir() / (entry.notebook if entry and entry.notebook else _USERS_NOTEBOOK)
-
-
-def notebook_digest(path: Path) -> str:
-    """12 hex digits of a notebook's code, the parameters cell and all outputs left out.
-
-    Raises:
-        RftlabError: it cannot be read.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        code = [
-            "".join(cell["source"]).strip()
-            for cell in json.loads(text)["cells"]
-            if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RftlabError(f"cannot read the notebook {path}: {error}") from None
-    return hashlib.sha256(json.dumps([source for source in code if source]).encode()).hexdigest()[:12]
-
-
-def pins() -> dict[str, str]:
-    """Digest of each packaged notebook that grids execute, as it was shipped."""
-    return dict(json.loads(PINS.read_text(encoding="utf-8")))
-
-
-def renew_pins() -> Path:
-    """Pin the notebooks as they are in this checkout."""
-    names = sorted({entry.notebook for entry in METHODS.values()})
-    found = {name: notebook_digest(paths.notebooks_dir() / name) for name in names}
-    return write_atomically(PINS, json.dumps(found, indent=1) + "\n")
-
-
 def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in _texts(cell):
-        key = (_kind(name, value), value)
+        key = (kind_of(name, value), value)
         if key[0] not in ("", *_REGISTRIES) and key not in known:
             known[key] = _content(*key)
         found |= _version(key[0], name, value) if key[0] in _REGISTRIES else {}
@@ -191,18 +154,29 @@ def _texts(cell: Cell) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _kind(name: str, value: str) -> str:
+def kind_of(name: str, value: str) -> str:
+    """What a text among the parameters names: "code", "file", "model", "task", "verifier", "method", or "" (nothing).
+
+    Args:
+        name: its dotted name.
+        value: the text.
+    """
     last = name.rpartition(".")[2]
     if ".py:" in value:
         return "code"
     if last in _REGISTRIES:
         return last
     looks_local = "/" in value or "." in value
-    if looks_local and (_FILE_SETTING.fullmatch(last) or value.endswith(DATA_SUFFIXES)):
+    if looks_local and (is_file_setting(name) or value.endswith(DATA_SUFFIXES)):
         return "file"
     if name == "model" and value == "tiny-base":
         return ""
     return "model" if _MODEL_SETTING.fullmatch(last) else ""
+
+
+def is_file_setting(name: str) -> bool:
+    """Whether a parameter is a file's path, by its dotted name: `task_settings.test_path`, `settings.pairs_file`."""
+    return bool(_FILE_SETTING.fullmatch(name.rpartition(".")[2]))
 
 
 def _content(kind: str, value: str) -> dict[str, str]:
@@ -258,10 +232,8 @@ def _said(name: str, entry: Entry) -> str:
 
 
 def _notebook(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    found = notebook_digest(path)
-    return {} if found in pins().values() else {NOTEBOOK: found}
+    changed = edited(path) if path.is_file() else ""
+    return {NOTEBOOK: changed} if changed else {}
 
 
 def _is_strict(name: str) -> bool:
@@ -278,7 +250,3 @@ def _value(cell: Cell, name: str) -> str:
         else:
             value = getattr(value, part, None)
     return value if isinstance(value, str) else ""
-
-
-if __name__ == "__main__":
-    print(renew_pins())

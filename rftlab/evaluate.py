@@ -11,7 +11,7 @@ from rftlab.cell import Cell
 from rftlab.policy.base_answers import sample_shared
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
-from rftlab.tasks.base import Example, Task
+from rftlab.tasks.base import Example, Labels, Task
 from rftlab.verifiers.base import Verifier
 
 # Sampling for evaluation draws from its own stream, so that what a method sampled in training cannot shift it.
@@ -23,8 +23,9 @@ class Outcome:
     """What a policy is worth on a task.
 
     Attributes:
-        metrics: accuracy, accuracy_lenient, train_accuracy, ood_accuracy, generalisation_gap, sampled_accuracy,
-            pass_at_2, pass_at_4, ..., format_rate, truncation_rate in [0, 1]; completion_tokens (mean, greedy, test);
+        metrics: accuracy, accuracy_lenient, train_accuracy, development_accuracy, ood_accuracy, generalisation_gap,
+            sampled_accuracy, pass_at_2, pass_at_4, ..., format_rate, truncation_rate in [0, 1]; completion_tokens
+            (mean, greedy, test);
             kl_to_base (nats per token). None where nothing was measured.
         samples: one row per completion, for paired statistics over items.
     """
@@ -33,28 +34,32 @@ class Outcome:
     samples: list[dict[str, Any]]
 
 
-def evaluate(policy: Policy, task: Task, labelled: Sequence[Example], verifier: Verifier, cell: Cell) -> Outcome:
+def evaluate(policy: Policy, task: Task, labels: Labels, verifier: Verifier, cell: Cell) -> Outcome:
     """Greedy and sampled evaluation as the cell asks for it.
 
     Args:
         policy: asked with `cell.cot_eval` prompts and `cell.decoding`.
         task: its first test and OOD items are used, so that every cell sees the same ones.
-        labelled: examples of the label budget; their accuracy is the train accuracy.
+        labels: the accuracy on those trained on is the train accuracy; on the development items, what finished policies
+            are chosen by.
         verifier: decides.
         cell: how many items, how many samples.
     """
     asked = cell.evaluation
     test = ask(policy, task.test[: asked.test_items], verifier, cell, part="test")
-    train = ask(policy, labelled[: asked.train_items], verifier, cell, part="train")
+    train = ask(policy, labels.train[: asked.train_items], verifier, cell, part="train")
+    development = ask(policy, labels.development, verifier, cell, part="development")
     ood = ask(policy, task.ood[: asked.ood_items], verifier, cell, part="ood")
     drawn = ask(
         policy, task.test[: asked.sampled_items], verifier, cell, part="sampled", samples=asked.samples, rollouts=True
     )
+    greedy = test + train + development + ood
     accuracy, train_accuracy = _mean(test, "reward"), _mean(train, "reward")
     metrics: dict[str, float | None] = {
         "accuracy": accuracy,
         "accuracy_lenient": _mean(test, "correct"),
         "train_accuracy": train_accuracy,
+        "development_accuracy": _mean(development, "reward"),
         "ood_accuracy": _mean(ood, "reward"),
         "generalisation_gap": None if accuracy is None or train_accuracy is None else train_accuracy - accuracy,
         "sampled_accuracy": _mean(drawn, "reward"),
@@ -62,10 +67,10 @@ def evaluate(policy: Policy, task: Task, labelled: Sequence[Example], verifier: 
         "format_rate": _mean(test, "format_ok"),
         "truncation_rate": _mean(test, "truncated"),
         "completion_tokens": _mean(test, "length"),
-        "verifier_errors": float(sum(row["parts"].get("verifier_error", 0.0) for row in test + train + ood + drawn)),
+        "verifier_errors": float(sum(row["parts"].get("verifier_error", 0.0) for row in greedy + drawn)),
         "kl_to_base": kl_to_base(policy, [row.pop("rollout") for row in drawn]),
     }
-    return Outcome(metrics, test + train + ood + drawn)
+    return Outcome(metrics, greedy + drawn)
 
 
 def ask(

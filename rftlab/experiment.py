@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from transformers import set_seed
 
 from rftlab import caveats
@@ -18,15 +17,16 @@ from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
-from rftlab.policy.hub import TINY_BASE
+from rftlab.policy.kept import save as save_policy
+from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, read
 from rftlab.registry import METHODS, find
 from rftlab.staging import staged, swap_in
-from rftlab.tasks.base import Labels, load_task, require_rationales, verifier_of
-from rftlab.terms import code_of, contract_of
+from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
 from rftlab.verifiers.base import make_verifier
+from rftlab.weights import find_cell
 
 INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
@@ -41,6 +41,7 @@ class Experiment:
     Args:
         cell: the parameters of the run; without digests it is given those of the user's files as they are now.
         out: folder of the record, which an executor names; empty takes `results/interactive/cells/ID`.
+        kept: folder or id of a finished cell whose kept policy is evaluated, instead of one that is trained here.
 
     Raises:
         RftlabError: anything about task, model, verifier, method or label budget that cannot work.
@@ -53,7 +54,7 @@ class Experiment:
     _outcome: Outcome | None
     _state: str
 
-    def __init__(self, cell: Cell, out: str | Path = "") -> None:
+    def __init__(self, cell: Cell, out: str | Path = "", *, kept: str | Path = "") -> None:
         self.cell = cell = settled(cell)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
@@ -62,21 +63,18 @@ class Experiment:
         self._entry, _ = find(METHODS, cell.method, "method")
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
-        judge, judged_by = verifier_of(cell, self.task)
-        self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
-        self.code = code_of(cell, self.task)
+        self.verifier = make_verifier(
+            cell.verifier or self.task.verifier,
+            answer_format=cell.answer_format,
+            settings=cell.verifier_settings
+            if cell.verifier
+            else {**self.task.verifier_settings, **cell.verifier_settings},
+        )
         self.labels = self._draw_labels(0.0)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
-        if cell.model == TINY_BASE:
-            # So small a model is fastest on one thread, and its records then do not depend on the number of workers.
-            torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        # In deterministic mode torch fills every `empty` it makes, against code that reads what it never wrote. TRL's
-        # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        self.policy = load_policy(cell)
-        self._start("new")
+        self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
+        self._start("kept" if kept else "new")
 
     def examples(self, n: int = 3) -> pd.DataFrame:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
@@ -126,11 +124,11 @@ class Experiment:
             RftlabError: the method trains and has not been trained, or its training did not reach its end.
         """
         self._outcome = None
-        if self._state != "trained" and self._entry.uses_labels:
+        if self._state not in ("trained", "kept") and self._entry.uses_labels:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
-        self._outcome = evaluate(self.policy, self.task, self.labels.train, self.verifier, self.cell)
+        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.cell)
         self.progress("evaluate", 1, 1)
         return pd.Series(self._outcome.metrics, name=self.cell.label)
 
@@ -148,9 +146,14 @@ class Experiment:
         return Record(
             cell=self.cell.model_dump(mode="json"),
             id=self.cell.id,
-            contract=contract_of(self),
+            contract=self._contract(),
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
-            cost={**asdict(self.cost), **tuning_cost, "peak_memory_bytes": peak_memory_bytes()},
+            cost={
+                **asdict(self.cost),
+                **tuning_cost,
+                "development_items": len(self.labels.development),
+                "peak_memory_bytes": peak_memory_bytes(),
+            },
             tuning=tuple(self.tuning),
             environment=environment() | {"sandbox": self.verifier.isolation},
             warnings=tuple(
@@ -167,16 +170,21 @@ class Experiment:
     def save(self) -> Path:
         """Write trace.jsonl, samples.jsonl and, last, record.json into `folder`; path of the record.
 
-        A cell run by hand appears whole or not at all; an executor gives a folder that it files itself.
+        A cell run by hand appears whole or not at all; an executor gives a folder that it files itself. The trained
+        policy goes along, unless the run keeps none.
 
         Raises:
-            RftlabError: nothing has been evaluated, or the folder holds another cell's record.
+            RftlabError: nothing has been evaluated, the policy is another cell's, or the folder holds another cell's
+                record.
         """
+        if self._state == "kept":
+            raise RftlabError("this policy was trained and recorded by another cell; call train() to train one here")
         record = self.record()
         assert self._outcome is not None
         files = {"trace": self.trace, "samples": self._outcome.samples}
         if not self._given:
             with staged(self.folder) as staging:
+                self._keep(staging)
                 path = record.write(staging, **files)
                 swap_in(staging, self.folder)
             return self.folder / path.name
@@ -185,28 +193,34 @@ class Experiment:
             raise RftlabError(
                 f"{self.folder} holds the record of cell {there.id}, this is {record.id}; leave out empty"
             )
+        self._keep(self.folder)
         return record.write(self.folder, **files)
+
+    def _keep(self, folder: Path) -> None:
+        if (keep := wanted()) != "none" and self.cost.optimizer_steps and not self.policy.untrained:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_policy(self.policy, self.cell, folder, keep=keep)
 
     def _start(self, state: str) -> None:
         """Forget all that was measured."""
-        self._state = state  # "new", "training" (and, if it ended early, still so), "trained"
+        self._state = state  # "new", "kept", "training" (and, if it ended early, still so), "trained"
         self.trace, self.tuning, self.cost = [], [], Cost()
         self.learning_rate = self._ladder()[0]
         self._outcome = None
 
     def _draw_labels(self, validation_share: float) -> Labels:
-        if not self._entry.uses_labels:
-            return Labels((), ())
-        if self.cell.labels < 1:
+        trains = self._entry.uses_labels
+        if trains and self.cell.labels < 1:
             raise RftlabError(
                 f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1"
             )
-        return self.task.labels(self.cell.labels, seed=self.cell.seed_data, validation_share=validation_share)
-
-    @property
-    def rates(self) -> tuple[float, ...]:
-        """The learning rates tried, in order."""
-        return tuple(trial["learning_rate"] for trial in self.tuning) or (self.learning_rate,)
+        return self.task.labels(
+            self.cell.labels if trains else 0,
+            seed=self.cell.seed_data,
+            validation_share=validation_share,
+            development=self.cell.development_items,
+            from_labels=self.cell.development == "from_labels",
+        )
 
     def _ladder(self) -> tuple[float, ...]:
         return self.cell.tuning.learning_rates or getattr(self.method.ladder, self.cell.adapter.kind)
@@ -258,9 +272,11 @@ class Experiment:
         return monitor
 
     def _along_the_way(self, policy: Policy) -> dict[str, float]:
-        items = self.cell.evaluation.along_items
+        asked = self.cell.evaluation
+        # Neither curve reads an item that the result is measured on.
+        beyond = self.task.ood[asked.ood_items :][: asked.along_items]
         metrics = {}
-        for part, examples in (("accuracy", self.task.test[:items]), ("ood_accuracy", self.task.ood[:items])):
+        for part, examples in (("accuracy", self.labels.development), ("ood_accuracy", beyond)):
             rows = ask(policy, examples, self.verifier, self.cell, part="along")
             if rows:
                 metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
@@ -269,3 +285,28 @@ class Experiment:
     def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:
         reward, loss = metrics.get("train/reward"), metrics.get("train/loss")
         self.progress(phase, spent, amount, reward=reward, loss=loss, warning=caveats.so_far(asdict(cost)))
+
+    def _contract(self) -> dict[str, Any]:
+        """What must match between methods; None where it does not apply (the base has no labels)."""
+        cell, asked = self.cell, self.cell.evaluation
+        trains = self._entry.uses_labels
+        return {
+            "base": self.policy.base_hash,
+            "labels": fingerprint(sorted(self.labels.train, key=lambda e: e.id)) if trains else None,
+            "development_items": fingerprint(self.labels.development) if self.labels.development else None,
+            "template": self.policy.template.name,
+            "cot_eval": cell.cot_eval,
+            "max_new_tokens": cell.max_new_tokens,
+            "temperature": cell.decoding.temperature,
+            "top_p": cell.decoding.top_p,
+            "adapter": cell.adapter.model_dump(mode="json") if trains else None,
+            "tuning_trials": cell.tuning.trials if trains else None,
+            "verifier": [
+                cell.verifier or self.task.verifier,
+                cell.answer_format,
+                sorted(cell.verifier_settings.items()),
+            ],
+            "test_items": fingerprint(self.task.test[: asked.test_items]),
+            "ood_items": fingerprint(self.task.ood[: asked.ood_items]),
+            "sampled": [asked.sampled_items, asked.samples],
+        }

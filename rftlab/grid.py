@@ -1,6 +1,7 @@
 """Grid: a YAML file of parameter values and lists to sweep, read into cells; every mistake is named with its line.
 
     name: demo                                   # default: the file's name
+    keep: best                                   # policies: none, best (of each arm; the default) or all
     defaults: {model: tiny-base, labels: 50}     # one line of defaults
     method: [base, sft, grpo]                    # a list is swept; fields are dotted (`budget.amount`) or nested
     seed: [0, 1, 2]
@@ -18,7 +19,7 @@ Fields a method does not use (the label budget of the untrained base) are levell
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,11 +42,13 @@ class Grid:
         name: names the results folder.
         cells: unique by id.
         path: the file it was read from, None if it was made in code.
+        keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
     """
 
     name: str
     cells: tuple[Cell, ...]
     path: Path | None = None
+    keep: str = ""
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
@@ -56,13 +59,17 @@ class Grid:
                 the sentence begins with file and line.
         """
         file = GridFile(Path(path))
-        return cls(file.name, tuple(_read_cells(file)), file.path)
+        return cls(file.name, tuple(_read_cells(file)), file.path, file.keep).settled()
+
+    def settled(self) -> "Grid":
+        """The grid with the digests of the user's files as they are now, each cell once."""
+        # Two paths may lead to one content.
+        return replace(self, cells=tuple({cell.id: cell for cell in with_all_digests(self.cells)}.values()))
 
     @property
     def variants(self) -> int:
         """Number of cells, not counting seeds."""
-        seeds = {"seed", "seed_data", "seed_init", "seed_sampling"}
-        return len({str({k: v for k, v in cell.flat().items() if k not in seeds}) for cell in self.cells})
+        return len({cell.variant for cell in self.cells})
 
     def split(self, results: Path) -> tuple[list[Cell], list[Cell]]:
         """Cells that have a readable record of theirs in ``results``, and cells that have none."""
@@ -103,8 +110,7 @@ def _read_cells(file: GridFile) -> list[Cell]:
                 cells.setdefault(level.id, level)
     if not cells:
         file.fail(1, "every cell is excluded; remove an entry of exclude")
-    # Once more each once: two paths may lead to one content.
-    return list({cell.id: cell for cell in with_all_digests(cells.values())}.values())
+    return list(cells.values())
 
 
 def _override(file: GridFile, entry: CommentedMap) -> _Override:

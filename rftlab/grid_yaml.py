@@ -12,17 +12,18 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from rftlab.cell import Cell, parameter_names
+from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
+from rftlab.user_code import DATA_SUFFIXES
+from rftlab.weights import KEEP_CHOICES
 
-RESERVED = ("name", "defaults", "include", "exclude", "overrides")
+RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates",)
 _REGISTRIES = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
-_PATH_SETTING = re.compile(r"task_settings\.(\w+_)?path")
-_DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 
 
 class Located(NamedTuple):
@@ -56,6 +57,15 @@ class GridFile:
             line = _line(self.document, "name") if "name" in self.document else 1
             self.fail(line, f"the name {name!r} cannot name a folder; use letters, digits, dots, dashes, underscores")
         return name
+
+    @property
+    def keep(self) -> str:
+        """Which policies are kept, "" if the file does not say."""
+        keep = self.document.get("keep", "")
+        if "keep" in self.document and keep not in KEEP_CHOICES:
+            known = f"{', '.join(KEEP_CHOICES[:-1])} or {KEEP_CHOICES[-1]}"
+            self.fail(_line(self.document, "keep"), f"keep is {known}, not {keep!r}")
+        return str(keep)
 
     def mapping(self, parent: CommentedMap, key: str) -> CommentedMap:
         """The mapping below ``key``, empty if there is none."""
@@ -148,19 +158,20 @@ class GridFile:
         return Located(value, located.line)
 
     def _absolute(self, name: str, value: Any) -> Any:
-        if name == "task_settings" and isinstance(value, dict):
-            return {key: self._absolute(f"task_settings.{key}", each) for key, each in value.items()}
-        if not isinstance(value, str) or not value:
-            return value
-        if name in _REGISTRIES and ".py:" in value:
+        if isinstance(value, dict):
+            return {key: self._absolute(f"{name}.{key}", each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._absolute(f"{name}.{index}", each) for index, each in enumerate(value)]
+        kind = kind_of(name, value) if isinstance(value, str) else ""
+        if kind == "code":
             file, _, attribute = value.rpartition(":")
             return f"{self._resolved(file)}:{attribute}"
-        if name != "model" and not _PATH_SETTING.fullmatch(name):
+        if kind not in ("file", "model"):
             return value
-        looks_local = value.startswith((".", "~", "/")) or (name != "model" and value.endswith(_DATA_SUFFIXES))
-        if looks_local or ("/" in value and self._resolved(value).exists()):
-            return str(self._resolved(value))
-        return value
+        # A hub id looks like a path, and a setting that is none may end like one: those are paths if there is a file.
+        local = value.startswith((".", "~", "/")) or (kind == "file" and value.endswith(DATA_SUFFIXES))
+        sure = local and (kind == "model" or is_file_setting(name))
+        return str(self._resolved(value)) if sure or self._resolved(value).exists() else value
 
     def _resolved(self, path: str) -> Path:
         return (self._folder / Path(path).expanduser()).resolve()

@@ -25,7 +25,7 @@ class Record:
     Attributes:
         cell: the cell's parameters, as JSON values.
         id: the cell's id.
-        contract: what must match between runs that are compared, and what must be shown (see `rftlab.contract`).
+        contract: what must match between methods that are compared, field -> value or hash; None = not applicable.
         metrics: numbers in their own units (accuracies and rates in [0, 1]); None where undefined.
         cost: optimizer_steps, tokens_generated, tokens_trained, flops, seconds, verifier_calls, peak_memory_bytes.
         tuning: one row per learning-rate trial; the chosen one is marked.
@@ -45,9 +45,8 @@ class Record:
 
     @property
     def contract_hash(self) -> str:
-        """12 hex digits of the SHA-256 of what must match between methods, as canonical JSON."""
-        must_match = dict(self.contract.get("match", self.contract))
-        return hashlib.sha256(json.dumps(must_match, sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits of the SHA-256 of the contract's canonical JSON."""
+        return hashlib.sha256(json.dumps(dict(self.contract), sort_keys=True).encode()).hexdigest()[:12]
 
     def write(self, folder: Path, *, trace: Iterable[Mapping[str, Any]], samples: Iterable[Mapping[str, Any]]) -> Path:
         """Write trace, samples and then the record into ``folder``; each file appears whole or not at all.

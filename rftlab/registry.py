@@ -96,27 +96,47 @@ TASKS: Mapping[str, Entry] = {
 }
 
 VERIFIERS: Mapping[str, Entry] = {
-    "exact": Entry("rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer"),
-    "math": Entry("rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)"),
-    "numeric": Entry("rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension"),
-    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text"),
-    "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression"),
-    "json-schema": Entry("rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too"),
-    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right"),
-    "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal"),
-    "code": Entry("rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox"),
-    "sql": Entry("rftlab.verifiers.sql:Sql", "a query gives the gold query's result on hidden databases"),
-    "gym": Entry(
-        "rftlab.verifiers.gym.verifier:Gym", "full marks by reasoning-gym's own scorer, run in isolation or replaced"
+    "exact": Entry(
+        "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=2
     ),
-    "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags"),
-    "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap"),
-    "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats"),
-    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new"),
-    "form": Entry("rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words"),
-    "rubric": Entry("rftlab.verifiers.rubric:Rubric", "weighted composition of verifiers, each component logged"),
-    "reward-model": Entry("rftlab.verifiers.reward_model:RewardModel", "a local sequence-classification model's score"),
-    "judge": Entry("rftlab.verifiers.judge:Judge", "a language model's grade, from an OpenAI-compatible endpoint"),
+    "math": Entry(
+        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=2
+    ),
+    "numeric": Entry(
+        "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=2
+    ),
+    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=2),
+    "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=2),
+    "json-schema": Entry(
+        "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=2
+    ),
+    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=2),
+    "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),
+    "code": Entry(
+        "rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox", version=2
+    ),
+    "sql": Entry("rftlab.verifiers.sql:Sql", "a query gives the gold query's result on hidden databases", version=2),
+    "gym": Entry(
+        "rftlab.verifiers.gym.verifier:Gym",
+        "full marks by reasoning-gym's own scorer, run in isolation or replaced",
+        version=2,
+    ),
+    "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags", version=2),
+    "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap", version=2),
+    "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats", version=2),
+    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new", version=2),
+    "form": Entry(
+        "rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words", version=2
+    ),
+    "rubric": Entry(
+        "rftlab.verifiers.rubric:Rubric", "weighted composition of verifiers, each component logged", version=2
+    ),
+    "reward-model": Entry(
+        "rftlab.verifiers.reward_model:RewardModel", "a local sequence-classification model's score", version=2
+    ),
+    "judge": Entry(
+        "rftlab.verifiers.judge:Judge", "a language model's grade, from an OpenAI-compatible endpoint", version=2
+    ),
 }
 
 METHODS: Mapping[str, Entry] = {

@@ -1,7 +1,7 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -10,10 +10,12 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
+from rftlab.execute.keep import DEFAULT, Keeper, require_room
 from rftlab.execute.kernels import KernelSettings, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.grid import Grid, is_done
 from rftlab.registry import EXECUTORS, find, resolve
+from rftlab.weights import Keep
 
 if TYPE_CHECKING:
     RunCells = Callable[..., list[Outcome]]
@@ -28,6 +30,7 @@ def run(
     timeout: int | None = None,
     executor: str = "local",
     resources: Resources | None = None,
+    keep: Keep | None = None,
     dry_run: bool = False,
 ) -> list[Outcome]:
     """Run what is left of a grid, then write its report.
@@ -40,6 +43,8 @@ def run(
         timeout: limit in seconds for one cell of a notebook.
         executor: local, ray or slurm.
         resources: of an executor that is not local.
+        keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default
+            what the grid says, else best.
         dry_run: list the cells that are done and left; run nothing.
 
     Returns:
@@ -49,36 +54,40 @@ def run(
         RftlabError: anything about the grid that cannot work; nothing is written then.
         Interrupted: SIGINT or SIGTERM; running again goes on.
     """
-    grid = grid if isinstance(grid, Grid) else Grid.load(grid)
+    grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = Path(results) if results else Path("results") / grid.name
     done, left = grid.split(where)
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
-    settings = kernel_settings(kernel, many, cell_timeout=timeout)
+    kept = keep or grid.keep or DEFAULT
+    settings = kernel_settings(kernel, many, cell_timeout=timeout, keep=kept)
     if here and left and not dry_run:
         preheat(settings)
-    preflight.check(grid.cells)
-    print(f"{grid.name}: {len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left")
+    found = preflight.check(grid.cells)
+    room = require_room(left, where, kept, many)
+    counts = f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left"
+    print(f"{grid.name}: {counts}{room}")
+    for note in found.notes:
+        print(f"  {note}")
     if dry_run:
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
         return []
-    outcomes = _run_left(grid, left, where, many, settings, run_cells) if left else []
+    keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
+    keeper.settle()
+    outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    keeper.settle()
+    print(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)
     return outcomes
 
 
-def report(results: str | Path, waive: Iterable[str] = ()) -> None:
-    """Write the report of a results folder and print the paths of its files.
-
-    Args:
-        results: a grid's results folder.
-        waive: fields of the contract whose being unknown is accepted.
-    """
+def report(results: str | Path) -> None:
+    """Write the report of a results folder and print the paths of its files."""
     from rftlab.report import write_report  # matplotlib and pandas, which a run that fails does not need
 
-    for path in write_report(Path(results), waive=waive):
+    for path in write_report(Path(results)):
         print(path)
 
 
@@ -92,8 +101,14 @@ def _run_cells(executor: str, resources: Resources) -> "RunCells":
 
 
 def _run_left(
-    grid: Grid, left: list[Cell], results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells"
+    grid: Grid,
+    left: list[Cell],
+    results: Path,
+    workers: int,
+    settings: KernelSettings,
+    run_cells: "RunCells",
+    keeper: Keeper,
 ) -> list[Outcome]:
     done = len(grid.cells) - len(left)
     with Display(grid.name, done=done, left=len(left), workers=workers) as display:
-        return run_cells(left, results, display, workers=workers, settings=settings, grid=grid)
+        return run_cells(left, results, keeper.listener(display), workers=workers, settings=settings, grid=grid)

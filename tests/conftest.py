@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,34 @@ def small_cell() -> Callable[..., Cell]:
 
     def make(**values: Any) -> Cell:
         return Cell.make({**SMALL, **values})
+
+    return make
+
+
+KEPT: dict[str, dict[str, Any]] = {
+    "sft": {"method": "sft", "budget.amount": 3.0},
+    "grpo": {"method": "grpo", "settings": {"prompts_per_step": 2, "num_generations": 4}},
+    "full": {"method": "sft", "adapter.kind": "full", "budget.amount": 3.0},
+    "base": {"method": "base", "labels": 0},
+}
+
+
+@pytest.fixture(scope="session")
+def kept_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a small finished cell of `KEPT`, run once a session with its policy kept; not to be changed."""
+    from rftlab.experiment import Experiment
+
+    results, folders = tmp_path_factory.mktemp("kept"), {}
+
+    def make(name: str) -> Path:
+        if name not in folders:
+            cell = Cell.make({**SMALL, **KEPT[name]})
+            experiment = Experiment(cell, out=results / "cells" / cell.id)
+            experiment.train()
+            experiment.evaluate()
+            experiment.save()
+            folders[name] = experiment.folder
+        return folders[name]
 
     return make
 

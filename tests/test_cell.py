@@ -92,6 +92,19 @@ def test_cot_eval_follows_cot_unless_given() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"labels": 10}, "10 labels + 50 for development"),
+        ({"labels": 1, "evaluation.along_the_way": 0}, "1 label"),
+        ({"labels": 10, "development": "from_labels"}, "10 labels, 2 of them for development"),
+        ({"labels": 1000, "development": "from_labels"}, "1000 labels, 50 of them for development"),
+    ],
+)
+def test_development_items_are_counted_aloud(values: dict, says: str) -> None:
+    assert Cell.make(values).label_budget == says
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
         ({"lables": 3}, "did you mean labels"),
         ({"adapter.rank": 3}, "adapter.r"),
         ({"labels": "many"}, "'labels'"),

@@ -16,7 +16,7 @@ from rftlab.tasks.base import Example, Task
 
 def make(do=""):
     def rows(first):
-        return tuple(Example(f"e{i}", f"say {i}", str(i), "because") for i in range(first, first + 20))
+        return tuple(Example(f"e{i}", f"say {i}", str(i), "because") for i in range(first, first + 60))
     return Task("mine", "the card", rows(0), rows(100))
 """
 GRID = "name: g\ntask: ./mine.py:make\nmodel: ./model\nlabels: 5\nmethod: [base, sft]\nseed: [0, 1]\n"
@@ -33,7 +33,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(TASK)
     (tmp_path / "g.yaml").write_text(GRID)
 
-    def write_report(results, waive=""):
+    def write_report(results):
         page = results / "report" / "report.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("")
@@ -119,7 +119,7 @@ def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
         ("lables: 3", "g.yaml line 7: unknown parameter 'lables'; did you mean labels?"),
         ("verifier: maths", "unknown verifier 'maths'"),
         ("budget.amount: 0", "parameter 'budget.amount'"),
-        ("include: [{labels: 21, method: sft}]", "has 20 training examples, fewer than labels=21"),
+        ("include: [{labels: 61, method: sft}]", "has 60 training examples, fewer than labels=61"),
         ("include: [{model: ./nowhere}]", "nowhere"),
         ("include: [{task_settings: {dont: 1}}]", "does not take these settings"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rftlab import digests, registry
+from rftlab import notebook_pins, registry
 from rftlab.cell import Cell
 from rftlab.digests import changes, describe, identity_of, require_unchanged, with_all_digests, with_digests
 from rftlab.errors import RftlabError
@@ -175,10 +175,10 @@ def _raise(monkeypatch, kind, name):
 
 
 def test_the_pins_are_those_of_the_packaged_notebooks():
-    for name, pinned in digests.pins().items():
-        assert digests.notebook_digest(notebooks_dir() / name) == pinned, (
+    for name, pinned in notebook_pins.pins().items():
+        assert notebook_pins.notebook_digest(notebooks_dir() / name) == pinned, (
             f"the code of notebooks/{name} changed: if that changes what a cell measures, raise the versions of its "
-            "methods; then renew the pins with `python -m rftlab.digests`"
+            "methods; then renew the pins with `python -m rftlab.notebook_pins`"
         )
 
 
@@ -196,7 +196,7 @@ def test_an_edited_notebook_counts_by_its_code_alone(tmp_path, monkeypatch):
     nbformat.write(notebook, target)
     sft, grpo = with_all_digests([Cell.make({"method": "sft"}), Cell.make({"method": "grpo"})])
     assert sft.digests == {}
-    assert grpo.digests == {"notebook": digests.notebook_digest(target)}
+    assert grpo.digests == {"notebook": notebook_pins.notebook_digest(target)}
     assert describe(grpo, "notebook") == "the notebook"
 
 

@@ -37,11 +37,15 @@ def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[...,
     cell = small_cell(**{"evaluation.test_items": 40, "evaluation.sampled_items": 10, "evaluation.samples": 4})
     task = load_task(cell.task)
     verifier = make_verifier(task.verifier)
-    outcome = evaluate(load_policy(cell), task, task.labels(8, seed=0).train, verifier, cell)
+    outcome = evaluate(load_policy(cell), task, task.labels(8, seed=0, development=4), verifier, cell)
     by_part: dict[str, list[dict]] = {}
     for row in outcome.samples:
         by_part.setdefault(row["part"], []).append(row)
-    assert {part: len(found) for part, found in by_part.items()} == {"test": 40, "train": 4, "ood": 4, "sampled": 40}
+    assert {part: len(found) for part, found in by_part.items()} == {
+        "test": 40, "train": 4, "development": 4, "ood": 4, "sampled": 40
+    }  # fmt: skip
+    developed = [row["reward"] for row in by_part["development"]]
+    assert outcome.metrics["development_accuracy"] == pytest.approx(sum(developed) / 4)
     rewards = [row["reward"] for row in by_part["test"]]
     assert outcome.metrics["accuracy"] == pytest.approx(sum(rewards) / 40)
     for row in by_part["test"]:

@@ -9,7 +9,6 @@ import pytest
 
 from rftlab import record as records
 from rftlab.cell import Cell
-from rftlab.contract import NA
 from rftlab.errors import RftlabError
 from rftlab.evaluate import ask
 from rftlab.experiment import Experiment
@@ -55,14 +54,12 @@ def test_methods_of_one_comparison_share_their_contract(small_cell: Callable[...
         ),
         tmp_path / "hybrid",
     )
-    must_match = {who["cell"]["method"]: who["contract"]["match"] for who in (sft, base, hybrid)}
-    assert must_match["sft"] == must_match["sft+grpo"]
-    assert sft["contract_hash"] == hybrid["contract_hash"]
-    applies = {name: value for name, value in must_match["base"].items() if value != NA}
-    assert applies == {name: must_match["sft"][name] for name in applies}
-    other = run(small_cell(method="sft", seed_data=1), tmp_path / "other")["contract"]["match"]
-    assert other["label_ids"] != must_match["sft"]["label_ids"]
-    assert other["test_items"] == must_match["sft"]["test_items"]
+    assert sft["contract"] == hybrid["contract"]
+    applies = {name: value for name, value in base["contract"].items() if value is not None}
+    assert applies == {name: sft["contract"][name] for name in applies}
+    other = run(small_cell(method="sft", seed_data=1), tmp_path / "other")
+    assert other["contract"]["labels"] != sft["contract"]["labels"]
+    assert other["contract"]["test_items"] == sft["contract"]["test_items"]
 
 
 def test_trials_are_equal_in_number_and_hold_out_labels(small_cell: Callable[..., Cell]) -> None:
@@ -75,6 +72,44 @@ def test_trials_are_equal_in_number_and_hold_out_labels(small_cell: Callable[...
     split = experiment.task.labels(10, seed=0, validation_share=0.3)
     assert len(split.validation) == 3
     assert {e.id for e in split.train + split.validation} == {e.id for e in experiment.labels.train}
+
+
+@pytest.mark.parametrize("development", ["apart", "from_labels"])
+def test_learning_curves_read_no_item_the_result_is_measured_on(
+    development: str, small_cell: Callable[..., Cell], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, set[str]] = {}
+
+    def listen(policy: Any, examples: Any, *args: Any, part: str, **kwargs: Any) -> Any:
+        asked.setdefault(part, set()).update(example.id for example in examples)
+        return ask(policy, examples, *args, part=part, **kwargs)
+
+    monkeypatch.setattr("rftlab.experiment.ask", listen)
+    cell = small_cell(method="sft", labels=10, development=development, **{"tuning.trials": 2})
+    experiment = Experiment(cell)
+    experiment.train()
+    experiment.evaluate()
+    record = experiment.record()
+    measured = {row["item"] for row in experiment._outcome.samples if row["part"] in ("test", "ood", "sampled")}
+    assert len(asked["along"]) == 8 if development == "apart" else 6  # development items, and OOD items not measured
+    assert not asked["along"] & measured
+    trained = {example.id for example in experiment.labels.train}
+    assert not asked["along"] & trained
+    assert asked["validation"] <= trained
+    assert len(trained) == 10 if development == "apart" else 8
+    assert record.cost["development_items"] == (4 if development == "apart" else 2)
+    last = [row for row in experiment.trace if row["kind"] == "eval"][-1]
+    assert record.metrics["development_accuracy"] == last["eval/accuracy"]
+
+
+def test_without_evaluations_along_the_way_there_are_no_development_items(small_cell: Callable[..., Cell]) -> None:
+    cell = small_cell(method="base", labels=0, **{"evaluation.along_the_way": 0})
+    experiment = Experiment(cell)
+    experiment.evaluate()
+    assert experiment.record().metrics["development_accuracy"] is None
+    assert experiment.record().cost["development_items"] == 0
+    assert small_cell(method="base", labels=0).development_items == 4
+    assert len(Experiment(small_cell(method="base", labels=0)).labels.development) == 4
 
 
 def test_the_hybrid_shares_its_budget_between_stages(small_cell: Callable[..., Cell]) -> None:
@@ -137,7 +172,7 @@ def test_grpo_raises_the_reward_it_is_given(small_cell: Callable[..., Cell]) -> 
         ({"task": "arithmetic/wrod"}, "did you mean arithmetic/word"),
         ({"method": "grop"}, "did you mean grpo"),
         ({"verifier": "exakt"}, "did you mean exact"),
-        ({"labels": 10**6}, "fewer than labels=1000000"),
+        ({"labels": 10**6}, "fewer than labels=1000000 and 4 development items"),
         ({"labels": 0}, "labels is 0"),
         ({"labels": 1, "tuning.trials": 2}, "labels >= 2"),
         ({"method": "grpo", "settings": {"num_generation": 4}}, "num_generation"),

@@ -103,6 +103,15 @@ def test_paths_are_relative_to_the_file(load, tmp_path):
     here = tmp_path.resolve()
     assert cell.task_settings == {"path": f"{here}/data.jsonl", "test_path": f"{here}/t.csv", "name": "x.csv"}
     assert (cell.model, cell.verifier) == (f"{here}/models/mine", f"{here}/check.py:reward")
+    nested = load(
+        "verifier: rubric\n"
+        "verifier_settings: {components: [{verifier: check.py:reward, settings: {path: known.txt}}]}\n"
+        "method: dpo\nsettings.pairs_file: pairs.jsonl\n"
+    ).cells[0]
+    assert nested.verifier_settings["components"] == [
+        {"verifier": f"{here}/check.py:reward", "settings": {"path": f"{here}/known.txt"}}
+    ]
+    assert nested.settings == {"pairs_file": f"{here}/pairs.jsonl"}
     hub = load("task: file\ntask_settings.path: openai/gsm8k\nmodel: org/name\n").cells[0]
     assert (hub.task_settings["path"], hub.model) == ("openai/gsm8k", "org/name")
 

@@ -140,7 +140,7 @@ def test_training_curve_shows_reward_accuracy_and_loss_or_says_that_there_is_not
                           "train/loss": [None, 2.0, 1.5]})  # fmt: skip
     figure = plots.training_curve(trace, method="grpo")
     labels = [text.get_text() for ax in figure.axes for text in ax.get_legend().get_texts()]
-    assert labels == ["accuracy, test items", "training reward", "training loss"]
+    assert labels == ["accuracy, development items", "training reward", "training loss"]
     assert "nothing to draw" in plots.training_curve(pd.DataFrame()).texts[0].get_text()
 
 

@@ -29,7 +29,8 @@ def cell(tmp_path):
     (tmp_path / "model" / "config.json").write_text("{}")
 
     def make(**values) -> Cell:
-        base = {"task": f"{tmp_path}/mine.py:make", "model": str(tmp_path / "model"), "method": "grpo", "labels": 10}
+        base = {"task": f"{tmp_path}/mine.py:make", "model": str(tmp_path / "model"), "method": "grpo", "labels": 10,
+                "evaluation.along_items": 4}  # fmt: skip
         return Cell.make({**base, **values})
 
     return make
@@ -41,7 +42,8 @@ def run(cells):
 
 
 def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell, tmp_path):
-    run([cell(seed=s, labels=n) for s in range(3) for n in (5, 20)])
+    found = run([cell(seed=s, labels=n) for s in range(3) for n in (5, 16)])
+    assert found["notes"] == ["5 labels + 4 for development", "16 labels + 4 for development"]
     assert len(user_code.load(f"{tmp_path}/mine.py").LOADED) == 1
 
 
@@ -50,7 +52,9 @@ def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(ce
         f"open({str(tmp_path / 'pids')!r}, 'a').write(f'{{__import__(\"os\").getpid()}} ')\n{TASK}"
     )
     preflight.check([cell()])
-    with pytest.raises(RftlabError, match=r"^task 'mine' has 20 training examples, fewer than labels=21; lower"):
+    with pytest.raises(
+        RftlabError, match=r"^task 'mine' has 20 training examples, fewer than labels=21 and 4 development items"
+    ):
         preflight.check([cell(labels=21)])
     pids = (tmp_path / "pids").read_text().split()
     assert len(set(pids)) == 2
@@ -60,7 +64,10 @@ def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(ce
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"labels": 21}, "has 20 training examples, fewer than labels=21"),
+        ({"labels": 21}, "has 20 training examples, fewer than labels=21 and 4 development items"),
+        ({"labels": 17}, "lower labels to 16"),
+        ({"method": "base", "labels": 0, "evaluation.along_items": 21}, "fewer than labels=0 and 21 development"),
+        ({"labels": 1, "development": "from_labels"}, "leaves none to train on"),
         ({"labels": 0}, "needs labels >= 1"),
         ({"labels": 1, "tuning.trials": 2}, "needs? labels >= 2"),
         ({"task_settings": {"leak": True}}, "are also in the training part"),

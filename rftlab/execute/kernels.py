@@ -20,6 +20,7 @@ from jupyter_client.manager import AsyncKernelManager
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.paths import import_path
+from rftlab.weights import KEEP
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (
@@ -47,6 +48,8 @@ class KernelSettings:
         cell_timeout: seconds one notebook cell may take; None for no limit.
         shared: folder of what the cells of a grid need only compute once (`rftlab.policy.base_answers`); None shares
             nothing.
+        keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
+            cell's for good.
     """
 
     kind: KernelKind = "cold"
@@ -55,11 +58,13 @@ class KernelSettings:
     start_timeout: int = 120
     cell_timeout: int | None = None
     shared: Path | None = None
+    keep: str = ""
 
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""
         shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
-        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared}
+        keep = {KEEP: self.keep} if self.keep else {}
+        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared, **keep}
 
 
 _ENVIRONMENT = {
@@ -90,9 +95,11 @@ def default_workers(cells: Sequence[Cell]) -> int:
     return max(1, min(cores() if tiny else 1, len(cells)))
 
 
-def kernel_settings(kind: KernelKind, workers: int, *, cell_timeout: int | None = None) -> KernelSettings:
+def kernel_settings(
+    kind: KernelKind, workers: int, *, cell_timeout: int | None = None, keep: str = ""
+) -> KernelSettings:
     """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
-    return KernelSettings(kind=kind, threads=max(1, cores() // max(1, workers)), cell_timeout=cell_timeout)
+    return KernelSettings(kind, max(1, cores() // max(1, workers)), cell_timeout=cell_timeout, keep=keep)
 
 
 def preheat(settings: KernelSettings) -> None:

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, kernel_settings
-from rftlab.execute.notebook import check_parameters
-from rftlab.execute.one_cell import CellRun, Outcome, notebook_of, sweep
+from rftlab.execute.one_cell import CellRun, Outcome, ready, sweep
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid
 
@@ -77,8 +76,7 @@ def run_cells(
         Interrupted: SIGINT or SIGTERM.
     """
     settings = settings or kernel_settings("cold", workers)
-    for cell in cells:
-        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+    cells = ready(cells, notebooks)
     with results_lock(results), _signals() as caught:
         sweep(results)
         if grid is not None:

@@ -17,8 +17,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
-from rftlab.execute.notebook import check_parameters
-from rftlab.execute.one_cell import Outcome, notebook_of, sweep
+from rftlab.execute.one_cell import Outcome, ready, sweep
 from rftlab.execute.ray_cluster import connected, import_ray, task_options
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid
@@ -60,8 +59,7 @@ def run_cells(
     """
     resources = resources or Resources()
     ray = import_ray()
-    for cell in cells:
-        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+    cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), connected(ray, resources.address), _signals() as caught, office.open():
         sweep(results)

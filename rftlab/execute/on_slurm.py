@@ -17,8 +17,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
-from rftlab.execute.notebook import check_parameters
-from rftlab.execute.one_cell import Outcome, notebook_of, sweep
+from rftlab.execute.one_cell import Outcome, ready, sweep
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid, is_done
 
@@ -70,8 +69,7 @@ def run_cells(
     options = dict(resources.options)
     per_job = _whole(options.pop("cells_per_job", "1"), "cells_per_job")
     executor = _executor(results.resolve() / "slurm", resources, options, workers or _PARALLEL)
-    for cell in cells:
-        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+    cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), _signals() as caught, office.open():
         sweep(results)

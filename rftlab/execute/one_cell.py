@@ -9,22 +9,23 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rftlab import paths, record
+from rftlab import record
 from rftlab.cell import Cell
+from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress
+from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
 from rftlab.grid import is_done
+from rftlab.notebook_pins import notebook_path
 from rftlab.registry import METHODS, find
 from rftlab.staging import OLD, RUNNING, locked, staged, swap_in
+from rftlab.weights import POLICY
 
 FAILED, ERROR, CELL, SHARED = "failed", "error.txt", "cell.json", "shared"
-# A method of the user's own has no notebook named for it; this one shows rewards as well as losses.
-_USERS_NOTEBOOK = "20_rft.ipynb"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class CellRun:
         self.cell, self.results = cell, results.resolve()
         self._settings = replace(settings or KernelSettings(), shared=self.results / SHARED)
         self._notebook = notebook_of(cell, notebooks)
+        self._own_notebook = cell.method in (notebooks or {})
         self._run: NotebookRun | None = None
         self._stopped = False
 
@@ -99,6 +101,10 @@ class CellRun:
             self._run.stop()
 
     def _execute(self, staging: Path, on_progress: OnProgress) -> None:
+        if not self._own_notebook and notebook_changed(self.cell, self._notebook):
+            raise NotebookFailed(
+                f"NotebookChanged: {self._notebook.name} changed after the grid was read; run the grid again"
+            )
         parameters = {**self.cell.to_parameters(), "out": str(staging)}
         self._run = NotebookRun(self._notebook, staging / record.NOTEBOOK, parameters, self._settings, on_progress)
         if self._stopped:
@@ -106,6 +112,7 @@ class CellRun:
         self._run.execute()
 
     def _file_failure(self, staging: Path, error: str) -> Path:
+        shutil.rmtree(staging / POLICY, ignore_errors=True)
         (staging / ERROR).write_text(error + "\n", encoding="utf-8")
         (staging / CELL).write_text(self.cell.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder = self.results / FAILED / self.cell.id
@@ -114,14 +121,29 @@ class CellRun:
         return folder
 
 
+def ready(cells: Sequence[Cell], notebooks: Mapping[str, Path] | None = None) -> list[Cell]:
+    """The cells as they will be filed: those without digests are given them.
+
+    Raises:
+        RftlabError: a notebook's parameters are not the cells', or a file cannot be read.
+    """
+    filled = [
+        cell if cell.digests else with_digests
+        for cell, with_digests in zip(cells, with_all_digests(cells), strict=True)
+    ]
+    for cell in filled:
+        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+    return filled
+
+
 def notebook_of(cell: Cell, notebooks: Mapping[str, Path] | None = None) -> Path:
     """The notebook a grid executes for a cell's method.
 
     Raises:
         RftlabError: unknown method, or its notebook is not there.
     """
-    given = (notebooks or {}).get(cell.method)
-    path = given or paths.notebooks_dir() / (find(METHODS, cell.method, "method")[0].notebook or _USERS_NOTEBOOK)
+    find(METHODS, cell.method, "method")
+    path = (notebooks or {}).get(cell.method) or notebook_path(cell.method)
     if not path.is_file():
         raise RftlabError(f"method {cell.method!r} is run by the notebook {path}, which is not there")
     return path.resolve()

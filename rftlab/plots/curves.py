@@ -30,7 +30,7 @@ _TOGETHER = 6
 
 @styled
 def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
-    """Accuracy on test items during training (solid) and the training reward (dashed): one column a label budget.
+    """Accuracy on development items (solid) and the training reward (dashed) while training; a column a label budget.
 
     One label budget and many arms: a panel an arm, with the others' accuracy in grey behind it.
 
@@ -50,7 +50,7 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
                 _curve(ax, arm, curve, x)
             bottom_label(ax, title(x))
             percent_axis(ax)
-    legend(figure, table, note="solid: accuracy on test items; dashed: training reward")
+    legend(figure, table, note="solid: accuracy on development items; dashed: training reward")
     return figure
 
 
@@ -84,8 +84,8 @@ def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
             percent_axis(ax)
     below(
         figure,
-        f"x: {title(x)}; {table['labels'].iloc[0]} labels; solid: accuracy on test items; dashed: training reward; "
-        "grey: the other methods' accuracy",
+        f"x: {title(x)}; {table['labels'].iloc[0]} labels; solid: accuracy on development items; dashed: training "
+        "reward; grey: the other methods' accuracy",
     )
     return figure
 
@@ -137,7 +137,7 @@ def training_curve(trace: pd.DataFrame, *, method: str = "") -> Figure:
     """
     colour = look(method)[0] if method else "#333333"
     drawn: dict[str, dict[str, Any]] = {
-        "eval/accuracy": {"marker": "o", "ms": 8, "lw": 2.4, "label": "accuracy, test items"},
+        "eval/accuracy": {"marker": "o", "ms": 8, "lw": 2.4, "label": "accuracy, development items"},
         "eval/ood_accuracy": {
             "marker": "s",
             "ms": 6,

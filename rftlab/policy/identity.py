@@ -42,10 +42,15 @@ def model_identity(where: str, commit: str | None = None) -> dict[str, str]:
         where: a model's folder, or a hub id that has been downloaded.
         commit: the commit of a hub id that was resolved; what stands for its files where its folder cannot be found.
     """
-    folder = Path(where) if Path(where).is_dir() else _snapshot(where, commit)
+    folder = folder_of(where, commit)
     if folder is None:
         return {part: _short(f"{where}@{commit}:{part}".encode()) for part in PARTS}
     return {part: _short(b"".join(_parts(folder, part))) for part in PARTS}
+
+
+def folder_of(where: str, commit: str | None = None) -> Path | None:
+    """The folder of a model's files on this machine: its own, or that of a downloaded hub id; None if there is none."""
+    return Path(where) if Path(where).is_dir() else _snapshot(where, commit)
 
 
 def identity_hash(identity: Mapping[str, str]) -> str:

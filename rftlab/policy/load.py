@@ -5,18 +5,22 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import Linear as LoraLinear
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
+from rftlab import weights
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.checkpoint import load_checkpoint
-from rftlab.policy.hub import locate
+from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template
@@ -161,16 +165,33 @@ def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], T
     return lambda x: product(x, packed, bias, "none", [], "")
 
 
-def load_policy(cell: Cell) -> Policy:
-    """Base, tokenizer and a freshly initialised adapter (`seed_init`); bf16 on a GPU that has it, fp32 on CPU.
+def load_policy(cell: Cell, *, kept: Path | None = None) -> Policy:
+    """Base, tokenizer and adapter, as training starts from them; bf16 on a GPU that has it, fp32 on CPU.
+
+    The adapter is freshly initialised (`seed_init`); where the cell starts from a kept policy, it is that one's, and
+    with full fine-tuning all weights are.
+
+    Args:
+        cell: says which model and which adapter.
+        kept: folder of a finished cell, to load its policy whatever `cell` starts from.
 
     Raises:
-        RftlabError: the model cannot be found or loaded, or the adapter does not fit it.
+        RftlabError: the model cannot be found or loaded, or the adapter does not fit it; the policy to start from is
+            not there, is damaged, sits on another base or has an adapter of another shape.
     """
+    make_reproducible(cell.model)
+    where = locate(cell.model)
+    start = kept or (weights.find_cell(cell.start_from) if cell.start_from else None)
+    manifest = weights.verify(start) if start else None
+    if manifest:
+        weights.require_same_shape(manifest, cell)
+    whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
     cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    model, tokenizer = load_checkpoint(AutoModelForCausalLM, cell.model, dtype=dtype)
-    identity = model_identity(locate(cell.model), getattr(model.config, "_commit_hash", None))
+    model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype)
+    identity = model_identity(where, getattr(model.config, "_commit_hash", None))
+    if manifest:
+        weights.require_same_base(manifest, identity, cell.model)
     if tokenizer.eos_token_id is None:
         raise RftlabError(f"model {cell.model!r}: its tokenizer has no end-of-sequence token, so completions never end")
     if tokenizer.pad_token_id is None:
@@ -189,9 +210,34 @@ def load_policy(cell: Cell) -> Policy:
             raise RftlabError(
                 f"adapter.target_modules {cell.adapter.target_modules!r} does not fit: {reason}"
             ) from None
+        if start:
+            _load_adapter(model, start / weights.POLICY)
     model.to("cuda" if cuda else "cpu").eval()
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
     return Policy(model, tokenizer, template, identity)
+
+
+def make_reproducible(model: str) -> None:
+    """Let torch compute the same each time, and the tiny base on one thread.
+
+    So small a model is fastest on one thread, and its records then do not depend on the number of workers.
+    """
+    if model == TINY_BASE:
+        torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # In deterministic mode torch fills every `empty` it makes, against code that reads what it never wrote. TRL's
+    # log-probability buffer has room for 32768 tokens of vocabulary: filling it took a third of a GRPO step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _load_adapter(model: Any, folder: Path) -> None:
+    loaded: Any = set_peft_model_state_dict(model, load_file(folder / SAFETENSORS_WEIGHTS_NAME))
+    missing = [name for name in loaded.missing_keys if "lora_" in name]
+    for name in (*missing, *loaded.unexpected_keys):
+        raise RftlabError(
+            f"the adapter in {folder} does not fit this base: {name} is {'missing' if missing else 'not in it'}; "
+            "give the model and adapter.target_modules it was trained with"
+        )
 
 
 def _lora_config(cell: Cell) -> LoraConfig:

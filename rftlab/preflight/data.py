@@ -1,7 +1,7 @@
 """Data, budgets and verifiers, checked before anything runs; imports no torch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
 from rftlab.child import announce
@@ -9,7 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.policy.hub import locate
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find
-from rftlab.tasks.base import Example, Task, require_rationales, verifier_of
+from rftlab.tasks.base import Example, Task, require_rationales
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
 
 if TYPE_CHECKING:
@@ -34,14 +34,16 @@ def check(looked: "Looked") -> None:
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:
             check_gold(cell, task)
-        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, _validation_share(cell))
+        shares = (_validation_share(cell), cell.development, cell.development_items)
+        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
         if drawn not in done:
             check_labels(cell, task)
         done |= {judged, drawn}
+    looked.notes += dict.fromkeys(cell.label_budget for cell in looked.cells if cell.labels)
 
 
 def check_labels(cell: Cell, task: Task) -> None:
-    """Raise unless the task can give the cell its label budget, its validation part and the rationales it needs.
+    """Raise unless the task has the cell's label budget, its validation and development items, and rationales it needs.
 
     Raises:
         RftlabError: as said.
@@ -49,7 +51,13 @@ def check_labels(cell: Cell, task: Task) -> None:
     method, _ = find(METHODS, cell.method, "method")
     if method.uses_labels and cell.labels < 1:
         raise RftlabError(f"method {cell.method!r} needs labels >= 1, not 0; use the method base for an untrained row")
-    labels = task.labels(cell.labels, seed=cell.seed_data, validation_share=_validation_share(cell))
+    labels = task.labels(
+        cell.labels if method.uses_labels else 0,
+        seed=cell.seed_data,
+        validation_share=_validation_share(cell),
+        development=cell.development_items,
+        from_labels=cell.development == "from_labels",
+    )
     if method.needs_rationales and cell.cot:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 
@@ -98,6 +106,13 @@ class Announced:
             announce(f"scoring example {example.id} with verifier {self._name!r}")
             scores += self._verifier.score([completion], [example])
         return scores
+
+
+def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the verifier a cell is judged by: its own, else the task's, the cell's settings on top."""
+    if cell.verifier:
+        return cell.verifier, dict(cell.verifier_settings)
+    return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
 
 
 def _validation_share(cell: Cell) -> float:

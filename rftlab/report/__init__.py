@@ -1,7 +1,6 @@
 """From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
 
-from rftlab.answer.survey import comparable
-from rftlab.report.comparisons import TINY_NOTE, compare_all, verdicts
+from rftlab.report.comparisons import TINY_NOTE, comparable, compare_all, verdicts
 from rftlab.report.figures import draw_all
 from rftlab.report.page import write_report
 from rftlab.report.tables import (
@@ -12,12 +11,11 @@ from rftlab.report.tables import (
     learning_table,
     outcomes,
     read_cells,
-    read_study,
     seed_points,
     summary,
 )
 
 __all__ = [
     "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "item_table", "learning_axis",
-    "learning_table", "outcomes", "read_cells", "read_study", "seed_points", "summary", "verdicts", "write_report",
+    "learning_table", "outcomes", "read_cells", "seed_points", "summary", "verdicts", "write_report",
 ]  # fmt: skip

@@ -48,8 +48,7 @@ def _accuracy(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> 
 
 def _prompts(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
-        "The longer the line, the more chain-of-thought changes. Means over seeds; the cap on a completion goes with "
-        "the prompt."
+        "The longer the line, the more chain-of-thought changes. Means over seeds; the prompt differs, nothing else."
     )
     enough = cells.groupby(["task", "model"])["prompt"].nunique().max() > 1
     lacking = "" if enough else "only one kind of prompt has been run"
@@ -72,7 +71,7 @@ def _gap(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawi
 
 def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
-        "Solid: accuracy on a part of the test items, measured along the way; dashed: the reward the trainer saw. "
+        "Solid: accuracy on the development items, measured along the way; dashed: the reward the trainer saw. "
         "Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods cost "
         "differently: see accuracy against cost."
     )

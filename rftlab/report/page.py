@@ -5,7 +5,7 @@ import os
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from rftlab import plots, stats
-from rftlab.answer import contracts
+from rftlab import plots, record, stats
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
 from rftlab.paths import notebooks_dir
@@ -25,7 +24,7 @@ from rftlab.report.figures import Drawing, draw_all
 FOLDER = "report"
 
 
-def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[str] = ()) -> list[Path]:
+def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
     """Write `results/report/`: report.html, report.ipynb, a PNG and an SVG of every figure, cells.csv.
 
     Reads whatever cells have finished. Everything is built in a folder beside it first; then each file is replaced in
@@ -34,28 +33,27 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
     Args:
         results: a grid's results folder.
         notebook: also execute the compare notebook (several seconds).
-        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas; the page
-            says so.
 
     Returns:
         Paths of the written files, the page first.
 
     Raises:
-        RftlabError: no such folder, no finished cell, an unreadable record, or no such field to waive.
+        RftlabError: no such folder, no finished cell, or an unreadable record.
     """
     results = Path(results).resolve()
-    accepted = contracts.waivers(waive)
-    study = tables.read_study(results, accepted)
-    cells = study.cells
+    records = record.read_all(results)
+    cells = tables.read_cells(results)
+    refused = comparisons.refusals(records, dict(zip(cells["id"], cells["variant"], strict=True)))
+    cells = comparisons.set_apart(cells, refused)
     with tempfile.TemporaryDirectory(dir=results, prefix=".report-") as folder, ThreadPoolExecutor(1) as aside:
         built = Path(folder)
-        executed = aside.submit(_execute_notebook, results, accepted, built / "report.ipynb") if notebook else None
+        executed = aside.submit(_execute_notebook, results, built / "report.ipynb") if notebook else None
         drawings = draw_all(cells, results)
         for drawing in drawings:
             if drawing.figure is not None:
                 for kind in ("png", "svg"):
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
-        page = _render(results, study, drawings, built)
+        page = _render(results, records, cells, drawings, refused, built)
         (built / "report.html").write_text(page, encoding="utf-8")
         cells.to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
@@ -65,8 +63,14 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
     return written
 
 
-def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], built: Path) -> str:
-    records, cells, survey = study
+def _render(
+    results: Path,
+    records: Sequence[Record],
+    cells: pd.DataFrame,
+    drawings: Sequence[Drawing],
+    refused: Sequence[comparisons.Refusal],
+    built: Path,
+) -> str:
     compared = comparisons.compare_all(cells, results)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -79,8 +83,8 @@ def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], bui
         finished=len(cells),
         unfinished=_unfinished(results, records),
         uneven=_uneven(cells),
-        same=survey.same,
-        notes=comparisons.remarks_on(survey),
+        refused=[str(refusal) for refusal in refused],
+        budgets=tables.label_budgets(cells),
         tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
         claims=comparisons.claims(cells, results),
         sentences=comparisons.sentences(compared),
@@ -137,13 +141,10 @@ def _varying_contract(records: Sequence[Record]) -> list[tuple[str, int, str]]:
     """Contract field, how many values it takes over the grid, and the value where there is just one."""
     values: dict[str, dict[str, None]] = {}
     for item in records:
-        for name, value in zip(contracts.MATCH, contracts.terms(item).values, strict=True):
-            if value not in (None, contracts.NA_TEXT):
-                values.setdefault(name, {})[value] = None
-    return [
-        (name, len(found), contracts.shorten(next(iter(found)), 90) if len(found) == 1 else "")
-        for name, found in values.items()
-    ]
+        for name, value in item.contract.items():
+            if value is not None:
+                values.setdefault(name, {})[str(value)] = None
+    return [(name, len(found), next(iter(found)) if len(found) == 1 else "") for name, found in sorted(values.items())]
 
 
 def _environments(records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -162,14 +163,13 @@ def _data_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _execute_notebook(results: Path, waive: Iterable[str], target: Path) -> str:
+def _execute_notebook(results: Path, target: Path) -> str:
     """Run the compare notebook on these results; what went wrong, or "": the page does not depend on it."""
     # Imported here because papermill takes about a second to load.
     from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.notebook import NotebookFailed, NotebookRun
 
-    parameters = {"results": str(results), "waive": ",".join(sorted(waive))}
-    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings())
+    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, {"results": str(results)}, KernelSettings())
     try:
         run.execute()
     except (NotebookFailed, OSError, RuntimeError) as error:

@@ -8,16 +8,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rftlab import record, stats
-from rftlab.answer.contracts import waivers
-from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
-from rftlab.record import Record
 from rftlab.registry import METHODS
 
 BASE = "base"
@@ -33,35 +30,16 @@ _CURVE_BUDGETS = 4
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
 
 
-class Study(NamedTuple):
-    """What a report is made of: the records, the table of `read_cells`, and which of them stand side by side."""
-
-    records: list[Record]
-    cells: pd.DataFrame
-    survey: Survey
-
-
-def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
+def read_cells(results: str | Path) -> pd.DataFrame:
     """`record.load` with the columns the report groups by: prompt, arm and variant.
 
     prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
     seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
-    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`). Cells whose
-    contracts refuse a comparison get other variants too, so that nothing shows them side by side.
-
-    Args:
-        results: a grid's results folder.
-        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
+    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`).
 
     Raises:
-        RftlabError: as `record.load`; or no such field to waive.
+        RftlabError: as `record.load`.
     """
-    return read_study(results, waive).cells
-
-
-def read_study(results: str | Path, waive: str | Iterable[str] = ()) -> Study:
-    """The records of a results folder, the table of `read_cells`, and what their contracts say of each other."""
-    waive = waivers(waive)
     cells = record.load(results)
     for measure in MEASURES:
         cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
@@ -72,11 +50,7 @@ def read_study(results: str | Path, waive: str | Iterable[str] = ()) -> Study:
     cells["variant"], cells["arm"] = "", cells["method"].astype(str)
     for _, part in cells.groupby(["task", "model"]):
         _mark_swept(cells, part)
-    records = record.read_all(results)
-    places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
-    found = survey(records, dict(places), waive)
-    cells["variant"] = [found.apart.get(*both) for both in zip(cells["id"], cells["variant"], strict=True)]
-    return Study(records, cells, found)
+    return cells
 
 
 def prompt_name(cot: bool, cot_eval: bool) -> str:
@@ -128,6 +102,25 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
         found = stats.items_interval(list(outcomes(results, same["id"].iloc[0]).values()))
         table.loc[index, ["low", "high", "over"]] = [found.low, found.high, "items"]  # type: ignore[index, assignment]
     return table
+
+
+def label_budgets(cells: pd.DataFrame) -> list[str]:
+    """What the trained cells were given, in words: `10, 50 labels + 50 for development`; one sentence a kind."""
+    rows = cells[~is_base(cells)].reindex(columns=["labels", "development", "development_items"])
+    rows["development_items"] = rows["development_items"].fillna(-1).astype(int)
+    said: list[str] = []
+    for (how, count), group in rows.groupby(["development", "development_items"], sort=False):
+        items = int(str(count))
+        labels = f"{', '.join(str(n) for n in sorted(group['labels'].unique()))} labels"
+        if items < 0:
+            said.append(f"{labels}; learning curves on test items, as recorded before there were development items")
+        elif items == 0:
+            said.append(f"{labels}; no development items")
+        else:
+            said.append(
+                f"{labels}{' +' if how == 'apart' else ','} {items}{' of them' * (how != 'apart')} for development"
+            )
+    return said
 
 
 def seed_points(cells: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:

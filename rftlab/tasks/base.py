@@ -1,17 +1,19 @@
 """Example, Task and nested label budgets: what every task gives, whoever trains on it."""
 
 import hashlib
+import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.registry import TASKS, find, make, resolve
 
 _MAX_NAMED = 5
+_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ class Labels(NamedTuple):
     Attributes:
         train: examples to train on.
         validation: examples held out of the same budget to choose a learning rate; empty for one trial.
+        development: items for learning curves and for choosing among finished policies; never trained on.
     """
 
     train: tuple[Example, ...]
-    validation: tuple[Example, ...]
+    validation: tuple[Example, ...] = ()
+    development: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,32 +90,77 @@ class Task:
         """12 hex digits over every example: equal data, equal fingerprint."""
         return fingerprint(self.train + self.test + self.ood)
 
-    def labels(self, budget: int, *, seed: int, validation_share: float = 0.0) -> Labels:
+    def labels(
+        self, budget: int, *, seed: int, validation_share: float = 0.0, development: int = 0, from_labels: bool = False
+    ) -> Labels:
         """Draw a label budget; budgets are nested: for one seed the first 10 are among the first 30.
+
+        Development items stand apart from the budget: the last ones of the seed's order, so that they are the same for
+        every budget and every method of a seed, and no budget ever reaches them. With ``from_labels`` every fifth
+        label, the first one included, is held out for development instead (one fold of five); these nest too.
 
         Args:
             budget: number of labelled examples, at most ``len(train)``.
             seed: seed of the data order (`seed_data`).
             validation_share: share in [0, 1) of the budget held out; at least 1 and at most budget - 1 examples if
                 it is positive.
+            development: number of development items; with ``from_labels`` at most so many.
+            from_labels: take them out of the budget.
 
         Raises:
-            RftlabError: the budget exceeds the data, or leaves nothing to hold out.
+            RftlabError: budget and development items exceed the data, or leave nothing to hold out or to train on.
         """
-        if budget > len(self.train):
-            raise RftlabError(
-                f"task {self.name!r} has {len(self.train)} training examples, fewer than labels={budget}; "
-                "lower the label budget or add data"
-            )
         order = sorted(self.train, key=lambda example: example.id)
         random.Random(f"labels-{seed}").shuffle(order)
-        drawn = tuple(order[:budget])
+        apart = [] if from_labels else _last_unlike(order, development)
+        room = apart[-1] if apart else len(order)
+        if budget > room or (development and not from_labels and len(apart) < development):
+            raise RftlabError(self._too_few(budget, 0 if from_labels else development, room))
+        drawn, held_out = tuple(order[:budget]), tuple(order[place] for place in apart)
+        if from_labels and development and drawn:
+            drawn, held_out = _one_fold(drawn, development)
         if validation_share <= 0 or not drawn:
-            return Labels(drawn, ())
-        if budget < 2:
-            raise RftlabError("learning-rate trials need labels >= 2, to train on some and validate on the others")
-        held_out = min(budget - 1, max(1, round(validation_share * budget)))
-        return Labels(drawn[held_out:], drawn[:held_out])
+            return Labels(drawn, (), held_out)
+        if len(drawn) < 2:
+            more = " beside those held out for development" if len(drawn) < budget else ""
+            raise RftlabError(
+                f"learning-rate trials need labels >= 2{more}, to train on some and validate on the others"
+            )
+        validation = min(len(drawn) - 1, max(1, round(validation_share * len(drawn))))
+        return Labels(drawn[validation:], drawn[:validation], held_out)
+
+    def _too_few(self, budget: int, apart: int, room: int) -> str:
+        have = f"task {self.name!r} has {len(self.train)} training examples"
+        alone = len(_last_unlike(self.train, len(self.train)))
+        if apart and alone < len(self.train):
+            have += f", {alone} of them with a prompt that occurs once"
+        have += f", fewer than labels={budget}" + (f" and {apart} development items apart from them" if apart else "")
+        ways = [f"lower labels to {room}"] if 0 < room < budget else ["lower the label budget"] * (budget > 0)
+        if budget <= len(self.train):
+            left = alone - budget
+            ways.append(f"lower evaluation.along_items{f' to {left}' if left > 0 else ''}")
+            ways.append("set development: from_labels or evaluation.along_the_way: 0")
+        return f"{have}; {', '.join(ways)} or add data"
+
+
+def _last_unlike(order: Sequence[Example], count: int) -> list[int]:
+    """Places of the last ``count`` examples of an order, from the end, without prompts that occur twice in it."""
+    prompts = Counter(normalise_prompt(example.prompt) for example in order) if count else {}
+    places = (i for i in reversed(range(len(order))) if prompts[normalise_prompt(order[i].prompt)] == 1)
+    return list(itertools.islice(places, count))
+
+
+def _one_fold(drawn: tuple[Example, ...], at_most: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Labels to train on, and every fifth label, the first one included, held out of them."""
+    held_out = drawn[::_FOLDS][:at_most]
+    known = {normalise_prompt(example.prompt) for example in held_out}
+    rest = tuple(example for example in drawn if normalise_prompt(example.prompt) not in known)
+    if not rest:
+        raise RftlabError(
+            f"development: from_labels holds out every fifth label, and labels={len(drawn)} leaves none to train on; "
+            "give more labels, or development: apart"
+        )
+    return rest, held_out
 
 
 def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
@@ -125,13 +174,6 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     if not isinstance(task, Task):
         raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
     return task
-
-
-def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
-    """Name and settings of the verifier a cell is judged by: its own, else the task's, the cell's settings on top."""
-    if cell.verifier:
-        return cell.verifier, dict(cell.verifier_settings)
-    return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
 
 
 def normalise_prompt(prompt: str) -> str:

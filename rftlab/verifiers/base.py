@@ -3,6 +3,7 @@
 Completions are hostile input. Nothing here evaluates, formats or compiles them; every scan is linear in their length.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from rftlab.errors import CAUGHT, RftlabError, told
 from rftlab.registry import VERIFIERS, find, make, resolve
 
 OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
+THINK, THOUGHT = "<think>", "</think>"
 
 # A final answer longer than this is no answer; it also bounds what any parser downstream is given.
 MAX_ANSWER_CHARS = 20_000
@@ -79,16 +81,28 @@ def cannot_judge(reason: str) -> Judgement:
     return Judgement(0.0, {"verifier_error": 1.0}, reason)
 
 
+def after_thinking(completion: str) -> str:
+    """What a completion says once it has done thinking: all that follows the last `</think>`.
+
+    The whole of a text without the tags; nothing ("") of one that ends while it still thinks, in a `<think>` that is
+    not closed. Applied to its own result it changes nothing.
+    """
+    said = completion.rpartition(THOUGHT)[2]
+    return "" if THINK in said else said
+
+
 def extract_answer(completion: str) -> Extraction:
     r"""Final answer of a completion: in one pair of `<answer>` tags, else by a tolerant fallback.
 
     The fallback (``format_ok`` False) takes, from the last 2 000 characters, what follows an unclosed tag, `####`,
     `\boxed{...}` or "the answer (to ...) is"; without any of these, the right side of a last line that is a sum
-    worked out. Several answers that differ are no answer: listing candidates never scores.
+    worked out. Several answers that differ are no answer: listing candidates never scores. What was only thought of is
+    no answer either: see `after_thinking`.
 
     Args:
         completion: any text, of any length.
     """
+    completion = after_thinking(completion)
     pieces = completion.split(CLOSE_TAG)
     tagged = [piece.rpartition(OPEN_TAG)[2].strip() for piece in pieces[:-1] if OPEN_TAG in piece]
     opened = completion.count(OPEN_TAG)
@@ -117,7 +131,8 @@ _WORKED_SUM = re.compile(r"(?:^|\n)[ \t]*[-+*/×÷().\d \t]{1,80}=[ \t]*(-?\d[\d
 class Verifier:
     """Base of all verifiers: deterministic, never raises on any text, bounded in time and memory.
 
-    A subclass implements `judge` (one answer) or, where batching pays, `judge_batch`.
+    A subclass implements `judge` (one answer) or, where batching pays, `judge_batch`; one that overrides `score` gets
+    what follows the thinking (`after_thinking`), like every other.
 
     Args:
         answer_format: "strict" rewards only an answer inside the tags; "lenient" also what the fallback found.
@@ -134,12 +149,24 @@ class Verifier:
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
         self.answer_format = answer_format
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "score" in vars(cls):
+            own = cls.score
+
+            # A score of the user's own must not pay for an answer that was only thought of either.
+            @functools.wraps(own)
+            def score(self: Any, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
+                return own(self, [after_thinking(completion) for completion in completions], examples)
+
+            cls.score = score  # type: ignore[method-assign]
+
     def __call__(self, completion: str, example: Gold) -> Score:
         """Score one completion."""
         return self.score([completion], [example])[0]
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
-        """Scores, one per completion; ``completions[i]`` is judged against ``examples[i]``."""
+        """Scores, one per completion; what follows the thinking in ``completions[i]`` against ``examples[i]``."""
         extractions = [extract_answer(completion) for completion in completions]
         found = [i for i, extraction in enumerate(extractions) if extraction.text is not None]
         judged = self._judged([extractions[i].text or "" for i in found], [examples[i] for i in found])
@@ -190,7 +217,7 @@ class FunctionVerifier(Verifier):
         self._function = function
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
-        """Scores, one per completion; the function sees the whole completion."""
+        """Scores, one per completion; the function sees all that follows the thinking."""
         return [self._score_one(c, e) for c, e in zip(completions, examples, strict=True)]
 
     def _score_one(self, completion: str, example: Gold) -> Score:

@@ -15,7 +15,7 @@ _MAX_CHARS = 200_000
 
 
 class CompletionPart(Verifier):
-    """Base of verifiers that judge the whole completion; ``answer_format`` has no say in them."""
+    """Base of verifiers that judge the whole completion, its thinking aside; ``answer_format`` has no say in them."""
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""

@@ -233,6 +233,21 @@ def untagged_answers_score_nothing_when_strict(verifier: Verifier, row: Row, _ma
         assert verifier(f"The answer is {row.examples[0].answer}", row.examples[0]).reward == 0
 
 
+def only_what_follows_the_thinking_counts(verifier: Verifier, row: Row, _marker: Path) -> None:
+    right, example = tagged(row.examples[0].answer), row.examples[0]
+    wrong = tagged(row.examples[1].answer)
+    for completion, said in (
+        (f"<think>{wrong} or The answer is 3. </think>{right}", right),
+        (f"<think>{right}</think>\n\n{wrong}", f"\n\n{wrong}"),
+        (f"{right}</think> I do not know.", " I do not know."),
+        (f"<think>a</think>{wrong}<think>b</think>{right}", right),
+        (f"<think>{right}</think>", ""),
+        (f"<think>{right}", ""),
+        (f"<think>a</think>{right}<think>", ""),
+    ):
+        assert verifier(completion, example) == verifier(said, example), completion
+
+
 CHECKS: tuple[Callable[[Verifier, Row, Path], None], ...] = (
     gold_answers_score_one,
     other_answers_score_nothing,
@@ -243,6 +258,7 @@ CHECKS: tuple[Callable[[Verifier, Row, Path], None], ...] = (
     scoring_twice_gives_the_same,
     a_batch_is_scored_as_its_items_are,
     untagged_answers_score_nothing_when_strict,
+    only_what_follows_the_thinking_counts,
 )
 
 

@@ -136,6 +136,11 @@ class Lenient(Verifier):
         return Judgement(float(answer == example.answer))
 
 
+class PaysThoughts(Verifier):
+    def __call__(self, completion, example):
+        return Score(float(example.answer in completion), {"correct": 1.0, "format": 1.0}, "x", True)
+
+
 MUTANTS: dict[type[Verifier], Any] = {
     AlwaysRight: suite.other_answers_score_nothing,
     AlwaysWrong: suite.gold_answers_score_one,
@@ -148,6 +153,7 @@ MUTANTS: dict[type[Verifier], Any] = {
     Slow: suite.nothing_raises_and_rewards_stay_in_range,
     DependsOnBatch: suite.a_batch_is_scored_as_its_items_are,
     Lenient: suite.untagged_answers_score_nothing_when_strict,
+    PaysThoughts: suite.only_what_follows_the_thinking_counts,
 }
 
 

@@ -46,6 +46,64 @@ def test_one_label_cannot_be_split(task):
         task.labels(1, seed=0, validation_share=0.2)
 
 
+def test_development_items_are_apart_and_the_same_for_every_budget(task):
+    drawn = [task.labels(n, seed=4, development=8) for n in (0, 1, 20, 42)]
+    assert len({labels.development for labels in map(_by_ids, drawn)}) == 1
+    for labels in drawn:
+        assert len(labels.development) == 8
+        assert not {e.id for e in labels.train} & {e.id for e in labels.development}
+        assert labels.train == task.labels(len(labels.train), seed=4).train
+    assert task.labels(20, seed=4, development=3).development == drawn[0].development[:3]
+
+
+def _by_ids(labels):
+    return labels._replace(development=tuple(example.id for example in labels.development))
+
+
+@pytest.mark.parametrize(("budget", "mend"), [(43, ", lower evaluation"), (50, ", lower"), (51, " or add data")])
+def test_labels_and_development_items_beyond_the_data_are_both_named(task, budget, mend):
+    says = rf"has 50 training examples, fewer than labels={budget} and 8 development items .*; lower labels to 42{mend}"
+    with pytest.raises(RftlabError, match=says):
+        task.labels(budget, seed=0, development=8)
+    assert len(task.labels(50, seed=0, development=8, from_labels=True).development) == 8
+
+
+def test_a_prompt_that_is_also_a_label_is_no_development_item():
+    twins = tuple(Example(f"t{i}", f"  question {i}?", str(i)) for i in range(25))
+    task = Task("toy", "A card.", (*examples(50), *twins), examples(5, 50))
+    for seed in range(5):
+        labels = task.labels(20, seed=seed, development=10)
+        assert {int(e.id.removeprefix("e")) for e in labels.development} <= set(range(25, 50))
+        fold = task.labels(60, seed=seed, development=10, from_labels=True)
+        trained = {normalise_prompt(e.prompt) for e in fold.train}
+        assert not trained & {normalise_prompt(e.prompt) for e in fold.development}
+    with pytest.raises(
+        RftlabError, match="75 training examples, 25 of them with a prompt that occurs once, fewer than"
+    ):
+        task.labels(20, seed=0, development=26)
+
+
+@pytest.mark.parametrize(("budget", "held"), [(2, 1), (4, 1), (5, 1), (6, 2), (30, 6), (50, 8)])
+def test_development_items_from_the_labels_are_every_fifth_and_nest(task, budget, held):
+    whole = task.labels(budget, seed=1)
+    labels = task.labels(budget, seed=1, development=8, from_labels=True)
+    assert labels.development == whole.train[::5][:8]
+    assert len(labels.development) == held
+    assert {e.id for e in labels.train + labels.development} == {e.id for e in whole.train}
+    assert len(labels.train) == budget - held
+    split = task.labels(50, seed=1, development=8, from_labels=True, validation_share=0.2)
+    assert len(split.validation) == 8
+    assert not {e.id for e in split.validation} & {e.id for e in split.train + split.development}
+
+
+def test_one_label_gives_no_fold_and_two_give_no_trial_beside_it(task):
+    with pytest.raises(RftlabError, match="labels=1 leaves none to train on; give more labels, or development: apart"):
+        task.labels(1, seed=0, development=8, from_labels=True)
+    with pytest.raises(RftlabError, match="labels >= 2 beside those held out for development"):
+        task.labels(2, seed=0, development=8, from_labels=True, validation_share=0.2)
+    assert task.labels(0, seed=0, development=8, from_labels=True).development == ()
+
+
 def test_a_budget_larger_than_the_data_names_both(task):
     with pytest.raises(RftlabError, match="50 training examples, fewer than labels=51"):
         task.labels(51, seed=0)

@@ -48,6 +48,12 @@ from tests.verifiers.cases import example
         ("", None, False),
         ("<ANSWER>12</ANSWER>", None, False),
         (f"<answer>{'9' * 20_001}</answer>", None, False),
+        ("<think>perhaps <answer>3</answer></think> <answer>12</answer>", "12", True),
+        ("is it 3? </think><answer>12</answer>", "12", True),
+        ("<think>The answer is 3. I write </think> then </think>\nThe answer is 12.", "12", False),
+        ("<think>the answer goes into <answer> tags: <answer>12</answer>", None, False),
+        ("<answer>12</answer><think>or 13", None, False),
+        ("<answer>12</answer></think>", None, False),
     ],
 )
 def test_extraction(completion, text, format_ok):
@@ -55,7 +61,20 @@ def test_extraction(completion, text, format_ok):
 
 
 @pytest.mark.parametrize(
-    "piece", ["<answer>", "</answer>", "<answer>1</answer>", "\\boxed{", "#### ", "the answer is ", "<", "answer:"]
+    "piece",
+    [
+        "<think>",
+        "</think>",
+        "<think></think>",
+        "<answer>",
+        "</answer>",
+        "<answer>1</answer>",
+        "\\boxed{",
+        "#### ",
+        "the answer is ",
+        "<",
+        "answer:",
+    ],
 )
 def test_extraction_takes_linear_time(piece):
     start = time.process_time()
@@ -100,6 +119,23 @@ def test_what_cannot_be_judged_is_marked():
 def test_a_users_function_is_held_to_the_range_and_its_errors_are_counted(function, reward, error):
     score = FunctionVerifier(function)("<answer>x</answer>", example("x"))
     assert (score.reward, score.parts["verifier_error"]) == (reward, error)
+
+
+def test_a_users_function_and_a_users_class_see_what_follows_the_thinking():
+    seen = []
+
+    class Mine(Verifier):
+        def score(self, completions, examples):
+            seen.extend(completions)
+            return super().score(completions, examples)
+
+    class More(Mine):
+        pass
+
+    FunctionVerifier(lambda completion, _: bool(seen.append(completion)))("<think>x</think> y", example("x"))
+    Mine()("<think>x</think> y", example("x"))
+    More().score(["<think>x"], [example("x")])
+    assert seen == [" y", " y", ""]
 
 
 def test_a_users_function_is_made_by_path(tmp_path):
