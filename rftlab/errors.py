@@ -55,8 +55,12 @@ def users_line(frames: Iterable[tuple[str, int]]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The first line of a text that holds anything, at most 300 characters, with nothing a terminal would act on."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    """The first line of a text that says anything, at most 300 characters, with nothing a terminal would act on.
+
+    A line that ends in a colon says what the next one is about: both are taken.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])
     return printable(line if len(line) <= _MAX_CHARS else f"{line[:_MAX_CHARS]}...")
 
 

@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, told
 from rftlab.policy.hub import locate
 
 
@@ -32,19 +34,42 @@ def load_checkpoint(
     """
     transformers_logging.disable_progress_bar()
     where = locate(model)
+    part = "tokenizer"
     try:
-        loaded_tokenizer = AutoTokenizer.from_pretrained(where, **(tokenizer or {}))
-        loaded, info = auto_class.from_pretrained(where, output_loading_info=True, **options)
+        loaded_tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **(tokenizer or {}))
+        part = "model"
+        loaded, info = auto_class.from_pretrained(where, output_loading_info=True, trust_remote_code=False, **options)
     except pickle.PickleError:
         raise RftlabError(
             f"{what} {model!r}: its pickled weights hold more than tensors, which could run code when they are read; "
             "give a copy saved as safetensors"
         ) from None
     except Exception as error:  # whatever reading a user's files raises is about these files
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RftlabError(f"{what} {model!r} cannot be loaded: {reason}; give a local directory") from error
+        its = "" if part == "model" else f": its {part}"
+        mend = "get or save the model again" if Path(where).is_dir() else "give a saved model's folder"
+        raise RftlabError(f"{what} {model!r}{its} cannot be loaded: {told(error)}; {mend}") from error
     _require_whole(f"{what} {model!r}", info)
     return loaded.eval(), loaded_tokenizer
+
+
+def require_fit(name: str, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise unless the model says text from left to right, and its tokenizer speaks its vocabulary and can end.
+
+    Raises:
+        RftlabError: as said.
+    """
+    known = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    saved = model.config.architectures or []
+    if saved and not known & set(saved):
+        raise RftlabError(f"model {name!r} is a {saved[0]}, not a causal language model; give one that writes text")
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise RftlabError(
+            f"model {name!r}: its tokenizer has {len(tokenizer)} tokens, but the model embeddings for {rows}; "
+            "they do not belong together, or the embeddings have to be resized and saved"
+        )
+    if tokenizer.eos_token_id is None:
+        raise RftlabError(f"model {name!r}: its tokenizer has no end-of-sequence token, so completions never end")
 
 
 def _require_whole(name: str, info: dict[str, Any]) -> None:

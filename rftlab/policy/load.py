@@ -1,6 +1,7 @@
 """Base model, tokenizer and adapter as one value: the policy that methods train and evaluation asks."""
 
 import contextlib
+import difflib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +19,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from rftlab import weights
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
-from rftlab.policy.checkpoint import load_checkpoint
+from rftlab.errors import RftlabError, one_line
+from rftlab.policy.checkpoint import load_checkpoint, require_fit
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.tasks.base import Example
@@ -165,56 +166,74 @@ def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], T
     return lambda x: product(x, packed, bias, "none", [], "")
 
 
-def load_policy(cell: Cell, *, kept: Path | None = None) -> Policy:
+def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> Policy:
     """Base, tokenizer and adapter, as training starts from them; bf16 on a GPU that has it, fp32 on CPU.
 
     The adapter is freshly initialised (`seed_init`); where the cell starts from a kept policy, it is that one's, and
     with full fine-tuning all weights are.
 
     Args:
-        cell: says which model and which adapter.
+        cell: names model, adapter and template.
         kept: folder of a finished cell, to load its policy whatever `cell` starts from.
+        meta: read no weights, not those of a kept policy either: a policy of the base's shapes on torch's meta device,
+            which can be asked for prompts and tokens. What is refused with the base's weights is refused without.
 
     Raises:
-        RftlabError: the model cannot be found or loaded, or the adapter does not fit it; the policy to start from is
-            not there, is damaged, sits on another base or has an adapter of another shape.
+        RftlabError: the model cannot be found or loaded, is no causal language model, its tokenizer does not fit it, or
+            the adapter does not fit; the policy to start from is not there, is damaged, sits on another base or has an
+            adapter of another shape.
     """
     make_reproducible(cell.model)
-    where = locate(cell.model)
-    start = kept or (weights.find_cell(cell.start_from) if cell.start_from else None)
+    start = kept or (weights.find_cell(cell.start_from) if cell.start_from and not meta else None)
     manifest = weights.verify(start) if start else None
     if manifest:
         weights.require_same_shape(manifest, cell)
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
-    cuda = torch.cuda.is_available()
+    cuda = torch.cuda.is_available() and not meta
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype)
-    identity = model_identity(where, getattr(model.config, "_commit_hash", None))
+    placed = {"device_map": "meta"} if meta else {}
+    model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype, **placed)
+    require_fit(cell.model, model, tokenizer)
+    commit = getattr(model.config, "_commit_hash", None)
+    identity = {} if meta else model_identity(locate(cell.model), commit)
     if manifest:
         weights.require_same_base(manifest, identity, cell.model)
-    if tokenizer.eos_token_id is None:
-        raise RftlabError(f"model {cell.model!r}: its tokenizer has no end-of-sequence token, so completions never end")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     set_seed(cell.seed_init)
     if cell.adapter.kind == "lora":
-        try:
-            with warnings.catch_warnings():
-                # peft reads a property that transformers 5 renames; nothing a user can act on.
-                warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-                model = get_peft_model(model, _lora_config(cell))
-        except ValueError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise RftlabError(
-                f"adapter.target_modules {cell.adapter.target_modules!r} does not fit: {reason}"
-            ) from None
+        model = _adapted(model, cell)
         if start:
             _load_adapter(model, start / weights.POLICY)
-    model.to("cuda" if cuda else "cpu").eval()
+    if not meta:
+        model.to("cuda" if cuda else "cpu")
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
-    return Policy(model, tokenizer, template, identity)
+    return Policy(model.eval(), tokenizer, template, identity)
+
+
+def _adapted(model: Any, cell: Cell) -> PeftModel:
+    config = _lora_config(cell)
+    wanted = cell.adapter.target_modules
+    modules = {name for name, _ in model.named_modules()}
+    for target in config.target_modules if wanted != "all-linear" else ():
+        if not any(name == target or name.endswith(f".{target}") for name in modules):
+            linear = {
+                name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)
+            }
+            near = difflib.get_close_matches(target, linear, n=3, cutoff=0.5) or sorted(linear)
+            raise RftlabError(
+                f"adapter.target_modules {wanted!r}: model {cell.model!r} has no module {target!r}; "
+                f"did you mean {', '.join(near)}?"
+            )
+    try:
+        with warnings.catch_warnings():
+            # peft reads a property that transformers 5 renames; nothing a user can act on.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            return get_peft_model(model, config)
+    except ValueError as error:
+        raise RftlabError(f"adapter.target_modules {wanted!r} does not fit: {one_line(str(error))}") from None
 
 
 def make_reproducible(model: str) -> None:
@@ -243,7 +262,7 @@ def _load_adapter(model: Any, folder: Path) -> None:
 def _lora_config(cell: Cell) -> LoraConfig:
     targets: str | list[str] = cell.adapter.target_modules
     if targets != "all-linear":
-        targets = [name.strip() for name in str(targets).split(",")]
+        targets = [name.strip() for name in str(targets).split(",") if name.strip()]
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=cell.adapter.r,

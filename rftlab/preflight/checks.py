@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.child import announce
+from rftlab.policy.hub import TINY_BASE
 from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Task, load_task
 
@@ -69,9 +70,15 @@ def _asks_the_method(cell: Cell) -> bool:
     return bool(cell.preset or cell.settings) or ".py:" in cell.method
 
 
+def _tiny_as_it_is(cell: Cell) -> bool:
+    return cell.model == TINY_BASE and (cell.adapter.kind == "full" or cell.adapter.target_modules == "all-linear")
+
+
 CHECKS = (
     Check("rftlab.preflight.data:check", lambda _: True),
+    Check("rftlab.policy.context:check", _tiny_as_it_is),
     Check("rftlab.methods.preflight:check", _asks_the_method),
+    Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell)),
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rftlab.cell import Cell
 from rftlab.child import announce
 from rftlab.errors import RftlabError
-from rftlab.policy.hub import locate
+from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Task, require_rationales
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 GOLD_SAMPLE = 20
 # A packaged verifier has limits of its own; a judge or a reward model takes what it takes.
 _PACKAGED_LIMIT_S = 3600.0
+_HUB_ANSWERS_WITHIN_S = 20.0
 
 
 def check(looked: "Looked") -> None:
@@ -27,7 +28,8 @@ def check(looked: "Looked") -> None:
         RftlabError: as said.
     """
     for model in dict.fromkeys(cell.model for cell in looked.cells):
-        locate(model)
+        announce(f"looking for model {model!r}", limit=_HUB_ANSWERS_WITHIN_S)
+        require_reachable(model)
     done: set[object] = set()
     for cell in looked.cells:
         task = looked.task(cell)

@@ -1,0 +1,62 @@
+"""Models, tokenizers and adapters, checked before anything runs: loaded as a cell loads them, but without weights.
+
+In the preflight's child, because it imports torch; only for cells of another model than the unchanged tiny base.
+"""
+
+from typing import TYPE_CHECKING
+
+from rftlab.cell import Cell
+from rftlab.child import announce
+from rftlab.errors import RftlabError, told
+from rftlab.policy.context import caps, require_room
+from rftlab.policy.load import Policy, load_policy
+from rftlab.tasks.base import Example
+
+if TYPE_CHECKING:
+    from rftlab.preflight.checks import Looked
+
+# A hub model is downloaded here, once, and not by every cell.
+_LOAD_LIMIT_S = 6 * 3600.0
+
+
+def check(looked: "Looked") -> None:
+    """Raise unless every model can be loaded, adapted and asked.
+
+    Raises:
+        RftlabError: as `load_policy`; or a chat template that cannot be written out, a system message where there is
+            none, or a prompt longer than the context.
+    """
+    policies: dict[object, Policy] = {}
+    seen = set()
+    for cell in looked.cells:
+        key = (cell.model, cell.adapter, cell.template)
+        if key not in policies:
+            announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
+            policies[key] = load_policy(cell, meta=True)
+        policy, task = policies[key], looked.task(cell)
+        asked = (*key, id(task), cell.system, *caps(cell))
+        if asked not in seen:
+            seen.add(asked)
+            announce(f"asking model {cell.model!r} with the prompts of task {cell.task!r}")
+            _require_askable(cell, policy, task.test[0])
+            tokens = lambda example, cot, policy=policy: _tokens(policy, example, cot)  # noqa: E731
+            require_room(cell, task, tokens, _context(policy))
+
+
+def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
+    if cell.system and not policy.tokenizer.chat_template:
+        raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
+    try:
+        _tokens(policy, example, cell.cot_eval)
+    except Exception as error:  # a chat template is a program of the model's makers
+        raise RftlabError(
+            f"the chat template of model {cell.model!r} cannot write out a prompt: {told(error)}"
+        ) from error
+
+
+def _tokens(policy: Policy, example: Example, cot: bool) -> int:
+    return len(policy.encode_prompt(policy.prompt_text(example, cot=cot)))
+
+
+def _context(policy: Policy) -> int | None:
+    return getattr(policy.model.config.get_text_config(), "max_position_embeddings", None)
