@@ -19,7 +19,7 @@ def make(do=""):
         return tuple(Example(f"e{i}", f"say {i}", str(i), "because") for i in range(first, first + 60))
     return Task("mine", "the card", rows(0), rows(100))
 """
-GRID = "name: g\ntask: ./mine.py:make\nmodel: ./model\nlabels: 5\nmethod: [base, sft]\nseed: [0, 1]\n"
+GRID = "name: g\ntask: ./mine.py:make\nlabels: 5\nmethod: [base, sft]\nseed: [0, 1]\n"
 
 
 @pytest.fixture
@@ -28,8 +28,6 @@ def here(tmp_path, monkeypatch):
     stub = runpy.run_path(str(Path(__file__).parent / "execute" / "stub_notebook.py"))["write_stub"]
     (tmp_path / "notebooks").mkdir()
     stub(tmp_path / "notebooks" / "10_sft.ipynb")
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
     (tmp_path / "mine.py").write_text(TASK)
     (tmp_path / "g.yaml").write_text(GRID)
 
@@ -106,7 +104,7 @@ def test_a_failing_cell_does_not_stop_the_others_and_is_named_with_its_notebook(
 
 
 def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
-    values = {"task": f"{here}/mine.py:make", "model": str(here / "model"), "labels": 5}
+    values = {"task": f"{here}/mine.py:make", "labels": 5}
     (here / "cell.json").write_text(json.dumps(values))
     assert cli.main(["run-cell", "cell.json", "out"]) == 0
     folder = Path(capsys.readouterr().out.strip())
@@ -116,7 +114,7 @@ def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("lables: 3", "g.yaml line 7: unknown parameter 'lables'; did you mean labels?"),
+        ("lables: 3", "g.yaml line 6: unknown parameter 'lables'; did you mean labels?"),
         ("verifier: maths", "unknown verifier 'maths'"),
         ("budget.amount: 0", "parameter 'budget.amount'"),
         ("include: [{labels: 61, method: sft}]", "has 60 training examples, fewer than labels=61"),
