@@ -54,7 +54,13 @@ def mine(tmp_path):
         judge = JUDGE.replace("example):", f"example):\n{inner}") if at == "scoring" else JUDGE
         (tmp_path / "mine.py").write_text((f"{lines}\n" if at == "import" else "") + task + judge)
         return Cell.make(
-            {"task": f"{tmp_path}/mine.py:make", "verifier": f"{tmp_path}/mine.py:score", "cot": False, "labels": 5}
+            {
+                "task": f"{tmp_path}/mine.py:make",
+                "verifier": f"{tmp_path}/mine.py:score",
+                "cot": False,
+                "labels": 5,
+                "evaluation.along_items": 4,
+            }
         )
 
     return write

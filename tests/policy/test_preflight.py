@@ -164,7 +164,9 @@ def test_the_tiny_base_is_checked_without_torch(task, tmp_path):
     row = {"prompt": "5 " * 100_000, "answer": "5"}
     data = tmp_path / "d.jsonl"
     data.write_text("\n".join(json.dumps({**row, "prompt": f"{row['prompt']}{i}"}) for i in range(9)))
-    cell = Cell.make({"task": "file", "task_settings": {"path": str(data)}, "labels": 2, "cot": False})
+    cell = Cell.make(
+        {"task": "file", "task_settings": {"path": str(data)}, "labels": 2, "cot": False, "evaluation.along_items": 2}
+    )
     with pytest.raises(RftlabError, match="has 2000.. tokens; .* more than the 512 .*max_new_tokens_direct$"):
         checks.run({"cells": [cell.model_dump(mode="json")], "limit": 60.0})
     assert checks.CHECKS[1].needed(cell)
