@@ -86,7 +86,7 @@ def test_whatever_ends_a_users_code_is_a_failure_that_is_named(mine, source, at)
 @pytest.mark.parametrize("at", ["import", "loading"])
 def test_what_a_users_code_changes_in_its_process_changes_nothing_here(mine, at):
     before = Path.cwd()
-    assert preflight.check([mine(HARMLESS, at=at)], limit=5).notes == ()
+    preflight.check([mine(HARMLESS, at=at)], limit=5)
     assert Path.cwd() == before
 
 

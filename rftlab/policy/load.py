@@ -217,7 +217,7 @@ def _adapted(model: Any, cell: Cell) -> PeftModel:
     config = _lora_config(cell)
     wanted = cell.adapter.target_modules
     modules = {name for name, _ in model.named_modules()}
-    for target in config.target_modules if wanted != "all-linear" else ():
+    for target in sorted(config.target_modules or ()) if wanted != "all-linear" else ():
         if not any(name == target or name.endswith(f".{target}") for name in modules):
             linear = {
                 name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)
