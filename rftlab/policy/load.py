@@ -191,7 +191,7 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
     cuda = torch.cuda.is_available() and not meta
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    placed = {"device_map": "meta"} if meta else {}
+    placed: dict[str, Any] = {"device_map": "meta"} if meta else {}
     model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype, **placed)
     require_fit(cell.model, model, tokenizer)
     commit = getattr(model.config, "_commit_hash", None)
