@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rftlab.cell import Cell
+from rftlab.errors import one_line
 
 # Completions scored before the live line speaks of their rewards: earlier it may be chance.
 _ENOUGH = 32
@@ -94,14 +95,8 @@ def _cut(cell: Cell, metrics: Mapping[str, float | None]) -> Iterator[str]:
 
 
 def _verifier(samples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    reasons = Counter(plain(row.get("detail", "")) for row in samples if row["parts"].get("verifier_error"))
+    reasons = Counter(one_line(row.get("detail", "")) for row in samples if row["parts"].get("verifier_error"))
     if reasons:
         (reason, _), *_rest = reasons.most_common(1)
         often = f", most often: {reason}" if reason else ""
         yield f"the verifier itself failed on {reasons.total()} of {len(samples)} completions{often}"
-
-
-def plain(text: str) -> str:
-    """Text that came from a model, a verifier or a kernel as one short line that a terminal may be shown."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 200 else line[:199] + "…"

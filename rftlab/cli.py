@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, RftlabWarning
 
 if TYPE_CHECKING:
     from rftlab.execute.one_cell import Outcome
@@ -21,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.verb(options))
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            return int(options.verb(options))
     except RftlabError as error:
         print(f"rftlab: {error}", file=sys.stderr)
         return 2
@@ -30,6 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of ours as a sentence, another one as Python does."""
+    ours = issubclass(category, RftlabWarning)
+    text = f"rftlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
+    print(text, end="", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,6 +156,11 @@ def _status(options: argparse.Namespace) -> int:
     print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
     for failure in failures:
         print(_failure(failure))
+    if done:
+        from rftlab import study
+        from rftlab.report import happened
+
+        study.tell(happened(options.results))
     return 0
 
 

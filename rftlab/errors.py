@@ -21,6 +21,10 @@ class RftlabError(ValueError):
     """
 
 
+class RftlabWarning(UserWarning):
+    """What a person should know although the work goes on, in one sentence; the command line prints it alone."""
+
+
 def told(error: BaseException) -> str:
     """An error of code that is not ours in one line, with the place in the user's own files it came from, if any.
 

@@ -1,7 +1,7 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -18,6 +18,8 @@ from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.weights import Keep
 
 if TYPE_CHECKING:
+    from rftlab.report.remarks import Remark
+
     RunCells = Callable[..., list[Outcome]]
 
 
@@ -84,11 +86,18 @@ def run(
 
 
 def report(results: str | Path) -> None:
-    """Write the report of a results folder and print the paths of its files."""
-    from rftlab.report import write_report  # matplotlib and pandas, which a run that fails does not need
+    """Write the report of a results folder; print the paths of its files and what happened in its cells."""
+    from rftlab.report import happened, write_report  # matplotlib and pandas, which a run that fails does not need
 
     for path in write_report(Path(results)):
         print(path)
+    tell(happened(results))
+
+
+def tell(remarks: "Sequence[Remark]") -> None:
+    """Print what happened in a study, one line each."""
+    for remark in remarks:
+        print(f"note: {remark}")
 
 
 def _run_cells(executor: str, resources: Resources) -> "RunCells":

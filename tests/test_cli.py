@@ -37,7 +37,9 @@ def here(tmp_path, monkeypatch):
         page.write_text("")
         return [page]
 
-    monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report))
+    monkeypatch.setitem(
+        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda _: [])
+    )
     monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
     return tmp_path

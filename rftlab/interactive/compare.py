@@ -48,10 +48,8 @@ def compare(results: str | Path) -> ipywidgets.VBox:
             said.value, picture.value = "Nothing matches: choose at least one task, method and prompt.", b""
             return
         figure = _draw(chosen["figure"], chosen["metric"], kept, shown, results)
-        picture.value = b"" if figure is None else plots.to_bytes(figure, "png", dpi=90)
-        said.value = (
-            f"{len(kept)} of {len(cells)} cells" if figure is not None else "These cells cannot show this figure."
-        )
+        picture.value = plots.to_bytes(figure, "png", dpi=90)
+        said.value = f"{len(kept)} of {len(cells)} cells"
 
     for control in controls.values():
         control.observe(redraw, names="value")
@@ -83,7 +81,7 @@ def _filtered(table: pd.DataFrame, chosen: Mapping[str, Any]) -> pd.DataFrame:
     return table[kept & table["arm"].isin(chosen["arms"])]
 
 
-def _draw(kind: str, metric: str, cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Figure | None:
+def _draw(kind: str, metric: str, cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Figure:
     draw: dict[str, Callable[[], Figure]] = {
         "labels": lambda: plots.accuracy_vs_labels(
             table, measures=[metric], points=report.seed_points(cells, [metric])
@@ -93,11 +91,4 @@ def _draw(kind: str, metric: str, cells: pd.DataFrame, table: pd.DataFrame, resu
         "learning": lambda: plots.learning_curves(report.learning_table(cells, results), x=report.learning_axis(cells)),
         "cost": lambda: plots.accuracy_vs_cost(report.cost_table(cells, table)),
     }
-    trained = (table["labels"] > 0).any()
-    if kind != "prompts" and not trained:
-        return None
-    if kind in {"labels", "prompts"} and not (table["measure"] == metric).any():
-        return None
-    if kind == "learning" and report.learning_table(cells, results).empty:
-        return None
     return draw[kind]()

@@ -17,6 +17,7 @@ from rftlab.plots.look import (
     facets,
     legend,
     look,
+    nothing,
     panels,
     percent_axis,
     pick,
@@ -39,6 +40,8 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
             tokens, flops, seconds, value in [0, 1]; means over seeds.
         x: step, tokens_generated, tokens, flops or seconds.
     """
+    if table.empty:
+        return nothing("no cell was evaluated along the way, or recorded a reward")
     budgets = sorted(table["labels"].unique())
     keys = ("task", "model", "variant", "prompt")
     if len(budgets) == 1 and len(arms(table)) > _TOGETHER:
@@ -99,7 +102,9 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
         axes_of_cost: one column of panels each.
     """
     keys = ("task", "model", "variant", "prompt")
-    budgets = sorted(table.loc[table["labels"] > 0, "labels"].unique()) or [0]
+    budgets = sorted(table.loc[table["labels"] > 0, "labels"].unique())
+    if not budgets:
+        return nothing("no trained cell has finished")
     sizes = dict(zip(budgets, range(30, 1000, 40), strict=False))
     figure, axes = panels(table, [title(cost) for cost in axes_of_cost], keys=keys, width=4.1)
     for row, part in enumerate(facets(table, keys)):
@@ -152,9 +157,9 @@ def training_curve(trace: pd.DataFrame, *, method: str = "") -> Figure:
     rates = [name for name in series if name != "train/loss" and len(series[name])]
     losses = [name for name in series if name == "train/loss" and len(series[name])]
     sides = [names for names in (rates, losses) if names]
-    figure = ShownFigure(figsize=(5.4 * max(len(sides), 1), 3.8), layout="constrained")
     if not sides:
-        figure.text(0.5, 0.5, "no training: nothing to draw", ha="center", va="center")
+        return nothing("no training, and no evaluation along the way")
+    figure = ShownFigure(figsize=(5.4 * len(sides), 3.8), layout="constrained")
     for number, names in enumerate(sides, start=1):
         ax = figure.add_subplot(1, len(sides), number)
         for name in names:

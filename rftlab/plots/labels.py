@@ -18,6 +18,7 @@ from rftlab.plots.look import (
     label_axis,
     legend,
     look,
+    nothing,
     panels,
     percent_axis,
     pick,
@@ -41,8 +42,11 @@ def accuracy_vs_labels(
     Args:
         table: as in the module's docstring.
         points: single seeds, drawn small; the table's columns with `value` for mean, low, high, n.
-        measures: the columns of panels within each prompt.
+        measures: the columns of panels within each prompt; those that were not measured are left out.
     """
+    measures = [measure for measure in measures if (table["measure"] == measure).any()]
+    if not measures:
+        return nothing("it was not measured")
     columns = [(prompt, measure) for prompt in _prompts(table["prompt"]) for measure in measures]
     heads = [f"{prompt}\n{title(measure)}" for prompt, measure in columns]
     names = [arm for arm, _ in arms(table)]
@@ -84,6 +88,8 @@ def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
     Prompts that differ between training and asking are told apart by what is asked.
     """
     parts = facets(pick(table, measure=measure))
+    if not parts:
+        return nothing(f"{title(measure)} was not measured")
     rows = [part[["arm", "labels"]].drop_duplicates() for part in parts]
     figure = ShownFigure(figsize=(8.6, 0.33 * sum(map(len, rows)) + 0.9 * len(rows) + 0.9), layout="constrained")
     axes = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[len(keys) + 1 for keys in rows])
@@ -117,6 +123,8 @@ def generalisation_gap(table: pd.DataFrame) -> Figure:
     label budget every method is a row instead: open mark = train, filled = test, joined by the gap.
     """
     trained = table[table["labels"] > 0]
+    if trained.empty:
+        return nothing("no trained cell has finished")
     arms = sorted(trained["arm"].unique(), key=rank)
     keys = ("task", "model", "variant", "prompt")
     if trained["labels"].nunique() == 1 and len(arms) > 2:

@@ -134,6 +134,13 @@ def panels(
     return figure, [list(row) for row in axes]
 
 
+def nothing(why: str) -> Figure:
+    """A small figure that says why nothing is drawn."""
+    figure = ShownFigure(figsize=(5.4, 1.2), layout="constrained")
+    figure.text(0.5, 0.5, f"nothing to draw: {why}", ha="center", va="center", color="#555555")
+    return figure
+
+
 def facets(table: pd.DataFrame, keys: Sequence[str] = ("task", "model", "variant")) -> list[pd.DataFrame]:
     """The table's parts, one per combination of ``keys``, in order of appearance: the rows of `panels`."""
     return [part for _, part in table.groupby(list(keys), sort=False)]

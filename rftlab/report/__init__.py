@@ -3,6 +3,7 @@
 from rftlab.report.comparisons import TINY_NOTE, comparable, compare_all, verdicts
 from rftlab.report.figures import draw_all
 from rftlab.report.page import write_report
+from rftlab.report.remarks import happened
 from rftlab.report.tables import (
     PANEL,
     cost_table,
@@ -10,12 +11,14 @@ from rftlab.report.tables import (
     learning_axis,
     learning_table,
     outcomes,
+    overview,
     read_cells,
     seed_points,
     summary,
 )
 
 __all__ = [
-    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "item_table", "learning_axis",
-    "learning_table", "outcomes", "read_cells", "seed_points", "summary", "verdicts", "write_report",
+    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "happened", "item_table",
+    "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "seed_points", "summary", "verdicts",
+    "write_report",
 ]  # fmt: skip

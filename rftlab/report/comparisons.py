@@ -13,7 +13,8 @@ from rftlab import record, stats
 from rftlab.errors import RftlabError
 from rftlab.plots import title
 from rftlab.record import Record
-from rftlab.report.tables import PANEL, UNTRAINED, is_base, item_table, panel_bases, read_cells
+from rftlab.report import leaders
+from rftlab.report.tables import PANEL, UNTRAINED, is_base, item_table, panel_bases, place, read_cells
 
 FEW = 100
 SFT_METHODS = frozenset({"sft", "rejection_sft"})
@@ -95,8 +96,8 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     """The best arm against every other arm and the base, in each panel and at each label budget.
 
     Columns: PANEL, labels, first (the best by mean accuracy), second, difference, low, high, p, p_holm (adjusted within
-    the panel), seeds, items, covers, outcome, verdict. The best arm was picked on the same data, which
-    flatters its lead a little.
+    the panel), seeds, items, covers, outcome, verdict, best_accuracy, second_accuracy. The best arm was picked on the
+    same data, which flatters its lead a little.
     """
     rows: list[dict[str, Any]] = []
     trained, bases = cells[~is_base(cells)], panel_bases(cells)
@@ -107,10 +108,11 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
             rivals = [(arm, group[group["arm"] == arm]) for arm in ranked.index]
             rivals += [(arm, rows) for arm, rows in reference.groupby("arm")]
             tables = {arm: item_table(results, part) for arm, part in rivals}
-            for second, _ in rivals[1:]:
+            for second, part in rivals[1:]:
                 best = rivals[0][0]
                 found = stats.paired_difference(tables[best], tables[second])
-                rows.append(_row(key, labels, best, second, found) | {"best_accuracy": ranked.iloc[0]})
+                accuracies = {"best_accuracy": ranked.iloc[0], "second_accuracy": part["accuracy"].mean()}
+                rows.append(_row(key, labels, best, second, found) | accuracies)
     table = pd.DataFrame(rows)
     if len(table):
         table["p_holm"] = table.groupby(PANEL)["p"].transform(stats.holm)
@@ -129,7 +131,8 @@ def verdicts(results: str | Path) -> list[str]:
     said = [f"Not compared: {refusal}." for refusal in refused]
     if tiny(cells):
         said.append(TINY_NOTE)
-    return said + claims(cells, results) + sentences(compare_all(cells, results))
+    compared = compare_all(cells, results)
+    return said + claims(cells, results) + leaders.sentences(compared) + leaders.uncompared(cells, compared)
 
 
 def tiny(cells: pd.DataFrame) -> bool:
@@ -144,7 +147,7 @@ def claims(cells: pd.DataFrame, results: str | Path) -> list[str]:
     for key, panel in trained.groupby(PANEL):
         rft, sft = (_arms(panel, methods) for methods in (RFT_METHODS, SFT_METHODS))
         for first, second in product(rft, sft):
-            where = _where(key)
+            where = place(key)
             for text, part in (
                 (f"under {FEW} labels", panel[panel["labels"] < FEW]),
                 (f"with {FEW} labels or more", panel[panel["labels"] >= FEW]),
@@ -153,28 +156,12 @@ def claims(cells: pd.DataFrame, results: str | Path) -> list[str]:
                 if len(sides[0]):
                     budgets = ", ".join(str(n) for n in sorted(sides[0]["labels"].unique()))
                     found = stats.paired_difference(*(item_table(results, side) for side in sides))
-                    said.append(f"{where}, {text} ({budgets}): {stats.verdict(title(first), title(second), found)}.")
+                    told = stats.verdict(title(first), title(second), found)
+                    if not any(side["accuracy"].any() for side in sides):
+                        told = f"nothing was learnt, {title(first)} and {title(second)} are both at 0 %"
+                    said.append(f"{where}, {text} ({budgets}): {told}.")
             said += _crossover_claim(panel, results, first, second, where)
     return said
-
-
-def sentences(table: pd.DataFrame) -> list[str]:
-    """One sentence per panel and label budget of `compare_all`."""
-    said = []
-    for key, group in table.groupby([*PANEL, "labels"]) if len(table) else ():
-        best = group.iloc[0]
-        against = "; ".join(_against(row) for row in group.to_dict("records"))
-        where = f"{_where(key[:4])}, {key[4]} labels"
-        said.append(f"{where}: {title(best['first'])} leads with {100 * best['best_accuracy']:.0f} %; {against}.")
-    return said
-
-
-def _against(row: Mapping[Any, Any]) -> str:
-    second = title(row["second"])
-    shown = f"{stats.points(stats.Interval(row['difference'], row['low'], row['high'], 0))} over {second}"
-    if not (row["low"] > 0 or row["high"] < 0):
-        return f"{shown}, inconclusive"
-    return f"{shown} (not after Holm's correction)" if row["p_holm"] > 0.05 else shown
 
 
 def _crossover_claim(panel: pd.DataFrame, results: str | Path, first: str, second: str, where: str) -> list[str]:
@@ -233,10 +220,6 @@ def _arms(panel: pd.DataFrame, methods: frozenset[str]) -> list[str]:
 
 def _pick_panel(table: pd.DataFrame, key: Any) -> pd.DataFrame:
     return table[(table[PANEL] == list(key)).all(axis=1)]
-
-
-def _where(key: Any) -> str:
-    return ", ".join(str(part) for part in key if part)
 
 
 def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -76,7 +76,9 @@ def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> 
         "differently: see accuracy against cost."
     )
     curves = tables.learning_table(cells, results)
-    lacking = "" if len(curves) else "no cell was evaluated along the way"
+    lacking = "" if len(curves) else "no cell was evaluated along the way, or recorded a reward"
+    if len(curves) and not (curves["kind"] == "eval").any():
+        caption = f"No cell was evaluated along the way: only the reward is drawn. {caption}"
     x = tables.learning_axis(cells)
     return _drawing("learning_curves", "Learning curves", caption, lambda: plots.learning_curves(curves, x=x), lacking)
 

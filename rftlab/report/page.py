@@ -4,7 +4,6 @@ import base64
 import os
 import tempfile
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,14 +13,19 @@ import jinja2
 import pandas as pd
 
 from rftlab import plots, record, stats
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid
 from rftlab.paths import notebooks_dir
 from rftlab.record import Record
-from rftlab.report import comparisons, tables
+from rftlab.report import comparisons, leaders, remarks, tables
 from rftlab.report.figures import Drawing, draw_all
 
 FOLDER = "report"
+_MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
+_HEADS = {
+    "accuracy": "accuracy", "sampled_accuracy": "sampled", "train_accuracy": "train", "ood_accuracy": "OOD",
+    "format_rate": "format",
+}  # fmt: skip
 
 
 def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
@@ -59,7 +63,7 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
     if problem:
-        warnings.warn(f"report.ipynb is not complete: {problem}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"report.ipynb is not complete: {problem}", RftlabWarning, stacklevel=2)
     return written
 
 
@@ -71,7 +75,7 @@ def _render(
     refused: Sequence[comparisons.Refusal],
     built: Path,
 ) -> str:
-    compared = comparisons.compare_all(cells, results)
+    compared, shown = comparisons.compare_all(cells, results), _shown_measures(cells)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -87,23 +91,32 @@ def _render(
         budgets=tables.label_budgets(cells),
         tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
         claims=comparisons.claims(cells, results),
-        sentences=comparisons.sentences(compared),
+        sentences=leaders.sentences(compared) + leaders.uncompared(cells, compared),
         compared=[_shown_difference(row) for row in compared.to_dict("records")],
         covers=sorted(compared["covers"].unique()) if len(compared) else [],
-        means=_means(cells, results),
+        means=_means(cells, results, shown),
+        columns=[(measure, _HEADS.get(measure, plots.title(measure))) for measure in shown],
+        unmeasured=tables.unmeasured(cells),
         drawings=[(d, _data_uri(built / f"{d.name}.png") if d.figure is not None else "") for d in drawings],
-        warnings=Counter(text for item in records for text in item.warnings).most_common(),
+        failures=remarks.failures(results, [item.id for item in records]),
+        remarks=remarks.of_cells(records, cells, results),
         contract=_varying_contract(records),
         environments=_environments(records),
     )
 
 
-def _means(cells: pd.DataFrame, results: Path) -> list[dict[str, Any]]:
+def _shown_measures(cells: pd.DataFrame) -> list[str]:
+    """Columns of the table of means: what was measured, of pass@k the largest k."""
+    found = tables.measured(cells)
+    largest = [measure for measure in found if measure.startswith("pass_at_")][-1:]
+    return [measure for measure in (*_MEANS[:2], *largest, *_MEANS[2:]) if measure in found]
+
+
+def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of the table of means: one per panel, arm and label budget."""
-    shown = ["accuracy", "sampled_accuracy", "pass_at_8", "train_accuracy", "ood_accuracy", "format_rate"]
     table = tables.summary(cells, results, shown)
     by = [*tables.PANEL, "labels", "arm"]
-    wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=shown).reset_index()
+    wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=list(shown)).reset_index()
     greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
     rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)

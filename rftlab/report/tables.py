@@ -25,6 +25,7 @@ MEASURES = (
     "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "accuracy_lenient", "pass_at_2", "pass_at_4",
     "pass_at_8", "format_rate", "truncation_rate",
 )  # fmt: skip
+_PASS_AT = "pass_at_"
 _AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
 _CURVE_BUDGETS = 4
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
@@ -51,6 +52,38 @@ def read_cells(results: str | Path) -> pd.DataFrame:
     for _, part in cells.groupby(["task", "model"]):
         _mark_swept(cells, part)
     return cells
+
+
+def measured(cells: pd.DataFrame) -> list[str]:
+    """Measures that any cell has, pass@k in order of k."""
+    passes = [name for name in map(str, cells) if name.startswith(_PASS_AT)]
+    passes.sort(key=lambda name: int(name.removeprefix(_PASS_AT)))
+    others = [name for name in MEASURES if name not in passes]
+    return [name for name in (*others, *passes) if name in cells and cells[name].notna().any()]
+
+
+def unmeasured(cells: pd.DataFrame) -> list[str]:
+    """What no cell measured, each with the parameter that asks for it."""
+    lacking = {
+        "sampled accuracy and pass@k": ("sampled_accuracy", "evaluation.sampled_items is 0"),
+        "out-of-distribution accuracy": ("ood_accuracy", "evaluation.ood_items is 0, or the task has none"),
+        "train accuracy": ("train_accuracy", "nothing was trained on labels"),
+    }
+    found = set(measured(cells))
+    said = [f"{name} ({why})" for name, (measure, why) in lacking.items() if measure not in found]
+    return [*said, *(["learning curves (evaluation.along_the_way is 0)"] if not _along(cells) else [])]
+
+
+def _along(cells: pd.DataFrame) -> bool:
+    return bool(cells["evaluation.along_the_way"].any())
+
+
+def overview(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell for people: what it is and what was measured; empty where a cell did not measure it."""
+    shown = ["task", "method", "labels", "prompt", "seed"]
+    numbers = [m for m in ("accuracy", "sampled_accuracy", "train_accuracy") if m in measured(cells)]
+    texts = cells[[*numbers, "seconds"]].map(lambda value: "" if pd.isna(value) else f"{value:.3g}")
+    return cells[shown].join(texts)
 
 
 def prompt_name(cot: bool, cot_eval: bool) -> str:
@@ -84,12 +117,18 @@ def panel_bases(cells: pd.DataFrame) -> pd.DataFrame:
     return matched.drop_duplicates([*PANEL, "arm", "seed"]).assign(labels=0)
 
 
-def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = ()) -> pd.DataFrame:
     """Tidy table for `rftlab.plots`: PANEL, arm, labels, measure, mean, low, high, n and `over`.
 
     Intervals are 95 % t over seeds. A base that answers greedily is the same for every seed: its interval is over test
     items instead, and ``over`` says so. Panels hold their base at 0 labels.
+
+    Args:
+        cells: from `read_cells`.
+        results: the grid's folder, for per-item outcomes.
+        measures: which; empty takes all that were measured.
     """
+    measures = measures or measured(cells)
     untrained = is_base(cells)
     rows = pd.concat([cells[~untrained], panel_bases(cells)] if untrained.any() else [cells], ignore_index=True)
     by = [*PANEL, "arm", "labels"]
@@ -155,7 +194,7 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     kinds = {"eval": "eval/accuracy", "train": "train/reward"}
     rows: list[tuple[Any, ...]] = []
     for cell in wanted.index:
-        for line in _read_lines(results, cell, record.TRACE):
+        for line in read_lines(results, cell, record.TRACE):
             value = line.get(kinds.get(line.get("kind", ""), ""))
             if value is not None:
                 generated = line.get("tokens_generated") or 0
@@ -178,7 +217,7 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
 @lru_cache(maxsize=20_000)
 def outcomes(results: str | Path, cell: str) -> Mapping[str, float]:
     """Reward of a cell's greedy answer to each test item, by item id; empty if the cell kept no samples."""
-    lines = _read_lines(results, cell, record.SAMPLES, containing='"part": "test"')
+    lines = read_lines(results, cell, record.SAMPLES, containing='"part": "test"')
     return {line["item"]: float(line["reward"]) for line in lines if line["part"] == "test"}
 
 
@@ -195,6 +234,11 @@ def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
         for item, value in (outcomes(results, cell.id) or {"all": cell.accuracy}).items()
     ]
     return pd.DataFrame(rows, columns=["seed", "item", "value"])
+
+
+def place(key: Iterable[Any]) -> str:
+    """A panel's name in a sentence."""
+    return ", ".join(str(part) for part in key if part)
 
 
 def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
@@ -227,7 +271,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
-def _read_lines(results: str | Path, cell: str, name: str, containing: str = "") -> Iterable[dict[str, Any]]:
+def read_lines(results: str | Path, cell: str, name: str, containing: str = "") -> Iterable[dict[str, Any]]:
+    """Rows of a cell's trace or samples; only the lines that hold the text ``containing``, which saves parsing."""
     path = record.cells_dir(Path(results)) / cell / name
     if path.is_file():
         with path.open(encoding="utf-8") as lines:

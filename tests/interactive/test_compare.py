@@ -65,5 +65,7 @@ def test_choosing_nothing_says_so_and_recovers(view):
 
 def test_a_figure_that_the_chosen_cells_cannot_show_is_not_an_error(view):
     control(view, "methods").value = ("base",)
+    shown = picture(view)
     control(view, "figure").value = "learning"
-    assert "cannot show" in view.children[-2].value
+    assert picture(view).startswith(b"\x89PNG"), "a picture that says why"
+    assert picture(view) != shown

@@ -1,0 +1,153 @@
+"""What happened in a study that its figures do not say: what its cells warn of, policies below their base, failures."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rftlab import record, stats
+from rftlab.errors import RftlabError, printable
+from rftlab.execute.results import read_grid
+from rftlab.plots import title
+from rftlab.record import Record
+from rftlab.report import tables
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+class Remark(NamedTuple):
+    """One thing that happened, and where: arms with how many of their cells, or the cells themselves."""
+
+    text: str
+    where: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.text} ({'; '.join(self.where)})" if self.where else self.text
+
+
+def happened(results: str | Path) -> list[Remark]:
+    """What the finished cells of a results folder warn of, most frequent first; then arms below their base.
+
+    Raises:
+        RftlabError: as `record.load`.
+    """
+    return of_cells(record.read_all(results), tables.read_cells(results), results)
+
+
+def of_cells(records: Sequence[Record], cells: pd.DataFrame, results: str | Path) -> list[Remark]:
+    """`happened`, of records and cells that have been read already."""
+    return [*_warned(records, cells), *_below_base(cells, results)]
+
+
+def failures(results: str | Path, done: Iterable[str]) -> list[Remark]:
+    """Cells of the grid last run in a results folder that failed, by reason.
+
+    Args:
+        results: the folder.
+        done: ids of the cells that have finished.
+    """
+    from rftlab.execute.one_cell import read_failure  # papermill takes about a second to load
+
+    finished, results = set(done), Path(results)
+    try:
+        left = [cell for cell in read_grid(results).cells if cell.id not in finished]
+    except RftlabError:
+        return []
+    labels: dict[str, list[str]] = {}
+    for outcome in filter(None, (read_failure(cell, results) for cell in left)):
+        labels.setdefault(printable(outcome.error), []).append(outcome.cell.label)
+    return [Remark(f"{_cells(len(found))} failed: {reason}", _few(found)) for reason, found in labels.items()]
+
+
+def _warned(records: Sequence[Record], cells: pd.DataFrame) -> list[Remark]:
+    """Warnings that differ in numbers only are one remark; an arm is named with how many of its cells gave it."""
+    named = _arm_names(cells)
+    sizes = Counter(named.values())
+    texts: dict[tuple[str, ...], list[str]] = {}
+    arms: dict[tuple[str, ...], Counter[str]] = {}
+    for item in records:
+        for text in dict.fromkeys(map(printable, item.warnings)):
+            kind = tuple(_NUMBER.split(text))
+            texts.setdefault(kind, []).append(text)
+            arms.setdefault(kind, Counter())[named[item.id]] += 1
+    found = []
+    for kind, given in sorted(texts.items(), key=lambda pair: -len(pair[1])):
+        if len(given) == len(records):
+            where: tuple[str, ...] = ("the one cell" if len(records) == 1 else f"all {len(records)} cells",)
+        else:
+            where = _few([f"{arm}: {n} of {_cells(sizes[arm])}" for arm, n in arms[kind].items()])
+        found.append(Remark(_merged(given), where))
+    return found
+
+
+def _merged(texts: Sequence[str]) -> str:
+    """Sentences that differ in numbers only, as one: `6 to 12 % of ...`."""
+    columns = zip(*(_NUMBER.findall(text) for text in texts), strict=True)
+    numbers = iter([_span(dict.fromkeys(column)) for column in columns])
+    return _NUMBER.sub(lambda _: next(numbers), texts[0])
+
+
+def _span(numbers: Iterable[str]) -> str:
+    found = sorted(numbers, key=float)
+    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
+    """Trained arms that ended below their untrained base, seeds and items paired; without a base, by their curves."""
+    found = []
+    trained, bases = cells[~tables.is_base(cells)], tables.panel_bases(cells)
+    bases = bases[bases["method"] == tables.BASE]
+    for key, group in trained.groupby([*tables.PANEL, "arm", "labels"]):
+        base = bases[(bases[tables.PANEL] == list(key[:4])).all(axis=1)]
+        name = f"{title(str(key[4]))} with {key[5]} labels"
+        if len(base):
+            reached, before = group["accuracy"].mean(), base["accuracy"].mean()
+            if reached < before:
+                lost = stats.paired_difference(tables.item_table(results, group), tables.item_table(results, base))
+                chance = "" if lost.conclusive else ", which may be chance"
+                found.append(_below(name, reached, before, f"{stats.points(lost)}{chance}", key))
+        elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
+            found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
+    return found
+
+
+def _below(name: str, reached: float, before: float, how: str, key: Sequence[Any]) -> Remark:
+    text = f"{name} is below its untrained base: {100 * reached:.0f} % against {100 * before:.0f} %, {how}"
+    return Remark(text, (tables.place(key[:4]),))
+
+
+def _curve_ends(results: str | Path, cells: pd.DataFrame) -> tuple[float, float] | None:
+    """Accuracy along the way before the first step and at the last evaluation, means over cells that have both."""
+    ends = []
+    for cell in cells["id"]:
+        rows = tables.read_lines(results, cell, record.TRACE, containing="eval/accuracy")
+        curve = [(row["step"], row["eval/accuracy"]) for row in rows]
+        if len(curve) > 1 and curve[0][0] == 0:
+            ends.append((curve[0][1], curve[-1][1]))
+    if not ends:
+        return None
+    first, last = (sum(column) / len(ends) for column in zip(*ends, strict=True))
+    return first, last
+
+
+def _arm_names(cells: pd.DataFrame) -> Mapping[str, str]:
+    """Cell id -> its arm and label budget, with the panel where there are several."""
+    panels = cells[tables.PANEL].drop_duplicates()
+    several = [column for column in tables.PANEL if panels[column].nunique() > 1]
+    rows: Iterable[Any] = cells.to_dict("records")
+    names = {}
+    for row in rows:
+        budget = f"{row['labels']} labels" if row["labels"] else ""
+        names[row["id"]] = tables.place([title(row["arm"]), budget, *(row[column] for column in several)])
+    return names
+
+
+def _few(names: Sequence[str], most: int = 6) -> tuple[str, ...]:
+    return (*names[:most], f"and {len(names) - most} more") if len(names) > most else tuple(names)
+
+
+def _cells(n: int) -> str:
+    return f"{n} cell{'' if n == 1 else 's'}"

@@ -1,0 +1,124 @@
+"""What happened in a study, and who leads it, is said in words that its numbers bear out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rftlab import cli, record, report
+from rftlab.cell import Cell
+from rftlab.execute.one_cell import ERROR, FAILED
+from rftlab.execute.results import write_grid as write_plan
+from rftlab.grid import Grid
+from rftlab.report import leaders, remarks
+from tests import synthetic
+
+NO_REWARD = "0 of {} completions were rewarded: there was nothing to learn from; SFT first"
+
+
+@pytest.fixture
+def skill(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets how often a method is right, for every label budget and seed alike."""
+
+    def set_to(**values: float) -> None:
+        monkeypatch.setattr(synthetic, "skill", lambda cell: values[cell.method])
+        monkeypatch.setattr(synthetic.random.Random, "gauss", lambda *_: 0.0)
+
+    return set_to
+
+
+def said(results: Path) -> str:
+    (sentence,) = [text for text in report.verdicts(results) if text.startswith("arithmetic/word, tiny-base")][-1:]
+    return sentence.partition(" labels: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("skills", "says"),
+    [
+        ({"base": 0, "sft": 0, "grpo": 0}, "nothing was learnt: all at 0 %."),
+        ({"base": 1, "sft": 0, "grpo": 0}, "nothing was learnt: every method at 0 %; untrained base 100 %."),
+        ({"base": 1, "sft": 0, "grpo": 1}, "no method is above the untrained base (100 %); the highest is GRPO with"),
+        ({"base": 0, "sft": 1, "grpo": 1}, "tie at 100 %: GRPO and SFT; +100 points [no interval] over untrained base"),
+        ({"base": 0, "sft": 0, "grpo": 1}, "GRPO leads with 100 %; "),
+    ],
+)  # fmt: skip
+def test_nothing_leads_that_is_at_zero_or_tied_or_no_better_than_the_base(
+    skills: Mapping[str, float], says: str, skill: Any, tmp_path: Path
+) -> None:
+    skill(**skills)
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
+    assert said(tmp_path).startswith(says)
+    assert ("leads" in said(tmp_path)) == says.startswith("GRPO leads")
+    if not skills["sft"] and not skills["grpo"]:
+        assert any("nothing was learnt, GRPO and SFT are both at 0 %." in text for text in report.verdicts(tmp_path))
+
+
+def test_a_method_alone_is_named_with_what_it_reached(tmp_path: Path, skill: Any) -> None:
+    skill(sft=1)
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
+    cells = report.read_cells(tmp_path)
+    assert leaders.uncompared(cells, report.compare_all(cells, tmp_path)) == [
+        "arithmetic/word, tiny-base, chain-of-thought, 10 labels: measured was SFT 100 %; "
+        "there is nothing to compare it with."
+    ]
+
+
+@pytest.fixture
+def warned(tmp_path: Path) -> Path:
+    """Three seeds of GRPO and of SFT; two of GRPO's were never rewarded, one cell of the plan failed, one is left."""
+    for seed, scored in enumerate((384, 400, 0)):
+        synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "seed": seed}, items=10)
+        text = NO_REWARD.format(scored)
+        synthetic.write_cell(
+            tmp_path, {"method": "grpo", "labels": 10, "seed": seed}, items=10, warnings=(text,) if scored else ()
+        )
+    failed, left = (Cell.make({"method": "sft", "labels": 10, "seed": seed}) for seed in (7, 8))
+    done = [Cell.make(dict(item.cell)) for item in record.read_all(tmp_path)]
+    write_plan(tmp_path, Grid("study", (*done, failed, left)))
+    folder = tmp_path / FAILED / failed.id
+    folder.mkdir(parents=True)
+    (folder / ERROR).write_text("OutOfMemoryError: <b>tried</b> to allocate\x1b[31m\n")
+    return tmp_path
+
+
+def test_warnings_are_counted_by_arm_and_their_numbers_put_together(warned: Path) -> None:
+    found = report.happened(warned)
+    assert found[0].text.startswith("tiny base: no evidence")
+    assert found[0].where == ("SFT, 10 labels: 3 of 3 cells",)
+    assert str(found[1]) == NO_REWARD.format("384 to 400") + " (GRPO, 10 labels: 2 of 3 cells)"
+
+
+def test_the_page_and_the_terminal_say_what_happened(warned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = report.write_report(warned, notebook=False)[0].read_text()
+    assert NO_REWARD.format("384 to 400") in page
+    assert "1 cell failed: OutOfMemoryError: &lt;b&gt;tried&lt;/b&gt; to allocate\\x1b[31m" in page
+    assert "word sft n=10 cot seed 7" in page
+    assert page.index("What happened") < page.index("<img")
+    assert cli.main(["status", str(warned)]) == 0
+    printed = capsys.readouterr().out
+    assert "8 cells" in printed
+    assert f"note: {NO_REWARD.format('384 to 400')} (GRPO, 10 labels: 2 of 3 cells)" in printed
+    assert "failed: word sft n=10 cot seed 7: OutOfMemoryError" in printed
+
+
+def test_a_method_below_its_base_is_named_with_the_paired_difference(tmp_path: Path, skill: Any) -> None:
+    skill(base=0.8, sft=0.1, grpo=1)
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), seeds=(0, 1, 2), items=60)
+    (remark,) = [text for text in map(str, report.happened(tmp_path)) if "below" in text]
+    assert remark.startswith("SFT with 10 labels is below its untrained base: ")
+    assert " points [-" in remark
+    assert "chance" not in remark
+
+
+def test_without_a_base_in_the_grid_a_curve_that_falls_is_named(tmp_path: Path, skill: Any) -> None:
+    skill(sft=0.0)
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
+    (remark,) = [text for text in map(str, report.happened(tmp_path)) if "below" in text]
+    assert (
+        "SFT with 10 labels is below its untrained base: 0 % against 10 %, on the items of its learning curve" in remark
+    )
+
+
+def test_a_long_list_is_cut_and_counted() -> None:
+    assert remarks._few([str(n) for n in range(9)]) == (*"012345", "and 3 more")

@@ -1,0 +1,80 @@
+"""Real studies that measured little: the report, its notebook and the widget cope, and name what was measured."""
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import nbformat
+import pytest
+
+from rftlab import report
+from rftlab.cell import Cell
+from rftlab.experiment import Experiment
+from rftlab.interactive.compare import compare
+from rftlab.record import cells_dir
+
+BASE, SFT = {"method": "base", "labels": 0}, {"method": "sft"}
+GRPO = {"method": "grpo", "settings": {"prompts_per_step": 2, "num_generations": 4}}
+NO_CURVE = {"evaluation.along_the_way": 0}
+BARE = {**NO_CURVE, "evaluation.sampled_items": 0, "evaluation.ood_items": 0, "evaluation.train_items": 1}
+
+# Name -> (cells, what the verdicts say, what the page says).
+STUDIES: dict[str, tuple[list[dict[str, Any]], str, str]] = {
+    "base only": ([BASE], "measured was untrained base 62 %; nothing has been trained", "Not measured: train accuracy"),
+    "bare, one seed": (
+        [{**method, **BARE, "evaluation.test_items": 1} for method in (BASE, SFT, GRPO)],
+        "no method is above the untrained base (100 %); the highest is GRPO and SFT with 100 %",
+        "Not measured: sampled accuracy and pass@k (evaluation.sampled_items is 0); out-of-distribution accuracy",
+    ),
+    "one method, no curve": (
+        [{**SFT, **NO_CURVE, "seed": seed} for seed in (0, 1)],
+        "8 labels: measured was SFT",
+        "learning curves (evaluation.along_the_way is 0)",
+    ),
+    "no base": ([{**method, "seed": seed} for method in (SFT, GRPO) for seed in (0, 1)], "tie at 62 %: ", "pass@2"),
+}
+
+
+@pytest.fixture(
+    params=[*list(STUDIES)[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in list(STUDIES)[2:])]
+)
+def study(request: pytest.FixtureRequest, small_cell: Callable[..., Cell], tmp_path: Path) -> tuple[Path, str, str]:
+    cells, verdict, page = STUDIES[request.param]
+    for values in cells:
+        cell = small_cell(**values)
+        experiment = Experiment(cell, out=cells_dir(tmp_path) / cell.id)
+        experiment.train()
+        experiment.evaluate()
+        experiment.save()
+    return tmp_path, verdict, page
+
+
+def control(view: ipywidgets.VBox, description: str) -> ipywidgets.Widget:
+    rows = [child for child in view.children if isinstance(child, ipywidgets.HBox)]
+    return next(w for row in rows for w in row.children if w.description == description)
+
+
+def test_report_notebook_and_widget_cope(study: tuple[Path, str, str]) -> None:
+    results, verdict, said = study
+    assert any(verdict in text for text in report.verdicts(results))
+
+    page = html.unescape(report.write_report(results)[0].read_text())
+    assert said in page
+    assert not re.search(r">\s*(nan|None)\b", page)
+
+    executed = nbformat.read(results / "report/report.ipynb", as_version=4)
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    assert {output.output_type for output in outputs} <= {"execute_result", "display_data", "stream"}
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    assert not [output for output in outputs if "NaN" in output.get("data", {}).get("text/plain", "")]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 5
+
+    view = compare(results)
+    for _, figure in control(view, "figure").options:
+        control(view, "figure").value = figure
+        for _, metric in control(view, "metric").options:
+            control(view, "metric").value = metric
+            assert bytes(view.children[-1].value).startswith(b"\x89PNG"), (figure, metric)
