@@ -138,6 +138,7 @@ def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
         "cot": cell.cot,
         "labels": cell.labels,
         "development": cell.development,
+        "start_from": f"{PurePath(cell.start_from).name} {cell.digests.get('start_from', '')}".strip() or "the base",
         "adapter": adapter,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,

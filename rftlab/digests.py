@@ -7,6 +7,7 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
 - a task, verifier or method of the form `path.py:attribute`, wherever it is named, with what it imports from its folder
   and the data files there that it names in a text,
 - a model's local folder: every file that decides what the model says,
+- the kept policy that a cell starts from,
 - the notebook that would be executed, where its code is not the packaged one,
 - the version of a packaged task, verifier or method, where it is above 1.
 
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rftlab import weights
 from rftlab.cell import Cell, is_version
 from rftlab.errors import RftlabError
 from rftlab.notebook_pins import edited, notebook_path
@@ -30,7 +32,7 @@ NOTEBOOK = "notebook"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
 _MODEL_SETTING = re.compile(r"(\w+_)?model")
-_PARTS = ("task", "task_settings", "verifier", "verifier_settings", "model", "method", "settings")
+_PARTS = ("task", "task_settings", "verifier", "verifier_settings", "model", "start_from", "method", "settings")
 
 
 def with_digests(cell: Cell) -> Cell:
@@ -59,6 +61,8 @@ def settled(cell: Cell) -> Cell:
         RftlabError: as `require_unchanged`.
     """
     if not cell.digests:
+        if cell.start_from:  # by hand it may be an id, or relative
+            cell = Cell.make({**cell.model_dump(), "start_from": str(weights.find_cell(cell.start_from))})
         return with_digests(cell)
     require_unchanged(cell)
     return cell
@@ -155,13 +159,17 @@ def _texts(cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def kind_of(name: str, value: str) -> str:
-    """What a text among the parameters names: "code", "file", "model", "task", "verifier", "method", or "" (nothing).
+    """What a text among the parameters names, "" for nothing.
+
+    That is "code", "file", "model", "policy", "task", "verifier" or "method".
 
     Args:
         name: its dotted name.
         value: the text.
     """
     last = name.rpartition(".")[2]
+    if name == "start_from":
+        return "policy"
     if ".py:" in value:
         return "code"
     if last in _REGISTRIES:
@@ -181,6 +189,8 @@ def is_file_setting(name: str) -> bool:
 
 def _content(kind: str, value: str) -> dict[str, str]:
     """Digests of what a value names, by what is put behind the parameter's name; nothing for what is not there."""
+    if kind == "policy":
+        return {"": weights.digest(weights.find_cell(value))}
     path = Path(value.rpartition(":")[0] if kind == "code" else value).expanduser()
     try:
         if kind == "model":

@@ -61,6 +61,8 @@ class Experiment:
         self.progress = Progress()
         self.task = load_task(cell.task, cell.task_settings)
         self._entry, _ = find(METHODS, cell.method, "method")
+        if cell.start_from and not self._entry.trains:
+            raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
         self.verifier = make_verifier(

@@ -163,6 +163,9 @@ def _level_values() -> dict[str, Any]:
 
 def _levelled(cell: Cell) -> Cell:
     """The cell with defaults for what its method does not use, so that equal runs have equal ids."""
-    if find(METHODS, cell.method, "method")[0].uses_labels:
+    method, _ = find(METHODS, cell.method, "method")
+    if cell.start_from and not method.trains:  # the base is the base, whatever the others go on from
+        cell = Cell.make({**cell.flat(), "start_from": ""})
+    if method.uses_labels:
         return cell
     return Cell.make({**cell.flat(), **_level_values(), "cot": cell.cot_eval})

@@ -16,7 +16,7 @@ from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
 from rftlab.user_code import DATA_SUFFIXES
-from rftlab.weights import KEEP_CHOICES
+from rftlab.weights import KEEP_CHOICES, find_cell
 
 RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
@@ -146,8 +146,8 @@ class GridFile:
         self.fail(line, f"unknown parameter {name!r}; {hint}")
 
     def _checked(self, name: str, located: Located) -> Located:
-        value = self._absolute(name, located.value)
         try:
+            value = self._absolute(name, located.value)
             Cell.make({name: value})
             if name in _REGISTRIES and value:
                 find(_REGISTRIES[name], value, name)
@@ -163,6 +163,8 @@ class GridFile:
         if isinstance(value, list):
             return [self._absolute(f"{name}.{index}", each) for index, each in enumerate(value)]
         kind = kind_of(name, value) if isinstance(value, str) else ""
+        if kind == "policy":
+            return str(find_cell(value, near=self._folder))
         if kind == "code":
             file, _, attribute = value.rpartition(":")
             return f"{self._resolved(file)}:{attribute}"

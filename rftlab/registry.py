@@ -28,6 +28,7 @@ class Entry:
         variants: the names allowed after a slash (`arithmetic/word`); ("*",) leaves the check to the target.
         notebook: methods only; the notebook a grid executes for it.
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
+        trains: methods only; False where the weights stay as they are, so that there is no policy to keep.
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
@@ -40,6 +41,7 @@ class Entry:
     variants: tuple[str, ...] = ()
     notebook: str = ""
     uses_labels: bool = True
+    trains: bool = True
     needs_rationales: bool = False
     version: int = 1
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -142,7 +144,7 @@ VERIFIERS: Mapping[str, Entry] = {
 METHODS: Mapping[str, Entry] = {
     "base": Entry(
         "rftlab.methods.base:Base", "no training: the row every method is read against",
-        notebook="10_sft.ipynb", uses_labels=False,
+        notebook="10_sft.ipynb", uses_labels=False, trains=False,
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
@@ -185,7 +187,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
-        notebook="10_sft.ipynb", needs_rationales=True,
+        notebook="10_sft.ipynb", trains=False, needs_rationales=True,
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",

@@ -221,7 +221,7 @@ def sweep(results: Path) -> None:
 
 def _why_none(folder: Path) -> str:
     cell = cell_of(folder)
-    if not find(METHODS, cell.method, "method")[0].uses_labels:
+    if not find(METHODS, cell.method, "method")[0].trains:
         return f"cell {cell.id} ({cell.label}) keeps no policy: it is the untrained base"
     for other in _siblings(folder, cell):
         return f"cell {cell.id} ({cell.label}) keeps no policy: its study kept the best of its arm, cell {other}"

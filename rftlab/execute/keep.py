@@ -158,7 +158,7 @@ def peak_bytes(left: Sequence[Cell], keep: str, workers: int) -> int:
 
 def policy_bytes(cell: Cell) -> int:
     """Bytes of a cell's policy as files, 0 for an untrained one or where the base's files are not on this machine."""
-    if not find(METHODS, cell.method, "method")[0].uses_labels:
+    if not find(METHODS, cell.method, "method")[0].trains:
         return 0
     folder = folder_of(locate(cell.model))
     shapes = _shapes(folder) if folder else {}

@@ -1,0 +1,21 @@
+"""Whether cells can go on from the kept policies they name."""
+
+from rftlab import weights
+from rftlab.child import announce
+from rftlab.policy.hub import locate
+from rftlab.policy.identity import model_identity
+from rftlab.preflight.checks import HUB_LIMIT_S, Looked
+
+
+def check(looked: Looked) -> None:
+    """Raise unless each policy is there, whole, on the cell's own base and of the shape of the cell's adapter.
+
+    Raises:
+        RftlabError: as said.
+    """
+    asked = {(cell.start_from, cell.model, cell.adapter): cell for cell in looked.cells}
+    for cell in asked.values():
+        announce(f"reading the policy of {cell.start_from}", limit=HUB_LIMIT_S)
+        manifest = weights.verify(weights.find_cell(cell.start_from))
+        weights.require_same_shape(manifest, cell)
+        weights.require_same_base(manifest, model_identity(locate(cell.model)), cell.model)

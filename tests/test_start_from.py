@@ -1,0 +1,118 @@
+"""start_from: a cell goes on from a kept policy, its parent is part of what it is, and the base stays the base."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from rftlab import preflight, weights
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.evaluate import kl_to_base
+from rftlab.experiment import Experiment
+from rftlab.grid import Grid
+from rftlab.policy.kept import load_kept
+from rftlab.policy.load import load_policy
+from tests.conftest import SMALL
+
+
+def parameters(policy) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in policy.model.named_parameters()}
+
+
+@pytest.mark.parametrize("name", ["sft", "full"])
+def test_training_goes_on_from_the_kept_policy(kept_cell, small_cell, name, tmp_path):
+    parent = kept_cell(name)
+    adapter = {"adapter.kind": "full"} if name == "full" else {}
+    cell = small_cell(method="sft", seed=5, start_from=str(parent), **adapter)
+    experiment = Experiment(cell, out=tmp_path / "child")
+    started, kept = parameters(experiment.policy), parameters(load_kept(parent))
+    assert all(torch.equal(started[each], kept[each]) for each in kept)
+    assert not experiment.policy.untrained
+    experiment.train()
+    trained = parameters(experiment.policy)
+    assert any(not torch.equal(trained[each], kept[each]) for each in kept)
+    experiment.evaluate()
+    experiment.save()
+    manifest = weights.read_manifest(tmp_path / "child")
+    assert manifest.parent == weights.digest(parent) == experiment.cell.digests["start_from"]
+    again = parameters(load_kept(tmp_path / "child"))
+    assert all(torch.equal(again[each], trained[each]) for each in again)
+
+
+def test_the_distance_is_still_that_to_the_base(kept_cell, small_cell):
+    policy = load_policy(small_cell(start_from=str(kept_cell("sft"))))
+    with policy.as_base() as base:
+        ids = torch.tensor([policy.encode_prompt("Q: 3 + 4?\nA:")])
+        as_base = base(input_ids=ids).logits
+    fresh = load_policy(small_cell())
+    assert torch.equal(as_base, fresh.model(input_ids=ids).logits)
+    from rftlab.policy.rollout import sample
+
+    rollouts = sample(policy, ids.tolist() * 4, max_new_tokens=16, generator=torch.Generator().manual_seed(0))
+    assert kl_to_base(policy, rollouts) != 0.0
+
+
+def test_a_parent_is_known_by_its_content_and_not_by_its_place(kept_cell, tmp_path, monkeypatch):
+    for place in ("a", "b"):
+        shutil.copytree(kept_cell("sft"), tmp_path / place / "results" / "g" / "cells" / kept_cell("sft").name)
+    (tmp_path / "a" / "by_path.yaml").write_text(f"start_from: results/g/cells/{kept_cell('sft').name}\n")
+    (tmp_path / "b" / "by_id.yaml").write_text(f"start_from: {kept_cell('sft').name[:6]}\n")
+    monkeypatch.chdir(tmp_path)
+    by_path, by_id = (Grid.load(path).cells[0] for path in ("a/by_path.yaml", "b/by_id.yaml"))
+    assert by_path.start_from != by_id.start_from
+    assert by_path.digests == by_id.digests
+    assert by_path.digests["start_from"] == weights.digest(kept_cell("sft"))
+    assert by_path.id == by_id.id != Cell.make({}).id
+    (tmp_path / "b" / "other.yaml").write_text(f"start_from: {kept_cell('grpo')}\n")
+    assert Grid.load("b/other.yaml").cells[0].id != by_id.id
+    monkeypatch.chdir(tmp_path / "b")
+    assert Experiment(Cell.make({**SMALL, "start_from": by_id.start_from[-12:]})).cell.start_from == by_id.start_from
+
+
+def test_the_untrained_arms_of_a_grid_stay_the_base(kept_cell, tmp_path, small_cell):
+    path = tmp_path / "g.yaml"
+    path.write_text(f"start_from: {kept_cell('sft')}\nlabels: 8\nmethod: [base, base-few-shot, grpo]\n")
+    assert [bool(cell.start_from) for cell in Grid.load(path).cells] == [False, False, True]
+    with pytest.raises(RftlabError, match="untrained base; leave start_from empty"):
+        Experiment(small_cell(method="base", labels=0, start_from=str(kept_cell("sft"))))
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"start_from": "no/such/cell"}, "line 1: there is no folder no/such/cell"),
+        ({"start_from": "base"}, "untrained base"),
+        ({"start_from": "pruned"}, "keeps no policy"),
+        ({"start_from": "sft", "adapter.r": 8}, "has adapter.r 16, this one has 8"),
+        ({"start_from": "sft", "adapter.alpha": 16}, "has adapter.alpha 32, this one has 16"),
+        ({"start_from": "sft", "adapter.target_modules": "q_proj"}, "has adapter.target_modules 'all-linear'"),
+        ({"start_from": "sft", "adapter.kind": "full"}, "has adapter.kind 'lora', this one has 'full'"),
+        ({"start_from": "full"}, "has adapter.kind 'full', this one has 'lora'"),
+        ({"start_from": "sft", "model": "other"}, "trained on another base than .*: tiny-base, with other .*weights"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_a_sentence_before_anything_runs(kept_cell, tmp_path, values, says):
+    start = values["start_from"]
+    if start == "pruned":
+        shutil.copytree(kept_cell("sft"), tmp_path / "cell", ignore=shutil.ignore_patterns("policy"))
+        start = str(tmp_path / "cell")
+    elif "/" not in start:
+        start = str(kept_cell(start))
+    if values.get("model") == "other":
+        values = {**values, "model": str(other_base(tmp_path / "model"))}
+    lines = [f"{name}: {json.dumps(value)}\n" for name, value in {**values, "start_from": start}.items()]
+    (tmp_path / "g.yaml").write_text("".join(lines))
+    with pytest.raises(RftlabError, match=says):
+        preflight.check(Grid.load(tmp_path / "g.yaml").cells)
+
+
+def other_base(folder: Path) -> Path:
+    policy = load_policy(Cell.make({"adapter.kind": "full"}))
+    with torch.no_grad():
+        next(policy.model.parameters())[0, 0] += 1
+    policy.model.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
+    return folder
