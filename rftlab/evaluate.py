@@ -106,7 +106,7 @@ def ask(
         top_p=cell.decoding.top_p,
         greedy=not samples,
     )
-    decoded = [policy.decode(rollout.completion_ids) for rollout in completions]
+    decoded = [policy.decode(rollout.completion_ids, cot=cell.cot_eval) for rollout in completions]
     scores = verifier.score(decoded, repeated)
     rows = []
     for number, (example, rollout, text, score) in enumerate(zip(repeated, completions, decoded, scores, strict=True)):

@@ -82,7 +82,7 @@ class Experiment:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
         shown = (self.labels.train or self.task.test)[:n]
         cot = [self.cell.cot and bool(example.rationale) for example in shown]
-        gold = [self.policy.template.completion(e, cot=c) for e, c in zip(shown, cot, strict=True)]
+        gold = [self.policy.completion_text(e, cot=c) for e, c in zip(shown, cot, strict=True)]
         scores = self.verifier.score(gold, shown)
         return pd.DataFrame(
             {

@@ -100,7 +100,7 @@ def distribution(policy: Policy, example: Example) -> Tensor:
 
 def rewards(policy: Policy) -> Tensor:
     """(121,) reward of every completion."""
-    return torch.tensor([reward(policy.decode(ids)) for ids in completions()], dtype=torch.float64)
+    return torch.tensor([reward(policy.decode(ids, cot=True)) for ids in completions()], dtype=torch.float64)
 
 
 def expected_reward(policy: Policy) -> float:

@@ -89,7 +89,7 @@ def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
         temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p,
     )
-    texts = [policy.decode(rollout.completion_ids) for rollout in rollouts]
+    texts = [policy.decode(rollout.completion_ids, cot=cell.cot) for rollout in rollouts]
     found: dict[object, Candidate] = {}
     for example, first, second in zip(asked[::2], texts[::2], texts[1::2], strict=True):
         if first != second:

@@ -151,7 +151,7 @@ class Sampler:
 
     def score(self, rollouts: Sequence[Rollout], examples: Sequence[Example]) -> list[Trajectory]:
         """Rollouts with the verifier's rewards; the calls are counted."""
-        texts = [self._run.policy.decode(rollout.completion_ids) for rollout in rollouts]
+        texts = [self._run.policy.decode(rollout.completion_ids, cot=self._run.cell.cot) for rollout in rollouts]
         scores = self._run.verifier.score(texts, examples)
         self._run.monitor.verified([score.reward for score in scores], group=self._generations)
         return [

@@ -19,6 +19,7 @@ from rftlab.methods.trl_online import tries_per_prompt
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example, load_task, normalise_prompt
 from rftlab.tasks.pairs import Pair, read_pairs
+from rftlab.verifiers.base import THINK
 
 
 class PairSettings(Settings):
@@ -107,8 +108,10 @@ def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -
 def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
     prompt = policy.encode_prompt(policy.prompt_text(Example("pair", pair.prompt, ""), cot=cot))
     end = int(policy.tokenizer.eos_token_id)
+    opened = THINK if policy.thinking(cot=cot) == "open" else ""  # such a prompt ends in it already
     chosen, rejected = (
-        [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in (pair.chosen, pair.rejected)
+        [*policy.tokenizer(text.removeprefix(opened), add_special_tokens=False)["input_ids"], end]
+        for text in (pair.chosen, pair.rejected)
     )
     return TokenPair(prompt, chosen, rejected)
 

@@ -111,7 +111,8 @@ def _select(
         )
         run.monitor.generated(sum(map(len, prompts)), sum(len(r.completion_ids) for r in rollouts))
         scores = run.verifier.score(
-            [run.policy.decode(r.completion_ids) for r in rollouts], [e for e in batch for _ in range(samples)]
+            [run.policy.decode(r.completion_ids, cot=run.cell.cot) for r in rollouts],
+            [e for e in batch for _ in range(samples)],
         )
         run.monitor.verified([score.reward for score in scores], group=samples)
         rewards += [score.reward for score in scores]

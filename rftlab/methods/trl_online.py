@@ -115,10 +115,16 @@ class VerifierReward:
     def __init__(self, run: TrainingRun) -> None:
         self._run = run
 
-    def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
-        """Rewards of completions; ``index`` says which labelled example each belongs to."""
+    def __call__(
+        self, completions: list[str], index: list[int], completion_ids: Sequence[Sequence[int]], **_: Any
+    ) -> list[float]:
+        """Rewards of completions; ``index`` says which labelled example each belongs to.
+
+        TRL's own texts lack whatever its tokenizer calls special: the tokens are decoded as evaluation does.
+        """
         run = self._run
-        scores = run.verifier.score(completions, [run.labels.train[i] for i in index])
+        texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in completion_ids]
+        scores = run.verifier.score(texts, [run.labels.train[i] for i in index])
         rewards = [self.of(score) for score in scores]
         run.monitor.verified(rewards, group=run.settings.num_generations)
         return rewards

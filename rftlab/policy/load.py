@@ -5,7 +5,7 @@ import difflib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,11 @@ from rftlab.policy.checkpoint import load_checkpoint, require_fit
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.tasks.base import Example
-from rftlab.tasks.template import TEMPLATES, Template
+from rftlab.tasks.template import TEMPLATES, Template, Thinking
+from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, THINK, THOUGHT
+
+# Stands for a prompt where only what a chat template writes after it is of interest.
+_MARK = "0PROMPT0"
 
 
 @dataclass
@@ -36,12 +40,15 @@ class Policy:
         tokenizer: its tokenizer; padding and end-of-sequence tokens are set.
         template: words around prompt and answer.
         identity: 12 hex digits each for weights, config, generation_config, tokenizer and chat_template of the base.
+        system: system message before every prompt, "" for none; only with a chat template.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     template: Template
     identity: Mapping[str, str]
+    system: str = ""
+    _opened: dict[tuple[str, bool], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def base_hash(self) -> str:
@@ -78,30 +85,78 @@ class Policy:
         return not any(bool(p.any()) for name, p in self.model.named_parameters() if "lora_B" in name)
 
     def prompt_text(self, example: Example, *, cot: bool) -> str:
-        """The whole text put to the model, chat template applied where the tokenizer has one."""
+        """The whole text put to the model, chat template and system message applied where there is a chat template.
+
+        A template that takes `enable_thinking` gets ``cot``.
+        """
         text = self.template.prompt(example, cot=cot)
-        if not self.tokenizer.chat_template:
-            return text
+        return self._chat(text, cot) if self.tokenizer.chat_template else text
+
+    def _chat(self, text: str, cot: bool) -> str:
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        switch = {"enable_thinking": cot} if self.switches_thinking else {}
         return str(
             self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+                [*messages, {"role": "user", "content": text}], tokenize=False, add_generation_prompt=True, **switch
             )
         )
+
+    @property
+    def switches_thinking(self) -> bool:
+        """Whether the chat template can be told to think or not to (`enable_thinking`)."""
+        return "enable_thinking" in str(self.tokenizer.chat_template)
+
+    def thinking(self, *, cot: bool) -> Thinking:
+        """How completions think: "open" where the prompt ends in a `<think>` that it does not close.
+
+        "block" where the chat template knows `</think>` and chain-of-thought is asked for; "none" otherwise.
+        """
+        template = str(self.tokenizer.chat_template)
+        if THOUGHT not in template and THINK not in template:
+            return "none"
+        if (template, cot) not in self._opened:
+            tail = self._chat(_MARK, cot).rpartition(_MARK)[2]
+            self._opened[template, cot] = tail.rfind(THINK) > tail.rfind(THOUGHT)
+        return "open" if self._opened[template, cot] else "block" if cot else "none"
 
     def encode_prompt(self, text: str) -> list[int]:
         """Token ids of a prompt text; a chat template already wrote the beginning-of-sequence token."""
         return list(self.tokenizer(text, add_special_tokens=not self.tokenizer.chat_template)["input_ids"])
 
+    def completion_text(self, example: Example, *, cot: bool) -> str:
+        """The labelled completion, with the rationale where this model thinks.
+
+        Raises:
+            RftlabError: chain-of-thought is asked for and the example has no rationale.
+        """
+        return self.template.completion(example, cot=cot, thinking=self.thinking(cot=cot))
+
     def encode_completion(self, example: Example, *, cot: bool) -> list[int]:
         """Token ids of the labelled completion, end-of-sequence token included."""
-        text = self.template.completion(example, cot=cot)
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(self.completion_text(example, cot=cot), add_special_tokens=False)["input_ids"]
         return [*ids, int(self.tokenizer.eos_token_id)]
 
-    def decode(self, completion_ids: Sequence[int]) -> str:
-        """Text of a completion, special tokens dropped, spaces untouched."""
-        text = self.tokenizer.decode(list(completion_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(text)
+    def decode(self, completion_ids: Sequence[int], *, cot: bool) -> str:
+        """Text of a completion as it is judged: special tokens dropped, spaces untouched.
+
+        Tags that decide what is judged (`<think>`, `<answer>`) stay even where the tokenizer calls them special, and a
+        completion of a prompt that ends in `<think>` begins with it.
+
+        Args:
+            completion_ids: tokens of the completion.
+            cot: whether the prompt asked for chain-of-thought.
+        """
+        spoken = [token for token in completion_ids if token not in self._silent]
+        text = str(self.tokenizer.decode(spoken, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return THINK + text if self.thinking(cot=cot) == "open" else text
+
+    @functools.cached_property
+    def _silent(self) -> frozenset[int]:
+        """Ids of special tokens that are not part of what a completion says."""
+        special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        special |= {i for i in self.tokenizer.all_special_ids if i is not None}
+        heard = {self.tokenizer.convert_tokens_to_ids(tag) for tag in (THINK, THOUGHT, OPEN_TAG, CLOSE_TAG)}
+        return frozenset(special - (heard - {self.tokenizer.unk_token_id}))
 
     @contextlib.contextmanager
     def as_base(self) -> Iterator[Any]:
@@ -209,8 +264,10 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
             _load_adapter(model, start / weights.POLICY)
     if not meta:
         model.to("cuda" if cuda else "cpu")
+    if cell.system and not tokenizer.chat_template:
+        raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
-    return Policy(model.eval(), tokenizer, template, identity)
+    return Policy(model.eval(), tokenizer, template, identity, system=cell.system)
 
 
 def _adapted(model: Any, cell: Cell) -> PeftModel:

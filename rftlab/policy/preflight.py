@@ -29,12 +29,12 @@ def check(looked: "Looked") -> None:
     policies: dict[object, Policy] = {}
     seen = set()
     for cell in looked.cells:
-        key = (cell.model, cell.adapter, cell.template)
+        key = (cell.model, cell.adapter, cell.template, cell.system)
         if key not in policies:
             announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
             policies[key] = load_policy(cell, meta=True)
         policy, task = policies[key], looked.task(cell)
-        asked = (*key, id(task), cell.system, *caps(cell))
+        asked = (*key, id(task), *caps(cell))
         if asked not in seen:
             seen.add(asked)
             announce(f"asking model {cell.model!r} with the prompts of task {cell.task!r}")
@@ -44,8 +44,6 @@ def check(looked: "Looked") -> None:
 
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
-    if cell.system and not policy.tokenizer.chat_template:
-        raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
     try:
         _tokens(policy, example, cell.cot_eval)
     except Exception as error:  # a chat template is a program of the model's makers

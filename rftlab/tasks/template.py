@@ -1,10 +1,14 @@
 """How a prompt is put to a model and how a labelled completion is written, direct or with chain-of-thought."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import Example
-from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG
+from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, THINK, THOUGHT
+
+Thinking = Literal["none", "block", "open"]
+"""How a completion thinks: in plain words, in a `<think>` block of its own, or in one that the prompt has opened."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,21 @@ class Template:
         """The text put to the model."""
         return self.before + example.prompt + (self.after_cot if cot else self.after_direct)
 
-    def completion(self, example: Example, *, cot: bool) -> str:
+    def completion(self, example: Example, *, cot: bool, thinking: Thinking = "none") -> str:
         """The labelled completion: rationale and answer with chain-of-thought, the answer alone without.
+
+        A rationale stands where the model's own thinking would: a block that the prompt has opened is always closed.
 
         Raises:
             RftlabError: chain-of-thought is asked for and the example has no rationale.
         """
         answer = f"{OPEN_TAG}{example.answer}{CLOSE_TAG}"
         if not cot:
-            return self.lead + answer
+            return f"\n{THOUGHT}\n\n{answer}" if thinking == "open" else self.lead + answer
         if not example.rationale:
             raise RftlabError(f"example {example.id} has no rationale; map a rationale column, or set cot: false")
+        if thinking != "none":
+            return f"{THINK * (thinking == 'block')}\n{example.rationale}\n{THOUGHT}\n\n{answer}"
         return self.lead + example.rationale + self.joint + answer
 
 

@@ -34,7 +34,7 @@ def test_grpo_advantage_and_loss_of_one_group_by_hand(monkeypatch: pytest.Monkey
     )
     (first, old, _), (second, new, loss) = seen
     texts = [
-        run.policy.decode([int(t) for t, m in zip(ids, mask, strict=True) if m])
+        run.policy.decode([int(t) for t, m in zip(ids, mask, strict=True) if m], cot=True)
         for ids, mask in zip(second["completion_ids"], second["completion_mask"], strict=True)
     ]
     r = torch.tensor([reward(text) for text in texts])

@@ -20,7 +20,7 @@ MANY = {"pair_generations": 128, "pairs_per_prompt": 128}
 
 
 def better_first(run, pairs) -> list[bool]:
-    texts = [[run.policy.decode(ids) for ids in (pair.chosen_ids, pair.rejected_ids)] for pair in pairs]
+    texts = [[run.policy.decode(ids, cot=True) for ids in (pair.chosen_ids, pair.rejected_ids)] for pair in pairs]
     return [reward(chosen) > reward(rejected) for chosen, rejected in texts]
 
 

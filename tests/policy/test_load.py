@@ -47,8 +47,8 @@ def test_labelled_completion_tokens_decode_to_the_template(small_cell: Callable[
     policy = load_policy(small_cell())
     ids = policy.encode_completion(EXAMPLE, cot=cot)
     assert ids[-1] in policy.eos_ids
-    assert policy.decode(ids) == policy.template.completion(EXAMPLE, cot=cot)
-    assert policy.decode(ids).endswith("<answer>7</answer>")
+    assert policy.decode(ids, cot=cot) == policy.template.completion(EXAMPLE, cot=cot)
+    assert policy.decode(ids, cot=cot).endswith("<answer>7</answer>")
 
 
 def test_cot_without_rationale_is_a_sentence(small_cell: Callable[..., Cell]) -> None:
