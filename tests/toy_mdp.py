@@ -20,7 +20,7 @@ from rftlab.methods.base import Monitor, TrainingRun, load_method, make_settings
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels
-from rftlab.tasks.template import Template
+from rftlab.tasks.template import Template, Thinking
 from rftlab.verifiers.base import FunctionVerifier
 
 END, HORIZON, TRAP = 0, 4, 0.4
@@ -31,7 +31,7 @@ EXAMPLES = tuple(Example(f"toy-{i}", prompt, "ca", rationale="ca") for i, prompt
 
 @dataclass(frozen=True)
 class _ToyTemplate(Template):
-    def completion(self, example: Example, *, cot: bool) -> str:
+    def completion(self, example: Example, *, cot: bool, thinking: Thinking = "none") -> str:
         return example.answer
 
 
