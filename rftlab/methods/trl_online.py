@@ -115,15 +115,13 @@ class VerifierReward:
     def __init__(self, run: TrainingRun) -> None:
         self._run = run
 
-    def __call__(
-        self, completions: list[str], index: list[int], completion_ids: Sequence[Sequence[int]], **_: Any
-    ) -> list[float]:
+    def __call__(self, completions: list[str], index: list[int], **more: Any) -> list[float]:
         """Rewards of completions; ``index`` says which labelled example each belongs to.
 
-        TRL's own texts lack whatever its tokenizer calls special: the tokens are decoded as evaluation does.
+        TRL's texts lack what the tokenizer calls special, so the tokens (`completion_ids`) are decoded as evaluation does.
         """
         run = self._run
-        texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in completion_ids]
+        texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in more["completion_ids"]]
         scores = run.verifier.score(texts, [run.labels.train[i] for i in index])
         rewards = [self.of(score) for score in scores]
         run.monitor.verified(rewards, group=run.settings.num_generations)

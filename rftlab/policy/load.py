@@ -94,7 +94,7 @@ class Policy:
 
     def _chat(self, text: str, cot: bool) -> str:
         messages = [{"role": "system", "content": self.system}] if self.system else []
-        switch = {"enable_thinking": cot} if self.switches_thinking else {}
+        switch: dict[str, Any] = {"enable_thinking": cot} if self.switches_thinking else {}
         return str(
             self.tokenizer.apply_chat_template(
                 [*messages, {"role": "user", "content": text}], tokenize=False, add_generation_prompt=True, **switch
