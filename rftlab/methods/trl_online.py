@@ -118,7 +118,7 @@ class VerifierReward:
     def __call__(self, completions: list[str], index: list[int], **more: Any) -> list[float]:
         """Rewards of completions; ``index`` says which labelled example each belongs to.
 
-        TRL's texts lack what the tokenizer calls special, so the tokens (`completion_ids`) are decoded as evaluation does.
+        TRL's texts lack what the tokenizer calls special: its `completion_ids` are decoded as evaluation does.
         """
         run = self._run
         texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in more["completion_ids"]]
