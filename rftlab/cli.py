@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=("none", "best", "all"),
         help="trained policies to keep: none, best (of each arm) or all (default: what the grid says, else best)",
     )
+    run.add_argument(
+        "--keep-going", action="store_true", help="begin further cells also after three in a row have failed alike"
+    )
     run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
     run.add_argument(
         "--kernel",
@@ -134,6 +137,7 @@ def _run(options: argparse.Namespace) -> int:
                 options.address, options.cpus, options.gpus, options.gather, read_options(options.option)
             ),
             keep=options.keep,
+            keep_going=options.keep_going,
             dry_run=options.dry_run,
         )
     except Interrupted as error:

@@ -32,6 +32,13 @@ INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
 
 
+_RATES = "tuning.learning_rates: [...]"
+
+
+class Diverged(RftlabError):
+    """Training left a model whose numbers are not finite."""
+
+
 class Experiment:
     """A cell being run: load, look at the task, train, evaluate, save the record.
 
@@ -240,28 +247,43 @@ class Experiment:
         for number, rate in enumerate(ladder[: tuning.trials], start=1):
             policy = load_policy(self.cell)
             monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
-            self._train(policy, split, rate, monitor)
-            rows = ask(
-                policy,
-                split.validation,
-                self.verifier,
-                self.cell,
-                part="validation",
-                samples=self.cell.evaluation.samples,
-            )
-            accuracy = sum(row["reward"] for row in rows) / len(rows)
-            self.tuning.append({"learning_rate": rate, "validation_accuracy": accuracy, "cost": asdict(monitor.cost)})
-        best = max(self.tuning, key=lambda trial: trial["validation_accuracy"])
+            trial = {"learning_rate": rate, "validation_accuracy": None, "diverged": False}
+            try:
+                self._train(policy, split, rate, monitor)
+                trial["validation_accuracy"] = self._validation_accuracy(policy, split)
+            except Diverged:  # it loses, and the next one may not
+                trial["diverged"] = True
+            self.tuning.append({**trial, "cost": asdict(monitor.cost)})
+        finished = [trial for trial in self.tuning if not trial["diverged"]]
+        if not finished:
+            tried = ", ".join(f"{rate:g}" for rate in ladder[: tuning.trials])
+            raise RftlabError(f"training diverged at every learning rate tried ({tried}); give lower ones: {_RATES}")
+        best = max(finished, key=lambda trial: trial["validation_accuracy"])
         for trial in self.tuning:
             trial["chosen"] = trial is best
         self.learning_rate = best["learning_rate"]
 
+    def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
+        samples = self.cell.evaluation.samples
+        rows = ask(policy, split.validation, self.verifier, self.cell, part="validation", samples=samples)
+        return float(sum(row["reward"] for row in rows) / len(rows))
+
     def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
         # All generators: a method of the user's own may draw from another one than torch's.
         set_seed(self.cell.seed_data)
-        self.method.train(
-            TrainingRun(policy, labels, self.verifier, self.cell, self.settings, learning_rate=rate, monitor=monitor)
-        )
+        run = TrainingRun(policy, labels, self.verifier, self.cell, self.settings, learning_rate=rate, monitor=monitor)
+        broken: Exception | None = None
+        try:
+            self.method.train(run)
+        except Exception as error:
+            if not policy.has_diverged():
+                raise
+            broken = error  # such as a draw from probabilities that are none
+        if broken or policy.has_diverged():
+            raise Diverged(
+                f"training diverged at learning rate {rate:g}: the model's numbers are no longer finite; "
+                f"give a lower one: {_RATES}"
+            ) from broken
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         monitor = Monitor(

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -33,6 +34,7 @@ def run(
     executor: str = "local",
     resources: Resources | None = None,
     keep: Keep | None = None,
+    keep_going: bool = False,
     dry_run: bool = False,
 ) -> list[Outcome]:
     """Run what is left of a grid, then write its report.
@@ -47,6 +49,7 @@ def run(
         resources: of an executor that is not local.
         keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default
             what the grid says, else best.
+        keep_going: begin further cells also after three in a row have failed alike.
         dry_run: list the cells that are done and left; run nothing.
 
     Returns:
@@ -57,12 +60,12 @@ def run(
         Interrupted: SIGINT or SIGTERM; running again goes on.
     """
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
-    where = Path(results) if results else Path("results") / grid.name
+    where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     done, left = grid.split(where)
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT
-    settings = kernel_settings(kernel, many, cell_timeout=timeout, keep=kept)
+    settings = replace(kernel_settings(kernel, many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
     if here and left and not dry_run:
         preheat(settings)
     found = preflight.check(grid.cells)

@@ -207,3 +207,26 @@ def test_evaluation_along_the_way_is_not_charged(small_cell: Callable[..., Cell]
     assert stopped
     assert monitor.cost.seconds == 4.0
     assert [row["step"] for row in monitor.trace if row["kind"] == "eval"] == [0, 2, 4]
+
+
+def test_a_learning_rate_that_diverges_loses_its_trial(small_cell):
+    rates = {"tuning.trials": 2, "tuning.learning_rates": [1e30, 1e-3], "tuning.validation_share": 0.3}
+    experiment = Experiment(small_cell(method="sft", labels=10, **rates))
+    experiment.train()
+    assert experiment.learning_rate == 1e-3
+    assert [trial["diverged"] for trial in experiment.tuning] == [True, False]
+    assert [trial["chosen"] for trial in experiment.tuning] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("method", "rates", "says"),
+    [
+        ("sft", {"tuning.trials": 2, "tuning.learning_rates": [1e30, 1e32]}, r"every learning rate .*1e\+30, 1e\+32"),
+        ("sft", {"tuning.learning_rates": [1e30]}, r"diverged at learning rate 1e\+30"),
+        ("grpo", {"tuning.learning_rates": [1e30], "budget.amount": 4.0}, r"diverged at learning rate 1e\+30"),
+    ],
+)  # fmt: skip
+def test_training_that_diverges_is_said_in_a_sentence(small_cell, method, rates, says):
+    experiment = Experiment(small_cell(method=method, labels=10, **rates))
+    with pytest.raises(RftlabError, match=says):
+        experiment.train()

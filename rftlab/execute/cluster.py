@@ -130,7 +130,7 @@ class Office:
         self, results: Path, resources: Resources, settings: KernelSettings, notebooks: Mapping[str, Path] | None
     ) -> None:
         self._results, self._resources = results.resolve(), resources
-        self._settings = replace(settings, threads=resources.threads)
+        self.settings = replace(settings, threads=resources.threads)
         self._notebooks = {name: path.resolve() for name, path in (notebooks or {}).items()}
         self._environment = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
         self._token = ""
@@ -149,7 +149,7 @@ class Office:
 
     def errand(self, cell: Cell) -> Errand:
         """What a node needs to run a cell."""
-        return Errand(cell, self._results, self._token, self._settings, self._notebooks, self._environment)
+        return Errand(cell, self._results, self._token, self.settings, self._notebooks, self._environment)
 
     def file(self, parcel: Parcel) -> Outcome:
         """Put what came back where a local run would have put it."""

@@ -50,6 +50,7 @@ class KernelSettings:
             nothing.
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
             cell's for good.
+        keep_going: begin further cells also after several have failed alike.
     """
 
     kind: KernelKind = "cold"
@@ -59,6 +60,7 @@ class KernelSettings:
     cell_timeout: int | None = None
     shared: Path | None = None
     keep: str = ""
+    keep_going: bool = False
 
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""

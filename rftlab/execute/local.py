@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, told
+from rftlab.execute.alike import Alike
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.one_cell import CellRun, Outcome, ready, sweep
 from rftlab.execute.results import results_lock, write_grid
@@ -56,7 +57,7 @@ def run_cells(
     notebooks: Mapping[str, Path] | None = None,
     grid: Grid | None = None,
 ) -> list[Outcome]:
-    """Run cells in parallel; a failing one does not stop the others.
+    """Run cells in parallel; a failing one does not stop the others, three in a row that fail alike do.
 
     Args:
         cells: what is left of a grid.
@@ -115,7 +116,8 @@ class _Pool:
         notebooks: Mapping[str, Path],
         caught: list[int],
     ) -> None:
-        self._results, self._listener, self._settings, self._notebooks = results, listener, settings, notebooks
+        self._results, self._settings, self._notebooks = results, settings, notebooks
+        self._listener = Alike(listener, keep_going=settings.keep_going)
         self._caught = caught
         self._lock = threading.Lock()
         self._running: set[CellRun] = set()
@@ -138,14 +140,14 @@ class _Pool:
     def _run_one(self, cell: Cell) -> Outcome:
         run = CellRun(cell, self._results, self._settings, self._notebooks)
         with self._lock:
-            if self._caught:
+            if self._caught or self._listener.stopped:
                 return Outcome(cell, "stopped", 0.0, None)
             self._running.add(run)
             self._listener.started(cell)
         try:
             outcome = run.run(lambda progress: self._progressed(cell, progress))
         except Exception as error:  # the disk is full, a folder is not writable: this cell's trouble, not the grid's
-            outcome = Outcome(cell, "failed", 0.0, None, f"{type(error).__name__}: {error}")
+            outcome = Outcome(cell, "failed", 0.0, None, told(error))
         with self._lock:
             self._running.discard(run)
             self._listener.finished(outcome)

@@ -197,7 +197,10 @@ papermill_engines.register(_Engine.NAME, _Engine)
 
 def _explained(error: Exception) -> str:
     if isinstance(error, DeadKernelError):
-        return "KernelDied: the kernel ended in mid-cell; it was killed from outside, or ran out of memory"
+        return (
+            "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
+            "verifier or method ended the process"
+        )
     if isinstance(error, CellTimeoutError):
         return "CellTimeout: a notebook cell took longer than allowed; give it more time with --timeout"
     return _one_line(f"{type(error).__name__}: {error}")

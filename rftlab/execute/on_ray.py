@@ -14,6 +14,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
@@ -65,7 +66,8 @@ def run_cells(
         sweep(results)
         if grid is not None:
             write_grid(results, grid)
-        run = _Run(ray, office, listener, resources, workers or _IN_FLIGHT)
+        alike = Alike(listener, keep_going=office.settings.keep_going)
+        run = _Run(ray, office, alike, resources, workers or _IN_FLIGHT)
         outcomes = run.run(cells, caught)
         sweep(results)
     if caught:
@@ -77,7 +79,7 @@ def run_cells(
 class _Run:
     """The tasks in flight and the news from them."""
 
-    def __init__(self, ray: Any, office: Office, listener: Listener, resources: Resources, in_flight: int) -> None:
+    def __init__(self, ray: Any, office: Office, listener: Alike, resources: Resources, in_flight: int) -> None:
         self._ray, self._office, self._listener, self._in_flight = ray, office, listener, in_flight
         options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": RETRIES}
         # max_calls: by default Ray ends a worker after one task that has a GPU, and with it the warm kernels. The
@@ -92,7 +94,7 @@ class _Run:
     def run(self, cells: Sequence[Cell], caught: Sequence[int]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         waiting = deque(cells)
-        while (waiting or self._running) and not caught:
+        while (waiting or self._running) and not caught and not self._listener.stopped:
             while waiting and len(self._running) < self._in_flight:
                 cell = waiting.popleft()
                 self._cells[cell.id] = cell

@@ -14,6 +14,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
@@ -76,7 +77,9 @@ def run_cells(
         if grid is not None:
             write_grid(results, grid)
         jobs = [list(cells[first : first + per_job]) for first in range(0, len(cells), per_job)]
-        outcomes = _Watch(executor, office, listener, results).run(jobs, caught)
+        outcomes = _Watch(executor, office, Alike(listener, keep_going=office.settings.keep_going), results).run(
+            jobs, caught
+        )
         sweep(results)
     if caught:
         raise Interrupted(caught[0])
@@ -89,7 +92,7 @@ def run_cells(
 class _Watch:
     """Jobs submitted and not ended yet."""
 
-    def __init__(self, executor: Any, office: Office, listener: Listener, results: Path) -> None:
+    def __init__(self, executor: Any, office: Office, listener: Alike, results: Path) -> None:
         self._executor, self._office, self._listener, self._results = executor, office, listener, results
         self._jobs: dict[Any, list[Cell]] = {}
         self._begun: set[str] = set()
@@ -99,7 +102,7 @@ class _Watch:
         outcomes: list[Outcome] = []
         for first in range(0, len(jobs), _ARRAY):
             self._submit(jobs[first : first + _ARRAY])
-        while self._jobs and not caught:
+        while self._jobs and not caught and not self._listener.stopped:
             time.sleep(_LOOK_EVERY_S)
             for job in [job for job in self._jobs if self._has_begun(job) and job.done()]:
                 ended = self._collect(job, self._jobs.pop(job))

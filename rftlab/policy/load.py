@@ -77,6 +77,16 @@ class Policy:
         """Weights that training changes."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
+    def has_diverged(self) -> bool:
+        """Whether a trained weight, or what the model says to a single token, is not a finite number any more."""
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters() if p.requires_grad):
+            return True
+        training = self.model.training
+        with torch.no_grad():
+            logits = self.model.eval()(torch.tensor([[self.eos_ids[0]]], device=self.device)).logits
+        self.model.train(training)
+        return not bool(logits.isfinite().all())
+
     @property
     def untrained(self) -> bool:
         """Whether the policy still is the base: a LoRA adapter whose B is zero (full fine-tuning cannot tell)."""

@@ -67,6 +67,16 @@ def test_only_a_notebook_that_ran_through_and_left_its_record_counts(stub, tmp_p
     assert len(listener.outcomes) == len(listener.begun) == len(wanted)
 
 
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_three_failures_alike_in_a_row_stop_the_grid_unless_told_to_keep_going(stub, tmp_path, keep_going):
+    wanted = cells(6, do="fail")
+    outcomes, listener = run(wanted, tmp_path, stub, workers=1, settings=replace(COLD, keep_going=keep_going))
+    failed = [outcome for outcome in outcomes.values() if outcome.status == "failed"]
+    assert len(failed) == len(list((tmp_path / "failed").iterdir())) == (6 if keep_going else 3)
+    said = [text for text in listener.notes if "failed alike" in text]
+    assert said == [] if keep_going else "RuntimeError: told to fail; mend it" in said[0]
+
+
 @pytest.mark.parametrize("what", ["fail", "die"])
 def test_a_failed_notebook_shows_the_failure_where_it_happened(stub, tmp_path, what):
     outcomes, _ = run([doing(what)], tmp_path, stub)
