@@ -76,7 +76,15 @@ def _signal(cost: Mapping[str, Any]) -> Iterator[str]:
 def _rate(tuning: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rates = [trial["learning_rate"] for trial in tuning]
     chosen = next((trial["learning_rate"] for trial in tuning if trial.get("chosen")), None)
-    if chosen is not None and len(set(rates)) > 1 and chosen in (min(rates), max(rates)):
+    if chosen is None or len(set(rates)) < 2:
+        return
+    accuracies = {trial["validation_accuracy"] for trial in tuning}
+    if len(accuracies) == 1:
+        yield (
+            f"all {len(rates)} learning rates tried reached the same validation accuracy ({accuracies.pop():.0%}): the "
+            f"first was taken ({chosen:g}), and which is best is not known"
+        )
+    elif chosen in (min(rates), max(rates)):
         end = "highest" if chosen == max(rates) else "lowest"
         yield (
             f"the {end} of {len(rates)} learning rates tried was chosen ({chosen:g}): the best one may lie beyond; "

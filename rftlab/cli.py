@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _say
+            warnings.showwarning = _Say()
             return int(options.verb(options))
     except RftlabError as error:
         print(f"rftlab: {error}", file=sys.stderr)
@@ -35,18 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _say(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning of ours as a sentence, another one as Python does."""
-    ours = issubclass(category, RftlabWarning)
-    text = f"rftlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
-    print(text, end="", file=sys.stderr)
+class _Say:
+    """Prints a warning of ours as a sentence, once, and another one as Python does."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        ours = issubclass(category, RftlabWarning)
+        text = f"rftlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
+        if text not in self._said:
+            self._said.add(text)
+            print(text, end="", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

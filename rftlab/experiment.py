@@ -127,7 +127,7 @@ class Experiment:
         return pd.DataFrame(self.trace)
 
     def evaluate(self) -> pd.Series:
-        """Measure the policy; the metrics, by name.
+        """Measure the policy; what was measured, by name (what the cell does not ask for is left out).
 
         Raises:
             RftlabError: the method trains and has not been trained, or its training did not reach its end.
@@ -139,7 +139,8 @@ class Experiment:
         self.progress("evaluate", 0, 1)
         self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.cell)
         self.progress("evaluate", 1, 1)
-        return pd.Series(self._outcome.metrics, name=self.cell.label)
+        found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
+        return pd.Series(found, name=self.cell.label, dtype=float)
 
     def record(self) -> Record:
         """Everything measured, as the record later stages read.

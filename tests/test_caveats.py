@@ -81,11 +81,20 @@ def test_the_parameter_that_lifts_the_cap_is_named(cot_eval: bool, name: str) ->
     [(0, "the lowest of 3 learning rates tried was chosen (0.0001)"), (1, ""), (2, "the highest of 3 learning rates")],
 )
 def test_a_rate_at_the_end_of_what_was_tried_is_named(chosen: int, says: str) -> None:
-    tuning = [{"learning_rate": rate, "chosen": n == chosen} for n, rate in enumerate((1e-4, 1e-3, 1e-2))]
+    tuning = [
+        {"learning_rate": rate, "chosen": n == chosen, "validation_accuracy": 0.5 + 0.1 * (n == chosen)}
+        for n, rate in enumerate((1e-4, 1e-3, 1e-2))
+    ]
     found = said(tuning=tuning)
     assert len(found) == bool(says)
     assert all(text.startswith(says) for text in found)
     assert said(tuning=tuning[:1]) == []
+
+
+def test_rates_that_tie_are_not_called_the_best() -> None:
+    tuning = [{"learning_rate": rate, "chosen": rate == 1e-4, "validation_accuracy": 0.0} for rate in (1e-4, 1e-3)]
+    (text,) = said(tuning=tuning)
+    assert text.startswith("all 2 learning rates tried reached the same validation accuracy (0%): the first was taken")
 
 
 def test_a_verifier_that_fails_is_counted_with_its_most_frequent_reason(

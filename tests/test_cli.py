@@ -5,11 +5,13 @@ import runpy
 import subprocess
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import pytest
 
 from rftlab import cli, registry
+from rftlab.errors import RftlabWarning
 
 TASK = """
 from rftlab.tasks.base import Example, Task
@@ -43,6 +45,23 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_warning_of_ours_is_one_sentence_said_once(here, capsys, monkeypatch):
+    def write_report(results):
+        for _ in range(2):
+            warnings.warn("report.ipynb is not complete: it broke", RftlabWarning, stacklevel=1)
+        warnings.warn("somebody else's", UserWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr(sys.modules["rftlab.report"], "write_report", write_report)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main(["report", "somewhere"]) == 0
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == "rftlab: report.ipynb is not complete: it broke"
+    assert "test_cli.py" in others[0]
+    assert "UserWarning: somebody else's" in others[0]
 
 
 def test_help_is_instant_and_imports_nothing_heavy():

@@ -29,7 +29,7 @@ class Remark(NamedTuple):
 
 
 def happened(results: str | Path) -> list[Remark]:
-    """What the finished cells of a results folder warn of, most frequent first; then arms below their base.
+    """What the finished cells of a results folder warn of, and which arms are below their base.
 
     Raises:
         RftlabError: as `record.load`.
@@ -39,7 +39,7 @@ def happened(results: str | Path) -> list[Remark]:
 
 def of_cells(records: Sequence[Record], cells: pd.DataFrame, results: str | Path) -> list[Remark]:
     """`happened`, of records and cells that have been read already."""
-    return [*_warned(records, cells), *_below_base(cells, results)]
+    return [*_below_base(cells, results), *_warned(records, cells)]
 
 
 def failures(results: str | Path, done: Iterable[str]) -> list[Remark]:
@@ -74,7 +74,8 @@ def _warned(records: Sequence[Record], cells: pd.DataFrame) -> list[Remark]:
             texts.setdefault(kind, []).append(text)
             arms.setdefault(kind, Counter())[named[item.id]] += 1
     found = []
-    for kind, given in sorted(texts.items(), key=lambda pair: -len(pair[1])):
+    # What holds for every cell tells no arm from another: it comes last.
+    for kind, given in sorted(texts.items(), key=lambda pair: (len(pair[1]) == len(records), -len(pair[1]))):
         if len(given) == len(records):
             where: tuple[str, ...] = ("the one cell" if len(records) == 1 else f"all {len(records)} cells",)
         else:
