@@ -1,6 +1,7 @@
 """What went wrong in a run is said in its record and while it trains, with what helps."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_a_verifier_that_fails_is_counted_with_its_most_frequent_reason(
     experiment = Experiment(cell)
     experiment.evaluate()
     (text,) = [text for text in experiment.record().warnings if "verifier" in text]
-    assert text.startswith("the verifier itself failed on 16 of 16 completions, most often: the verifier raised Zero")
+    assert re.match(
+        r"the verifier itself failed on (\d+) of \1 completions, most often: the verifier raised Zero", text
+    )
 
 
 def test_reasons_are_one_plain_line() -> None:
