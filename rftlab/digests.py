@@ -132,7 +132,7 @@ def identity_of(cell: Cell) -> dict[str, str]:
 
 def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in _texts(cell):
+    for name, value in texts_of(cell):
         key = (kind_of(name, value), value)
         if key[0] not in ("", *_REGISTRIES) and key not in known:
             known[key] = _content(*key)
@@ -145,7 +145,7 @@ def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[s
     return dict(sorted({**found, **known[key]}.items()))
 
 
-def _texts(cell: Cell) -> Iterator[tuple[str, str]]:
+def texts_of(cell: Cell) -> Iterator[tuple[str, str]]:
     """Every text among the parameters that may name a file or a packaged part, by dotted name."""
     waiting: list[tuple[str, Any]] = [(part, getattr(cell, part)) for part in _PARTS]
     while waiting:
