@@ -158,14 +158,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from rftlab import study
     from rftlab.execute.one_cell import read_failure
-    from rftlab.execute.results import read_grid
 
-    grid = read_grid(options.results)
-    done, left = grid.split(options.results)
+    grid, done, left, notes = study.status(options.results)
     failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
     left_over = len(left) - len(failures)
     print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
+    for note in notes:
+        print(f"  {note}")
     for failure in failures:
         print(_failure(failure))
     if done:

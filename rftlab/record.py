@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
+GRID = "grid.json"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,17 @@ def cells_dir(results: Path) -> Path:
     return results / "cells"
 
 
+def planned(results: Path) -> frozenset[str] | None:
+    """Ids of the cells of the grid last run in a results folder; None where no grid was, and every record counts."""
+    try:
+        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        return frozenset(body.get("ids") or (Cell.make(values).id for values in body["cells"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def read_all(results: str | Path) -> list[Record]:
-    """Every finished record below a grid's results folder, in order of id.
+    """Every finished record below a results folder, in order of id; of its grid's cells alone, if a grid was run there.
 
     Raises:
         RftlabError: there is no such folder, or one of the records cannot be read.
@@ -115,7 +125,9 @@ def read_all(results: str | Path) -> list[Record]:
     cells = cells_dir(Path(results))
     if not cells.is_dir():
         raise RftlabError(f"no results in {results}: there is no folder {cells}; run a grid first")
-    records = (read(folder) for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != ".")
+    wanted = planned(Path(results))
+    folders = [folder for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != "."]
+    records = (read(folder) for folder in folders if wanted is None or folder.name in wanted)
     return [record for record in records if record is not None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from rftlab import preflight
+from rftlab import preflight, record, stale
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
@@ -14,6 +14,7 @@ from rftlab.execute.display import Display
 from rftlab.execute.keep import DEFAULT, Keeper, require_room
 from rftlab.execute.kernels import KernelSettings, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
+from rftlab.execute.results import read_grid, results_lock, write_grid
 from rftlab.grid import Grid, is_done
 from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.weights import Keep
@@ -72,7 +73,7 @@ def run(
     room = require_room(left, where, kept, many)
     counts = f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
-    for note in found.notes:
+    for note in (*found.notes, *_on_earlier_cells(grid, left, where)):
         print(f"  {note}")
     if dry_run:
         for cell in grid.cells:
@@ -81,6 +82,9 @@ def run(
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     keeper.settle()
     outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    if not left and record.planned(where) != {cell.id for cell in grid.cells}:  # rows were taken out of the grid
+        with results_lock(where):
+            write_grid(where, grid)
     keeper.settle()
     print(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
@@ -101,6 +105,28 @@ def tell(remarks: "Sequence[Remark]") -> None:
     """Print what happened in a study, one line each."""
     for remark in remarks:
         print(f"note: {remark}")
+
+
+def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]]:
+    """The grid last run in a results folder, with the user's files as they are now.
+
+    Returns:
+        The grid, its cells that are done, those that are left, and sentences on what changed since they ran.
+
+    Raises:
+        RftlabError: no grid was run there.
+    """
+    grid = read_grid(Path(results))
+    grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
+    done, left = grid.split(Path(results))
+    return grid, done, left, _on_earlier_cells(grid, left, Path(results))
+
+
+def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[str]:
+    """What will run again because something changed since it ran, and what else of before the folder holds."""
+    earlier = stale.earlier_cells(grid.cells, results)
+    rest = [each for each in earlier if each.twin is None or each.twin not in left]
+    return [*stale.run_again(earlier, left), *stale.kept_out(rest)]
 
 
 def _run_cells(executor: str, resources: Resources) -> "RunCells":

@@ -8,9 +8,9 @@ from pathlib import Path
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
-from rftlab.record import write_atomically
+from rftlab.record import GRID, write_atomically
 
-LOCK, GRID = ".lock", "grid.json"
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -40,8 +40,9 @@ def results_lock(results: Path) -> Iterator[None]:
 
 
 def write_grid(results: Path, grid: Grid) -> None:
-    """Leave the list of a grid's cells in its results folder, for `rftlab status`."""
-    body = {"name": grid.name, "cells": [cell.model_dump(mode="json") for cell in grid.cells]}
+    """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report."""
+    cells = [cell.model_dump(mode="json") for cell in grid.cells]
+    body = {"name": grid.name, "ids": [cell.id for cell in grid.cells], "cells": cells}
     write_atomically(results / GRID, json.dumps(body, indent=1) + "\n")
 
 

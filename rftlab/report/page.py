@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from rftlab import plots, record, stats
+from rftlab import plots, record, stale, stats
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid
 from rftlab.paths import notebooks_dir
@@ -86,6 +86,7 @@ def _render(
         grid=results.name,
         finished=len(cells),
         unfinished=_unfinished(results, records),
+        kept_out=_kept_out(results),
         uneven=_uneven(cells),
         refused=[str(refusal) for refusal in refused],
         budgets=tables.label_budgets(cells),
@@ -141,6 +142,14 @@ def _unfinished(results: Path, done: Sequence[Record]) -> int:
     except RftlabError:
         return 0
     return len(planned - {item.id for item in done})
+
+
+def _kept_out(results: Path) -> list[str]:
+    """What the folder holds beside the cells of the grid last run in it."""
+    try:
+        return stale.kept_out(stale.earlier_cells(read_grid(results).cells, results))
+    except RftlabError:
+        return []
 
 
 def _uneven(cells: pd.DataFrame) -> list[str]:

@@ -1,0 +1,149 @@
+"""A file edited between runs, for data, verifier, task and method: exactly its cells run again, and it is said."""
+
+import runpy
+import shutil
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rftlab import cli, preflight, record, registry
+from rftlab.grid import Grid
+
+FILES = {
+    "train.jsonl": "".join(f'{{"prompt": "say {i}", "answer": "{i}"}}\n' for i in range(120)),
+    "checks.py": "import near\n\ndef score(completion, example):\n    return near.close(completion, example.answer)\n",
+    "near.py": "def close(completion, answer):\n    return float(f'<answer>{answer}</answer>' in completion)\n",
+    "task.py": "from rftlab.tasks.base import Example, Task\n\ndef load():\n"
+    "    rows = [Example(f'e{i}', f'say {i}', str(i), 'because') for i in range(120)]\n"
+    "    return Task('mine', 'the card', tuple(rows[:90]), tuple(rows[90:]))\n",
+    "method.py": "from rftlab.methods.sft import SFT\n\nclass Mine(SFT):\n    pass\n",
+    "g.yaml": """
+name: g
+defaults: {labels: 5, cot: false}
+include:
+  - {task: file, task_settings: {path: train.jsonl}, method: sft, seed: [0, 1]}
+  - {task: file, task_settings: {path: train.jsonl, split_seed: 1}, method: sft, verifier: checks.py:score}
+  - {task: task.py:load, method: [base, sft]}
+  - {method: method.py:Mine, seed: [0, 1, 2]}
+""",
+}
+CELLS = 8
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a grid over files of the user's own, whose cells train nothing; the report is one file."""
+    stub = runpy.run_path(str(Path(__file__).parent / "execute" / "stub_notebook.py"))["write_stub"]
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for name in ("10_sft.ipynb", "20_rft.ipynb"):
+        stub(notebooks / name)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+
+    def write_report(results):
+        assert {found.id for found in record.read_all(results)} <= record.planned(results)
+        return []
+
+    # What it checks is tested elsewhere, and own methods make it load torch.
+    monkeypatch.setattr("rftlab.preflight.check", lambda cells: preflight.Findings((), {}))
+    monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report))
+    monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: notebooks)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def finish(results: Path) -> None:
+    """Leave a record of every cell of the grid, as a run would."""
+    from rftlab.execute.results import write_grid
+
+    grid = Grid.load("g.yaml")
+    for cell in grid.cells:
+        body = {"cell": cell.model_dump(mode="json"), "id": cell.id, "contract": {}, "metrics": {}, "cost": {}}
+        record.Record(**body).write(record.cells_dir(results) / cell.id, trace=[], samples=[])
+    write_grid(results, grid)
+
+
+def dry_run(capsys, *arguments: str) -> str:
+    assert cli.main(["run", "g.yaml", "--dry-run", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "count", "methods"),
+    [
+        ("train.jsonl", 3, {"sft"}),
+        ("checks.py", 1, {"sft"}),
+        ("near.py", 1, {"sft"}),
+        ("task.py", 2, {"base", "sft"}),
+        ("method.py", 3, {"Mine"}),
+    ],
+)
+def test_the_cells_of_an_edited_file_are_left_and_the_others_done(project, capsys, file, count, methods):
+    finish(project / "results" / "g")
+    assert f"g: {CELLS} cells (5 without seeds), {CELLS} done, 0 left" in dry_run(capsys)
+    text = (project / file).read_text()
+    (project / file).write_text(text + ("\n" if file.endswith(".py") else '{"prompt": "say more", "answer": "more"}\n'))
+    out = dry_run(capsys)
+    assert f"{CELLS - count} done, {count} left" in out
+    them = "1 cell ran: it" if count == 1 else f"{count} cells ran: they"
+    assert f"  {file} changed since {them} will run again\n" in out
+    left = [line for line in out.splitlines() if line.startswith("  left")]
+    assert all(any(method in line for method in methods) for line in left)
+    assert cli.main(["status", "results/g"]) == 0
+    assert f"{file} changed since" in capsys.readouterr().out
+    (project / file).write_text(text)
+    assert f"{CELLS} done, 0 left" in dry_run(capsys)
+
+
+def test_a_run_after_an_edit_runs_those_cells_and_reports_without_their_twins_of_before(project, capsys):
+    finish(project / "results" / "g")
+    before = {found.id for found in record.read_all("results/g")}
+    with (project / "near.py").open("a") as stream:
+        stream.write("\nSTRICT = True\n")
+    assert cli.main(["run", "g.yaml", "--kernel", "cold"]) == 0
+    out = capsys.readouterr().out
+    assert "near.py changed since 1 cell ran: it will run again" in out
+    assert "[8/8] done" in out
+    after = {found.id for found in record.read_all("results/g")}
+    (gone,) = before - after
+    assert len(after) == CELLS
+    assert cli.main(["run", "g.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "8 done, 0 left" in out
+    assert (
+        f"1 cell of earlier versions of this grid, kept out of its report: run before near.py changed ({gone})" in out
+    )
+
+
+def test_a_moved_project_and_moved_results_count_as_done(project, capsys, tmp_path, monkeypatch):
+    finish(project / "results" / "g")
+    moved = tmp_path / "elsewhere" / "copy"
+    shutil.move(project, moved)
+    monkeypatch.chdir(moved)
+    assert f"{CELLS} done, 0 left" in dry_run(capsys)
+    assert cli.main(["status", "results/g"]) == 0
+    assert capsys.readouterr().out == f"g: {CELLS} of {CELLS} cells done, 0 failed, 0 left\n"
+    shutil.move(moved / "results" / "g", tmp_path / "results")
+    assert f"{CELLS} done, 0 left" in dry_run(capsys, "--results", str(tmp_path / "results"))
+
+
+def test_a_raised_version_is_said_as_such(project, capsys, monkeypatch):
+    finish(project / "results" / "g")
+    monkeypatch.setitem(registry.METHODS, "sft", replace(registry.METHODS["sft"], version=2))
+    out = dry_run(capsys)
+    assert "  sft (version 2 now) changed since 7 cells ran: they will run again\n" in out
+
+
+def test_rows_taken_out_of_a_grid_are_named_and_kept_out_of_its_report(project, capsys):
+    finish(project / "results" / "g")
+    (project / "g.yaml").write_text(FILES["g.yaml"].replace("seed: [0, 1, 2]", "seed: [0]"))
+    assert cli.main(["run", "g.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "2 cells of earlier versions of this grid, kept out of its report: not in the grid any more (" in out
+    assert len(record.read_all("results/g")) == CELLS - 2
