@@ -16,6 +16,7 @@ from rftlab.digests import changes, describe, kind_of, texts_of, with_all_digest
 from rftlab.errors import RftlabError
 
 _NAMED = 3
+_BY_NAME = ("task", "verifier", "method")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _read(folder: Path) -> Cell | None:
 def _bare(cell: Cell) -> str:
     """All of a cell but folders and digests."""
     values = cell.model_dump(mode="json")
-    paths = {name: "" for name, value in texts_of(cell) if kind_of(name, value) in ("code", "file", "model")}
+    paths = {name: "" for name, value in texts_of(cell) if kind_of(name, value) not in ("", *_BY_NAME)}
     values = without_folders(values, paths)
     del values["digests"]
     return json.dumps(values, sort_keys=True)

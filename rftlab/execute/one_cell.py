@@ -124,12 +124,14 @@ class CellRun:
 def ready(cells: Sequence[Cell], notebooks: Mapping[str, Path] | None = None) -> list[Cell]:
     """The cells as they will be filed: those without digests are given them.
 
+    Cells whose notebook the caller names are taken as they are.
+
     Raises:
         RftlabError: a notebook's parameters are not the cells', or a file cannot be read.
     """
     filled = [
-        cell if cell.digests else with_digests
-        for cell, with_digests in zip(cells, with_all_digests(cells), strict=True)
+        cell if cell.digests or cell.method in (notebooks or {}) else now
+        for cell, now in zip(cells, with_all_digests(cells), strict=True)
     ]
     for cell in filled:
         check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
