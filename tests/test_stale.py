@@ -52,7 +52,9 @@ def project(tmp_path, monkeypatch):
 
     # What it checks is tested elsewhere, and own methods make it load torch.
     monkeypatch.setattr("rftlab.preflight.check", lambda cells: preflight.Findings((), {}))
-    monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report))
+    monkeypatch.setitem(
+        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda _: [])
+    )
     monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: notebooks)
     monkeypatch.chdir(folder)
     return folder
