@@ -16,13 +16,14 @@ from rftlab.digests import settled
 from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
-from rftlab.methods.base import Cost, Monitor, TrainingRun, load_method, make_settings
+from rftlab.methods.base import TrainingRun, load_method, make_settings
+from rftlab.methods.monitor import Cost, Monitor
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, read
-from rftlab.registry import METHODS, find
+from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.staging import staged, swap_in
 from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
 from rftlab.verifiers.base import make_verifier
@@ -57,6 +58,7 @@ class Experiment:
     trace: list[dict[str, Any]]
     tuning: list[dict[str, Any]]
     cost: Cost
+    _budget_warnings: list[str]
     learning_rate: float
     _outcome: Outcome | None
     _state: str
@@ -70,6 +72,7 @@ class Experiment:
         self._entry, _ = find(METHODS, cell.method, "method")
         if cell.start_from and not self._entry.trains:
             raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
+        refuse_dropout(cell.method, cell.adapter.dropout)
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
         self.verifier = make_verifier(
@@ -122,7 +125,7 @@ class Experiment:
             self._train(self.policy, self.labels, self.learning_rate, monitor)
             if self.cell.evaluation.along_the_way and monitor.trace[-1]["kind"] == "train":
                 monitor.evaluate()
-        self.trace, self.cost = monitor.trace, monitor.cost
+        self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
         self._state = "trained"
         return pd.DataFrame(self.trace)
 
@@ -166,14 +169,15 @@ class Experiment:
             },
             tuning=tuple(self.tuning),
             environment=environment() | {"sandbox": self.verifier.isolation},
-            warnings=tuple(
-                caveats.of_run(
+            warnings=(
+                *self._budget_warnings,
+                *caveats.of_run(
                     self.cell,
                     metrics=self._outcome.metrics,
                     cost=asdict(self.cost),
                     tuning=self.tuning,
                     samples=self._outcome.samples,
-                )
+                ),
             ),
         )
 
@@ -217,6 +221,7 @@ class Experiment:
         self.trace, self.tuning, self.cost = [], [], Cost()
         self.learning_rate = self._ladder()[0]
         self._outcome = None
+        self._budget_warnings = []
 
     def _draw_labels(self, validation_share: float) -> Labels:
         trains = self._entry.uses_labels
@@ -280,6 +285,8 @@ class Experiment:
             if not policy.has_diverged():
                 raise
             broken = error  # such as a draw from probabilities that are none
+        finally:
+            monitor.close()
         if broken or policy.has_diverged():
             raise Diverged(
                 f"training diverged at learning rate {rate:g}: the model's numbers are no longer finite; "

@@ -30,6 +30,7 @@ class Entry:
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
         trains: methods only; False where the weights stay as they are, so that there is no policy to keep.
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
+        dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
         verifiers: tasks only; variant -> registered names of all that judge it where a cell names no verifier ("*" for
@@ -43,6 +44,7 @@ class Entry:
     uses_labels: bool = True
     trains: bool = True
     needs_rationales: bool = False
+    dropout: bool = True
     version: int = 1
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -148,42 +150,44 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb", needs_rationales=True,
+        notebook="10_sft.ipynb", needs_rationales=True, version=2,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
-        notebook="20_rft.ipynb", needs_rationales=True,
+        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
-        notebook="20_rft.ipynb", needs_rationales=True,
+        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
     ),
     "hpt": Entry(
         "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
-        notebook="20_rft.ipynb", needs_rationales=True,
+        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
     ),
     "interleaved": Entry(
         "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
-        notebook="20_rft.ipynb", needs_rationales=True,
+        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
     ),
     "rejection_sft": Entry(
         "rftlab.methods.rejection_sft:RejectionSFT",
         "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", version=2,
     ),
     "grpo-random": Entry(
-        "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin", notebook="20_rft.ipynb",
+        "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "grpo-format": Entry(
-        "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone", notebook="20_rft.ipynb",
+        "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
@@ -191,31 +195,31 @@ METHODS: Mapping[str, Entry] = {
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "acer": Entry(
         "rftlab.methods.acer:ACER", "actor-critic with replay: Retrace, truncated importance weights, trust region",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "sac": Entry(
         "rftlab.methods.sac:SAC", "soft actor-critic over tokens: twin Q, replay, entropy or KL in the objective",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "ddpg": Entry(
         "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
     "rlhf": Entry(
         "rftlab.methods.rlhf:RLHF", "RLHF: SFT, a reward model on preference pairs, then PPO against it",
-        notebook="20_rft.ipynb", needs_rationales=True,
+        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
     ),
     "dpo": Entry(
         "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
-        notebook="20_rft.ipynb",
+        notebook="20_rft.ipynb", dropout=False, version=2,
     ),
 }  # fmt: skip
 
@@ -249,6 +253,19 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
         raise RftlabError(f"unknown {kind} {name!r}{_suggest(name, names({head: entry}))}")
     return entry, variant
+
+
+def refuse_dropout(method: str, dropout: float) -> None:
+    """Raise if the method's loss compares policies and so much LoRA dropout would be noise in it.
+
+    Raises:
+        RftlabError: as said.
+    """
+    if dropout and not find(METHODS, method, "method")[0].dropout:
+        raise RftlabError(
+            f"method {method!r} compares the policy with another one, and LoRA dropout would be noise in that; "
+            "set adapter.dropout to 0 in all arms, so that none is regularised alone"
+        )
 
 
 def names(registry: Mapping[str, Entry]) -> list[str]:

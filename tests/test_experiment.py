@@ -1,5 +1,6 @@
 """Experiment: the same cell gives the same record; tuning sees labels only; what cannot work is said at once."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.evaluate import ask
 from rftlab.experiment import Experiment
-from rftlab.methods.base import Monitor
+from rftlab.methods.monitor import Monitor
 
 TIMES = {"seconds", "tuning_seconds", "peak_memory_bytes"}
 
@@ -124,13 +125,14 @@ def test_the_hybrid_shares_its_budget_between_stages(small_cell: Callable[..., C
 
 @pytest.mark.parametrize("unit", ["steps", "tokens", "flops", "seconds"])
 def test_training_stops_at_the_compute_budget(unit: str, small_cell: Callable[..., Cell]) -> None:
-    amount = {"steps": 3.0, "tokens": 800.0, "flops": 1e9, "seconds": 0.3}[unit]
+    amount = {"steps": 3.0, "tokens": 3000.0, "flops": 5e9, "seconds": 1.0}[unit]
     experiment = Experiment(small_cell(method="sft", **{"budget.unit": unit, "budget.amount": amount}))
     trace = experiment.train()
     trained = trace[trace["kind"] == "train"]
     spent = trained[{"steps": "step", "tokens": "tokens_trained"}.get(unit, unit)].tolist()
-    assert spent[-1] >= amount
-    assert all(value < amount for value in spent[:-1])
+    one = max(after - before for before, after in itertools.pairwise([0.0, *spent]))
+    # Time is measured, not known; a first step is slower than the others.
+    assert amount - one <= spent[-1] <= amount + (one if unit == "seconds" else 0)
 
 
 def test_counted_tokens_are_those_of_the_labels(small_cell: Callable[..., Cell]) -> None:
@@ -141,7 +143,7 @@ def test_counted_tokens_are_those_of_the_labels(small_cell: Callable[..., Cell])
         + experiment.policy.encode_completion(e, cot=True)
         for e in experiment.labels.train
     ]
-    assert experiment.cost.tokens_trained == 2 * sum(map(len, rows))
+    assert experiment.cost.tokens_trained == 2 * len(rows) * max(map(len, rows)), "both steps, padding included"
     assert experiment.cost.verifier_calls == experiment.cost.tokens_generated == 0
 
 
@@ -157,7 +159,7 @@ def test_sft_learns_its_labels(small_cell: Callable[..., Cell]) -> None:
 
 
 def test_grpo_raises_the_reward_it_is_given(small_cell: Callable[..., Cell]) -> None:
-    settings = {"prompts_per_step": 4, "num_generations": 8, "warmup_steps": 0}
+    settings = {"prompts_per_step": 4, "num_generations": 8}
     cell = small_cell(
         method="grpo", labels=4, settings=settings, **{"budget.amount": 40.0, "evaluation.along_the_way": 0}
     )

@@ -6,6 +6,7 @@ Two prompts of different length, the same rewards; 121 completions each.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
 from rftlab.cell import Budget, Cell
-from rftlab.methods.base import Monitor, TrainingRun, load_method, make_settings
+from rftlab.methods.base import TrainingRun, load_method, make_settings
+from rftlab.methods.monitor import Monitor
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels
@@ -121,26 +123,33 @@ def toy_run(
     method: str,
     seed: int,
     *,
-    steps: int,
+    steps: int = 1,
+    budget: Budget | None = None,
+    preset: str = "",
+    kind: str = "lora",
     rate: float | None = None,
     policy: Policy | None = None,
     verifier: FunctionVerifier | None = None,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    examples: Sequence[Example] = EXAMPLES,
     **settings: Any,
 ) -> TrainingRun:
     """A TrainingRun of a registered method on the toy; ``settings`` are the method's, ``rate`` its learning rate."""
     cell = Cell.make(
-        {"method": method, "seed": seed, "labels": 2, "decoding.max_new_tokens": HORIZON, "settings": settings,
-         "budget.amount": float(steps), "adapter.r": 8, "adapter.alpha": 16}
+        {"method": method, "seed": seed, "labels": len(examples), "settings": settings,
+         "decoding.max_new_tokens": HORIZON, "decoding.temperature": temperature, "decoding.top_p": top_p,
+         "budget.amount": float(steps), "adapter.r": 8, "adapter.alpha": 16, "adapter.kind": kind}
     )  # fmt: skip
-    policy, trained = policy or toy_policy(seed), load_method(method)
-    budget = Budget(unit="steps", amount=float(steps))
+    policy, trained = policy or toy_policy(seed, kind=kind), load_method(method)
+    budget = budget or Budget(unit="steps", amount=float(steps))
     return TrainingRun(
         policy,
-        Labels(EXAMPLES, ()),
+        Labels(tuple(examples), ()),
         verifier or FunctionVerifier(reward),
         cell,
-        make_settings(trained, method, "", settings),
-        learning_rate=rate or trained.ladder.lora[0],
+        make_settings(trained, method, preset, settings),
+        learning_rate=rate or getattr(trained.ladder, kind)[0],
         monitor=Monitor(policy, budget),
     )
 

@@ -24,18 +24,21 @@ from rftlab.methods.actor_critic import (
     Trajectory,
     behaviour_tensor,
     collate,
+    informative,
+    learning_rate,
     rollout_metrics,
+    sampled_from,
     taken,
     token_logprobs,
     trained_weights,
     update,
 )
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import assign, at_last_token, entropy, flatten, retrace
 from rftlab.methods.critic import Critic, frozen_copy, polyak
 
 
-class ACERSettings(Settings):
+class ACERSettings(RateSettings):
     """Settings of `acer`, by the paper's names."""
 
     prompts_per_step: int = Field(8, ge=1, description="prompts per draw of rollouts")
@@ -91,14 +94,16 @@ class ACER:
         settings: ACERSettings = run.settings
         learner = _Learner(run, settings)
         sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
+        run.monitor.steps_per_draw = 1 + settings.replay_ratio
         pick = random.Random(f"replay-{run.cell.seed_sampling}")
         memory: list[_Draw] = []
         while not run.monitor.exhausted:
             trajectories = sampler.draw(behaviour=learner.stores)
             memory = [*memory, _Draw(trajectories, learner.snapshot())][-settings.memory :]
-            metrics = rollout_metrics(trajectories)
+            learns = informative([t.reward for draw in memory for t in draw.trajectories])
+            metrics = rollout_metrics(trajectories) | {"train/skipped": float(not learns)}
             for draw in [memory[-1], *(pick.choice(memory) for _ in range(settings.replay_ratio))]:
-                if run.monitor.step(metrics | learner.learn(draw)):
+                if run.monitor.step(metrics | learner.learn(draw, critic_only=not learns)):
                     return
 
 
@@ -127,24 +132,25 @@ class _Learner:
         """The trained weights as they are now, on the CPU; None where mu is stored instead."""
         return None if self.stores else flatten(w.detach() for w in self._weights).cpu()
 
-    def learn(self, draw: _Draw) -> dict[str, float]:
-        """One update of critic, policy and average policy; what the trace shows of it."""
+    def learn(self, draw: _Draw, *, critic_only: bool = False) -> dict[str, float]:
+        """One update of critic and, unless ``critic_only``, policy and average policy; what the trace shows of it."""
         run, settings = self._run, self._settings
         whole = collate(draw.trajectories, run.policy)
         tokens, totals = whole.mask.sum(), dict.fromkeys(_SHOWN, 0.0)
-        run.monitor.trained(whole.token_count, passes=2)
-        run.monitor.forwarded(whole.token_count * (1 if self.stores else 2))
         size = settings.per_device_train_batch_size
         for start in range(0, len(whole), size):
             batch = whole.rows(slice(start, start + size))
             mu_B_T_V = self._mu(draw, batch, slice(start, start + size))
-            losses, shown = self._losses(batch, mu_B_T_V)
-            for loss in losses:
-                ((loss * batch.mask).sum() / tokens).backward()
+            losses, shown = self._losses(batch, mu_B_T_V, critic_only=critic_only)
+            for loss_B_T in losses:
+                ((loss_B_T * batch.mask).sum() / tokens).backward()
             for name, value_B_T in shown.items():
                 totals[name] += float((value_B_T * batch.mask).sum() / tokens)
         update(self._critic_optimizer, settings.max_grad_norm)
-        totals["train/grad_norm"] = update(self._actor_optimizer, settings.max_grad_norm)
+        if critic_only:
+            return totals
+        rate = totals["train/learning_rate"] = learning_rate(run)
+        totals["train/grad_norm"] = update(self._actor_optimizer, settings.max_grad_norm, rate=rate)
         polyak(self._average, run.policy.model, 1 - settings.alpha)
         return totals
 
@@ -155,11 +161,12 @@ class _Learner:
         assert self._behaviour is not None
         pairs = zip(self._run.policy.model.parameters(), self._behaviour.parameters(), strict=True)
         assign([copy for own, copy in pairs if own.requires_grad], draw.weights.to(batch.ids.device))
-        return token_logprobs(self._behaviour, batch, self._run.cell.decoding.temperature)
+        return sampled_from(self._run, self._behaviour, batch)
 
-    def _losses(self, batch: Batch, mu: Tensor) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    def _losses(self, batch: Batch, mu: Tensor, *, critic_only: bool) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         settings, temperature = self._settings, self._run.cell.decoding.temperature
-        logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
+        with torch.set_grad_enabled(not critic_only):
+            logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
         q_B_T_V = self._critic(batch)[0]
         with torch.no_grad():
             average_B_T_V = token_logprobs(self._average, batch, temperature)
@@ -174,8 +181,9 @@ class _Learner:
         z, active_B_T = trust_region(g, pi.exp() - average_B_T_V.exp(), delta=settings.delta)
         policy_loss_B_T = -(z * logprobs_B_T_V).sum(-1)
         q_loss_B_T = 0.5 * (taken(q_B_T_V, batch) - target_B_T) ** 2
-        shown = (q_loss_B_T.detach(), active_B_T.float(), taken(rho_B_T_V, batch), entropy(pi))
-        return (policy_loss_B_T, q_loss_B_T), dict(zip(_SHOWN, shown, strict=True))
+        shown = (q_loss_B_T.detach(), active_B_T.float(), taken(rho_B_T_V, batch).clamp(max=1e4), entropy(pi))
+        losses = (q_loss_B_T,) if critic_only else (policy_loss_B_T, q_loss_B_T)
+        return losses, dict(zip(_SHOWN, shown, strict=True))
 
 
 _SHOWN = ("train/value_loss", "train/trust_region_active", "train/importance", "train/entropy")
@@ -192,7 +200,7 @@ def policy_gradient(
     Args:
         logprobs: (B, T, V) log pi, nats.
         q: (B, T, V).
-        rho: (B, T, V) pi / mu of every token.
+        rho: (B, T, V) pi / mu of every token; infinite for what mu, cut to a nucleus, never draws.
         target: (B, T) Q_ret of the tokens taken.
         tokens: (B, T) the tokens taken.
         c: truncation.

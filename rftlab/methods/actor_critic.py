@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rftlab.methods.base import TrainingRun
+from rftlab.methods.base import RateSettings, TrainingRun
 from rftlab.methods.core import entropy
 from rftlab.policy.load import Policy
-from rftlab.policy.rollout import Rollout, sample
+from rftlab.policy.rollout import Rollout, nucleus, sample
 from rftlab.tasks.base import Example
 
 
@@ -67,11 +67,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.rewards)
-
-    @property
-    def token_count(self) -> int:
-        """Prompt and completion tokens, padding not counted: what the monitor is told."""
-        return int(self.attention.sum())
 
     def rows(self, index: Tensor | slice) -> "Batch":
         """These rows only, padding unchanged."""
@@ -143,8 +138,7 @@ class Sampler:
             temperature=run.cell.decoding.temperature,
             top_p=run.cell.decoding.top_p,
         )
-        distinct = {tuple(prompt) for prompt in prompts}
-        run.monitor.generated(sum(map(len, distinct)), sum(len(r.completion_ids) for r in rollouts))
+        run.monitor.generated(sum(len(r.completion_ids) for r in rollouts))
         examples = [example for example in drawn for _ in range(self._generations)]
         trajectories = self.score(rollouts, examples)
         return self._with_behaviour(trajectories, policy) if behaviour else trajectories
@@ -162,9 +156,7 @@ class Sampler:
     @torch.no_grad()
     def _with_behaviour(self, trajectories: list[Trajectory], policy: Policy) -> list[Trajectory]:
         batch = collate(trajectories, policy)
-        self._run.monitor.forwarded(batch.token_count)
-        temperature = self._run.cell.decoding.temperature
-        logprobs = [row for part in batch.split(64) for row in token_logprobs(policy.model, part, temperature).cpu()]
+        logprobs = [row for part in batch.split(64) for row in sampled_from(self._run, policy.model, part).cpu()]
         return [
             replace(trajectory, behaviour=row[: len(trajectory.rollout.completion_ids)].clone())
             for trajectory, row in zip(trajectories, logprobs, strict=True)
@@ -184,6 +176,11 @@ class Replay:
     def add(self, trajectories: Sequence[Trajectory]) -> None:
         """Append; the oldest leave when the capacity is exceeded."""
         self._items = [*self._items, *trajectories][-self._capacity :]
+
+    @property
+    def informative(self) -> bool:
+        """Whether any two rewards in memory differ."""
+        return informative([trajectory.reward for trajectory in self._items])
 
     def draw(self, n: int) -> list[Trajectory]:
         """``n`` trajectories without replacement, or all of them if there are fewer."""
@@ -211,9 +208,25 @@ def token_logprobs(model: Any, batch: Batch, temperature: float = 1.0) -> Tensor
     return (logits_B_T_V.float() / temperature).log_softmax(-1)
 
 
+@torch.no_grad()
+def sampled_from(run: TrainingRun, model: Any, batch: Batch) -> Tensor:
+    """(B, T, V) log-probabilities of the distributions that completions of ``model`` are drawn from.
+
+    That is `token_logprobs`, cut to the cell's nucleus and normalised again: -inf for what is never drawn.
+    """
+    return as_drawn(run, token_logprobs(model, batch, run.cell.decoding.temperature))
+
+
+def as_drawn(run: TrainingRun, logprobs: Tensor) -> Tensor:
+    """(B, T, V) log-probabilities at the sampling temperature, cut to the cell's nucleus and normalised again."""
+    top_p = run.cell.decoding.top_p
+    return logprobs if top_p == 1 else nucleus(logprobs.detach(), top_p)
+
+
 def taken(x: Tensor, batch: Batch) -> Tensor:
     """(B, T, V) -> (B, T): the entries of the tokens that were sampled, 0 off the mask."""
-    return x.gather(-1, batch.tokens[..., None])[..., 0] * batch.mask
+    # Not a product: what a nucleus leaves out is infinite, also behind the completion's end.
+    return x.gather(-1, batch.tokens[..., None])[..., 0].masked_fill(batch.mask == 0, 0.0)
 
 
 def taken_and_entropy(model: Any, batch: Batch, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -227,8 +240,21 @@ def trained_weights(*modules: nn.Module) -> list[nn.Parameter]:
     return [p for module in modules for p in module.parameters() if p.requires_grad]
 
 
-def update(optimizer: torch.optim.Optimizer, max_grad_norm: float) -> float:
-    """One optimiser step on the gradients present, clipped together; the norm before clipping."""
+def learning_rate(run: TrainingRun) -> float:
+    """The policy's rate for the update that is about to be made: the run's, on its schedule."""
+    settings: RateSettings = run.settings
+    return run.learning_rate * run.monitor.rate(settings.lr_scheduler_type, settings.warmup_ratio)
+
+
+def informative(rewards: Sequence[float] | Tensor) -> bool:
+    """Whether rewards differ at all; where they do not, a policy's update would follow its critic's noise."""
+    return len({float(reward) for reward in rewards}) > 1
+
+
+def update(optimizer: torch.optim.Optimizer, max_grad_norm: float, *, rate: float | None = None) -> float:
+    """One optimiser step, at ``rate`` if given, on the gradients present, clipped together; the norm before that."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] if rate is None else rate
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     norm = float(nn.utils.clip_grad_norm_(weights, max_grad_norm))
     if math.isfinite(norm):

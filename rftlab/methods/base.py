@@ -1,187 +1,22 @@
-"""What a method is, what it is given, and how its cost is counted.
+"""What a method is and what it is given.
 
 A method never reads the clock, the file system or a global: it gets one `TrainingRun` and reports to its `Monitor`,
 so that several can run in one process.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rftlab.cell import Budget, Cell
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.methods.monitor import Monitor
 from rftlab.policy.load import Policy
 from rftlab.registry import METHODS, find, make, resolve
 from rftlab.tasks.base import Labels
 from rftlab.verifiers.base import Verifier
-
-
-@dataclass
-class Cost:
-    """What has been spent so far.
-
-    Attributes:
-        optimizer_steps: parameter updates.
-        tokens_generated: completion tokens sampled in training.
-        tokens_trained: tokens (prompt and completion) that went through forward and backward.
-        flops: estimate: 2 N per token forward, 2 N backward through the activations, and 2 per trained weight for its
-            gradient (Kaplan et al. 2020, section 2.1, with the weight-gradient term counted for trained weights only).
-        verifier_calls: completions scored by a verifier.
-        completions_rewarded: of those, the ones with a reward above 0.
-        groups: groups of completions of one prompt whose rewards were compared with each other; 0 if a method has none.
-        groups_alike: of those, the ones whose rewards were all equal: they say nothing about what is better.
-        seconds: wall time spent training, evaluations along the way not counted.
-    """
-
-    optimizer_steps: int = 0
-    tokens_generated: int = 0
-    tokens_trained: int = 0
-    flops: float = 0.0
-    verifier_calls: int = 0
-    completions_rewarded: int = 0
-    groups: int = 0
-    groups_alike: int = 0
-    seconds: float = 0.0
-
-    def spent(self, unit: str) -> float:
-        """Amount spent of a budget's unit."""
-        return {
-            "steps": self.optimizer_steps,
-            "tokens": self.tokens_generated + self.tokens_trained,
-            "flops": self.flops,
-            "seconds": self.seconds,
-        }[unit]
-
-
-class Monitor:
-    """Counts cost, records the trace, calls for evaluations along the way, and says when the budget is spent.
-
-    Args:
-        policy: what is trained; its sizes turn tokens into FLOPs.
-        budget: when to stop.
-        evaluate: called along the way with no arguments, returns `eval/...` metrics; its time is not counted.
-        evaluations: how many of those are spread over the budget.
-        on_progress: called after each step with (spent, amount, metrics).
-        clock: seconds, monotonic.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        budget: Budget,
-        *,
-        evaluate: Callable[[], Mapping[str, float]] | None = None,
-        evaluations: int = 0,
-        on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self.cost = Cost()
-        self.trace: list[dict[str, Any]] = []
-        self._policy, self._budget = policy, budget
-        self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
-        self._done_evaluations = 0
-        self._on_progress, self._clock = on_progress, clock
-        self._resumed_at = clock()
-        self._limit = budget.amount
-
-    @property
-    def fraction(self) -> float:
-        """Share of the whole budget spent, 0 to 1 and a little over."""
-        return self.cost.spent(self._budget.unit) / self._budget.amount
-
-    @property
-    def exhausted(self) -> bool:
-        """The budget, or that of the current stage, is spent."""
-        return self.cost.spent(self._budget.unit) >= self._limit
-
-    @property
-    def steps_left(self) -> int | None:
-        """Optimiser steps left before `exhausted`; None where the budget is counted in another unit."""
-        return round(self._limit) - self.cost.optimizer_steps if self._budget.unit == "steps" else None
-
-    @property
-    def allowed(self) -> float:
-        """Share of the whole budget that may be spent now: 1 unless a stage is limited."""
-        return self._limit / self._budget.amount
-
-    def limit(self, share: float) -> None:
-        """Let the following stage spend up to this share of the whole budget; 1 lifts the limit."""
-        self._limit = self._budget.amount * min(share, 1.0)
-
-    def generated(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Count sampling: prompt tokens prefilled, completion tokens drawn."""
-        self.cost.tokens_generated += completion_tokens
-        self.cost.flops += 2.0 * self._policy.parameters * (prompt_tokens + completion_tokens)
-
-    def trained(self, tokens: int, *, passes: int = 1) -> None:
-        """Count tokens taken through forward and backward ``passes`` times."""
-        policy = self._policy
-        self.cost.tokens_trained += tokens * passes
-        self.cost.flops += (4.0 * policy.parameters + 2.0 * policy.trained_parameters) * tokens * passes
-
-    def forwarded(self, tokens: int) -> None:
-        """Count tokens taken through one more forward pass (a reference policy, a critic)."""
-        self.cost.flops += 2.0 * self._policy.parameters * tokens
-
-    def verified(self, rewards: Sequence[float], *, group: int = 0) -> None:
-        """Count completions scored by the verifier, and what there was to learn from their rewards.
-
-        Args:
-            rewards: one per completion.
-            group: completions per prompt, those of one prompt side by side; 0 or 1 where they are not compared.
-        """
-        cost = self.cost
-        cost.verifier_calls += len(rewards)
-        cost.completions_rewarded += sum(reward > 0 for reward in rewards)
-        for start in range(0, len(rewards), group) if group > 1 else ():
-            cost.groups += 1
-            cost.groups_alike += len(set(rewards[start : start + group])) == 1
-
-    def step(self, metrics: Mapping[str, float]) -> bool:
-        """Record one optimiser step; True once the budget (of the stage) is spent.
-
-        Args:
-            metrics: `train/...` numbers of this step, such as train/loss and train/reward.
-        """
-        self._settle()
-        self.cost.optimizer_steps += 1
-        self._record("train", metrics)
-        if self._on_progress:
-            self._on_progress(self.cost.spent(self._budget.unit), self._budget.amount, metrics)
-        due = int(min(self.fraction, 1.0) * self._evaluations)
-        if self._evaluate and due > self._done_evaluations:
-            self._done_evaluations = due
-            self.evaluate()
-        self._resumed_at = self._clock()
-        return self.exhausted
-
-    def evaluate(self) -> None:
-        """Evaluate now and record it; the time it takes is not part of the cost."""
-        if self._evaluate:
-            self._record("eval", self._evaluate())
-            self._resumed_at = self._clock()
-
-    def _settle(self) -> None:
-        now = self._clock()
-        self.cost.seconds += now - self._resumed_at
-        self._resumed_at = now
-
-    def _record(self, kind: str, metrics: Mapping[str, float]) -> None:
-        cost = self.cost
-        self.trace.append(
-            {
-                "step": cost.optimizer_steps,
-                "kind": kind,
-                "tokens_generated": cost.tokens_generated,
-                "tokens_trained": cost.tokens_trained,
-                "flops": cost.flops,
-                "seconds": round(cost.seconds, 4),
-                **metrics,
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -211,6 +46,15 @@ class Settings(BaseModel):
     """Base of a method's settings: frozen, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RateSettings(Settings):
+    """The learning rate's course, the same default warm-up for all methods, so that none loses more of its budget."""
+
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "constant_with_warmup"
+    warmup_ratio: float = Field(
+        0.05, ge=0, lt=1, description="share of the budget, in its own unit, over which the learning rate rises"
+    )
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from pydantic import Field
 from torch import Tensor
 from trl import GRPOTrainer
 
-from rftlab.methods.base import Monitor, Settings, TrainingRun
+from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
-from rftlab.methods.grpo import GRPO, GRPOSettings
+from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
+from rftlab.methods.monitor import Monitor
 from rftlab.methods.trl_online import LOG_NAMES
 
 
@@ -28,22 +29,26 @@ class CHORDSettings(GRPOSettings):
     sft_batch_size: int = Field(16, ge=1, description="labelled completions per optimiser step")
 
 
-class _Trainer(GRPOTrainer):
+class _Trainer(StepTrainer):
     chord: CHORDSettings
     monitor: Monitor
     demonstrations: Demonstrations
+    _mu: float
 
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
-        rl = super()._compute_loss(model, inputs)
-        passes = self.current_gradient_accumulation_steps
-        mu = mu_at(self.chord, self.monitor.fraction)
-        drawn = self.demonstrations.draw(-(-self.chord.sft_batch_size // passes))
-        logprobs, mask = self.demonstrations.logprobs(model, drawn)
-        sft = sft_loss(logprobs, mask, token_weight=self.chord.token_weight)
-        self._metrics["train"]["nll"].append(token_nll(logprobs.detach(), mask).item())
-        self._metrics["train"]["mu"].append(mu)
-        # TRL has already divided its own loss by the accumulation steps.
-        return (1 - mu) * rl + mu * sft / passes
+        if self.pass_number == 0:
+            self._mu = mu_at(self.chord, self.monitor.fraction)
+        loss = (1 - self._mu) * super()._compute_loss(model, inputs)
+        drawn, tokens = self.demonstrations.part(self.chord.sft_batch_size, number=self.pass_number, passes=self.passes)
+        nll = 0.0
+        if drawn:
+            logprobs, _ = self.demonstrations.logprobs(model, drawn)
+            loss = loss + self._mu * sft_loss(logprobs, tokens, token_weight=self.chord.token_weight)
+            nll = token_nll(logprobs.detach(), tokens).item()
+        # TRL shows the mean over passes.
+        self._metrics["train"]["nll"].append(nll * self.passes)
+        self._metrics["train"]["mu"].append(self._mu)
+        return loss
 
 
 class CHORD(GRPO):
@@ -86,17 +91,17 @@ def mu_at(settings: CHORDSettings, fraction: float) -> float:
     return settings.mu_peak + (settings.mu_valley - settings.mu_peak) * fraction / settings.mu_decay_share
 
 
-def sft_loss(logprobs: Tensor, mask: Tensor, *, token_weight: str) -> Tensor:
-    """-sum_t w_t log p_t over the batch's labelled tokens, divided by their number; w_t = 1, or phi = p_t (1 - p_t).
+def sft_loss(logprobs: Tensor, tokens: int, *, token_weight: str) -> Tensor:
+    """-sum_t w_t log p_t over labelled tokens, divided by those of the whole step; w_t = 1, or phi = p_t (1 - p_t).
 
     Args:
         logprobs: (B, T) log p_t in nats, 0 where masked.
-        mask: (B, T), True on labelled tokens.
+        tokens: labelled tokens of the step.
         token_weight: "none" or "phi".
 
     Source: 2508.11408 eqs. 1 and 7; phi is a weight, hence no gradient flows through it.
     """
     if token_weight == "none":
-        return token_nll(logprobs, mask)
+        return token_nll(logprobs, tokens)
     p = logprobs.detach().exp()
-    return token_nll(p * (1 - p) * logprobs, mask)
+    return token_nll(p * (1 - p) * logprobs, tokens)

@@ -23,19 +23,21 @@ from rftlab.methods.actor_critic import (
     Replay,
     Sampler,
     collate,
+    learning_rate,
     rollout_metrics,
+    sampled_from,
     taken,
     token_logprobs,
     trained_weights,
     update,
 )
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import at_last_token, entropy, masked_mean, next_state, retrace
 from rftlab.methods.critic import Critic, frozen_copy, polyak
 from rftlab.policy.load import Policy
 
 
-class DDPGSettings(Settings):
+class DDPGSettings(RateSettings):
     """Settings of `ddpg`, by the paper's names."""
 
     prompts_per_step: int = Field(8, ge=1, description="prompts per draw of rollouts")
@@ -89,15 +91,17 @@ class DDPG:
         learner = _Learner(run, settings)
         sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
         memory, done, epsilon = Replay(settings.memory, seed=run.cell.seed_sampling), 0, settings.max_epsilon
+        run.monitor.steps_per_draw = settings.updates
         while not run.monitor.exhausted:
             trajectories = sampler.draw(exploring(run.policy, epsilon, run.cell.decoding.temperature))
             memory.add(trajectories)
-            metrics = rollout_metrics(trajectories) | {"train/epsilon": epsilon}
+            learns = memory.informative
+            metrics = rollout_metrics(trajectories) | {"train/epsilon": epsilon, "train/skipped": float(not learns)}
             epsilon = min(settings.max_epsilon, settings.explored_tokens / metrics["train/completion_tokens"])
             for _ in range(settings.updates):
                 batch = collate(memory.draw(settings.batch_size), run.policy)
                 warming = done < settings.warmup_updates and run.monitor.fraction < settings.warmup_share
-                shown = learner.learn(batch, critic_only=warming)
+                shown = learner.learn(batch, critic_only=warming or not learns)
                 done += 1
                 if run.monitor.step(metrics | shown):
                     return
@@ -119,12 +123,10 @@ class _Learner:
 
     def learn(self, batch: Batch, *, critic_only: bool) -> dict[str, float]:
         """One update of the critic and, unless ``critic_only``, of the actor, then of both targets."""
-        settings, monitor, temperature = self._settings, self._run.monitor, self._run.cell.decoding.temperature
-        monitor.trained(batch.token_count, passes=1 if critic_only else 2)
-        monitor.forwarded(batch.token_count * (3 if critic_only else 2))
+        settings, temperature = self._settings, self._run.cell.decoding.temperature
         q_B_T_V = self._critic(batch)[0]
         with torch.no_grad():
-            target_pi_B_T_V = token_logprobs(self._target_actor, batch, temperature)
+            target_pi_B_T_V = sampled_from(self._run, self._target_actor, batch)
             target_B_T = bootstrap(self._target_critic(batch)[0], target_pi_B_T_V, batch, lam=settings.lam)
         q_loss = masked_mean((taken(q_B_T_V, batch) - target_B_T) ** 2, batch.mask)
         q_loss.backward()
@@ -132,10 +134,11 @@ class _Learner:
         with torch.set_grad_enabled(not critic_only):
             logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
         pi_loss = -masked_mean(action_value(q_B_T_V.detach(), logprobs_B_T_V), batch.mask)
-        norm = 0.0
+        rate = norm = 0.0
         if not critic_only:
             pi_loss.backward()
-            norm = update(self._actor_optimizer, settings.max_grad_norm)
+            rate = learning_rate(self._run)
+            norm = update(self._actor_optimizer, settings.max_grad_norm, rate=rate)
         polyak(self._target_critic, self._critic, settings.tau)
         polyak(self._target_actor, self._run.policy.model, settings.tau)
         return {
@@ -143,6 +146,7 @@ class _Learner:
             "train/value_loss": float(q_loss.detach()),
             "train/entropy": float(masked_mean(entropy(logprobs_B_T_V.detach()), batch.mask)),
             "train/grad_norm": norm,
+            "train/learning_rate": rate,
         }
 
 

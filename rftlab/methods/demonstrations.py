@@ -22,6 +22,7 @@ class Demonstrations:
         self._rows = [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train]
         self._generator = torch.Generator().manual_seed(run.cell.seed_data)
         self._order: list[int] = []
+        self._drawn: list[int] = []
 
     def draw(self, size: int) -> list[int]:
         """Indices of the next ``size`` demonstrations, at most as many as there are labels."""
@@ -32,10 +33,21 @@ class Demonstrations:
             drawn.append(self._order.pop())
         return drawn
 
+    def part(self, size: int, *, number: int, passes: int) -> tuple[list[int], int]:
+        """Those of a step's ``size`` demonstrations that pass ``number`` (from 0) of ``passes`` takes, perhaps none.
+
+        Returns:
+            Their indices, and the labelled tokens of the whole step, which its loss is a mean over.
+        """
+        if number == 0:
+            self._drawn = self.draw(size)
+        labelled = sum(label != -100 for i in self._drawn for label in self._rows[i]["labels"])
+        return self._drawn[number::passes], labelled
+
     def logprobs(self, model: Any, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Log-probabilities (B, T) of the labelled tokens in nats, and the mask (B, T) of the completions' ones.
 
-        Counts the tokens as trained. Prompt and padding positions are 0 and masked.
+        Prompt and padding positions are 0 and masked.
         """
         rows = [self._rows[i] for i in indices]
         width = max(len(row["input_ids"]) for row in rows)
@@ -46,7 +58,6 @@ class Demonstrations:
         seen_B_S = torch.tensor(
             [[1] * len(r["labels"]) + [0] * (width - len(r["labels"])) for r in rows], device=device
         )
-        self._run.monitor.trained(int(seen_B_S.sum()))
         logits_B_T_V = model(input_ids=ids_B_S, attention_mask=seen_B_S).logits[:, :-1].float()
         targets_B_T = labels_B_S[:, 1:]
         mask_B_T = targets_B_T != -100
@@ -54,11 +65,11 @@ class Demonstrations:
         return chosen_B_T * mask_B_T, mask_B_T
 
 
-def token_nll(logprobs: Tensor, mask: Tensor) -> Tensor:
-    """Mean negative log-likelihood per token over the whole batch, in nats.
+def token_nll(logprobs: Tensor, tokens: int) -> Tensor:
+    """Negative log-likelihood over the labelled tokens of a step, in nats; a pass's part of it.
 
     Args:
         logprobs: (B, T), nats; 0 where masked.
-        mask: (B, T), True on completion tokens.
+        tokens: labelled tokens of the whole step.
     """
-    return -logprobs.sum() / mask.sum().clamp(min=1)
+    return -logprobs.sum() / max(tokens, 1)

@@ -9,14 +9,23 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
+from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
-from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch_shape, completion_cap, prompt_rows
+from rftlab.methods.trl_online import (
+    LOG_NAMES,
+    Rollouts,
+    VerifierReward,
+    batch_shape,
+    completion_cap,
+    prompt_rows,
+    reference_where_it_starts,
+)
 
 
-class GRPOSettings(Settings):
+class GRPOSettings(RateSettings):
     """Settings of `grpo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="group size: completions per prompt")
@@ -32,8 +41,6 @@ class GRPOSettings(Settings):
     epsilon_high: float | None = Field(None, gt=0, description="for cispo the cap on the ratio itself")
     use_bias_correction_kl: bool = False
     mask_truncated_completions: bool = False
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "constant_with_warmup"
-    warmup_steps: int = Field(5, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
 
@@ -49,6 +56,33 @@ _TRL_NAMES = {
     "num_generations", "num_iterations", "loss_type", "scale_rewards", "importance_sampling_level", "beta", "epsilon",
     "epsilon_high", "use_bias_correction_kl", "mask_truncated_completions", "weight_decay", "max_grad_norm",
 }  # fmt: skip
+
+
+class StepTrainer(GRPOTrainer):
+    """GRPOTrainer whose update does not depend on how many passes a step is made in."""
+
+    args: GRPOConfig
+    _buffered_inputs: Any
+
+    @property
+    def passes(self) -> int:
+        """Forward and backward passes a step."""
+        return self.args.gradient_accumulation_steps
+
+    @property
+    def pass_number(self) -> int:
+        """Which of them this is, from 0."""
+        return int(self._step) % self.passes
+
+    def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)
+        if self.loss_type == "bnpo":
+            # TRL's is a mean over the tokens of one pass, and those means have equal weights whatever their tokens.
+            start = int(self._step) % len(self._buffered_inputs) - self.pass_number
+            window = self._buffered_inputs[start : start + self.passes]
+            tokens = sum(part["completion_mask"].sum() for part in window)
+            loss = loss * self.passes * inputs["completion_mask"].sum() / tokens.clamp(min=1)
+        return loss
 
 
 class GRPO:
@@ -121,22 +155,23 @@ class GRPO:
         "for good; gspo's clip range suits rates near 1e-6: with LoRA rates train/clipped_share rises after the\n"
         "first minibatch, and most of each batch then teaches nothing."
     )
-    trainer_class: ClassVar[type[GRPOTrainer]] = GRPOTrainer
+    trainer_class: ClassVar[type[GRPOTrainer]] = StepTrainer
     log_names: ClassVar[Mapping[str, str]] = LOG_NAMES
 
     def train(self, run: TrainingRun) -> None:
         """Sample, score and update until the budget is spent."""
         settings: GRPOSettings = run.settings
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-        with quiet_trainer() as scratch:
+        run.monitor.steps_per_draw = settings.minibatches * settings.num_iterations
+        with quiet_trainer() as scratch, reference_where_it_starts(run):
             trainer = self.trainer_class(
                 model=run.policy.model,
                 reward_funcs=self.reward(run),  # type: ignore[arg-type]
-                rollout_func=Rollouts(run, extra_forwards=_extra_forwards(settings)),
+                rollout_func=Rollouts(run),
                 args=arguments(run, settings, scratch),
                 train_dataset=prompt_rows(run, settings.prompts_per_step * settings.minibatches),
                 processing_class=run.policy.tokenizer,
-                callbacks=[MonitorCallback(run, self.log_names)],
+                callbacks=[MonitorCallback(run, self.log_names, course=settings)],
             )
             self.prepare(trainer, run)
             finish(trainer, run)
@@ -155,7 +190,7 @@ def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOCon
         settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
     )
     return GRPOConfig(
-        **common_arguments(run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps),
+        **common_arguments(run, scratch),
         per_device_train_batch_size=per_pass,
         gradient_accumulation_steps=passes,
         steps_per_generation=passes * settings.minibatches,
@@ -165,8 +200,3 @@ def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOCon
         remove_unused_columns=False,
         **settings.model_dump(include=_TRL_NAMES),
     )
-
-
-def _extra_forwards(settings: GRPOSettings) -> int:
-    """Forward passes besides the trained ones: the old policy's if it is reused, the reference's if there is a KL."""
-    return int(settings.num_iterations > 1 or settings.minibatches > 1) + int(settings.beta > 0)

@@ -15,7 +15,7 @@ from trl import GRPOTrainer
 
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
-from rftlab.methods.grpo import GRPO, GRPOSettings
+from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
 from rftlab.methods.trl_online import LOG_NAMES
 
 
@@ -26,10 +26,11 @@ class HPTSettings(GRPOSettings):
     sft_weight: float = Field(1.0, gt=0, description="weight of a taught prompt's SFT loss")
 
 
-class _Trainer(GRPOTrainer):
+class _Trainer(StepTrainer):
     hpt: HPTSettings
     demonstrations: Demonstrations
     _rewards_B: Tensor
+    _without_kl: Any = None
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
@@ -40,18 +41,29 @@ class _Trainer(GRPOTrainer):
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         indices_B = torch.tensor([row["index"] for row in inputs], device=self._rewards_B.device)
         taught_B, output["demonstration"] = gate(self._rewards_B, indices_B, self.hpt.num_generations, self.hpt.gamma)
-        output["advantages"] = output["advantages"].masked_fill(taught_B, 0.0)
+        output["advantages"], output["taught"] = output["advantages"].masked_fill(taught_B, 0.0), taught_B
         self._metrics["train"]["sft_share"].append(taught_B.float().mean().item())
         return output
 
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        scored = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if (inputs := self._without_kl) is not None:
+            # A prompt taught by SFT has no RL loss, hence no KL: its reference is the policy itself, where the KL and
+            # its gradient are 0.
+            taught_B_1, now_B_T = inputs["taught"][:, None], scored[0].detach()
+            inputs["ref_per_token_logps"] = torch.where(taught_B_1, now_B_T, inputs["ref_per_token_logps"])
+        return scored
+
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
+        self._without_kl = inputs if "ref_per_token_logps" in inputs else None
         loss = super()._compute_loss(model, inputs)
+        self._without_kl = None
         demonstration_B = inputs["demonstration"]
         drawn = demonstration_B[demonstration_B >= 0].tolist()
         if not drawn:
             return loss
         logprobs, mask = self.demonstrations.logprobs(model, drawn)
-        self._metrics["train"]["nll"].append(token_nll(logprobs.detach(), mask).item())
+        self._metrics["train"]["nll"].append(token_nll(logprobs.detach(), int(mask.sum())).item())
         # GRPO's loss is a mean over completions, G to a prompt, and already divided by the accumulation steps.
         share = self.hpt.num_generations / (len(demonstration_B) * self.current_gradient_accumulation_steps)
         return loss + self.hpt.sft_weight * share * (-logprobs.sum(1) / mask.sum(1)).sum()

@@ -13,7 +13,7 @@ from trl import GRPOTrainer
 
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
-from rftlab.methods.grpo import GRPO, GRPOSettings
+from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
 from rftlab.methods.trl_online import LOG_NAMES
 
 
@@ -31,7 +31,7 @@ class InterleavedSettings(GRPOSettings):
         return self
 
 
-class _Trainer(GRPOTrainer):
+class _Trainer(StepTrainer):
     turns: InterleavedSettings
     demonstrations: Demonstrations
 
@@ -39,16 +39,20 @@ class _Trainer(GRPOTrainer):
         turn = self.state.global_step % (self.turns.sft_steps + self.turns.grpo_steps)
         if turn >= self.turns.sft_steps:
             return super()._prepare_inputs(generation_batch)  # type: ignore[no-any-return]
-        passes = self.current_gradient_accumulation_steps
-        return {"demonstrations": self.demonstrations.draw(-(-self.turns.sft_batch_size // passes))}
+        number, size = self.pass_number, self.turns.sft_batch_size
+        drawn, tokens = self.demonstrations.part(size, number=number, passes=self.passes)
+        return {"demonstrations": drawn, "tokens": tokens}
 
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
         if "demonstrations" not in inputs:
             return super()._compute_loss(model, inputs)
-        logprobs, mask = self.demonstrations.logprobs(model, inputs["demonstrations"])
-        loss = token_nll(logprobs, mask)
-        self._metrics["train"]["nll"].append(loss.item())
-        return loss / self.current_gradient_accumulation_steps
+        # A pass without any has a loss all the same, for the trainer to go on from.
+        loss = 0.0 * next(p for p in model.parameters() if p.requires_grad).sum()
+        if inputs["demonstrations"]:
+            logprobs, _ = self.demonstrations.logprobs(model, inputs["demonstrations"])
+            loss = token_nll(logprobs, inputs["tokens"])
+        self._metrics["train"]["nll"].append(loss.item() * self.passes)
+        return loss
 
 
 class Interleaved(GRPO):

@@ -21,12 +21,14 @@ from rftlab.methods.actor_critic import (
     Sampler,
     Trajectory,
     collate,
+    informative,
+    learning_rate,
     rollout_metrics,
     taken_and_entropy,
     trained_weights,
     update,
 )
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import at_last_token, gae, k1, masked_mean, surrogate, value_loss, whiten
 from rftlab.methods.critic import Critic, frozen_copy
 
@@ -34,7 +36,7 @@ from rftlab.methods.critic import Critic, frozen_copy
 Scorer = Callable[[Sequence[Trajectory]], Tensor]
 
 
-class PPOSettings(Settings):
+class PPOSettings(RateSettings):
     """Settings of `ppo`, by the names TRL's PPO had."""
 
     prompts_per_step: int = Field(8, ge=1, description="prompts per draw of rollouts")
@@ -88,29 +90,53 @@ class PPO:
         optimise(run, run.settings)
 
 
-def optimise(run: TrainingRun, settings: PPOSettings, scorer: Scorer | None = None) -> None:
-    """The PPO loop; ``scorer`` replaces the verifier's rewards by its own scores."""
+def optimise(
+    run: TrainingRun,
+    settings: PPOSettings,
+    scorer: Scorer | None = None,
+    *,
+    sampler: Sampler | None = None,
+    first: Sequence[Trajectory] = (),
+) -> None:
+    """The PPO loop.
+
+    A draw whose scores are all equal says nothing of what is better: the critic learns from it, the policy does not.
+
+    Args:
+        run: policy, verifier, monitor.
+        settings: PPO's.
+        scorer: replaces the verifier's rewards by its own scores.
+        sampler: draws the rollouts; None makes one.
+        first: completions already drawn from the policy as it is; trained on before any other.
+    """
     policy = run.policy
     critic = Critic(policy.model, seed=run.cell.seed_init)
     reference = frozen_copy(policy.model) if settings.kl_coef else None
     actor_optimizer = torch.optim.AdamW(trained_weights(policy.model), lr=run.learning_rate, weight_decay=0.0)
     critic_optimizer = torch.optim.AdamW(trained_weights(critic), lr=settings.critic_learning_rate, weight_decay=0.0)
-    sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
+    sampler = sampler or Sampler(
+        run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations
+    )
     shuffle = torch.Generator().manual_seed(run.cell.seed_sampling)
+    run.monitor.steps_per_draw = settings.num_ppo_epochs * settings.num_mini_batches
     while not run.monitor.exhausted:
-        trajectories = sampler.draw()
+        trajectories, first = list(first) or sampler.draw(), ()
         batch = collate(trajectories, policy)
         scores_B = scorer(trajectories) if scorer else batch.rewards
         estimates, metrics = estimate(run, settings, batch, scores_B, critic, reference)
         metrics |= rollout_metrics(trajectories)
         if scorer:
             metrics |= {"train/score": float(scores_B.mean()), "train/score_agreement": _correlation(scores_B, batch)}
+        learns = informative(scores_B)
+        metrics["train/skipped"] = float(not learns)
         for index in _minibatches(len(batch), settings, shuffle):
             minibatch, known = batch.rows(index), estimates.rows(index)
-            run.monitor.trained(minibatch.token_count, passes=2)
-            losses = backward(run, settings, minibatch, known, critic)
+            losses = critic_backward(settings, minibatch, known, critic)
             update(critic_optimizer, settings.max_grad_norm)
-            metrics["train/grad_norm"] = update(actor_optimizer, settings.max_grad_norm)
+            if learns:
+                losses |= backward(run, settings, minibatch, known)
+                rate = metrics["train/learning_rate"] = learning_rate(run)
+                metrics["train/grad_norm"] = update(actor_optimizer, settings.max_grad_norm, rate=rate)
             if run.monitor.step(metrics | losses):
                 return
 
@@ -152,7 +178,6 @@ def estimate(
         values.append(critic.value(part))
         if reference is not None:
             ref.append(taken_and_entropy(reference, part, temperature)[0])
-    run.monitor.forwarded(batch.token_count * (3 if reference is not None else 2))
     old_B_T, values_B_T, mask_B_T = torch.cat(old), torch.cat(values), batch.mask
     rewards_B_T = at_last_token(scores.to(mask_B_T), mask_B_T)
     metrics = {"train/entropy": float(masked_mean(torch.cat(entropies), mask_B_T))}
@@ -165,39 +190,40 @@ def estimate(
     return Estimates(whiten(advantages_B_T, mask_B_T), returns_B_T, values_B_T, old_B_T), metrics
 
 
-def backward(
-    run: TrainingRun, settings: PPOSettings, batch: Batch, known: Estimates, critic: Critic
-) -> dict[str, float]:
-    """Gradients of one minibatch, left on the weights of policy and critic; means per token of what the trace shows."""
+def backward(run: TrainingRun, settings: PPOSettings, batch: Batch, known: Estimates) -> dict[str, float]:
+    """Gradient of one minibatch, left on the policy's weights; means per token of what the trace shows."""
     tokens = batch.mask.sum()
-    totals = {"train/loss": 0.0, "train/value_loss": 0.0, "train/clip_fraction": 0.0, "kl/old": 0.0}
+    totals = {"train/loss": 0.0, "train/clip_fraction": 0.0, "kl/old": 0.0}
     for index in torch.arange(len(batch)).split(settings.per_device_train_batch_size):
         part, before, mask_B_T = batch.rows(index), known.rows(index), batch.mask[index]
         logprobs_B_T, entropy_B_T = taken_and_entropy(run.policy.model, part, run.cell.decoding.temperature)
         objective_B_T = surrogate(logprobs_B_T, before.logprobs, before.advantages, eps=settings.cliprange)
         loss = -((objective_B_T + settings.entropy_coef * entropy_B_T) * mask_B_T).sum() / tokens
         loss.backward()
-        value_B_T = critic.value(part)
-        critic_loss_B_T = value_loss(value_B_T, before.returns, old_values=before.values, eps=settings.cliprange_value)
-        critic_loss = (critic_loss_B_T * mask_B_T).sum() / tokens
-        critic_loss.backward()
         log_ratio_B_T = (logprobs_B_T - before.logprobs).detach()
         clipped_B_T = ((log_ratio_B_T.exp() - 1).abs() > settings.cliprange) * mask_B_T
         totals["train/loss"] += float(loss.detach())
-        totals["train/value_loss"] += float(critic_loss.detach())
         totals["train/clip_fraction"] += float(clipped_B_T.sum() / tokens)
         totals["kl/old"] += float(((log_ratio_B_T.exp() - 1 - log_ratio_B_T) * mask_B_T).sum() / tokens)
     return totals
 
 
+def critic_backward(settings: PPOSettings, batch: Batch, known: Estimates, critic: Critic) -> dict[str, float]:
+    """Gradient of one minibatch, left on the critic's weights; its loss per token."""
+    total = 0.0
+    for index in torch.arange(len(batch)).split(settings.per_device_train_batch_size):
+        part, before = batch.rows(index), known.rows(index)
+        loss_B_T = value_loss(
+            critic.value(part), before.returns, old_values=before.values, eps=settings.cliprange_value
+        )
+        loss = (loss_B_T * part.mask).sum() / batch.mask.sum()
+        loss.backward()
+        total += float(loss.detach())
+    return {"train/value_loss": total}
+
+
 def fit_critic(
-    run: TrainingRun,
-    settings: PPOSettings,
-    batch: Batch,
-    known: Estimates,
-    critic: Critic,
-    optimizer: Any,
-    updates: int,
+    settings: PPOSettings, batch: Batch, known: Estimates, critic: Critic, optimizer: Any, updates: int
 ) -> float:
     """Regress the critic on the returns, ``updates`` times on the whole batch; the first update's loss per token."""
     losses = []
@@ -210,7 +236,6 @@ def fit_critic(
             total += float(loss.detach())
         losses.append(total)
         update(optimizer, settings.max_grad_norm)
-    run.monitor.trained(batch.token_count, passes=updates)
     return losses[0]
 
 

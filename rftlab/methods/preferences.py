@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import torch
 from datasets import Dataset
 from pydantic import Field
 
 from rftlab.errors import RftlabError
-from rftlab.methods.actor_critic import Sampler, Trajectory
+from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Settings, TrainingRun
-from rftlab.methods.trl_online import tries_per_prompt
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example, load_task, normalise_prompt
 from rftlab.tasks.pairs import Pair, read_pairs
@@ -87,12 +87,14 @@ def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -
     prompts = len(run.labels.train)
     generations = settings.pair_generations or tries_per_prompt(prompts)
     per_prompt = settings.pairs_per_prompt or max(4, 256 // prompts)
-    sampler = Sampler(run, prompts_per_step=prompts, num_generations=generations)
-    by_prompt: dict[str, list[Trajectory]] = {}
-    for trajectory in sampler.draw():
-        by_prompt.setdefault(trajectory.example.id, []).append(trajectory)
+    generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
+    # Half of what the stage may spend is left to train on the pairs.
+    until = (run.monitor.fraction + run.monitor.allowed) / 2
+    by_prompt = attempt(run, run.labels.train, generations, generator=generator, until=until)
+    run.monitor.compared([[t.reward for t in trajectories] for trajectories in by_prompt])
+    run.monitor.prepared()
     pairs = []
-    for trajectories in by_prompt.values():
+    for trajectories in by_prompt:
         best = max(trajectory.reward for trajectory in trajectories)
         candidates = [t for t in trajectories if settings.chosen_from == "better" or t.reward == best]
         different = [(a, b) for a in candidates for b in trajectories if a.reward > b.reward]

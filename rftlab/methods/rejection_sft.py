@@ -4,7 +4,7 @@ One loop covers all three: sample k completions per prompt, keep the verified on
 again from the policy just trained, or from a fresh adapter. The verifier selects data instead of weighting a gradient.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Literal
 
@@ -12,13 +12,11 @@ import torch
 from peft.tuners.lora import LoraLayer
 from pydantic import Field
 
+from rftlab.methods.actor_critic import Trajectory
+from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.sft import SFTSettings, fit, tokenise
-from rftlab.methods.trl_online import completion_cap, tries_per_prompt
-from rftlab.policy.rollout import sample
 from rftlab.tasks.base import require_rationales
-
-_PROMPTS_AT_ONCE = 32
 
 
 class RejectionSettings(SFTSettings):
@@ -56,13 +54,16 @@ class RejectionSFT:
         "Idea: let the policy try each prompt k times and imitate what the verifier accepts; its own words, no\n"
         "label's.\n"
         "Objective: that of sft, over the distinct verified completions of the round.\n"
-        "Settings: 512 completions a round, k >= 8 a prompt, at most 4 kept, 3 rounds going on from one another;\n"
+        "Settings: 512 completions a round, k >= 8 a prompt, at most 4 kept, 3 rounds going on from one another, at\n"
+        "most half of a round's budget spent on sampling (fewer tries a prompt then, and never a round for nothing);\n"
         "presets rft (k = 100, one round), star (k = 1, fresh adapter each round, labels for unsolved prompts),\n"
         "expert_iteration.\n"
         "When: a verifier but no rationales, and pass@k well above 0; simpler and steadier than RL, slower to\n"
         "climb.\n"
         "What goes wrong: easy prompts fill the data (train/solved flat, train/kept grows); a verifier that accepts\n"
-        "right answers by wrong steps has those steps imitated; with nothing verified no step is taken at all."
+        "right answers by wrong steps has those steps imitated; with nothing verified no step is taken at all;\n"
+        "completions that the cap cut are left out even if right, since they never end (train/right_but_cut: raise\n"
+        "the cap)."
     )
 
     def train(self, run: TrainingRun) -> None:
@@ -70,67 +71,72 @@ class RejectionSFT:
         settings: RejectionSettings = run.settings
         if settings.unsolved == "label" and run.cell.cot:
             require_rationales(run.labels.train, "rejection_sft with unsolved: label")
-        start, end = run.monitor.fraction, run.monitor.allowed
+        monitor = run.monitor
+        start, end = monitor.fraction, monitor.allowed
         generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
         reset = fresh_weights(run) if settings.restart else None
+        asked = 0
         for number in range(1, settings.rounds + 1):
             share = (end - start) / settings.rounds
-            run.monitor.limit(end if number == settings.rounds else start + share * number)
-            rows, found = _select(run, settings, generator, until=start + share * (number - 0.5))
-            if not rows or run.monitor.exhausted:
+            monitor.limit(end if number == settings.rounds else start + share * number)
+            if monitor.exhausted:
+                break
+            rows, found = _select(run, settings, generator, first=asked, until=start + share * (number - 0.5))
+            asked += int(found["train/asked"])
+            if not rows:
                 continue
             if reset:
                 reset()
+            monitor.prepared()
             fit(run, rows, settings, also=found)
-        run.monitor.limit(end)
+        monitor.limit(end)
 
 
 def _select(
-    run: TrainingRun, settings: RejectionSettings, generator: torch.Generator, *, until: float
+    run: TrainingRun, settings: RejectionSettings, generator: torch.Generator, *, first: int, until: float
 ) -> tuple[list[dict[str, list[int]]], dict[str, float]]:
     """Rows to fine-tune on, and what the round's sampling found.
 
-    Sampling stops early once the share ``until`` of the budget is spent (budgets in tokens, FLOPs or seconds).
+    Sampling stops once the share ``until`` of the budget is spent, or once there is as much as the rest of the round's
+    can train on. It begins with prompt ``first``, so that the prompts one round had no turn for come first in the next.
     """
-    rows: list[dict[str, list[int]]] = []
-    rewards: list[float] = []
-    solved = asked = kept = 0
-    samples = settings.samples or tries_per_prompt(len(run.labels.train))
-    for start in range(0, len(run.labels.train), _PROMPTS_AT_ONCE):
-        if start and run.monitor.fraction >= until:
-            break
-        batch = run.labels.train[start : start + _PROMPTS_AT_ONCE]
-        prompts = [run.policy.encode_prompt(run.policy.prompt_text(e, cot=run.cell.cot)) for e in batch]
-        rollouts = sample(
-            run.policy,
-            [prompt for prompt in prompts for _ in range(samples)],
-            max_new_tokens=completion_cap(run),
-            generator=generator,
-            temperature=run.cell.decoding.temperature,
-            top_p=run.cell.decoding.top_p,
-        )
-        run.monitor.generated(sum(map(len, prompts)), sum(len(r.completion_ids) for r in rollouts))
-        scores = run.verifier.score(
-            [run.policy.decode(r.completion_ids, cot=run.cell.cot) for r in rollouts],
-            [e for e in batch for _ in range(samples)],
-        )
-        run.monitor.verified([score.reward for score in scores], group=samples)
-        rewards += [score.reward for score in scores]
-        asked += len(batch)
-        for i, (example, prompt) in enumerate(zip(batch, prompts, strict=True)):
-            drawn = range(i * samples, (i + 1) * samples)
-            right = [
-                tuple(rollouts[j].completion_ids)
-                for j in drawn
-                if scores[j].reward >= settings.min_reward and not rollouts[j].truncated
-            ]
-            distinct = list(dict.fromkeys(right))[: settings.keep_per_prompt]
-            solved, kept = solved + bool(distinct), kept + len(distinct)
-            rows += [{"input_ids": prompt + list(c), "labels": [-100] * len(prompt) + list(c)} for c in distinct]
-            if not distinct and settings.unsolved == "label":
-                rows.append(tokenise(run.policy, example, cot=run.cell.cot))
-    found = {"train/reward": sum(rewards) / len(rewards), "train/solved": solved / asked, "train/kept": float(kept)}
-    return rows, found
+    labels = run.labels.train
+    samples = settings.samples or tries_per_prompt(len(labels))
+    order = [labels[(first + i) % len(labels)] for i in range(len(labels))]
+
+    def enough(found: Sequence[Sequence[Trajectory]]) -> bool:
+        lengths = [len(row["input_ids"]) for row in _rows(run, settings, found)]
+        return run.monitor.estimate(lengths, settings.batch) >= run.monitor.left
+
+    found = attempt(run, order, samples, generator=generator, until=until, enough=enough)
+    trajectories = [trajectory for tries in found for trajectory in tries]
+    right = [t for t in trajectories if t.reward >= settings.min_reward]
+    rows = _rows(run, settings, found)
+    return rows, {
+        "train/reward": sum(t.reward for t in trajectories) / len(trajectories),
+        "train/asked": float(len(found)),
+        "train/solved": sum(bool(_kept(settings, tries)) for tries in found) / len(found),
+        "train/kept": float(sum(len(_kept(settings, tries)) for tries in found)),
+        "train/right_but_cut": float(sum(t.rollout.truncated for t in right)),
+    }
+
+
+def _kept(settings: RejectionSettings, tries: Sequence[Trajectory]) -> list[tuple[int, ...]]:
+    """Distinct completions of a prompt to imitate. One that the cap cut is not, even if right: it never ends."""
+    right = [t for t in tries if t.reward >= settings.min_reward and not t.rollout.truncated]
+    return list(dict.fromkeys(tuple(t.rollout.completion_ids) for t in right))[: settings.keep_per_prompt]
+
+
+def _rows(
+    run: TrainingRun, settings: RejectionSettings, found: Sequence[Sequence[Trajectory]]
+) -> list[dict[str, list[int]]]:
+    rows = []
+    for tries in found:
+        prompt, kept = tries[0].rollout.prompt_ids, _kept(settings, tries)
+        rows += [{"input_ids": prompt + list(c), "labels": [-100] * len(prompt) + list(c)} for c in kept]
+        if not kept and settings.unsolved == "label":
+            rows.append(tokenise(run.policy, tries[0].example, cot=run.cell.cot))
+    return rows
 
 
 def fresh_weights(run: TrainingRun) -> Callable[[], None]:

@@ -103,12 +103,13 @@ def train_reward_model(
     rows = [TokenPair([], pair.prompt_ids + pair.chosen_ids, pair.prompt_ids + pair.rejected_ids) for pair in pairs]
     size = min(batch_size, len(rows))
     with quiet_trainer() as scratch:
-        common = common_arguments(run, scratch, scheduler="linear", warmup_steps=0)
+        common = common_arguments(run, scratch)
         common |= {
+            "lr_scheduler_type": "linear",
             "learning_rate": learning_rate,
             "max_steps": min(common["max_steps"], epochs * -(-len(rows) // size)),
         }
-        trainer = _CountingTrainer(
+        trainer = _SayingTrainer(
             model=model,  # type: ignore[arg-type]
             args=RewardConfig(**common, per_device_train_batch_size=size, max_length=None, disable_dropout=False),
             train_dataset=token_rows(rows),
@@ -117,10 +118,11 @@ def train_reward_model(
                 MonitorCallback(
                     run,
                     {"loss": "train/loss", "accuracy": "train/preference_accuracy", **{name: name for name in said}},
+                    course=None,
                 )
             ],
         )
-        trainer.run, trainer.said = run, said
+        trainer.said = said
         for callback in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(callback)
         trainer.train()
@@ -128,15 +130,10 @@ def train_reward_model(
     return model.eval().requires_grad_(False)
 
 
-class _CountingTrainer(RewardTrainer):
-    """RewardTrainer that reports the tokens of each batch and where its pairs came from."""
+class _SayingTrainer(RewardTrainer):
+    """RewardTrainer that says where its pairs came from."""
 
-    run: TrainingRun
     said: Mapping[str, float]
-
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        self.run.monitor.trained(int(inputs["attention_mask"].sum()))
-        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         super().log({**logs, **self.said}, *args, **kwargs)

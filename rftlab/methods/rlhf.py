@@ -88,13 +88,14 @@ class RLHF:
         )
         run.monitor.limit(1.0)
         if run.monitor.exhausted:
+            run.monitor.warn("PPO, the last stage of rlhf, took no step: SFT and reward model had spent the budget")
             return
         sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
-        reward_model.normalise(sampler.draw(), run.policy)
+        first = sampler.draw()
+        reward_model.normalise(first, run.policy)
 
         def score(trajectories: Sequence[Trajectory]) -> Tensor:
-            run.monitor.forwarded(sum(len(t.rollout.prompt_ids) + len(t.rollout.completion_ids) for t in trajectories))
             cut = torch.tensor([float(t.rollout.truncated) for t in trajectories], device=run.policy.device)
             return reward_model.score(trajectories, run.policy) - settings.missing_eos_penalty * cut
 
-        optimise(run, settings, score)
+        optimise(run, settings, score, sampler=sampler, first=first)

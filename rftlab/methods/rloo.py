@@ -5,17 +5,25 @@ as for every other method here.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 from trl import RLOOConfig, RLOOTrainer
 
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
-from rftlab.methods.trl_online import LOG_NAMES, Rollouts, VerifierReward, batch_shape, completion_cap, prompt_rows
+from rftlab.methods.trl_online import (
+    LOG_NAMES,
+    Rollouts,
+    VerifierReward,
+    batch_shape,
+    completion_cap,
+    prompt_rows,
+    reference_where_it_starts,
+)
 
 
-class RLOOSettings(Settings):
+class RLOOSettings(RateSettings):
     """Settings of `rloo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="completions per prompt, k in the paper")
@@ -26,8 +34,6 @@ class RLOOSettings(Settings):
     epsilon: float = Field(0.2, gt=0, description="clip range of the ratio of whole completions")
     normalize_advantages: bool = False
     mask_truncated_completions: bool = False
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "constant_with_warmup"
-    warmup_steps: int = Field(5, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
 
@@ -67,14 +73,13 @@ class RLOO:
         per_pass, passes = batch_shape(
             settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
         )
-        with quiet_trainer() as scratch:
+        run.monitor.steps_per_draw = settings.num_iterations
+        with quiet_trainer() as scratch, reference_where_it_starts(run):
             trainer = _Trainer(
                 model=run.policy.model,
                 reward_funcs=VerifierReward(run),  # type: ignore[arg-type]
                 args=RLOOConfig(
-                    **common_arguments(
-                        run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps
-                    ),
+                    **common_arguments(run, scratch),
                     per_device_train_batch_size=per_pass,
                     gradient_accumulation_steps=passes,
                     max_completion_length=completion_cap(run),
@@ -85,11 +90,10 @@ class RLOO:
                 ),
                 train_dataset=prompt_rows(run, settings.prompts_per_step),
                 processing_class=run.policy.tokenizer,
-                callbacks=[MonitorCallback(run, LOG_NAMES)],
+                callbacks=[MonitorCallback(run, LOG_NAMES, course=settings)],
             )
             trainer.run = run
-            # TRL always asks the old policy for its log-probabilities, and the reference policy if there is a KL.
-            trainer.rollouts = Rollouts(run, extra_forwards=1 + int(settings.beta > 0))
+            trainer.rollouts = Rollouts(run)
             finish(trainer, run)
 
 
@@ -105,5 +109,4 @@ class _Trainer(RLOOTrainer):
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any) -> list[list[int]]:
         drawn = self.rollouts.draw(prompt_ids, completion_cap(self.run))
-        self.rollouts.count_training(drawn, self.run.settings)
         return [rollout.completion_ids for rollout in drawn]

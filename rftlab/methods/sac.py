@@ -20,19 +20,21 @@ from rftlab.methods.actor_critic import (
     Batch,
     Replay,
     Sampler,
+    as_drawn,
     collate,
+    learning_rate,
     rollout_metrics,
     taken,
     token_logprobs,
     trained_weights,
     update,
 )
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import at_last_token, categorical_kl, entropy, masked_mean, next_state, retrace
 from rftlab.methods.critic import Critic, frozen_copy, polyak
 
 
-class SACSettings(Settings):
+class SACSettings(RateSettings):
     """Settings of `sac`, by the papers' names."""
 
     prompts_per_step: int = Field(8, ge=1, description="prompts per draw of rollouts")
@@ -84,12 +86,15 @@ class SAC:
         learner = _Learner(run, settings)
         sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
         memory = Replay(settings.memory, seed=run.cell.seed_sampling)
+        run.monitor.steps_per_draw = settings.updates
         while not run.monitor.exhausted:
             trajectories = sampler.draw()
             memory.add(trajectories)
-            metrics = rollout_metrics(trajectories)
+            learns = memory.informative
+            metrics = rollout_metrics(trajectories) | {"train/skipped": float(not learns)}
             for _ in range(settings.updates):
-                shown = learner.learn(collate(memory.draw(settings.batch_size), run.policy))
+                batch = collate(memory.draw(settings.batch_size), run.policy)
+                shown = learner.learn(batch, critics_only=not learns)
                 if run.monitor.step(metrics | shown):
                     return
 
@@ -110,13 +115,12 @@ class _Learner:
         self._critic_optimizer = torch.optim.AdamW(weights[1], lr=settings.critic_learning_rate, weight_decay=0.0)
         self._alpha_optimizer = torch.optim.Adam([self._log_alpha], lr=settings.alpha_learning_rate)
 
-    def learn(self, batch: Batch) -> dict[str, float]:
-        """One update of critics, policy, alpha and targets on a batch from memory; what the trace shows of it."""
-        settings, mask, monitor = self._settings, batch.mask, self._run.monitor
+    def learn(self, batch: Batch, *, critics_only: bool = False) -> dict[str, float]:
+        """One update of critics, targets and, unless ``critics_only``, policy and alpha; what the trace shows of it."""
+        settings, mask = self._settings, batch.mask
         temperature = self._run.cell.decoding.temperature
-        monitor.trained(batch.token_count, passes=2)
-        monitor.forwarded(batch.token_count * 2)
-        logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
+        with torch.set_grad_enabled(not critics_only):
+            logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
         with torch.no_grad():
             reference_B_T_V = token_logprobs(self._reference, batch, temperature)
         measure_B_T_V = reference_B_T_V if settings.measure == "reference" else torch.zeros_like(reference_B_T_V)
@@ -124,18 +128,27 @@ class _Learner:
         q_K_B_T_V = self._critic(batch)
         with torch.no_grad():
             target_B_T = soft_target(
-                self._target(batch).amin(0), logprobs_B_T_V, measure_B_T_V, batch, alpha=alpha, lam=settings.lam
+                self._target(batch).amin(0),
+                as_drawn(self._run, logprobs_B_T_V),
+                measure_B_T_V,
+                batch,
+                alpha=alpha,
+                lam=settings.lam,
             )
         q_loss = critic_loss(q_K_B_T_V, target_B_T, batch)
         pi_loss = actor_loss(q_K_B_T_V.detach().amin(0), logprobs_B_T_V, measure_B_T_V, mask, alpha=alpha)
         q_loss.backward()
         update(self._critic_optimizer, settings.max_grad_norm)
-        pi_loss.backward()
-        norm = update(self._actor_optimizer, settings.max_grad_norm)
+        rate = norm = 0.0
+        if not critics_only:
+            pi_loss.backward()
+            rate = learning_rate(self._run)
+            norm = update(self._actor_optimizer, settings.max_grad_norm, rate=rate)
         polyak(self._target, self._critic, settings.tau)
         now = logprobs_B_T_V.detach()
         h = float(masked_mean(entropy(now), mask))
-        self._tune_alpha(h, float(masked_mean(entropy(reference_B_T_V), mask)))
+        if not critics_only:
+            self._tune_alpha(h, float(masked_mean(entropy(reference_B_T_V), mask)))
         return {
             "train/loss": float(pi_loss.detach()),
             "train/value_loss": float(q_loss.detach()),
@@ -143,6 +156,7 @@ class _Learner:
             "train/entropy": h,
             "kl/reference": float(masked_mean(categorical_kl(now, reference_B_T_V), mask)),
             "train/grad_norm": norm,
+            "train/learning_rate": rate,
         }
 
     def _tune_alpha(self, h: float, reference_entropy: float) -> None:
@@ -160,7 +174,9 @@ def soft_value(q: Tensor, logprobs: Tensor, measure: Tensor, *, alpha: float) ->
 
     Source: Christodoulou 2019 (1910.07207), equation 10; m = 1 is SAC, m = pi_ref is KL control.
     """
-    return (logprobs.exp() * (q - alpha * (logprobs - measure))).sum(-1)
+    # A policy cut to its nucleus has tokens of probability 0: they add nothing, and not 0 times infinity.
+    bonus = (logprobs - measure).clamp(min=-1e4)
+    return (logprobs.exp() * (q - alpha * bonus)).sum(-1)
 
 
 def soft_target(q: Tensor, logprobs: Tensor, measure: Tensor, batch: Batch, *, alpha: float, lam: float) -> Tensor:
@@ -168,7 +184,7 @@ def soft_target(q: Tensor, logprobs: Tensor, measure: Tensor, batch: Batch, *, a
 
     Args:
         q: (B, T, V), the smaller of the target critics.
-        logprobs: (B, T, V) log pi.
+        logprobs: (B, T, V) log pi, of the policy as it samples: nothing is cut where it sampled the batch itself.
         measure: (B, T, V) log m.
         batch: tokens, their log-probabilities when sampled, and rewards.
         alpha: temperature of the bonus.

@@ -40,7 +40,8 @@ class SFTThenGRPO:
         "Settings: stages = [{method, share, learning_rate, preset, settings}]; default sft 25 %, grpo 75 % of the\n"
         "budget. A learning-rate trial moves the last stage's rate; earlier stages take their own default.\n"
         "When: there are some labels and a verifier, and the base rarely succeeds (GRPO alone sees no reward).\n"
-        "What goes wrong: too long an SFT stage leaves no entropy to explore with (train/zero_std_groups near 1)."
+        "What goes wrong: too long an SFT stage leaves no entropy to explore with (train/zero_std_groups near 1); a\n"
+        "budget so small that one step of a stage ends it leaves no step to the next: the record's warnings say so."
     )
 
     def train(self, run: TrainingRun) -> None:
@@ -57,7 +58,13 @@ class SFTThenGRPO:
                 rate = run.learning_rate if last else getattr(method.ladder, run.cell.adapter.kind)[0]
             spent += stage.share
             run.monitor.limit(1.0 if last else spent)
-            if run.monitor.exhausted:
-                continue
-            stage_settings = make_settings(method, stage.method, stage.preset, stage.settings)
-            method.train(replace(run, settings=stage_settings, learning_rate=rate))
+            before = run.monitor.cost.optimizer_steps
+            if not run.monitor.exhausted:
+                stage_settings = make_settings(method, stage.method, stage.preset, stage.settings)
+                method.train(replace(run, settings=stage_settings, learning_rate=rate))
+            if run.monitor.cost.optimizer_steps == before:
+                run.monitor.warn(
+                    f"stage {number + 1} of {run.cell.method}, {stage.method}, took no step: "
+                    + ("nothing was left of its share of the budget" if run.monitor.exhausted else "it found nothing")
+                    + "; what is measured here is the other stages"
+                )

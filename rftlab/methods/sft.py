@@ -12,21 +12,25 @@ from datasets import Dataset
 from pydantic import Field
 from trl import SFTConfig, SFTTrainer
 
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example
 
 
-class SFTSettings(Settings):
+class SFTSettings(RateSettings):
     """Settings of `sft`, by TRL's names."""
 
     per_device_train_batch_size: int = Field(16, ge=1, description="examples a step (at most as many as labels)")
     gradient_accumulation_steps: int = Field(1, ge=1)
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup_steps: int = Field(0, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     loss_type: Literal["nll", "dft"] = "nll"
+
+    @property
+    def batch(self) -> int:
+        """Examples a step."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
 
 class SFT:
@@ -66,7 +70,7 @@ def fit(
     """
     with quiet_trainer() as scratch:
         arguments = SFTConfig(
-            **common_arguments(run, scratch, scheduler=settings.lr_scheduler_type, warmup_steps=settings.warmup_steps),
+            **common_arguments(run, scratch),
             per_device_train_batch_size=min(settings.per_device_train_batch_size, len(rows)),
             gradient_accumulation_steps=settings.gradient_accumulation_steps,
             weight_decay=settings.weight_decay,
@@ -74,27 +78,21 @@ def fit(
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
         )
-        trainer = _CountingTrainer(
+        trainer = SFTTrainer(
             model=run.policy.model,
             args=arguments,
             train_dataset=Dataset.from_list([dict(row) for row in rows]),
             processing_class=run.policy.tokenizer,
             callbacks=[
-                MonitorCallback(run, {"loss": "train/loss", "mean_token_accuracy": "train/token_accuracy"}, also=also)
+                MonitorCallback(
+                    run,
+                    {"loss": "train/loss", "mean_token_accuracy": "train/token_accuracy"},
+                    course=settings,
+                    also=also,
+                )
             ],
         )
-        trainer.run = run
         finish(trainer, run)
-
-
-class _CountingTrainer(SFTTrainer):
-    """SFTTrainer that reports the tokens of each batch."""
-
-    run: TrainingRun
-
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        self.run.monitor.trained(int(inputs["attention_mask"].sum()))
-        return super().compute_loss(model, inputs, *args, **kwargs)
 
 
 def tokenise(policy: Policy, example: Example, *, cot: bool) -> dict[str, list[int]]:

@@ -13,7 +13,7 @@ import trl.trainer.utils
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from rftlab.methods.base import TrainingRun
+from rftlab.methods.base import RateSettings, TrainingRun
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000
@@ -23,19 +23,15 @@ _CHECKPOINTING = next(
 )
 
 
-def common_arguments(run: TrainingRun, output_dir: str, *, scheduler: str, warmup_steps: int) -> dict[str, Any]:
-    """Arguments shared by SFTConfig and GRPOConfig.
-
-    A linear decay needs to know its end; where the budget is not counted in steps the rate is constant instead.
-    """
+def common_arguments(run: TrainingRun, output_dir: str) -> dict[str, Any]:
+    """Arguments shared by all of TRL's configurations; the learning rate's course is `MonitorCallback`'s."""
     steps = run.monitor.steps_left
     on_gpu = run.policy.device.type == "cuda"
     return {
         "output_dir": output_dir,
         "max_steps": _FAR if steps is None else max(steps, 1),
         "learning_rate": run.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup" if steps is None else scheduler,
-        "warmup_steps": warmup_steps,
+        "lr_scheduler_type": "constant",
         "seed": run.cell.seed_data,
         "data_seed": run.cell.seed_data,
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
@@ -50,16 +46,46 @@ def common_arguments(run: TrainingRun, output_dir: str, *, scheduler: str, warmu
 
 
 class MonitorCallback(TrainerCallback):
-    """Tells the monitor of each optimiser step and stops the trainer when the budget is spent.
+    """Tells the monitor of each optimiser step, sets the learning rate, and stops the trainer in time.
+
+    A gradient that is exactly zero, as when all rewards of a draw are equal, leaves the weights as they are: Adam's
+    momentum would move them on.
 
     Args:
         run: whose monitor is told.
         names: trainer's log name -> trace name, e.g. {"loss": "train/loss"}.
         also: constants recorded with every step.
+        course: schedule and warm-up of the learning rate; None leaves it to the trainer.
     """
 
-    def __init__(self, run: TrainingRun, names: Mapping[str, str], also: Mapping[str, float] | None = None) -> None:
-        self._run, self._names, self._also = run, names, also or {}
+    def __init__(
+        self,
+        run: TrainingRun,
+        names: Mapping[str, str],
+        *,
+        course: RateSettings | None,
+        also: Mapping[str, float] | None = None,
+    ) -> None:
+        self._run, self._names, self._course, self._also = run, names, course, also or {}
+        self._shown: dict[str, float] = {}
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Set the rate of the update to come, or see to it that there is none."""
+        groups = kwargs["optimizer"].param_groups
+        weights = [weight for group in groups for weight in group["params"]]
+        moves = any(weight.grad is not None and bool(weight.grad.any()) for weight in weights)
+        if not moves:
+            for weight in weights:
+                weight.grad = None
+        self._shown = {"train/skipped": float(not moves)}
+        if self._course:
+            share = self._run.monitor.rate(self._course.lr_scheduler_type, self._course.warmup_ratio)
+            for group in groups:
+                group["lr"] = self._run.learning_rate * share
+            self._shown["train/learning_rate"] = self._run.learning_rate * share
+        return control
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -68,7 +94,8 @@ class MonitorCallback(TrainerCallback):
         logs = kwargs.get("logs") or {}
         if "train_runtime" in logs:
             return control
-        metrics = {**self._also, **{name: float(logs[key]) for key, name in self._names.items() if key in logs}}
+        logged = {name: float(logs[key]) for key, name in self._names.items() if key in logs}
+        metrics = {**self._also, **self._shown, **logged}
         if self._run.monitor.step(metrics):
             control.should_training_stop = True
         return control

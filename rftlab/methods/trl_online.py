@@ -3,13 +3,19 @@
 Sampling goes through rftlab.policy.rollout, which prefills each prompt once per group and drops finished rows.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from unittest import mock
 
 import torch
+import trl.trainer.grpo_trainer
+import trl.trainer.rloo_trainer
 from datasets import Dataset
+from peft import PeftModel
 
 from rftlab.methods.base import TrainingRun
+from rftlab.methods.critic import frozen_copy
 from rftlab.policy.rollout import Rollout, sample
 from rftlab.verifiers.base import Score
 
@@ -26,11 +32,6 @@ LOG_NAMES: Mapping[str, str] = {
 }
 
 
-class _Passes(Protocol):
-    num_iterations: int
-    beta: float
-
-
 def batch_shape(completions: int, at_most: int) -> tuple[int, int]:
     """Completions per pass and passes per optimiser step: the largest divisor of ``completions`` within ``at_most``."""
     per_pass = min(at_most, completions)
@@ -45,11 +46,6 @@ def completion_cap(run: TrainingRun) -> int:
     return decoding.max_new_tokens if run.cell.cot else decoding.max_new_tokens_direct
 
 
-def tries_per_prompt(prompts: int) -> int:
-    """Completions to sample per prompt where no number is set: 512 in all, and never fewer than 8 a prompt."""
-    return max(8, 512 // prompts)
-
-
 def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
     """One row per labelled prompt, repeated until a step's prompts can be drawn."""
     rows = [
@@ -59,22 +55,39 @@ def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
     return Dataset.from_list(rows * -(-at_least // len(rows)))
 
 
+@contextlib.contextmanager
+def reference_where_it_starts(run: TrainingRun) -> Iterator[None]:
+    """While a trainer is made inside: the KL's reference is the policy as it is now, for every kind of adapter.
+
+    TRL does so for an adapter; for full fine-tuning it loads the base again, which a later stage does not start from.
+    """
+    if isinstance(run.policy.model, PeftModel):
+        yield
+        return
+
+    def copied(*_: Any, **__: Any) -> Any:
+        return frozen_copy(run.policy.model)
+
+    with (
+        mock.patch.object(trl.trainer.grpo_trainer, "create_model_from_path", copied),
+        mock.patch.object(trl.trainer.rloo_trainer, "create_model_from_path", copied),
+    ):
+        yield
+
+
 class Rollouts:
     """TRL's `rollout_func`: sample from the policy being trained, with a generator of its own (`seed_sampling`).
 
     Args:
         run: whose policy is sampled and whose monitor counts.
-        extra_forwards: forward passes TRL makes over prompt and completion besides the trained ones (old policy,
-            reference policy), counted as FLOPs.
     """
 
-    def __init__(self, run: TrainingRun, *, extra_forwards: int) -> None:
+    def __init__(self, run: TrainingRun) -> None:
         self._run = run
-        self._extra_forwards = extra_forwards
         self._generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
 
     def draw(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Rollout]:
-        """Sample one completion per entry and count it; equal prompts are counted as one prefill."""
+        """Sample one completion per entry and count it."""
         run, decoding = self._run, self._run.cell.decoding
         rollouts = sample(
             run.policy,
@@ -84,22 +97,13 @@ class Rollouts:
             temperature=decoding.temperature,
             top_p=decoding.top_p,
         )
-        completion_tokens = sum(len(r.completion_ids) for r in rollouts)
-        run.monitor.generated(sum(map(len, {tuple(prompt) for prompt in prompts})), completion_tokens)
+        run.monitor.generated(sum(len(r.completion_ids) for r in rollouts))
         return rollouts
-
-    def count_training(self, rollouts: Sequence[Rollout], settings: _Passes) -> None:
-        """Count the passes TRL is about to make over these rollouts."""
-        tokens = sum(len(r.prompt_ids) + len(r.completion_ids) for r in rollouts)
-        self._run.monitor.trained(tokens, passes=settings.num_iterations)
-        for _ in range(self._extra_forwards):
-            self._run.monitor.forwarded(tokens)
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, Any]:
         """What TRL asks of a `rollout_func`: token ids of prompts and completions, and their log-probabilities."""
         ids = {text: self._run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
         rollouts = self.draw([ids[text] for text in prompts], trainer.args.max_completion_length)
-        self.count_training(rollouts, self._run.settings)
         return {
             "prompt_ids": [r.prompt_ids for r in rollouts],
             "completion_ids": [r.completion_ids for r in rollouts],

@@ -17,14 +17,24 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rftlab.methods.actor_critic import Batch, Sampler, collate, rollout_metrics, taken, token_logprobs, trained_weights
-from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.methods.actor_critic import (
+    Batch,
+    Sampler,
+    collate,
+    informative,
+    learning_rate,
+    rollout_metrics,
+    taken,
+    token_logprobs,
+    trained_weights,
+)
+from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import assign, categorical_kl, conjugate_gradient, flatten, surrogate
 from rftlab.methods.critic import Critic
 from rftlab.methods.ppo import PPOSettings, estimate, fit_critic
 
 
-class TRPOSettings(Settings):
+class TRPOSettings(RateSettings):
     """Settings of `trpo`, named as in sb3-contrib where it has them."""
 
     prompts_per_step: int = Field(8, ge=1, description="prompts per draw of rollouts")
@@ -90,13 +100,13 @@ class TRPO:
             known, metrics = estimate(run, shared, batch, batch.rewards, critic, None)
             share = max(1, round(settings.fisher_share * len(batch)))
             fisher_batch = batch.rows(torch.randperm(len(batch), generator=pick)[:share])
-            with eager_attention(policy.model):
-                region = TrustRegion(run, batch, known.advantages, fisher_batch)
-                search = region.step(delta=run.learning_rate)
-            metrics["train/value_loss"] = fit_critic(
-                run, shared, batch, known, critic, optimizer, settings.n_critic_updates
-            )
+            search, learns = LineSearch(0.0, 0.0, 0.0), informative(batch.rewards)
+            if learns:
+                with eager_attention(policy.model):
+                    search = TrustRegion(run, batch, known.advantages, fisher_batch).step(delta=learning_rate(run))
+            metrics["train/value_loss"] = fit_critic(shared, batch, known, critic, optimizer, settings.n_critic_updates)
             metrics |= rollout_metrics(trajectories) | {
+                "train/skipped": float(not learns),
                 "train/loss": -search.gain,
                 "kl/old": search.kl,
                 "train/line_search_scale": search.scale,
@@ -149,7 +159,6 @@ class TrustRegion:
             logprobs_B_T = taken(self._logprobs(part), part)
             gain = (surrogate(logprobs_B_T, taken(old_B_T_V, part), advantages_B_T) * part.mask).sum()
             total += _flat_gradient(gain / self.batch.mask.sum(), self.weights)
-        self.run.monitor.trained(self.batch.token_count)
         return total
 
     def fisher_product(self, v: Tensor) -> Tensor:
@@ -164,7 +173,7 @@ class TrustRegion:
             kl = (categorical_kl(logprobs_B_T_V.detach(), logprobs_B_T_V) * part.mask).sum() / tokens
             slope = _flat_gradient(kl, self.weights, create_graph=True)
             total = total + _flat_gradient(slope @ v, self.weights)
-        self.run.monitor.trained(self.fisher_batch.token_count, passes=2)
+        self.run.monitor.differentiated_again(self.fisher_batch.ids.numel())
         return total
 
     @torch.no_grad()
@@ -176,7 +185,6 @@ class TrustRegion:
             ratio_B_T = surrogate(taken(logprobs_B_T_V, part), taken(old_B_T_V, part), advantages_B_T)
             gain += float((ratio_B_T * part.mask).sum())
             kl += float((categorical_kl(old_B_T_V, logprobs_B_T_V) * part.mask).sum())
-        self.run.monitor.forwarded(self.batch.token_count)
         tokens = float(self.batch.mask.sum())
         return gain / tokens, kl / tokens
 

@@ -69,13 +69,19 @@ class Policy:
 
     @property
     def parameters(self) -> int:
-        """Weights of the base that take part in every token's forward pass."""
-        return sum(p.numel() for name, p in self.model.named_parameters() if "lora_" not in name)
+        """Weights of the base that every token is multiplied with: all but embedding lookups; the head counts."""
+        return self._multiplied(lambda name, _: "lora_" not in name)
 
     @property
     def trained_parameters(self) -> int:
-        """Weights that training changes."""
-        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        """Weights that training changes, embedding lookups left out as in `parameters`."""
+        return self._multiplied(lambda _, p: p.requires_grad)
+
+    def _multiplied(self, counts: Callable[[str, nn.Parameter], bool]) -> int:
+        head = self.model.get_output_embeddings().weight
+        lookups = {id(m.weight) for m in self.model.modules() if isinstance(m, nn.Embedding) and m.weight is not head}
+        weights = self.model.named_parameters()
+        return sum(p.numel() for name, p in weights if counts(name, p) and id(p) not in lookups)
 
     def has_diverged(self) -> bool:
         """Whether a trained weight, or what the model says to a single token, is not a finite number any more."""

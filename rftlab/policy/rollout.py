@@ -94,7 +94,7 @@ class _Draw:
             return token_B, logits_B_V.log_softmax(-1).gather(-1, token_B[:, None])[:, 0]
         logprobs_B_V = (logits_B_V / self.temperature).log_softmax(-1)
         if self.top_p < 1:
-            logprobs_B_V = _nucleus(logprobs_B_V, self.top_p)
+            logprobs_B_V = nucleus(logprobs_B_V, self.top_p)
         token_B = _inverse_cdf(logprobs_B_V, self.generator)
         return token_B, logprobs_B_V.gather(-1, token_B[:, None])[:, 0]
 
@@ -125,7 +125,7 @@ def _first_above(cdf_B_N: Tensor, share_B_1: Tensor) -> tuple[Tensor, Tensor]:
     return index_B_1, cdf_B_N.gather(-1, index_B_1) - target_B_1
 
 
-def _nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
+def nucleus(logprobs_B_V: Tensor, top_p: float) -> Tensor:
     """Renormalise on the smallest set of tokens whose mass reaches ``top_p`` (Holtzman et al. 2020)."""
     ordered, index = logprobs_B_V.sort(-1, descending=True)
     mass_before = ordered.exp().cumsum(-1) - ordered.exp()

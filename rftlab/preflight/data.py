@@ -8,7 +8,7 @@ from rftlab.child import announce
 from rftlab.errors import RftlabError
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
-from rftlab.registry import METHODS, find
+from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.tasks.base import Example, Task, require_rationales
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
 
@@ -60,6 +60,7 @@ def check_labels(cell: Cell, task: Task) -> None:
         development=cell.development_items,
         from_labels=cell.development == "from_labels",
     )
+    refuse_dropout(cell.method, cell.adapter.dropout)
     if method.needs_rationales and cell.cot:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 

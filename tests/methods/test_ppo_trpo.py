@@ -30,7 +30,7 @@ def test_grpo_advantage_and_loss_of_one_group_by_hand(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(GRPOTrainer, "_compute_loss", spy)
     run = train_toy(
-        "grpo", 3, steps=2, rate=3e-2, num_generations=16, prompts_per_step=1, num_iterations=2, warmup_steps=0
+        "grpo", 3, steps=2, rate=3e-2, num_generations=16, prompts_per_step=1, num_iterations=2, warmup_ratio=0.0
     )
     (first, old, _), (second, new, loss) = seen
     texts = [

@@ -85,7 +85,7 @@ def test_the_reward_model_ranks_unseen_completions_as_the_verifier() -> None:
     good = torch.tensor([trajectory.reward == 1 for trajectory in draw])
     bad = torch.tensor([trajectory.reward == 0 for trajectory in draw])
     ranked = (scores[good][:, None] > scores[bad][None]).float().mean()
-    assert float(ranked) > 0.9
+    assert float(ranked) > 0.85
 
 
 def test_rlhf_runs_its_stages_and_shows_score_beside_reward() -> None:

@@ -1,0 +1,325 @@
+"""What training costs, when it has to stop, and what its trace says: the monitor that every method reports to.
+
+Tokens are counted where they enter a model, at its input embedding: every forward pass goes through there, that of a
+trainer, of a sampler, of a reference policy, of a critic, of a method of the user's own. Copies of the policy carry the
+count along. What is charged is therefore what was computed, padding and the rows of a sampler's batch included.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rftlab.cell import Budget
+from rftlab.policy.load import Policy
+
+# One step, or a budget not spent, above this share of the budget is said.
+_COARSE = 0.05
+
+
+@dataclass
+class Cost:
+    """What has been spent so far.
+
+    Attributes:
+        optimizer_steps: parameter updates.
+        tokens_generated: completion tokens sampled in training, the end-of-sequence token included.
+        tokens_trained: tokens fed to a model whose gradient was taken, padding included, once for each pass; prompt and
+            completion, in policy, critic and reward model alike.
+        flops: estimate: 2 N for each token fed, and for a token whose gradient was taken 2 N more through the
+            activations and 2 for each trained weight (Kaplan et al. 2020, section 2.1, the last term for trained
+            weights only). N are the base's weights without embedding lookups (`Policy.parameters`); the output matrix
+            is one of them, tied or not, and counts for every token, also where a few positions only are scored or a
+            critic's head takes its place. Attention's own products and an adapter's forward pass are left out.
+        verifier_calls: completions scored by a verifier.
+        completions_rewarded: of those, the ones with a reward above 0.
+        groups: groups of completions of one prompt whose rewards were compared with each other; 0 if a method has none.
+        groups_alike: of those, the ones whose rewards were all equal: they say nothing about what is better.
+        seconds: wall time spent training, evaluations along the way not counted.
+    """
+
+    optimizer_steps: int = 0
+    tokens_generated: int = 0
+    tokens_trained: int = 0
+    flops: float = 0.0
+    verifier_calls: int = 0
+    completions_rewarded: int = 0
+    groups: int = 0
+    groups_alike: int = 0
+    seconds: float = 0.0
+
+    def spent(self, unit: str) -> float:
+        """Amount spent of a budget's unit."""
+        return {
+            "steps": self.optimizer_steps,
+            "tokens": self.tokens_generated + self.tokens_trained,
+            "flops": self.flops,
+            "seconds": self.seconds,
+        }[unit]
+
+
+class Monitor:
+    """Counts cost, records the trace, calls for evaluations along the way, and says when to stop.
+
+    No step is begun that would overshoot the budget, as far as the last one tells; a budget in steps is a whole number
+    of them. It counts what is fed to the policy and to copies made of it from now on, until `close`.
+
+    Attributes:
+        cost: what has been spent.
+        trace: one row per step and per evaluation.
+        steps_per_draw: a method that learns several steps from each draw of completions says here how many, so that
+            what the next step will cost is known.
+
+    Args:
+        policy: what is trained; its sizes turn tokens into FLOPs.
+        budget: when to stop.
+        evaluate: called along the way with no arguments, returns `eval/...` metrics; neither its time nor its tokens
+            are counted.
+        evaluations: how many of those are spread over the budget.
+        on_progress: called after each step with (spent, amount, metrics).
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        budget: Budget,
+        *,
+        evaluate: Callable[[], Mapping[str, float]] | None = None,
+        evaluations: int = 0,
+        on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.cost = Cost()
+        self.trace: list[dict[str, Any]] = []
+        self.steps_per_draw = 1
+        self._unit, self._asked = budget.unit, budget.amount
+        self._amount = float(max(1, math.floor(budget.amount))) if budget.unit == "steps" else budget.amount
+        self._said: list[str] = []
+        self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
+        self._done_evaluations = 0
+        self._on_progress, self._clock = on_progress, clock
+        self._resumed_at = clock()
+        self._counting = True
+        self._flops_forward = 2.0 * policy.parameters
+        self._flops_backward = 2.0 * policy.parameters + 2.0 * policy.trained_parameters
+        self._hook = self._count_at(policy.model.get_input_embeddings())
+        self._largest = self._step_began = self._begun = 0.0
+        self._since_draw = 0
+        self._begin_stage(self._amount)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the whole budget spent, 0 to 1 and a little over."""
+        return self._spent() / self._amount
+
+    @property
+    def exhausted(self) -> bool:
+        """The budget, or that of the current stage, is spent, or one step more would overshoot it."""
+        spent = self._spent()
+        return spent >= self._limit or spent + self._next_step() > self._limit * (1 + 1e-9)
+
+    @property
+    def steps_left(self) -> int | None:
+        """Optimiser steps left before `exhausted`; None where the budget is counted in another unit."""
+        return round(self._limit) - self.cost.optimizer_steps if self._unit == "steps" else None
+
+    @property
+    def left(self) -> float:
+        """What the current stage may still spend, in the budget's unit; not below 0."""
+        return max(0.0, self._limit - self._spent())
+
+    @property
+    def allowed(self) -> float:
+        """Share of the whole budget that may be spent now: 1 unless a stage is limited."""
+        return self._limit / self._amount
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the reader of a record has to know of the budget, in sentences; complete once training has ended."""
+        said, spent, amount = list(self._said), self.cost.spent(self._unit), self._amount
+        if self._unit == "steps" and amount != self._asked:
+            said.append(f"a budget of {self._asked:g} steps is {amount:g} whole ones")
+        elif self._unit != "steps" and self._largest > _COARSE * amount:
+            said.append(
+                f"one step costs up to {self._largest / amount:.0%} of the budget of {amount:g} {self._unit}, which "
+                "therefore cannot be met closely; give a larger budget, or smaller steps"
+            )
+        if self.cost.flops and abs(spent - amount) > _COARSE * amount:
+            said.append(f"{spent / amount:.0%} of the budget of {amount:g} {self._unit} was spent")
+        return said
+
+    def warn(self, sentence: str) -> None:
+        """Have something said in the record."""
+        if sentence not in self._said:
+            self._said.append(sentence)
+
+    def limit(self, share: float) -> None:
+        """Begin a stage that may spend up to this share of the whole budget; 1 lifts the limit.
+
+        A stage of a budget in steps has at least one, as long as there are any.
+        """
+        limit = self._amount * min(share, 1.0)
+        if self._unit == "steps":
+            limit = min(max(round(limit), self.cost.optimizer_steps + 1), self._amount)
+        self._begin_stage(limit)
+
+    def prepared(self) -> None:
+        """What this stage has spent so far was preparation, such as sampling all that it trains on.
+
+        It says nothing of what a step will cost, and the learning rate's schedule runs over what is left.
+        """
+        self._begin_stage(self._limit)
+
+    def generated(self, completion_tokens: int) -> None:
+        """Count completion tokens that were sampled to be learnt from."""
+        self.cost.tokens_generated += completion_tokens
+        self._sampled = True
+
+    def verified(self, rewards: Sequence[float], *, group: int = 0) -> None:
+        """Count completions scored by the verifier, and what there was to learn from their rewards.
+
+        Args:
+            rewards: one per completion.
+            group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
+        """
+        self.cost.verifier_calls += len(rewards)
+        self.cost.completions_rewarded += sum(reward > 0 for reward in rewards)
+        if group:
+            self.compared([rewards[start : start + group] for start in range(0, len(rewards), group)])
+
+    def compared(self, groups: Sequence[Sequence[float]]) -> None:
+        """Count groups of rewards that the method compares within; `verified` does so where they stand side by side."""
+        self.cost.groups += len(groups)
+        self.cost.groups_alike += sum(len(set(group)) == 1 for group in groups)
+
+    def differentiated_again(self, tokens: int) -> None:
+        """Count a second backward pass, through the gradient of tokens fed before (a Hessian or Fisher product).
+
+        It goes through the forward pass and twice through the first backward one: three of those, as measured.
+        """
+        self.cost.flops += 3.0 * self._flops_backward * tokens
+
+    def estimate(self, rows: Sequence[int], batch_size: int) -> float:
+        """What it takes to train once on sequences of these lengths, in the budget's unit; 0 for seconds."""
+        tokens = float(sum(rows))
+        return {
+            "steps": float(-(-len(rows) // batch_size)),
+            "tokens": tokens,
+            "flops": (self._flops_forward + self._flops_backward) * tokens,
+            "seconds": 0.0,
+        }[self._unit]
+
+    def rate(self, schedule: str, warmup_ratio: float) -> float:
+        """Share of the learning rate, above 0 and at most 1, for the update that is about to be made.
+
+        Args:
+            schedule: linear, cosine or constant_with_warmup, over the (stage's) budget in whatever unit it is counted;
+                constant has no warm-up either.
+            warmup_ratio: share of the budget over which the rate rises; the first update is already part of it.
+        """
+        if schedule == "constant":
+            return 1.0
+        length = max(self._limit - self._stage_began, 1e-12)
+        before = (self._step_began - self._stage_began) / length
+        after = (self._spent() + (self._unit == "steps") - self._stage_began) / length
+        risen = min(1.0, after / warmup_ratio) if warmup_ratio else 1.0
+        # At most what the budget allows: a step that overshoots it is still an update.
+        passed = min(max(0.0, (before - warmup_ratio) / (1 - warmup_ratio)), 0.999)
+        left = {"linear": 1 - passed, "cosine": 0.5 * (1 + math.cos(math.pi * passed)), "constant_with_warmup": 1.0}
+        return risen * left[schedule]
+
+    def step(self, metrics: Mapping[str, float]) -> bool:
+        """Record one optimiser step; True once another one must not begin (in this stage).
+
+        Args:
+            metrics: `train/...` numbers of this step, such as train/loss and train/reward.
+        """
+        self._end_draw()
+        self.cost.optimizer_steps += 1
+        spent = self._spent()
+        self._update, self._since_draw = spent - self._begun, self._since_draw + 1
+        self._largest = max(self._largest, spent - self._step_began)
+        self._begun = self._step_began = spent
+        self._record("train", metrics)
+        if self._on_progress:
+            self._on_progress(spent, self._amount, metrics)
+            self._resumed_at = self._clock()
+        due = int(min(spent / self._amount, 1.0) * self._evaluations)
+        if self._evaluate and due > self._done_evaluations:
+            self._done_evaluations = due
+            self.evaluate()
+        return self.exhausted
+
+    def evaluate(self) -> None:
+        """Evaluate now and record it; it is not part of the cost."""
+        if self._evaluate:
+            self._settle()
+            counting, self._counting = self._counting, False
+            self._record("eval", self._evaluate())
+            self._counting = counting
+            self._resumed_at = self._clock()
+
+    def close(self) -> None:
+        """Count nothing from now on."""
+        self._spent()
+        self._counting = False
+        self._hook.remove()
+
+    def _count_at(self, embedding: Any) -> Any:
+        # A function, not a method: a copy of the policy then reports here, and not to a copy of the monitor.
+        def fed(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            if self._counting:
+                self._fed(inputs[0].numel(), trained=torch.is_grad_enabled())
+
+        return embedding.register_forward_pre_hook(fed)
+
+    def _fed(self, tokens: int, *, trained: bool) -> None:
+        if trained:
+            self._end_draw()
+            self.cost.tokens_trained += tokens
+        self.cost.flops += (self._flops_forward + (self._flops_backward if trained else 0.0)) * tokens
+
+    def _begin_stage(self, limit: float) -> None:
+        self._limit = limit
+        self._stage_began = self._step_began = self._begun = self._spent()
+        self._sampled, self._draw, self._update, self._since_draw = False, 0.0, 0.0, 0
+
+    def _end_draw(self) -> None:
+        """All that a step spends before the first gradient, if it sampled, is what its draw costs."""
+        if self._sampled:
+            spent = self._spent()
+            self._sampled, self._draw, self._begun, self._since_draw = False, spent - self._begun, spent, 0
+
+    def _next_step(self) -> float:
+        """What the next step will cost, as far as the last ones tell; 0 before the first of a stage."""
+        if self._unit == "steps":
+            return 1.0
+        return self._update + (self._draw if self._since_draw >= self.steps_per_draw else 0.0)
+
+    def _spent(self) -> float:
+        self._settle()
+        return self.cost.spent(self._unit)
+
+    def _settle(self) -> None:
+        if self._counting:
+            now = self._clock()
+            self.cost.seconds += now - self._resumed_at
+            self._resumed_at = now
+
+    def _record(self, kind: str, metrics: Mapping[str, float]) -> None:
+        cost = self.cost
+        self.trace.append(
+            {
+                "step": cost.optimizer_steps,
+                "kind": kind,
+                "tokens_generated": cost.tokens_generated,
+                "tokens_trained": cost.tokens_trained,
+                "flops": cost.flops,
+                "seconds": round(cost.seconds, 4),
+                **metrics,
+            }
+        )

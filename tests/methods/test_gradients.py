@@ -1,0 +1,321 @@
+"""Every method's first update against a derivation of its own: one sequence at a time, in double precision, no padding.
+
+At another temperature than 1, with a step made in several passes, for an adapter and for full fine-tuning; two prompts,
+three completions each, up to four tokens.
+"""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from rftlab.methods import actor_critic, attempts, dpo, trl_online
+from rftlab.methods.actor_critic import Trajectory, collate
+from rftlab.methods.base import TrainingRun, load_method
+from rftlab.methods.critic import Critic
+from rftlab.methods.trpo import TrustRegion
+from rftlab.policy.rollout import Rollout
+from rftlab.tasks.base import Example
+from rftlab.verifiers.base import FunctionVerifier
+from tests.toy_mdp import HORIZON, toy_policy, toy_run
+
+TEMPERATURE, GROUP = 0.7, 3
+LABELLED = tuple(
+    Example(f"e{i}", prompt, answer, rationale=answer) for i, (prompt, answer) in enumerate([("a", "ca"), ("cb", "b")])
+)
+RFT = {"prompts_per_step": 2, "num_generations": GROUP, "per_device_train_batch_size": 2}
+LOOSE = {"max_grad_norm": 1e9}
+KINDS = pytest.mark.parametrize("kind", ["lora", "full"])
+
+
+def graded(completion: str, example: Any) -> float:
+    """A reward that nearly every completion has another one of."""
+    return (completion.count("a") + 0.5 * completion.count("b") + 0.1 * len(completion)) / 5
+
+
+class Caught:
+    """What a method drew and the gradient of the first update of its policy, and its own derivation's means."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self.run = run
+        self.start = deepcopy(run.policy.model)
+        self.model = deepcopy(run.policy.model).double()
+        self.weights = [p for p in self.model.parameters() if p.requires_grad]
+        self.rollouts: list[Rollout] = []
+        self.gradients: list[Tensor] = []
+
+    @property
+    def rewards(self) -> Tensor:
+        texts = [self.run.policy.decode(r.completion_ids) for r in self.rollouts]
+        return torch.tensor([graded(text, None) for text in texts], dtype=torch.float64)
+
+    def logits(self, prompt: list[int], completion: list[int], temperature: float = TEMPERATURE) -> Tensor:
+        """(T, V) log-probabilities of every token before each of the completion's."""
+        ids = torch.tensor([prompt + completion])
+        return (self.model(input_ids=ids).logits[0, len(prompt) - 1 : -1] / temperature).log_softmax(-1)
+
+    def logprobs(self, prompt: list[int], completion: list[int], temperature: float = TEMPERATURE) -> Tensor:
+        """(T,) of the completion's tokens."""
+        every = self.logits(prompt, completion, temperature)
+        return every.gather(-1, torch.tensor(completion)[:, None])[:, 0]
+
+    def of_rollouts(self) -> list[Tensor]:
+        return [self.logprobs(r.prompt_ids, r.completion_ids) for r in self.rollouts]
+
+    def of_labels(self) -> list[Tensor]:
+        policy = self.run.policy
+        prompts = [policy.encode_prompt(policy.prompt_text(e, cot=True)) for e in self.run.labels.train]
+        labels = [policy.encode_completion(e, cot=True) for e in self.run.labels.train]
+        return [self.logprobs(p, c, 1.0) for p, c in zip(prompts, labels, strict=True)]
+
+    def trajectories(self) -> list[Trajectory]:
+        rows = zip(self.rollouts, self.rewards.tolist(), strict=True)
+        return [Trajectory(rollout, LABELLED[0], "", reward) for rollout, reward in rows]
+
+    def critic(self, **arguments: Any) -> list[Tensor]:
+        """(K, T, outputs) of each completion by the critic as it starts."""
+        critic = Critic(self.start, seed=self.run.cell.seed_init, **arguments)
+        return [critic(collate([t], self.run.policy))[:, 0].detach().double() for t in self.trajectories()]
+
+    def check(self, loss: Tensor, largest_norm: float = 1e9) -> None:
+        """The loss's gradient is the one the method stepped along."""
+        expected = [
+            torch.zeros_like(w) if g is None else g
+            for w, g in zip(self.weights, torch.autograd.grad(loss, self.weights, allow_unused=True), strict=True)
+        ]
+        norm = float(torch.cat([g.flatten() for g in expected]).norm())
+        scale = min(1.0, largest_norm / (norm + 1e-6))
+        largest = max(float(g.abs().max()) for g in expected) * scale
+        assert largest > 1e-4
+        for ours, hand in zip(self.gradients, expected, strict=True):
+            torch.testing.assert_close(ours.double(), hand * scale, atol=1e-4 * largest, rtol=1e-3)
+
+
+@pytest.fixture
+def catch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Caught]]:
+    """Trains for a step and returns what was drawn and the gradient of the policy's first update."""
+
+    def train(method: str, *, kind: str, steps: int = 1, policy: Any = None, **settings: Any) -> Caught:
+        run = toy_run(
+            method, 3, steps=steps, kind=kind, policy=policy or toy_policy(3, kind=kind), temperature=TEMPERATURE,
+            examples=LABELLED, verifier=FunctionVerifier(graded), **settings,
+        )  # fmt: skip
+        caught = Caught(run)
+        own = [p for p in run.policy.model.parameters() if p.requires_grad]
+        stepped = torch.optim.AdamW.step
+
+        def spy(self: Any, *args: Any, **kwargs: Any) -> Any:
+            held = {id(p) for group in self.param_groups for p in group["params"]}
+            if not caught.gradients and {id(p) for p in own} <= held:
+                caught.gradients = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in own]
+            return stepped(self, *args, **kwargs)
+
+        for module in (trl_online, actor_critic, attempts):
+            monkeypatch.setattr(module, "sample", _recording(module.sample, caught))
+        monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+        torch.manual_seed(0)
+        load_method(method).train(run)
+        return caught
+
+    return train
+
+
+def _recording(sample: Any, caught: Caught) -> Any:
+    def recorded(*args: Any, **kwargs: Any) -> list[Rollout]:
+        rollouts = sample(*args, **kwargs)
+        if not caught.gradients:
+            caught.rollouts += rollouts
+        return rollouts
+
+    return recorded
+
+
+def groups(x: Tensor) -> Tensor:
+    return x.view(-1, GROUP)
+
+
+@KINDS
+def test_sft(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch("sft", kind=kind, per_device_train_batch_size=1, gradient_accumulation_steps=2)
+    loss = -torch.cat(caught.of_labels()).mean()
+    assert caught.run.monitor.trace[0]["train/loss"] == pytest.approx(float(loss.detach()), abs=1e-4)
+    caught.check(loss, largest_norm=1.0)
+
+
+def test_sft_dft(catch: Callable[..., Caught]) -> None:
+    caught = catch("sft", kind="lora", loss_type="dft", per_device_train_batch_size=1, gradient_accumulation_steps=2)
+    logprobs = torch.cat(caught.of_labels())
+    caught.check(-(logprobs.detach().exp() * logprobs).mean(), largest_norm=1.0)
+
+
+def grpo_loss(caught: Caught, loss_type: str = "grpo") -> Tensor:
+    r = groups(caught.rewards)
+    advantages = ((r - r.mean(1, keepdim=True)) / (r.std(1, keepdim=True) + 1e-4)).flatten()
+    logprobs = caught.of_rollouts()
+    gains = [a * row for a, row in zip(advantages, logprobs, strict=True)]
+    if loss_type in {"grpo", "sapo"}:
+        return -torch.stack([gain.mean() for gain in gains]).mean()
+    total = torch.cat(gains).sum()
+    return -total / (len(gains) * HORIZON if loss_type == "dr_grpo" else sum(map(len, gains)))
+
+
+@KINDS
+@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "bnpo", "dr_grpo", "cispo", "sapo"])
+def test_grpo(loss_type: str, kind: str, catch: Callable[..., Caught]) -> None:
+    settings = {"epsilon_high": 5.0} if loss_type == "cispo" else {}
+    caught = catch("grpo", kind=kind, loss_type=loss_type, **RFT, **LOOSE, **settings)
+    caught.check(grpo_loss(caught, loss_type))
+
+
+def test_gspo(catch: Callable[..., Caught]) -> None:
+    caught = catch("grpo", kind="lora", importance_sampling_level="sequence", **RFT, **LOOSE)
+    caught.check(grpo_loss(caught))
+
+
+@KINDS
+def test_rloo(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch("rloo", kind=kind, **RFT, **LOOSE)
+    r = groups(caught.rewards)
+    advantages = (r - (r.sum(1, keepdim=True) - r) / (GROUP - 1)).flatten()
+    totals = torch.stack([row.sum() for row in caught.of_rollouts()])
+    caught.check(-(advantages * totals).mean())
+
+
+@KINDS
+def test_chord(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch("chord", kind=kind, mu_peak=0.3, **RFT, **LOOSE)
+    caught.check(0.7 * grpo_loss(caught) - 0.3 * torch.cat(caught.of_labels()).mean())
+
+
+@KINDS
+def test_hpt(kind: str, catch: Callable[..., Caught]) -> None:
+    r = groups(catch("grpo", kind=kind, **RFT).rewards).mean(1)
+    gamma = float(r.mean())
+    caught = catch("hpt", kind=kind, gamma=gamma, **RFT, **LOOSE)
+    solved = (groups(caught.rewards).mean(1) > gamma).repeat_interleave(GROUP)
+    assert solved.any()
+    assert not solved.all()
+    rows = groups(caught.rewards)
+    advantages = ((rows - rows.mean(1, keepdim=True)) / (rows.std(1, keepdim=True) + 1e-4)).flatten() * solved
+    rl = -torch.stack([a * row.mean() for a, row in zip(advantages, caught.of_rollouts(), strict=True)]).mean()
+    prompts = [LABELLED.index(e) for e in _asked(caught)]
+    taught = [-caught.of_labels()[i].mean() for i, known in zip(prompts, solved[::GROUP], strict=True) if not known]
+    caught.check(rl + torch.stack(taught).sum() / 2)
+
+
+def _asked(caught: Caught) -> list[Example]:
+    policy = caught.run.policy
+    by_prompt = {tuple(policy.encode_prompt(policy.prompt_text(e, cot=True))): e for e in LABELLED}
+    return [by_prompt[tuple(r.prompt_ids)] for r in caught.rollouts[::GROUP]]
+
+
+@KINDS
+def test_interleaved_begins_with_sft(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch("interleaved", kind=kind, **RFT, **LOOSE)
+    caught.check(-torch.cat(caught.of_labels()).mean())
+
+
+def gae(caught: Caught, lam: float) -> list[Tensor]:
+    """Advantages of every token, whitened over all of them."""
+    rows = []
+    for values_1_T_1, reward in zip(caught.critic(), caught.rewards, strict=True):
+        v = [*values_1_T_1[0, :, 0].tolist(), 0.0]
+        rewards = [0.0] * (len(v) - 2) + [float(reward)]
+        deltas = [rewards[t] + v[t + 1] - v[t] for t in range(len(rewards))]
+        rows.append(
+            torch.tensor([sum(lam ** (k - t) * deltas[k] for k in range(t, len(deltas))) for t in range(len(deltas))])
+        )
+    every = torch.cat(rows)
+    return [(row - every.mean()) / every.std() for row in rows]
+
+
+@KINDS
+def test_ppo(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch(
+        "ppo", kind=kind, num_ppo_epochs=1, num_mini_batches=1, kl_coef=0.0, lam=0.8, entropy_coef=0.1, **RFT, **LOOSE
+    )
+    advantages = gae(caught, 0.8)
+    entropies = []
+    for r in caught.rollouts:
+        every = caught.logits(r.prompt_ids, r.completion_ids)
+        entropies.append(-(every.exp() * every).sum(-1))
+    gain = torch.cat([a * row for a, row in zip(advantages, caught.of_rollouts(), strict=True)])
+    caught.check(-(gain + 0.1 * torch.cat(entropies)).mean())
+
+
+@KINDS
+def test_trpo(kind: str, catch: Callable[..., Caught], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    gradient = TrustRegion.gradient
+    monkeypatch.setattr(TrustRegion, "gradient", lambda self: seen.append(gradient(self)) or seen[-1])
+    caught = catch("trpo", kind=kind, lam=0.8, **RFT)
+    caught.gradients = list(seen[0].split([w.numel() for w in caught.weights]))
+    caught.gradients = [g.view_as(w) for g, w in zip(caught.gradients, caught.weights, strict=True)]
+    gain = torch.cat([a * row for a, row in zip(gae(caught, 0.8), caught.of_rollouts(), strict=True)])
+    caught.check(gain.mean())
+
+
+@KINDS
+def test_acer(kind: str, catch: Callable[..., Caught]) -> None:
+    caught = catch("acer", kind=kind, entropy_coef=0.1, **RFT, **LOOSE)
+    terms = []
+    for r, reward, q_1_T_V in zip(caught.rollouts, caught.rewards, caught.critic(outputs=4), strict=True):
+        every, q = caught.logits(r.prompt_ids, r.completion_ids), q_1_T_V[0]
+        pi = every.detach().exp()
+        v = [*(pi * q).sum(-1).tolist(), 0.0]
+        taken = [float(q[t, y]) for t, y in enumerate(r.completion_ids)]
+        target = float(reward)
+        for t in reversed(range(len(taken))):
+            # On-policy every weight is 1: nothing is truncated, nothing corrected, and no step is too long.
+            advantage = target - v[t]
+            terms.append(advantage * every[t, r.completion_ids[t]] - 0.1 * (every[t].exp() * every[t]).sum())
+            target = (target - taken[t]) + v[t]
+    caught.check(-torch.stack(terms).mean())
+
+
+@KINDS
+@pytest.mark.parametrize("measure", ["reference", "uniform"])
+def test_sac(measure: str, kind: str, catch: Callable[..., Caught]) -> None:
+    settings = {"prompts_per_step": 2, "num_generations": GROUP, **LOOSE}
+    caught = catch("sac", kind=kind, measure=measure, alpha=0.2, **settings)
+    terms = []
+    for r, q_2_T_V in zip(caught.rollouts, caught.critic(outputs=4, heads=2), strict=True):
+        every = caught.logits(r.prompt_ids, r.completion_ids)
+        bonus = every - (every.detach() if measure == "reference" else 0.0)
+        terms.append((every.exp() * (0.2 * bonus - q_2_T_V.amin(0))).sum(-1))
+    caught.check(torch.cat(terms).mean())
+
+
+@KINDS
+def test_ddpg(kind: str, catch: Callable[..., Caught]) -> None:
+    settings = {"prompts_per_step": 2, "num_generations": GROUP, "warmup_updates": 0, **LOOSE}
+    caught = catch("ddpg", kind=kind, **settings)
+    terms = []
+    for r, q_1_T_V in zip(caught.rollouts, caught.critic(outputs=4), strict=True):
+        terms.append((caught.logits(r.prompt_ids, r.completion_ids).exp() * q_1_T_V[0]).sum(-1))
+    caught.check(-torch.cat(terms).mean())
+
+
+@KINDS
+def test_dpo(kind: str, catch: Callable[..., Caught], monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs: list[Any] = []
+    made = dpo.preference_pairs
+
+    def recorded(*args: Any) -> Any:
+        found, said = made(*args)
+        pairs.extend(found)
+        return found, said
+
+    monkeypatch.setattr(dpo, "preference_pairs", recorded)
+    caught = catch("dpo", kind=kind, beta=0.3, pair_generations=8, pairs_per_prompt=3, **LOOSE)
+    margins = [
+        caught.logprobs(p.prompt_ids, p.chosen_ids, 1.0).sum()
+        - caught.logprobs(p.prompt_ids, p.rejected_ids, 1.0).sum()
+        for p in pairs
+    ]
+    assert len(margins) == 6
+    margin = 0.3 * (torch.stack(margins) - torch.stack(margins).detach())
+    caught.check(-torch.nn.functional.logsigmoid(margin).mean())
