@@ -115,13 +115,14 @@ def test_a_run_is_saved_under_its_own_id_whatever_the_notebook_calls_its_cell_by
     cell = small_cell(method="base", labels=0)
     experiment = Experiment(cell)
     experiment.evaluate()
+    own = experiment.cell.id
     monkeypatch.chdir("/")
     with pytest.raises(RftlabError):
         cell = Cell.make({"seed": -1})
     for _ in range(2):
-        assert experiment.save() == tmp_path / "results/interactive/cells" / cell.id / records.RECORD
+        assert experiment.save() == tmp_path / "results/interactive/cells" / own / records.RECORD
     (made,) = (tmp_path / "results/interactive/cells").iterdir()
-    assert records.read(made).id == made.name == cell.id
+    assert records.read(made).id == made.name == own
 
 
 def test_a_record_of_another_cell_is_not_written_over(small_cell: Callable[..., Cell], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from rftlab import record as records
 from rftlab.cell import Cell
+from rftlab.digests import with_digests
 from rftlab.execute.one_cell import CellRun
 from rftlab.paths import notebooks_dir
 from rftlab.progress import MIME
@@ -30,7 +31,7 @@ def outputs(notebook: nbformat.NotebookNode, mime: str) -> list[str]:
 def test_method_notebook_keeps_its_curve_its_samples_and_its_record(
     method: str, settings: dict, small_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
-    cell = small_cell(method=method, settings=settings, labels=0 if method == "base" else 8)
+    cell = with_digests(small_cell(method=method, settings=settings, labels=0 if method == "base" else 8))
     outcome = CellRun(cell, tmp_path).run()
     assert outcome.status == "done", outcome
     folder = records.cells_dir(tmp_path) / cell.id
