@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -248,18 +248,25 @@ class Cell(_Part):
         return parameters | {name: "yes" if parameters[name] else "no" for name in _YES_OR_NO}
 
 
-def without_folders(values: Any, digests: Mapping[str, str], name: str = "") -> Any:
+def without_folders(values: Any, digests: Mapping[str, str]) -> Any:
     """JSON values with each path whose content is in ``digests``, by dotted name, cut to its file name.
 
     `/home/me/study/checks.py:score` becomes `checks.py:score`.
     """
+
+    def cut(name: str, text: str) -> str:
+        return text if is_version(digests.get(name, _VERSION)) else text.rstrip("/").rpartition("/")[2]
+
+    return with_texts(values, cut)
+
+
+def with_texts(values: Any, new: Callable[[str, str], str], name: str = "") -> Any:
+    """JSON values with each text replaced by ``new(dotted name, text)``."""
     if isinstance(values, Mapping):
-        return {key: without_folders(each, digests, f"{name}.{key}" if name else key) for key, each in values.items()}
+        return {key: with_texts(each, new, f"{name}.{key}" if name else key) for key, each in values.items()}
     if isinstance(values, list):
-        return [without_folders(each, digests, f"{name}.{index}") for index, each in enumerate(values)]
-    if isinstance(values, str) and not is_version(digests.get(name, _VERSION)):
-        return values.rstrip("/").rpartition("/")[2]
-    return values
+        return [with_texts(each, new, f"{name}.{index}") for index, each in enumerate(values)]
+    return new(name, values) if isinstance(values, str) else values
 
 
 def is_version(digest: str) -> bool:
