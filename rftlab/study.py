@@ -125,7 +125,8 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
 def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[str]:
     """What will run again because something changed since it ran, and what else of before the folder holds."""
     earlier = stale.earlier_cells(grid.cells, results)
-    rest = [each for each in earlier if each.twin is None or each.twin not in left]
+    waiting = {cell.id for cell in left}
+    rest = [each for each in earlier if each.twin is None or each.twin.id not in waiting]
     return [*stale.run_again(earlier, left), *stale.kept_out(rest)]
 
 
