@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
     status.set_defaults(verb=_status)
     status.add_argument("results", type=Path, metavar="DIR")
+    status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
 
     report = verbs.add_parser("report", help="write the report of a results folder")
     report.set_defaults(verb=_report)
@@ -158,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from rftlab import study
+    from rftlab import record, study
     from rftlab.execute.one_cell import read_failure
 
     grid, done, left, notes = study.status(options.results)
@@ -169,11 +170,19 @@ def _status(options: argparse.Namespace) -> int:
         print(f"  {note}")
     for failure in failures:
         print(_failure(failure))
+    some = record.cells_dir(options.results).is_dir()
+    records, damaged = record.scan(options.results) if some else ([], [])
+    for damage in damaged:
+        print(f"not counted: {damage}")
+    for found in records if options.verify else []:
+        for name in found.changed_files(record.cells_dir(options.results) / found.id):
+            print(f"changed after the run, which the numbers do not stand on: {found.id}/{name}")
     if done:
-        from rftlab import study
         from rftlab.report import happened
 
-        study.tell(happened(options.results))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RftlabWarning)  # damage, which has been named
+            study.tell(happened(options.results))
     return 0
 
 

@@ -22,9 +22,9 @@ from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.progress import Progress
-from rftlab.record import Record, cells_dir, read
+from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
-from rftlab.staging import staged, swap_in
+from rftlab.staging import staged
 from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
 from rftlab.verifiers.base import make_verifier
 from rftlab.weights import find_cell
@@ -200,7 +200,7 @@ class Experiment:
             with staged(self.folder) as staging:
                 self._keep(staging)
                 path = record.write(staging, **files)
-                swap_in(staging, self.folder)
+                put_in_place(staging, self.folder)
             return self.folder / path.name
         there = read(self.folder)
         if there and there.id != record.id:

@@ -81,12 +81,8 @@ class Grid:
 
 
 def is_done(cell: Cell, results: Path) -> bool:
-    """True if ``results`` holds this cell's record and it can be read."""
-    try:
-        found = record.read(record.cells_dir(results) / cell.id)
-    except (RftlabError, OSError):
-        return False
-    return found is not None and found.id == cell.id
+    """True if ``results`` holds this cell's record, readable and with its trace and samples as they were written."""
+    return isinstance(record.examine(record.cells_dir(results) / cell.id), record.Record)
 
 
 class _Override(NamedTuple):

@@ -1,22 +1,34 @@
-"""What a cell leaves behind: record.json (written last, atomically), trace.jsonl and samples.jsonl."""
+"""What a cell leaves behind: record.json (written last, atomically), trace.jsonl and samples.jsonl.
+
+A record holds a digest of itself and checksums of the files beside it. One that was changed, cannot be read or lies in
+another cell's folder is kept out of everything, by name; nothing here deletes or overwrites it.
+"""
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rftlab.cell import SCHEMA_VERSION, Cell
-from rftlab.errors import RftlabError
+from rftlab import checksums
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError, RftlabWarning, one_line
+from rftlab.staging import set_aside, swap_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
 GRID = "grid.json"
+SCHEMA = 2
+"""Of the records written now. Schema 1 has no digest and no checksums, and is read without them."""
+# What the numbers stand on: without either of these a record does not count.
+_DATA = (TRACE, SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class Record:
         tuning: one row per learning-rate trial; the chosen one is marked.
         environment: library versions, hardware, threads, git commit, sandbox level.
         warnings: sentences the reader of a plot has to know (truncation, verifier errors, ...).
+        schema: of the file it was read from, or is written to.
+        files: checksum of each file beside it, weights apart; filled in when it is written.
     """
 
     cell: Mapping[str, Any]
@@ -42,9 +56,19 @@ class Record:
     tuning: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    schema: int = SCHEMA_VERSION
+    schema: int = SCHEMA
+    files: checksums.Checksums = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
+    def parameters(self) -> Cell:
+        """The cell as a value.
+
+        Raises:
+            ValueError: it has parameters or values that this rftlab does not know.
+        """
+        return Cell.model_validate_json(json.dumps(dict(self.cell)))
+
+    @cached_property
     def contract_hash(self) -> str:
         """12 hex digits of the SHA-256 of the contract's canonical JSON."""
         return hashlib.sha256(json.dumps(dict(self.contract), sort_keys=True).encode()).hexdigest()[:12]
@@ -56,10 +80,26 @@ class Record:
             Path of record.json.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / TRACE, _json_lines(trace))
-        write_atomically(folder / SAMPLES, _json_lines(samples))
-        body = json.dumps({**asdict(self), "contract_hash": self.contract_hash}, indent=1, sort_keys=True)
-        return write_atomically(folder / RECORD, body + "\n")
+        texts = {TRACE: _json_lines(trace), SAMPLES: _json_lines(samples)}
+        for name, text in texts.items():
+            write_atomically(folder / name, text)
+        return self._write(folder, {name: checksums.of_text(text) for name, text in texts.items()})
+
+    def seal(self, folder: Path) -> Path:
+        """Write the record again, with checksums of the files that came after it: notebook and log, weights apart."""
+        later = [path for path in folder.iterdir() if path.is_file() and path.name not in (RECORD, *self.files)]
+        return self._write(folder, {**self.files, **{path.name: checksums.of_file(path) for path in sorted(later)}})
+
+    def changed_files(self, folder: Path) -> list[str]:
+        """Names of files with a checksum that are missing or not as they were written."""
+        return [name for name in self.files if checksums.problem(folder, [name], self.files)]
+
+    def _write(self, folder: Path, files: checksums.Checksums) -> Path:
+        body = {**asdict(self), "schema": SCHEMA, "files": files, "contract_hash": self.contract_hash}
+        # Through JSON once, so that what is digested is what will be read.
+        body = json.loads(json.dumps(body))
+        text = json.dumps({**body, "digest": checksums.digest(body)}, indent=1, sort_keys=True)
+        return write_atomically(folder / RECORD, text + "\n")
 
 
 def write_atomically(path: Path, text: str) -> Path:
@@ -83,23 +123,96 @@ def write_atomically(path: Path, text: str) -> Path:
 
 
 def read(folder: Path) -> Record | None:
-    """The record in a cell's folder, or None if it has none yet.
+    """The record in a cell's folder, or None if it has none yet. The files beside it are not looked at.
 
     Raises:
-        RftlabError: the file is there but is not a record of this schema.
+        RftlabError: the file is there but cannot be read, is not a record, was changed after it was written, or was
+            written by a newer rftlab.
     """
     path = folder / RECORD
-    if not path.is_file():
-        return None
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        body.pop("contract_hash")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RftlabError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise RftlabError(f"{path} is not a record ({error})") from None
+    if not isinstance(body, dict):
+        raise RftlabError(f"{path} is not a record (it holds {type(body).__name__}, not an object)")
+    if isinstance(body.get("schema"), int) and body["schema"] > SCHEMA:
+        raise RftlabError(
+            f"{path} was written by a newer rftlab (record schema {body['schema']}; this one reads up to {SCHEMA})"
+        )
+    if body.get("schema") != 1 and body.pop("digest", None) != checksums.digest(body):
+        raise RftlabError(f"{path} is not a record, or was changed after it was written: its digest does not match")
+    try:
+        contract_hash = body.pop("contract_hash")
         record = Record(**{**body, "tuning": tuple(body["tuning"]), "warnings": tuple(body["warnings"])})
+        if contract_hash != record.contract_hash:
+            raise ValueError("its contract is not the one it was written with")
     except (ValueError, KeyError, TypeError) as error:
-        raise RftlabError(f"{path} is not a record ({error}); delete the folder to run the cell again") from None
-    if record.schema != SCHEMA_VERSION:
-        raise RftlabError(f"{path} has schema {record.schema}, this rftlab reads {SCHEMA_VERSION}; use another folder")
+        raise RftlabError(f"{path} is not a record ({error})") from None
     return record
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A folder among the finished cells that must not be counted, why, and whether it is another cell's."""
+
+    folder: Path
+    reason: str
+    misplaced: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.reason}"
+
+
+def examine(folder: Path) -> Record | Damage | None:
+    """The record in a finished cell's folder, named by its id, or why it must not be counted; None if there is none."""
+    try:
+        found = read(folder)
+    except RftlabError as error:
+        return Damage(folder, str(error))
+    if found is None:
+        return None
+    if found.id != folder.name:
+        return Damage(folder, f"it holds the record of cell {found.id}", misplaced=True)
+    try:
+        _ = found.parameters
+    except ValueError as error:
+        return Damage(folder, f"its cell has parameters this rftlab does not know ({one_line(str(error))})")
+    problem = checksums.problem(folder, _DATA, found.files)
+    return Damage(folder, problem) if problem else found
+
+
+def put_in_place(folder: Path, final: Path) -> None:
+    """Rename a folder that holds a finished record to its cell's own place.
+
+    An earlier record of the cell is replaced; what does not count there may be all that is left of somebody's work, and
+    is set aside.
+    """
+    if final.exists() and not isinstance(examine(final), Record):
+        set_aside(final)
+    swap_in(folder, final)
+
+
+def scan(results: str | Path) -> tuple[list[Record], list[Damage]]:
+    """The finished records below a results folder, in order of id, and what lies there but must not count.
+
+    Where a grid was run, of its cells alone, and of folders that are no cell's.
+
+    Raises:
+        RftlabError: there is no such folder.
+    """
+    cells = cells_dir(Path(results))
+    if not cells.is_dir():
+        raise RftlabError(f"no results in {results}: there is no folder {cells}; run a grid first")
+    wanted = planned(Path(results))
+    found = [examine(folder) for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != "."]
+    records = [one for one in found if isinstance(one, Record) and (wanted is None or one.id in wanted)]
+    damaged = [one for one in found if isinstance(one, Damage)]
+    return records, [d for d in damaged if wanted is None or d.misplaced or d.folder.name in wanted]
 
 
 def cells_dir(results: Path) -> Path:
@@ -119,16 +232,24 @@ def planned(results: Path) -> frozenset[str] | None:
 def read_all(results: str | Path) -> list[Record]:
     """Every finished record below a results folder, in order of id; of its grid's cells alone, if a grid was run there.
 
+    A warning names what is kept out because it was changed, cannot be read, or lies in another cell's folder.
+
     Raises:
-        RftlabError: there is no such folder, or one of the records cannot be read.
+        RftlabError: there is no such folder, or none of its records can be read.
     """
-    cells = cells_dir(Path(results))
-    if not cells.is_dir():
-        raise RftlabError(f"no results in {results}: there is no folder {cells}; run a grid first")
-    wanted = planned(Path(results))
-    folders = [folder for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != "."]
-    records = (read(folder) for folder in folders if wanted is None or folder.name in wanted)
-    return [record for record in records if record is not None]
+    records, damaged = scan(results)
+    if damaged and not records:
+        raise RftlabError(f"no record in {results} can be read: {damaged[0]}")
+    if damaged:
+        warnings.warn(kept_out(damaged), RftlabWarning, stacklevel=2)
+    return records
+
+
+def kept_out(damaged: Sequence[Damage]) -> str:
+    """One sentence on folders that are not counted."""
+    more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
+    cells = "1 cell is" if len(damaged) == 1 else f"{len(damaged)} cells are"
+    return f"{cells} not counted: {damaged[0]}{more}; run the grid again, or see `rftlab status --verify`"
 
 
 def load(results: str | Path) -> "pd.DataFrame":
@@ -148,7 +269,7 @@ def load(results: str | Path) -> "pd.DataFrame":
     rows = [
         {
             "id": record.id,
-            **Cell.model_validate_json(json.dumps(dict(record.cell))).flat(),
+            **record.parameters.flat(),
             **record.metrics,
             **record.cost,
             "contract_hash": record.contract_hash,
@@ -161,15 +282,30 @@ def load(results: str | Path) -> "pd.DataFrame":
 
 
 def load_lines(results: str | Path, name: str) -> "pd.DataFrame":
-    """All rows of every finished cell's trace.jsonl or samples.jsonl, with the cell's `id` as a column."""
+    """All rows of every finished cell's trace.jsonl or samples.jsonl, with the cell's `id` as a column.
+
+    Raises:
+        RftlabError: as `read_all`.
+    """
     import pandas as pd
 
     rows = []
     for record in read_all(results):
-        path = cells_dir(Path(results)) / record.id / name
-        with path.open(encoding="utf-8") as lines:
-            rows += [{"id": record.id, **json.loads(line)} for line in lines]
+        rows += [{"id": record.id, **line} for line in read_lines(cells_dir(Path(results)) / record.id / name)]
     return pd.DataFrame(rows)
+
+
+def read_lines(path: Path, containing: str = "") -> Iterator[dict[str, Any]]:
+    """Rows of a trace.jsonl or samples.jsonl, or of its lines that contain a text.
+
+    Raises:
+        RftlabError: it is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if containing in line)
+    except (OSError, ValueError) as error:
+        raise RftlabError(f"{path} cannot be read ({error}); run the grid again") from None
 
 
 def _json_lines(rows: Iterable[Mapping[str, Any]]) -> str:

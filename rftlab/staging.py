@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RUNNING, OLD = ".running", ".old"
+ASIDE = "aside"
 
 
 @contextlib.contextmanager
@@ -53,3 +54,18 @@ def swap_in(source: Path, target: Path) -> None:
     source.rename(target)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def set_aside(folder: Path) -> Path:
+    """Move a cell's folder, `cells/<id>`, that must neither count nor be lost to `aside/` beside `cells/`.
+
+    Returns:
+        Its new path; numbered, so that nothing set aside before is overwritten.
+    """
+    kept = folder.parent.parent / ASIDE
+    kept.mkdir(exist_ok=True)
+    number = 1
+    while (target := kept / (folder.name if number == 1 else f"{folder.name}-{number}")).exists():
+        number += 1
+    folder.rename(target)
+    return target

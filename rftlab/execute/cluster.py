@@ -20,10 +20,13 @@ import rftlab
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute import folders
+from rftlab.execute.folders import FAILED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
-from rftlab.execute.one_cell import CELL, ERROR, FAILED, CellRun, Outcome, file_folder
+from rftlab.execute.one_cell import CELL, ERROR, CellRun, Outcome
 from rftlab.grid import is_done
+from rftlab.staging import staged, swap_in
 
 # How often a cell may be begun again because its node or its job was lost.
 RETRIES = 4
@@ -154,19 +157,21 @@ class Office:
     def file(self, parcel: Parcel) -> Outcome:
         """Put what came back where a local run would have put it."""
         outcome, files = parcel.outcome, parcel.files
+        cell = outcome.cell
         if outcome.status == "done":
-            folder = record.cells_dir(self._results) / outcome.cell.id
+            folder = record.cells_dir(self._results) / cell.id
         else:
-            folder = self._results / FAILED / outcome.cell.id
+            folder = self._results / FAILED / cell.id
             if files is None and outcome.folder is None:
-                files = {
-                    ERROR: f"{outcome.error}\n".encode(),
-                    CELL: outcome.cell.model_dump_json(indent=1).encode() + b"\n",
-                }
+                files = {ERROR: f"{outcome.error}\n".encode(), CELL: cell.model_dump_json(indent=1).encode() + b"\n"}
         if files is not None:
-            file_folder(files, folder)
-            if outcome.status == "done":
-                shutil.rmtree(self._results / FAILED / outcome.cell.id, ignore_errors=True)
+            with staged(folder) as staging:
+                folders.write_files(files, staging)
+                if outcome.status == "done":
+                    record.put_in_place(staging, folder)
+                    shutil.rmtree(self._results / FAILED / cell.id, ignore_errors=True)
+                else:
+                    swap_in(staging, folder)
         return replace(outcome, folder=folder)
 
     def lost(self, cell: Cell, why: str) -> Outcome:

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
+from rftlab.execute import folders
 from rftlab.execute.alike import Alike
 from rftlab.execute.kernels import KernelSettings, kernel_settings
-from rftlab.execute.one_cell import CellRun, Outcome, ready, sweep
+from rftlab.execute.one_cell import CellRun, Outcome, ready
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid
 
@@ -79,7 +80,9 @@ def run_cells(
     settings = settings or kernel_settings("cold", workers)
     cells = ready(cells, notebooks)
     with results_lock(results), _signals() as caught:
-        sweep(results)
+        folders.sweep(results)
+        for sentence in folders.clear_the_way(cells, results):
+            listener.noted(sentence)
         if grid is not None:
             write_grid(results, grid)
         with _kernels(settings, listener, caught) as settings:

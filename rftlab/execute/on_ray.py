@@ -14,11 +14,12 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute import folders
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
-from rftlab.execute.one_cell import Outcome, ready, sweep
+from rftlab.execute.one_cell import Outcome, ready
 from rftlab.execute.ray_cluster import connected, import_ray, task_options
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid
@@ -63,13 +64,15 @@ def run_cells(
     cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), connected(ray, resources.address), _signals() as caught, office.open():
-        sweep(results)
+        folders.sweep(results)
+        for sentence in folders.clear_the_way(cells, results):
+            listener.noted(sentence)
         if grid is not None:
             write_grid(results, grid)
         alike = Alike(listener, keep_going=office.settings.keep_going)
         run = _Run(ray, office, alike, resources, workers or _IN_FLIGHT)
         outcomes = run.run(cells, caught)
-        sweep(results)
+        folders.sweep(results)
     if caught:
         raise Interrupted(caught[0])
     office.wait_until_visible(outcomes)

@@ -14,11 +14,12 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute import folders
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, Listener, _signals
-from rftlab.execute.one_cell import Outcome, ready, sweep
+from rftlab.execute.one_cell import Outcome, ready
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid, is_done
 
@@ -73,14 +74,16 @@ def run_cells(
     cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), _signals() as caught, office.open():
-        sweep(results)
+        folders.sweep(results)
+        for sentence in folders.clear_the_way(cells, results):
+            listener.noted(sentence)
         if grid is not None:
             write_grid(results, grid)
         jobs = [list(cells[first : first + per_job]) for first in range(0, len(cells), per_job)]
         outcomes = _Watch(executor, office, Alike(listener, keep_going=office.settings.keep_going), results).run(
             jobs, caught
         )
-        sweep(results)
+        folders.sweep(results)
     if caught:
         raise Interrupted(caught[0])
     office.wait_until_visible(outcomes)

@@ -5,7 +5,6 @@ holds a finished cell or does not exist. Success means that the notebook ran to 
 a record of that very cell; nothing else is believed. Running a finished cell again does nothing.
 """
 
-import contextlib
 import json
 import shutil
 import time
@@ -17,15 +16,16 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.errors import RftlabError
+from rftlab.execute.folders import FAILED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
 from rftlab.grid import is_done
 from rftlab.notebook_pins import notebook_path
 from rftlab.registry import METHODS, find
-from rftlab.staging import OLD, RUNNING, locked, staged, swap_in
+from rftlab.staging import staged, swap_in
 from rftlab.weights import POLICY
 
-FAILED, ERROR, CELL, SHARED = "failed", "error.txt", "cell.json", "shared"
+ERROR, CELL, SHARED = "error.txt", "cell.json", "shared"
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class CellRun:
         with staged(final) as staging:
             try:
                 self._execute(staging, on_progress)
-                _require_record(self.cell, staging)
+                _require_record(self.cell, staging).seal(staging)
             except NotebookFailed as error:
                 if self._stopped:
                     return Outcome(self.cell, "stopped", time.monotonic() - began, None)
                 folder = self._file_failure(staging, str(error))
                 return Outcome(self.cell, "failed", time.monotonic() - began, folder, str(error))
-            swap_in(staging, final)
+            record.put_in_place(staging, final)
         shutil.rmtree(self.results / FAILED / self.cell.id, ignore_errors=True)
         return Outcome(self.cell, "done", time.monotonic() - began, final)
 
@@ -160,24 +160,6 @@ def read_failure(cell: Cell, results: Path) -> Outcome | None:
         return None
 
 
-def file_folder(files: Mapping[str, bytes], final: Path) -> None:
-    """Make ``final`` of files that came from elsewhere (relative path -> content); it appears whole or not at all."""
-    with staged(final) as staging:
-        for name, content in files.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        swap_in(staging, final)
-
-
-def sweep(results: Path) -> None:
-    """Remove what runs that died have left half-written; what a living run works on is left alone."""
-    for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
-        if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
-            with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(leftover):
-                shutil.rmtree(leftover, ignore_errors=True)
-
-
 def read_cell(path: Path) -> Cell:
     """Cell from its JSON file.
 
@@ -193,14 +175,15 @@ def read_cell(path: Path) -> Cell:
     return Cell.make(values)
 
 
-def _require_record(cell: Cell, folder: Path) -> None:
+def _require_record(cell: Cell, folder: Path) -> record.Record:
     try:
         found = record.read(folder)
     except RftlabError as error:
         raise NotebookFailed(f"BadRecord: {error}") from None
     if found is None:
         raise NotebookFailed(
-            "NoRecord: the notebook ran to its end but saved no record; its last cell has to be experiment.save()"
+            "NoRecord: the notebook ran to its end but saved no record; its last cell has to save(out)"
         )
     if found.id != cell.id:
         raise NotebookFailed(f"WrongRecord: the notebook saved a record of cell {found.id}, not of {cell.id}")
+    return found

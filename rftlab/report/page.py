@@ -42,10 +42,10 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
         Paths of the written files, the page first.
 
     Raises:
-        RftlabError: no such folder, no finished cell, or an unreadable record.
+        RftlabError: no such folder, no finished cell, or no record that can be read.
     """
     results = Path(results).resolve()
-    records = record.read_all(results)
+    records, damaged = record.scan(results)
     cells = tables.read_cells(results)
     refused = comparisons.refusals(records, dict(zip(cells["id"], cells["variant"], strict=True)))
     cells = comparisons.set_apart(cells, refused)
@@ -57,7 +57,7 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
             if drawing.figure is not None:
                 for kind in ("png", "svg"):
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
-        page = _render(results, records, cells, drawings, refused, built)
+        page = _render(results, records, damaged, cells, drawings, refused, built)
         (built / "report.html").write_text(page, encoding="utf-8")
         cells.to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
@@ -70,6 +70,7 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
 def _render(
     results: Path,
     records: Sequence[Record],
+    damaged: Sequence[record.Damage],
     cells: pd.DataFrame,
     drawings: Sequence[Drawing],
     refused: Sequence[comparisons.Refusal],
@@ -85,6 +86,7 @@ def _render(
     return environment.get_template("report.html.j2").render(
         grid=results.name,
         finished=len(cells),
+        damaged=record.kept_out(damaged) if damaged else "",
         unfinished=_unfinished(results, records),
         kept_out=_kept_out(results),
         uneven=_uneven(cells),

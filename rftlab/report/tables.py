@@ -273,7 +273,4 @@ def _text(value: Any) -> str:
 
 def read_lines(results: str | Path, cell: str, name: str, containing: str = "") -> Iterable[dict[str, Any]]:
     """Rows of a cell's trace or samples; only the lines that hold the text ``containing``, which saves parsing."""
-    path = record.cells_dir(Path(results)) / cell / name
-    if path.is_file():
-        with path.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines if containing in line)
+    return record.read_lines(record.cells_dir(Path(results)) / cell / name, containing)

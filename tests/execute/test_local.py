@@ -17,7 +17,7 @@ from stub_notebook import Quiet, cells, write_stub
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute import one_cell
+from rftlab.execute import folders, one_cell
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
@@ -101,9 +101,14 @@ def test_a_cell_that_failed_is_run_again_and_its_failure_forgotten(stub, tmp_pat
     (tmp_path / "failed" / cell.id).mkdir(parents=True)
     (tmp_path / "cells" / cell.id).mkdir(parents=True)
     (tmp_path / "cells" / cell.id / record.RECORD).write_text('{"half')
-    outcomes, _ = run([cell], tmp_path, stub)
+    outcomes, listener = run([cell], tmp_path, stub)
     assert outcomes[cell.id].status == "done"
     assert is_done(cell, tmp_path)
+    assert (tmp_path / "aside" / cell.id / record.RECORD).read_text() == '{"half'
+    (said,) = listener.notes
+    assert "set aside" in said
+    checked = record.read(tmp_path / "cells" / cell.id).files
+    assert {"notebook.ipynb", "samples.jsonl", "trace.jsonl"} <= set(checked)
     assert not (tmp_path / "failed" / cell.id).exists()
     before = (tmp_path / "cells" / cell.id / record.RECORD).stat().st_mtime_ns
     again, _ = run([cell], tmp_path, stub)
@@ -138,7 +143,7 @@ def test_leftovers_of_dead_runs_are_swept_and_those_of_living_ones_are_not(tmp_p
     dead = tmp_path / "cells" / ".abc.x.running"
     (dead / "inner").mkdir(parents=True)
     with staged(tmp_path / "cells" / "def") as alive:
-        one_cell.sweep(tmp_path)
+        folders.sweep(tmp_path)
         assert alive.is_dir()
         assert not dead.exists()
     assert not alive.exists()

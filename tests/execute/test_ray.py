@@ -21,6 +21,7 @@ from rftlab.execute import on_ray, ray_cluster
 from rftlab.execute.cluster import Resources
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import Interrupted, run_cells
+from tests.common.measured import measured
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -74,9 +75,9 @@ def run(wanted, results, stub, **more):
     return outcomes, listener
 
 
-def files(results: Path, *names: str) -> dict[str, bytes]:
+def files(results: Path, *names: str) -> dict[str, str]:
     wanted = names or ("record.json", "trace.jsonl", "samples.jsonl")
-    return {f"{path.parent.name}/{path.name}": path.read_bytes() for n in wanted for path in results.rglob(f"*/{n}")}
+    return {f"{path.parent.name}/{path.name}": measured(path) for n in wanted for path in results.rglob(f"*/{n}")}
 
 
 def test_a_node_killed_in_mid_grid_loses_nothing(cluster, stub, tmp_path):

@@ -14,6 +14,7 @@ from rftlab.execute import on_slurm
 from rftlab.execute.cluster import Resources
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
+from tests.common.measured import measured
 
 submitit = pytest.importorskip("submitit")
 COLD = KernelSettings(kind="cold")
@@ -28,9 +29,9 @@ def run(wanted, results, stub, **options):
     return outcomes, listener
 
 
-def bodies(results: Path) -> dict[str, bytes]:
+def bodies(results: Path) -> dict[str, str]:
     names = ("record.json", "trace.jsonl", "samples.jsonl", "error.txt")
-    return {f"{path.parent.name}/{path.name}": path.read_bytes() for n in names for path in results.rglob(f"*/{n}")}
+    return {f"{path.parent.name}/{path.name}": measured(path) for n in names for path in results.rglob(f"*/{n}")}
 
 
 def test_jobs_leave_the_records_of_a_local_run(stub, tmp_path):

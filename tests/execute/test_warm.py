@@ -17,6 +17,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute import warm
 from rftlab.execute.kernels import TRAINING_MODULES, KernelSettings, dispose, make_manager
 from rftlab.execute.local import run_cells
+from tests.common.measured import measured
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm kernels need Linux")
 WARM = KernelSettings(kind="warm", modules=("numpy", "rftlab.record"))
@@ -35,7 +36,7 @@ def run(wanted, results, stub, settings=WARM):
 
 
 def bodies(results) -> dict[str, str]:
-    return {path.parent.name: path.read_text() for path in results.glob("cells/*/record.json")}
+    return {path.parent.name: measured(path) for path in results.glob("cells/*/record.json")}
 
 
 def test_warm_and_cold_kernels_leave_the_same_records(stub, tmp_path):

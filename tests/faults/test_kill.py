@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.common.measured import measured
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
 DRIVER = Path(__file__).parents[1] / "execute" / "stub_notebook.py"
 
@@ -32,7 +34,7 @@ def drive(stub, results, kind) -> subprocess.Popen:
 
 
 def records(results) -> dict[str, str]:
-    return {path.parent.name: path.read_text() for path in sorted(results.glob("cells/*/record.json"))}
+    return {path.parent.name: measured(path) for path in sorted(results.glob("cells/*/record.json"))}
 
 
 def finished(results, count) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.common.measured import measured
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kill -9")]
 GRID = """
 name: killed
@@ -34,7 +36,7 @@ def start(grid: Path, results: Path) -> subprocess.Popen[bytes]:
 
 def records(results: Path) -> dict[str, dict[str, Any]]:
     """Cell to record, without what is measured in seconds and in bytes of the process."""
-    read = {path.parent.name: json.loads(path.read_text()) for path in results.glob("cells/*/record.json")}
+    read = {path.parent.name: json.loads(measured(path)) for path in results.glob("cells/*/record.json")}
     for record in read.values():
         for name in ("seconds", "tuning_seconds", "peak_memory_bytes"):
             record["cost"].pop(name)

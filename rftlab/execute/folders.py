@@ -1,0 +1,53 @@
+"""What lies in a results folder beside the finished cells: leftovers of runs that died, and what is set aside."""
+
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rftlab import record
+from rftlab.cell import Cell
+from rftlab.staging import OLD, RUNNING, locked, set_aside
+
+FAILED = "failed"
+_NAMED = 3
+
+
+def sweep(results: Path) -> None:
+    """Remove what runs that died have left half-written; what a living run works on is left alone."""
+    for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
+        if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files that came from elsewhere (relative path -> content) into a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def clear_the_way(cells: Sequence[Cell], results: Path) -> list[str]:
+    """Set aside what lies where cells are about to be filed, and records in folders that are not their cell's.
+
+    What cannot be read (written by a newer rftlab, damaged, changed by hand) may be all that is left of somebody's
+    work: a run never overwrites it.
+
+    Returns:
+        Sentences on what was set aside, and why.
+    """
+    folder = record.cells_dir(results)
+    if not folder.is_dir():
+        return []
+    in_the_way = [folder / cell.id for cell in cells if (folder / cell.id).exists()]
+    found = [record.examine(path) or record.Damage(path, "it holds no record") for path in in_the_way]
+    found += [damage for damage in record.scan(results)[1] if damage.misplaced and damage.folder not in in_the_way]
+    moved = [(set_aside(each.folder), each) for each in found if isinstance(each, record.Damage)]
+    lines = [f"set aside as {target}: {damage.reason}" for target, damage in moved]
+    return (
+        lines
+        if len(lines) <= _NAMED
+        else [*lines[: _NAMED - 1], f"{lines[_NAMED - 1]} (and {len(lines) - _NAMED} more like it)"]
+    )
