@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, one_line
 
 SCHEMA_VERSION = 1
 
@@ -64,7 +64,17 @@ class Tuning(_Part):
     @field_validator("learning_rates", mode="before")
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
-        return tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in value)
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        for rate in value:
+            if rate <= 0:
+                raise ValueError(f"a learning rate is above 0, not {rate:g}")
+        return value
 
 
 class Evaluation(_Part):
@@ -311,4 +321,5 @@ def _first_problem(error: ValidationError) -> str:
         near = difflib.get_close_matches(where, parameter_help(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "see `rftlab parameters` for all of them"
         return f"unknown parameter {where!r}; {hint}"
-    return f"parameter {where!r}: {problem['msg']} (got {problem.get('input')!r})"
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"parameter {where!r}: {what} (got {one_line(repr(problem.get('input')))})"

@@ -18,7 +18,8 @@ Fields a method does not use (the label budget of the untrained base) are levell
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,9 @@ from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.grid_yaml import RESERVED, Axes, GridFile
 from rftlab.registry import METHODS, find
+
+# A grid of more is a mistake, or not one study.
+MAX_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -85,31 +89,52 @@ def is_done(cell: Cell, results: Path) -> bool:
     return isinstance(record.examine(record.cells_dir(results) / cell.id), record.Record)
 
 
-class _Override(NamedTuple):
+class _Rule(NamedTuple):
+    """An override (values to set) or an exclusion (none), and where it stands."""
+
     when: Axes
     values: dict[str, Any]
+    line: int
 
 
 def _read_cells(file: GridFile) -> list[Cell]:
     defaults = file.axes(file.mapping(file.document, "defaults"))
     swept = file.axes(file.document, skip=RESERVED)
     overrides = [_override(file, entry) for entry in file.entries("overrides")]
-    excluded = [file.axes(entry) for entry in file.entries("exclude")]
+    excluded = [_Rule(file.axes(entry), {}, entry.lc.line + 1) for entry in file.entries("exclude")]
     blocks = [{**defaults, **file.axes(entry)} for entry in file.entries("include")]
     if swept or not blocks:
         blocks.insert(0, {**defaults, **swept})
+    _require_bounded(file, blocks)
     cells: dict[str, Cell] = {}
+    matched: set[int] = set()
     for block in blocks:
-        for cell in _product(file, block, overrides):
-            if not any(_matches(cell, rule) for rule in excluded):
+        for cell in _product(file, block, overrides, matched):
+            rules = [rule for rule in excluded if _matches(cell, rule.when)]
+            matched |= {id(rule) for rule in rules}
+            if not rules:
                 level = _levelled(cell)
                 cells.setdefault(level.id, level)
+    for kind, listed in (("override", overrides), ("exclude", excluded)):
+        for rule in listed:
+            if id(rule) not in matched:
+                file.fail(rule.line, f"this {kind} matches no cell; mend its values, or remove it")
     if not cells:
         file.fail(1, "every cell is excluded; remove an entry of exclude")
     return list(cells.values())
 
 
-def _override(file: GridFile, entry: CommentedMap) -> _Override:
+def _require_bounded(file: GridFile, blocks: Sequence[Axes]) -> None:
+    counts = [math.prod(len(options) for options in block.values()) for block in blocks]
+    if sum(counts) > MAX_CELLS:
+        longest = max((located for block in blocks for located in block.items()), key=lambda axis: len(axis[1]))
+        file.fail(
+            longest[1][0].line,
+            f"the grid has {sum(counts):,} cells, more than {MAX_CELLS:,}; sweep less, or split it into several grids",
+        )
+
+
+def _override(file: GridFile, entry: CommentedMap) -> _Rule:
     line = entry.lc.line + 1
     if set(entry) != {"when", "set"}:
         file.fail(line, "an override has exactly the keys when and set")
@@ -117,16 +142,17 @@ def _override(file: GridFile, entry: CommentedMap) -> _Override:
     for name, options in values.items():
         if len(options) > 1:
             file.fail(options[0].line, f"set gives {name} one value, not a list")
-    return _Override(file.axes(file.mapping(entry, "when")), {name: v[0].value for name, v in values.items()})
+    return _Rule(file.axes(file.mapping(entry, "when")), {name: v[0].value for name, v in values.items()}, line)
 
 
-def _product(file: GridFile, axes: Axes, overrides: list[_Override]) -> Iterator[Cell]:
+def _product(file: GridFile, axes: Axes, overrides: list[_Rule], matched: set[int]) -> Iterator[Cell]:
     for combination in itertools.product(*axes.values()):
         values = {name: located.value for name, located in zip(axes, combination, strict=True)}
         try:
             cell = Cell.make(values)
             for override in overrides:
                 if _matches(cell, override.when):
+                    matched.add(id(override))
                     values = {**values, **override.values}
                     cell = Cell.make(values)
         except RftlabError as error:

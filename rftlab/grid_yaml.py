@@ -2,21 +2,20 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.scalarbool import ScalarBoolean
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from rftlab import yaml_document
 from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, told
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
 from rftlab.user_code import DATA_SUFFIXES
 from rftlab.weights import KEEP_CHOICES, find_cell
+from rftlab.yaml_document import line_of, plain
 
 RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
@@ -46,15 +45,15 @@ class GridFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.document = yaml_document.read(path, self.fail)
         self._folder = path.resolve().parent
-        self.document = self._parsed()
 
     @property
     def name(self) -> str:
         """The grid's name, fit to name a folder; the file's stem by default."""
         name = self.document.get("name", self.path.stem)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            line = _line(self.document, "name") if "name" in self.document else 1
+            line = line_of(self.document, "name") if "name" in self.document else 1
             self.fail(line, f"the name {name!r} cannot name a folder; use letters, digits, dots, dashes, underscores")
         return name
 
@@ -64,7 +63,7 @@ class GridFile:
         keep = self.document.get("keep", "")
         if "keep" in self.document and keep not in KEEP_CHOICES:
             known = f"{', '.join(KEEP_CHOICES[:-1])} or {KEEP_CHOICES[-1]}"
-            self.fail(_line(self.document, "keep"), f"keep is {known}, not {keep!r}")
+            self.fail(line_of(self.document, "keep"), f"keep is {known}, not {keep!r}")
         return str(keep)
 
     def mapping(self, parent: CommentedMap, key: str) -> CommentedMap:
@@ -73,7 +72,7 @@ class GridFile:
         if value is None:
             return CommentedMap()
         if not isinstance(value, CommentedMap):
-            self.fail(_line(parent, key), f"{key} is a mapping of parameters to values, such as {{labels: 50}}")
+            self.fail(line_of(parent, key), f"{key} is a mapping of parameters to values, such as {{labels: 50}}")
         return value
 
     def entries(self, key: str) -> list[CommentedMap]:
@@ -82,7 +81,7 @@ class GridFile:
         if value is None:
             return []
         if not isinstance(value, CommentedSeq) or not all(isinstance(entry, CommentedMap) and entry for entry in value):
-            self.fail(_line(self.document, key), f"{key} is a list of mappings, one after each dash")
+            self.fail(line_of(self.document, key), f"{key} is a list of mappings, one after each dash")
         return list(value)
 
     def axes(self, mapping: CommentedMap, *, skip: tuple[str, ...] = (), prefix: str = "") -> Axes:
@@ -95,7 +94,7 @@ class GridFile:
         for key, node in mapping.items():
             if key in skip:
                 continue
-            name, line = f"{prefix}{key}", _line(mapping, key)
+            name, line = f"{prefix}{key}", line_of(mapping, key)
             self._check_name(name, line)
             if not prefix and key in _GROUPS and isinstance(node, CommentedMap):
                 inner = self.axes(node, prefix=f"{key}.")
@@ -110,36 +109,21 @@ class GridFile:
         """Raise an RftlabError that names file and line."""
         raise RftlabError(f"{self.path} line {line}: {problem}")
 
-    def _parsed(self) -> CommentedMap:
-        try:
-            document = YAML().load(self.path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RftlabError(f"cannot read the grid {self.path}: {error.strerror}; give a YAML file") from None
-        except UnicodeDecodeError:
-            raise RftlabError(f"{self.path} is not a text file in UTF-8; give a YAML file") from None
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            problem = str(error.problem or error.context).splitlines()[0]
-            self.fail(mark.line + 1 if mark else 1, f"not valid YAML: {problem}")
-        if not isinstance(document, CommentedMap) or not document:
-            self.fail(1, "a grid is a mapping of parameters to values or lists, such as `method: [sft, grpo]`")
-        return document
-
     def _options(self, name: str, node: Any, line: int) -> Iterator[Located]:
         swept = isinstance(node, CommentedSeq)
         if name in LIST_VALUED:
             swept = swept and any(isinstance(each, CommentedSeq) for each in node)
         if not swept:
-            yield Located(self._plain(node, line), line)
+            yield Located(plain(node), line)
             return
         if not node:
             self.fail(line, f"{name} has an empty list; give it at least one value")
         for index, each in enumerate(node):
-            yield Located(self._plain(each, line), _line(node, index))
+            yield Located(plain(each), line_of(node, index))
 
     def _check_name(self, name: str, line: int) -> None:
         known = [*parameter_names().values(), *_GROUPS]
-        if name in known or name.partition(".")[0] in SETTINGS:
+        if name in known or (name.partition(".")[0] in SETTINGS and all(name.split("."))):
             return
         near = difflib.get_close_matches(name, [*known, *RESERVED], n=3, cutoff=0.6)
         hint = f"did you mean {', '.join(near)}?" if near else "see `rftlab parameters` for all of them"
@@ -151,10 +135,12 @@ class GridFile:
             Cell.make({name: value})
             if name in _REGISTRIES and value:
                 find(_REGISTRIES[name], value, name)
+            if name in _REGISTRIES and ".py:" in value and not Path(value.rpartition(":")[0]).is_file():
+                raise RftlabError(f"there is no file {value.rpartition(':')[0]}; give path/to/module.py:function")
         except RftlabError as error:
             self.fail(located.line, str(error))
-        if name in _REGISTRIES and ".py:" in value and not Path(value.rpartition(":")[0]).is_file():
-            self.fail(located.line, f"there is no file {value.rpartition(':')[0]}; give path/to/module.py:function")
+        except (OSError, ValueError, RuntimeError) as error:  # a path no file can have: too long, `~nobody/x`
+            self.fail(located.line, f"{name} names a path that cannot be: {told(error)}")
         return Located(value, located.line)
 
     def _absolute(self, name: str, value: Any) -> Any:
@@ -177,20 +163,3 @@ class GridFile:
 
     def _resolved(self, path: str) -> Path:
         return (self._folder / Path(path).expanduser()).resolve()
-
-    def _plain(self, node: Any, line: int) -> Any:
-        """The node as plain Python values: ruamel's own number and text classes would change the cell's JSON."""
-        if isinstance(node, TaggedScalar):
-            self.fail(line, f"YAML tags ({node.tag.value}) are not used in a grid")
-        if isinstance(node, Mapping):
-            return {str(key): self._plain(each, line) for key, each in node.items()}
-        if isinstance(node, list):
-            return [self._plain(each, line) for each in node]
-        if isinstance(node, bool | ScalarBoolean):
-            return bool(node)
-        kind = next((kind for kind in (int, float, str) if isinstance(node, kind)), None)
-        return node if kind is None else kind(node)
-
-
-def _line(node: CommentedMap | CommentedSeq, key: Any) -> int:
-    return int((node.lc.data or {}).get(key, [node.lc.line])[0]) + 1

@@ -1,0 +1,154 @@
+"""A YAML file as a document that is safe to walk: plain values, of bounded size, that can be written down again.
+
+A file may be anything. What is refused here, with its line, would else end in a traceback, in another value than the
+one that was written, or never: tags, dates, values that are not finite, control characters, keys that are no text,
+nesting without end and aliases that multiply.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
+
+from rftlab.errors import RftlabError, one_line, printable
+
+MAX_CHARS = 200_000
+MAX_VALUES = 100_000
+MAX_DEPTH = 20
+
+Fail = Callable[[int, str], NoReturn]
+
+
+def read(path: Path, fail: Fail) -> CommentedMap:
+    """The file's mapping; every value in it has passed `plain`.
+
+    Args:
+        path: a text file.
+        fail: raises with a line (from 1) and a problem.
+
+    Raises:
+        RftlabError: it cannot be read, or ``fail``'s.
+    """
+    text = _text(path)
+    if len(text) > MAX_CHARS:
+        fail(1, f"the file has more than {MAX_CHARS} characters; a grid is a page")
+    if (deep := _nested_beyond(text, 10 * MAX_DEPTH)) is not None:  # parsing that takes the square of the depth
+        fail(deep, f"nested more than {MAX_DEPTH} deep")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if unwritable := _unwritable(line.removesuffix("\r")):
+            fail(number, f"the file holds {unwritable}; remove it")
+    try:
+        document = YAML().load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        fail(mark.line + 1 if mark else 1, f"not valid YAML: {one_line(str(error.problem or error.context))}")
+    except Exception as error:  # the parser stumbles over some texts in ways of its own
+        fail(1, f"not valid YAML: {one_line(str(error)) or type(error).__name__}")
+    if not isinstance(document, CommentedMap) or not document:
+        fail(1, "a grid is a mapping of parameters to values or lists, such as `method: [sft, grpo]`")
+    _Walk(fail).value(document, 1)
+    return document
+
+
+def line_of(node: CommentedMap | CommentedSeq, key: Any) -> int:
+    """Line (from 1) of the entry ``key`` of a mapping or list."""
+    return int((node.lc.data or {}).get(key, [node.lc.line])[0]) + 1
+
+
+def plain(node: Any) -> Any:
+    """The node as plain Python values: ruamel's own number and text classes would change the cell's JSON."""
+    if isinstance(node, Mapping):
+        return {str(key): plain(each) for key, each in node.items()}
+    if isinstance(node, list):
+        return [plain(each) for each in node]
+    if isinstance(node, bool | ScalarBoolean):
+        return bool(node)
+    kind = next((kind for kind in (int, float, str) if isinstance(node, kind)), None)
+    return node if kind is None else kind(node)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError(0, "it is not a file")
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read(MAX_CHARS + 1)
+    except OSError as error:
+        raise RftlabError(f"cannot read the grid {path}: {error.strerror}; give a YAML file") from None
+    except UnicodeDecodeError:
+        raise RftlabError(f"{path} is not a text file in UTF-8; give a YAML file") from None
+    except ValueError as error:  # a NUL in the path
+        raise RftlabError(f"cannot read the grid {printable(str(path))}: {error}; give a YAML file") from None
+
+
+def _nested_beyond(text: str, depth: int) -> int | None:
+    """Line of the first bracket that is nested deeper, None if none is."""
+    nested = 0
+    for bracket in re.finditer(r"[\[{\]}]", text):
+        nested += 1 if bracket[0] in "[{" else -1
+        if nested > depth:
+            return text.count("\n", 0, bracket.start()) + 1
+    return None
+
+
+class _Walk:
+    """Goes through a document as it would be written out, aliases and all."""
+
+    def __init__(self, fail: Fail) -> None:
+        self._fail, self._seen = fail, 0
+
+    def value(self, node: Any, line: int, depth: int = 0) -> None:
+        self._seen += 1
+        if self._seen > MAX_VALUES:
+            self._fail(line, f"with its aliases written out the file holds more than {MAX_VALUES} values")
+        if depth > MAX_DEPTH:
+            self._fail(line, f"nested more than {MAX_DEPTH} deep")
+        if tag := getattr(getattr(node, "tag", None), "value", None):
+            self._fail(line, f"YAML tags ({tag}) are not used in a grid")
+        for key, each, at in self._entries(node, line):
+            if not isinstance(key, str | int) or (isinstance(node, Mapping) and not isinstance(key, str)):
+                self._fail(at, f"the key {one_line(repr(key))} is not a text; put it in quotes")
+            self.value(each, at, depth + 1)
+        if not isinstance(node, Mapping | list):
+            self._scalar(node, line)
+
+    def _entries(self, node: Any, line: int) -> Iterator[tuple[Any, Any, int]]:
+        if isinstance(node, CommentedMap):
+            yield from ((key, each, line_of(node, key)) for key, each in node.items())
+        elif isinstance(node, CommentedSeq):
+            yield from ((index, each, line_of(node, index)) for index, each in enumerate(node))
+
+    def _scalar(self, node: Any, line: int) -> None:
+        if node is None or isinstance(node, bool | ScalarBoolean):
+            return
+        if isinstance(node, int):
+            if abs(node) >= 2**63:
+                self._fail(line, "a whole number of more than 18 digits; put it in quotes if it is a name")
+        elif isinstance(node, float):
+            if not math.isfinite(node):
+                self._fail(line, f"{float(node)} is not a number a parameter can have")
+        elif isinstance(node, str):
+            if unwritable := _unwritable(node):
+                self._fail(line, f"a text holds {unwritable}; remove it")
+        else:
+            self._fail(line, f"a {type(node).__name__} is not a value a parameter can have; put it in quotes")
+
+
+def _unwritable(text: str) -> str:
+    """What in a text cannot be written down everywhere, in words; "" if nothing."""
+    if text.isprintable():
+        return ""
+    for character in text:
+        if character in "\n\t\r\ufeff":
+            continue
+        if "\ud800" <= character <= "\udfff":
+            return f"half a character ({printable(character)})"
+        if character < " " or "\x7f" <= character < "\xa0":
+            return f"a control character ({printable(character)})"
+    return ""
