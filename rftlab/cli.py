@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--keep-going", action="store_true", help="begin further cells also after three in a row have failed alike"
     )
+    run.add_argument(
+        "--rerun", nargs="*", metavar="CELL", help="run finished cells again: these (beginnings of ids), or all"
+    )
     run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
     run.add_argument(
         "--kernel",
@@ -96,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(verb=_status)
     status.add_argument("results", type=Path, metavar="DIR")
     status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
+
+    forget = verbs.add_parser("forget", help="set finished cells aside, so that they count no longer and are run again")
+    forget.set_defaults(verb=_forget)
+    forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
+    forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
 
     report = verbs.add_parser("report", help="write the report of a results folder")
     report.set_defaults(verb=_report)
@@ -147,6 +155,7 @@ def _run(options: argparse.Namespace) -> int:
             ),
             keep=options.keep,
             keep_going=options.keep_going,
+            rerun=(options.rerun or True) if options.rerun is not None else False,
             dry_run=options.dry_run,
         )
     except Interrupted as error:
@@ -183,6 +192,14 @@ def _status(options: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RftlabWarning)  # damage, which has been named
             study.tell(happened(options.results))
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from rftlab import study
+
+    for folder in study.forget(options.cells, options.results):
+        print(f"set aside as {folder}; delete that to be rid of it")
     return 0
 
 

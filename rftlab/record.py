@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rftlab import checksums
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
+from rftlab.short_paths import flat_values
 from rftlab.staging import set_aside, swap_in
 
 if TYPE_CHECKING:
@@ -255,8 +256,9 @@ def kept_out(damaged: Sequence[Damage]) -> str:
 def load(results: str | Path) -> "pd.DataFrame":
     """One row per finished cell: the cell's parameters (`adapter.r`, ...), metrics, cost, `id`, `contract_hash`.
 
-    Among the columns: task, model, method, labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy,
-    ood_accuracy, generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
+    A file of the user's is named without its folders (`rftlab.short_paths`). Among the columns: task, model, method,
+    labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy, ood_accuracy,
+    generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
 
     Raises:
         RftlabError: as `read_all`; or no cell has finished.
@@ -269,13 +271,13 @@ def load(results: str | Path) -> "pd.DataFrame":
     rows = [
         {
             "id": record.id,
-            **record.parameters.flat(),
+            **parameters,
             **record.metrics,
             **record.cost,
             "contract_hash": record.contract_hash,
             "warnings": "; ".join(record.warnings),
         }
-        for record in records
+        for record, parameters in zip(records, flat_values([each.parameters for each in records]), strict=True)
     ]
     frame = pd.DataFrame(rows)
     return frame.sort_values(["task", "model", "method", "labels", "cot", "seed", "id"], ignore_index=True)

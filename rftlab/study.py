@@ -17,7 +17,8 @@ from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import read_grid, results_lock, write_grid
 from rftlab.grid import Grid, is_done
 from rftlab.registry import EXECUTORS, find, resolve
-from rftlab.weights import Keep
+from rftlab.staging import set_aside
+from rftlab.weights import Keep, find_cell
 
 if TYPE_CHECKING:
     from rftlab.report.remarks import Remark
@@ -36,6 +37,7 @@ def run(
     resources: Resources | None = None,
     keep: Keep | None = None,
     keep_going: bool = False,
+    rerun: bool | Sequence[str] = False,
     dry_run: bool = False,
 ) -> list[Outcome]:
     """Run what is left of a grid, then write its report.
@@ -51,6 +53,8 @@ def run(
         keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default
             what the grid says, else best.
         keep_going: begin further cells also after three in a row have failed alike.
+        rerun: run cells again that are done: all, or those whose ids begin with one of these; what they left is set
+            aside.
         dry_run: list the cells that are done and left; run nothing.
 
     Returns:
@@ -63,6 +67,9 @@ def run(
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     done, left = grid.split(where)
+    again = _chosen(grid, rerun, done)
+    left = [*again, *left]
+    done = [cell for cell in done if cell.id not in {each.id for each in again}] if again else done
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT
@@ -79,6 +86,7 @@ def run(
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
         return []
+    _forget(again, where)
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     keeper.settle()
     outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
@@ -107,6 +115,30 @@ def tell(remarks: "Sequence[Remark]") -> None:
         print(f"note: {remark}")
 
 
+def forget(cells: Sequence[str], results: str | Path | None = None) -> list[Path]:
+    """Set finished cells aside, whoever ran them: they count no longer, and a grid that names them runs them again.
+
+    Args:
+        cells: their folders, or the beginnings of their ids.
+        results: results folder that ids are looked for in; None for every folder of `results/`.
+
+    Returns:
+        Where each has been moved to, in `aside/` of its results folder.
+
+    Raises:
+        RftlabError: no such cell, or several; nothing is moved then. Or a run is working in the folder.
+    """
+    folders = list(dict.fromkeys(find_cell(cell, Path(results) if results else None) for cell in cells))
+    for folder in folders:
+        if folder.parent != record.cells_dir(folder.parent.parent):
+            raise RftlabError(f"{folder} does not lie in the cells of a results folder; delete it by hand")
+    moved = []
+    for folder in folders:
+        with results_lock(folder.parent.parent):
+            moved.append(set_aside(folder))
+    return moved
+
+
 def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]]:
     """The grid last run in a results folder, with the user's files as they are now.
 
@@ -120,6 +152,25 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
     done, left = grid.split(Path(results))
     return grid, done, left, _on_earlier_cells(grid, left, Path(results))
+
+
+def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> list[Cell]:
+    """The cells that are done and asked for again."""
+    if isinstance(rerun, bool):
+        return list(done) if rerun else []
+    for text in rerun:
+        found = [cell.id for cell in grid.cells if cell.id.startswith(text)]
+        if len(found) != 1:
+            problem = f"is the beginning of {', '.join(found)}" if found else "is no cell of the grid"
+            raise RftlabError(f"--rerun {text}: {text} {problem}; --dry-run lists its cells")
+    return [cell for cell in done if cell.id.startswith(tuple(rerun))]
+
+
+def _forget(cells: Sequence[Cell], results: Path) -> None:
+    if cells:
+        with results_lock(results):
+            folders = [set_aside(record.cells_dir(results) / cell.id) for cell in cells]
+        print(f"  {len(folders)} of them once more; what they left is set aside in {folders[0].parent}")
 
 
 def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[str]:

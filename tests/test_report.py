@@ -202,6 +202,22 @@ def test_a_partly_finished_grid_gives_a_report_that_says_what_is_missing(tmp_pat
     assert "Not drawn: only one kind of prompt has been run." in html
 
 
+def test_cells_of_an_earlier_version_of_the_grid_are_named_and_counted_nowhere(tmp_path):
+    records = synthetic.write_grid(
+        tmp_path, methods=("base", "sft"), labels=(10,), cots=(True,), seeds=(0, 1), items=10
+    )
+    edited = {"task_settings": {"path": "/old/train.jsonl"}, "task": "file", "method": "sft"}
+    old = synthetic.write_cell(tmp_path, {**edited, "digests": {"task_settings.path": "a" * 12}}, items=10)
+    new = Cell.make({**edited, "digests": {"task_settings.path": "b" * 12}})
+    gone = synthetic.write_cell(tmp_path, {"method": "sft", "labels": 77}, items=10)
+    write_plan(tmp_path, Grid("part", (*(each.parameters for each in records), new)))
+    html = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert f"kept out of its report: run before train.jsonl changed ({old.id})" in html
+    assert f"kept out of its report: not in the grid any more ({gone.id})" in html
+    assert "4 finished cells, 1 not finished" in html
+    assert "77" not in set(report.read_cells(tmp_path)["labels"].astype(str))
+
+
 def test_a_failure_leaves_the_old_report_as_it_was(results, monkeypatch):
     monkeypatch.setattr(page, "draw_all", lambda *_: [])
     report.write_report(results, notebook=False)

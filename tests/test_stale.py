@@ -149,3 +149,45 @@ def test_rows_taken_out_of_a_grid_are_named_and_kept_out_of_its_report(project, 
     out = capsys.readouterr().out
     assert "2 cells of earlier versions of this grid, kept out of its report: not in the grid any more (" in out
     assert len(record.read_all("results/g")) == CELLS - 2
+
+
+def test_rerun_sets_aside_what_the_cells_left_and_runs_them_again(project, capsys):
+    finish(project / "results" / "g")
+    one = Grid.load("g.yaml").cells[0]
+    out = dry_run(capsys, "--rerun", one.id[:5])
+    assert f"{CELLS - 1} done, 1 left" in out
+    assert not (project / "results" / "g" / "aside").exists()
+    assert f"0 done, {CELLS} left" in dry_run(capsys, "--rerun")
+    assert cli.main(["run", "g.yaml", "--kernel", "cold", "--rerun", one.id[:5]]) == 0
+    assert f"1 of them once more; what they left is set aside in {project}/results/g/aside" in capsys.readouterr().out
+    assert record.read(project / "results" / "g" / "aside" / one.id).metrics == {}
+    assert record.read(project / "results" / "g" / "cells" / one.id).metrics == {"accuracy": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("zzz", "--rerun zzz: zzz is no cell of the grid"), ("", "--rerun : {empty} is the beginning of")],
+)
+def test_rerun_of_an_unknown_or_ambiguous_cell_moves_nothing(project, capsys, text, says):
+    finish(project / "results" / "g")
+    assert cli.main(["run", "g.yaml", "--rerun", text]) == 2
+    assert says.replace("{empty} ", " ") in capsys.readouterr().err
+    assert not (project / "results" / "g" / "aside").exists()
+
+
+def test_forget_sets_a_cell_aside_by_its_id_or_its_folder(project, capsys):
+    finish(project / "results" / "g")
+    first, second = Grid.load("g.yaml").cells[:2]
+    assert cli.main(["forget", first.id[:6], f"results/g/cells/{second.id}"]) == 0
+    out = capsys.readouterr().out
+    assert f"set aside as {project}/results/g/aside/{first.id}; delete that to be rid of it" in out
+    assert f"{CELLS - 2} done, 2 left" in dry_run(capsys)
+    assert cli.main(["forget", first.id, "--results", "results/g"]) == 2
+    assert f"no finished cell {first.id} in results/g" in capsys.readouterr().err
+
+
+def test_forget_moves_nothing_if_one_of_the_cells_is_not_there(project, capsys):
+    finish(project / "results" / "g")
+    one = Grid.load("g.yaml").cells[0]
+    assert cli.main(["forget", one.id, "fffffffff"]) == 2
+    assert f"{CELLS} done, 0 left" in dry_run(capsys)
