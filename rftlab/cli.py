@@ -108,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="write the report of a results folder")
     report.set_defaults(verb=_report)
     report.add_argument("results", type=Path, metavar="DIR")
+    report.add_argument(
+        "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
+        "several, with commas) of the contract; the page says so",
+    )  # fmt: skip
 
     for kind in ("task", "method", "verifier"):
         listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
@@ -206,7 +210,7 @@ def _forget(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from rftlab import study
 
-    study.report(options.results)
+    study.report(options.results, ",".join(options.waive))
     return 0
 
 

@@ -59,6 +59,9 @@ FIELDS: Mapping[str, Field] = {
     "chat_template": _match("prompts", "the chat template", axes=("prompts",)),
     "template": _match("prompts", "the words around prompt and answer", "template", axes=("prompts",)),
     "system": _match("prompts", "the system message", "system", axes=("prompts",)),
+    "thinking": _match(
+        "prompts", "whether the chat template opens a thought, and is told", axes=("cot", "cot_eval", "prompts")
+    ),
     "cot": _match("prompts", "chain-of-thought in training", "cot", axes=("cot",)),
     "cot_eval": _match("prompts", "chain-of-thought when asked", "cot_eval", axes=("cot", "cot_eval")),
     "labels": _match("labels", "the label budget", "labels", axes=("labels",)),
@@ -94,6 +97,7 @@ FIELDS: Mapping[str, Field] = {
     "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
     "settings": _match("method", "its settings", "settings", axes=("method", "shots")),
     "method_code": _match("method", "its code", axes=("method",)),
+    "notebook": _match("notebook", "the code of the notebook that ran it"),
     "batch": Field("show", "machine", "examples and completions per optimiser step"),
     "git_commit": Field("show", "machine", "the commit of rftlab"),
     "python": Field("show", "machine", "the version of Python"),

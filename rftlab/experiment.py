@@ -25,7 +25,8 @@ from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.staging import staged
-from rftlab.tasks.base import Labels, fingerprint, load_task, require_rationales
+from rftlab.tasks.base import Labels, load_task, require_rationales, verifier_of
+from rftlab.terms import code_of, contract_of
 from rftlab.verifiers.base import make_verifier
 from rftlab.weights import find_cell
 
@@ -75,13 +76,9 @@ class Experiment:
         refuse_dropout(cell.method, cell.adapter.dropout)
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
-        self.verifier = make_verifier(
-            cell.verifier or self.task.verifier,
-            answer_format=cell.answer_format,
-            settings=cell.verifier_settings
-            if cell.verifier
-            else {**self.task.verifier_settings, **cell.verifier_settings},
-        )
+        judge, judged_by = verifier_of(cell, self.task)
+        self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
+        self.code = code_of(cell, self.task)
         self.labels = self._draw_labels(0.0)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
@@ -159,7 +156,7 @@ class Experiment:
         return Record(
             cell=self.cell.model_dump(mode="json"),
             id=self.cell.id,
-            contract=self._contract(),
+            contract=contract_of(self),
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
             cost={
                 **asdict(self.cost),
@@ -236,6 +233,11 @@ class Experiment:
             development=self.cell.development_items,
             from_labels=self.cell.development == "from_labels",
         )
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates tried, in order."""
+        return tuple(trial["learning_rate"] for trial in self.tuning) or (self.learning_rate,)
 
     def _ladder(self) -> tuple[float, ...]:
         return self.cell.tuning.learning_rates or getattr(self.method.ladder, self.cell.adapter.kind)
@@ -317,28 +319,3 @@ class Experiment:
     def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:
         reward, loss = metrics.get("train/reward"), metrics.get("train/loss")
         self.progress(phase, spent, amount, reward=reward, loss=loss, warning=caveats.so_far(asdict(cost)))
-
-    def _contract(self) -> dict[str, Any]:
-        """What must match between methods; None where it does not apply (the base has no labels)."""
-        cell, asked = self.cell, self.cell.evaluation
-        trains = self._entry.uses_labels
-        return {
-            "base": self.policy.base_hash,
-            "labels": fingerprint(sorted(self.labels.train, key=lambda e: e.id)) if trains else None,
-            "development_items": fingerprint(self.labels.development) if self.labels.development else None,
-            "template": self.policy.template.name,
-            "cot_eval": cell.cot_eval,
-            "max_new_tokens": cell.max_new_tokens,
-            "temperature": cell.decoding.temperature,
-            "top_p": cell.decoding.top_p,
-            "adapter": cell.adapter.model_dump(mode="json") if trains else None,
-            "tuning_trials": cell.tuning.trials if trains else None,
-            "verifier": [
-                cell.verifier or self.task.verifier,
-                cell.answer_format,
-                sorted(cell.verifier_settings.items()),
-            ],
-            "test_items": fingerprint(self.task.test[: asked.test_items]),
-            "ood_items": fingerprint(self.task.ood[: asked.ood_items]),
-            "sampled": [asked.sampled_items, asked.samples],
-        }

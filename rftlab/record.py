@@ -39,7 +39,7 @@ class Record:
     Attributes:
         cell: the cell's parameters, as JSON values.
         id: the cell's id.
-        contract: what must match between methods that are compared, field -> value or hash; None = not applicable.
+        contract: what must match between runs that are compared, and what must be shown (see `rftlab.contract`).
         metrics: numbers in their own units (accuracies and rates in [0, 1]); None where undefined.
         cost: optimizer_steps, tokens_generated, tokens_trained, flops, seconds, verifier_calls, peak_memory_bytes.
         tuning: one row per learning-rate trial; the chosen one is marked.
@@ -71,8 +71,9 @@ class Record:
 
     @cached_property
     def contract_hash(self) -> str:
-        """12 hex digits of the SHA-256 of the contract's canonical JSON."""
-        return hashlib.sha256(json.dumps(dict(self.contract), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits of the SHA-256 of what must match between methods, as canonical JSON."""
+        must_match = dict(self.contract.get("match", self.contract))
+        return hashlib.sha256(json.dumps(must_match, sort_keys=True).encode()).hexdigest()[:12]
 
     def write(self, folder: Path, *, trace: Iterable[Mapping[str, Any]], samples: Iterable[Mapping[str, Any]]) -> Path:
         """Write trace, samples and then the record into ``folder``; each file appears whole or not at all.
@@ -238,12 +239,17 @@ def read_all(results: str | Path) -> list[Record]:
     Raises:
         RftlabError: there is no such folder, or none of its records can be read.
     """
+    return read_sound(results)[0]
+
+
+def read_sound(results: str | Path) -> tuple[list[Record], list[Damage]]:
+    """`scan`, with the warning and the errors of `read_all`."""
     records, damaged = scan(results)
     if damaged and not records:
         raise RftlabError(f"no record in {results} can be read: {damaged[0]}")
     if damaged:
-        warnings.warn(kept_out(damaged), RftlabWarning, stacklevel=2)
-    return records
+        warnings.warn(kept_out(damaged), RftlabWarning, stacklevel=3)
+    return records, damaged
 
 
 def kept_out(damaged: Sequence[Damage]) -> str:
@@ -263,9 +269,17 @@ def load(results: str | Path) -> "pd.DataFrame":
     Raises:
         RftlabError: as `read_all`; or no cell has finished.
     """
+    return table(read_all(results), results)
+
+
+def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
+    """`load`, of records that have been read already.
+
+    Raises:
+        RftlabError: there are none; ``results`` is named.
+    """
     import pandas as pd
 
-    records = read_all(results)
     if not records:
         raise RftlabError(f"no cell has finished in {results}; run the grid, or look at `rftlab status {results}`")
     rows = [

@@ -1,7 +1,7 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -100,13 +100,18 @@ def run(
     return outcomes
 
 
-def report(results: str | Path) -> None:
-    """Write the report of a results folder; print the paths of its files and what happened in its cells."""
+def report(results: str | Path, waive: str | Iterable[str] = ()) -> None:
+    """Write the report of a results folder; print the paths of its files and what happened in its cells.
+
+    Args:
+        results: a grid's results folder.
+        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
+    """
     from rftlab.report import happened, write_report  # matplotlib and pandas, which a run that fails does not need
 
-    for path in write_report(Path(results)):
+    for path in write_report(Path(results), waive=waive):
         print(path)
-    tell(happened(results))
+    tell(happened(results, waive))
 
 
 def tell(remarks: "Sequence[Remark]") -> None:

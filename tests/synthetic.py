@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.cell import Cell
+from rftlab.contract import FIELDS, NA, grouped, of_cell
 from rftlab.record import Record, cells_dir
 
 SKILL = {"base": 0.1, "sft": 0.2, "grpo": 0.84, "sft+grpo": 0.86}
@@ -136,14 +137,12 @@ def _cost(cell: Cell) -> dict[str, float | None]:
 def _contract(cell: Cell) -> dict[str, Any]:
     trains = cell.method != "base"
     drawn = hashlib.sha256(f"{cell.task}{cell.labels}{cell.seed_data}".encode()).hexdigest()[:12]
-    return {
-        "base": "b" * 12,
-        "labels": drawn if trains else None,
-        "cot_eval": cell.cot_eval,
-        "temperature": cell.decoding.temperature,
-        "adapter": cell.adapter.model_dump(mode="json") if trains else None,
-        "test_items": "t" * 12,
-    }
+    trained_cap = cell.decoding.max_new_tokens if cell.cot else cell.decoding.max_new_tokens_direct
+    when_run = {name: f"{name} x" for name, field in FIELDS.items() if field.group == "match" and name != "spent"}
+    if_trained = {"label_ids": drawn, "token_cap_training": trained_cap, "tuning_rates": [1e-3]}
+    caps = {"token_cap": cell.max_new_tokens, "method_code": f"{cell.method} version 1", "batch": 16 if trains else NA}
+    applies = {name: value if trains else NA for name, value in if_trained.items()}
+    return grouped({**when_run, **of_cell(cell, trains=trains), **applies, **caps})
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -33,14 +33,14 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(TASK)
     (tmp_path / "g.yaml").write_text(GRID)
 
-    def write_report(results):
+    def write_report(results, waive=""):
         page = results / "report" / "report.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("")
         return [page]
 
     monkeypatch.setitem(
-        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda _: [])
+        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda *_: [])
     )
     monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_warning_of_ours_is_one_sentence_said_once(here, capsys, monkeypatch):
-    def write_report(results):
+    def write_report(results, waive=""):
         for _ in range(2):
             warnings.warn("report.ipynb is not complete: it broke", RftlabWarning, stacklevel=1)
         warnings.warn("somebody else's", UserWarning, stacklevel=1)

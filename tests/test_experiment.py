@@ -10,6 +10,7 @@ import pytest
 
 from rftlab import record as records
 from rftlab.cell import Cell
+from rftlab.contract import NA
 from rftlab.errors import RftlabError
 from rftlab.evaluate import ask
 from rftlab.experiment import Experiment
@@ -56,12 +57,14 @@ def test_methods_of_one_comparison_share_their_contract(small_cell: Callable[...
         ),
         tmp_path / "hybrid",
     )
-    assert sft["contract"] == hybrid["contract"]
-    applies = {name: value for name, value in base["contract"].items() if value is not None}
-    assert applies == {name: sft["contract"][name] for name in applies}
-    other = run(small_cell(method="sft", seed_data=1), tmp_path / "other")
-    assert other["contract"]["labels"] != sft["contract"]["labels"]
-    assert other["contract"]["test_items"] == sft["contract"]["test_items"]
+    must_match = {who["cell"]["method"]: who["contract"]["match"] for who in (sft, base, hybrid)}
+    assert must_match["sft"] == must_match["sft+grpo"]
+    assert sft["contract_hash"] == hybrid["contract_hash"]
+    applies = {name: value for name, value in must_match["base"].items() if value != NA}
+    assert applies == {name: must_match["sft"][name] for name in applies}
+    other = run(small_cell(method="sft", seed_data=1), tmp_path / "other")["contract"]["match"]
+    assert other["label_ids"] != must_match["sft"]["label_ids"]
+    assert other["test_items"] == must_match["sft"]["test_items"]
 
 
 def test_trials_are_equal_in_number_and_hold_out_labels(small_cell: Callable[..., Cell]) -> None:

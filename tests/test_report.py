@@ -1,20 +1,25 @@
 """The report on made-up records whose answer is known: tables, refusals, verdicts and what lies on disk."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from rftlab import record, report, stats
+from rftlab.answer.survey import survey
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid
-from rftlab.report import comparisons, page, tables
+from rftlab.report import page, tables
 from tests import synthetic
 
 
@@ -114,39 +119,115 @@ def test_outcomes_average_to_the_recorded_accuracy(results):
     assert sum(found.values()) / len(found) == pytest.approx(cells["accuracy"].iloc[0])
 
 
+def changed(contract: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {**contract, "match": {**contract["match"], **fields}}
+
+
 def test_equal_contracts_are_comparable_and_other_ones_refused_with_the_fields_named(tmp_path):
     records = synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
     report.comparable(records)
-    records.append(
-        synthetic.write_cell(
-            tmp_path, {"method": "sft+grpo", "labels": 10}, items=10,
-            contract={**records[-1].contract, "temperature": 0.7, "test_items": "other"},
-        )
-    )  # fmt: skip
+    hybrid = synthetic.write_cell(tmp_path, {"method": "sft+grpo", "labels": 10}, items=10)
+    other = changed(hybrid.contract, temperature=0.7, test_items="other")
     with pytest.raises(RftlabError, match="test_items") as refused:
-        report.comparable(records)
+        report.comparable([*records, replace(hybrid, contract=other)])
     assert "temperature" in str(refused.value)
     assert "sft+grpo" in str(refused.value)
 
 
 def test_what_does_not_apply_matches_anything(tmp_path):
     records = synthetic.write_grid(tmp_path, methods=("base", "sft"), labels=(10, 50), items=5)
-    assert {r.contract["adapter"] is None for r in records} == {True, False}
+    assert {r.contract["match"]["adapter"] == "n/a" for r in records} == {True, False}
     report.comparable(records)
 
 
 def test_refused_methods_are_shown_apart_and_the_report_says_so(tmp_path):
-    records = synthetic.write_grid(tmp_path, methods=("sft",), labels=(10, 50), cots=(True,), items=10)
-    other = {**records[0].contract, "temperature": 0.1}
+    synthetic.write_grid(tmp_path, methods=("sft", "base"), labels=(10, 50), cots=(True,), items=10)
     for labels in (10, 50):
-        synthetic.write_cell(
-            tmp_path, {"method": "grpo", "labels": labels}, items=10, contract={**other, "labels": None}
-        )
+        for method in ("grpo", "rloo"):
+            values = {"method": method, "labels": labels, "decoding.temperature": 0.1}
+            synthetic.write_cell(tmp_path, values, items=10)
     html = report.write_report(tmp_path, notebook=False)[0].read_text()
-    assert "Not compared: grpo and sft cannot be compared" in html
+    assert (
+        "Not compared: base, grpo, rloo and sft cannot be compared on arithmetic/word (tiny-base): they differ" in html
+    )
+    assert "in temperature (" in html
     cells = pd.read_csv(tmp_path / "report/cells.csv")
-    assert set(cells["variant"]) == {"grpo alone (other temperature)", "sft alone (other temperature)"}
-    assert not any("GRPO vs SFT" in said for said in report.verdicts(tmp_path))
+    apart = dict(zip(cells["arm"], cells["variant"], strict=True))
+    assert apart["grpo"] == apart["rloo"] != apart["sft"] == apart["base"]
+    assert "Methods that are shown together had the same" in html
+    verdicts = report.verdicts(tmp_path)
+    assert not any("GRPO vs SFT" in said for said in verdicts)
+    assert any(said.startswith("Not compared: base, grpo") for said in verdicts)
+
+
+def test_runs_of_one_method_that_do_not_match_are_never_averaged(tmp_path):
+    for seed, code in ((0, "a"), (1, "a"), (2, "b"), (3, "b")):
+        for method in ("sft", "grpo"):
+            cell = synthetic.write_cell(tmp_path, {"method": method, "labels": 10, "seed": seed}, items=10)
+            edited = replace(cell, contract=changed(cell.contract, verifier_code=code))
+            edited.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
+    study = report.read_study(tmp_path)
+    assert [str(refusal) for refusal in study.survey.refused] == [
+        "grpo and sft cannot be compared on arithmetic/word (tiny-base): they differ in verifier_code (a and b); "
+        "run them with the same verifier_code"
+    ]
+    variants = study.cells.groupby("variant")["seed"].agg(set).tolist()
+    assert sorted(map(sorted, variants)) == [[0, 1], [2, 3]]
+
+
+def test_prompts_that_were_judged_by_other_verifiers_are_not_drawn_together(tmp_path):
+    for cot, code in ((True, "a"), (False, "b")):
+        cell = synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "cot": cot}, items=10)
+        edited = replace(cell, contract=changed(cell.contract, verifier_code=code))
+        edited.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
+    study = report.read_study(tmp_path)
+    assert [refusal.differing for refusal in study.survey.refused] == [{"verifier_code": "a and b"}]
+    assert study.cells["variant"].nunique() == 2
+
+
+def test_what_every_method_had_in_common_is_said_from_the_fields_that_did_match(tmp_path):
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
+    said = report.read_study(tmp_path).survey.same
+    assert said == (
+        "Every method had the same seeds, base, prompts, labels, adapter, budget, tuning, decoding, verifier, "
+        "held-out items and notebook."
+    )
+
+
+def test_what_is_unknown_is_named_once_and_can_be_waived_by_name_which_the_page_says(tmp_path):
+    for method in ("sft", "grpo"):
+        cell = synthetic.write_cell(tmp_path, {"method": method, "labels": 10}, items=10)
+        match = {name: value for name, value in cell.contract["match"].items() if name != "tokenizer"}
+        lacking = replace(cell, contract={**cell.contract, "match": match})
+        lacking.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
+    assert any("--waive tokenizer" in said for said in report.verdicts(tmp_path))
+    html = report.write_report(tmp_path, notebook=False, waive="tokenizer")[0].read_text()
+    assert "Unknown, and accepted as such: tokenizer." in html
+    assert "Not compared" not in html
+    assert "base (of it: base_weights, base_config, generation_config, precision, start_from)" in html
+
+
+def test_what_differs_without_forbidding_a_comparison_is_said_with_whose_it_is(tmp_path):
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
+    for seed in (0, 1):
+        values = {"method": "grpo", "labels": 10, "seed": seed}
+        synthetic.write_cell(tmp_path, values, items=10, environment={"gpu": "H100", "libraries": {"torch": "2.13.0"}})
+    assert any(said.startswith("Differs between") and "gpu: unknown (sft); H100 (grpo)" in said
+               for said in report.verdicts(tmp_path))  # fmt: skip
+
+
+def test_the_records_of_the_first_contracts_still_give_a_page(tmp_path):
+    shutil.copytree(Path("results/reference/cells"), tmp_path / "cells")
+    few = {"sft", "base"}
+    for folder in (tmp_path / "cells").iterdir():
+        if json.loads((folder / "record.json").read_text())["cell"]["method"] not in few:
+            shutil.rmtree(folder)
+    html = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert html.count("Not compared") == 1
+    waived = re.search(r"--waive ([\w,]+)", html)[1]
+    html = report.write_report(tmp_path, notebook=False, waive=waived)[0].read_text()
+    assert "Not compared" not in html
+    assert f"Unknown, and accepted as such: {', '.join(sorted(waived.split(',')))}" in html
 
 
 def test_verdicts_find_the_effect_that_was_put_in_and_no_other(results):
@@ -183,6 +264,7 @@ def test_the_report_is_whole_on_disk_and_needs_nothing_else(results):
     assert names == {"report.html", "cells.csv"} | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")}
     assert all(path.stat().st_size for path in written)
     html = written[0].read_text()
+    assert report.read_study(results).survey.same in html
     assert html.count("data:image/png;base64,") == len(figures)
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", html)
     assert "demo &lt;grid&gt;" in html
@@ -241,14 +323,14 @@ def test_nothing_to_read_is_said_in_a_sentence(tmp_path):
         report.write_report(tmp_path)
 
 
-def test_the_check_of_contracts_takes_linear_time():
-    cell = Cell().model_dump(mode="json")
-    contract = dict.fromkeys(("base", "test_items", "temperature"), "x")
-    many = [
-        record.Record({**cell, "seed": n // 5, "method": f"m{n % 5}"}, str(n), contract, {}, {}) for n in range(10_000)
-    ]
+def test_the_check_of_contracts_takes_linear_time(tmp_path):
+    one = synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10}, items=10)
+    many = []
+    for n in range(10_000):
+        cell = {**one.cell, "seed": n // 5, "method": f"m{n % 5}"}
+        many.append(replace(one, id=str(n), cell=cell, contract=changed(one.contract, seed=n // 5)))
     began = time.perf_counter()
-    assert comparisons.refusals(many, {}) == []
+    assert survey(many).refused == ()
     assert time.perf_counter() - began < 5
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rftlab.cell import Cell
 from rftlab.contract import AXES, FIELDS, NA, VERSION, Axis, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
@@ -21,14 +20,17 @@ SHOWN = tuple(name for name, field in FIELDS.items() if field.group == "show")
 TOLERANCE = 0.05
 """How far apart two runs' spending of the matched unit may be, as a share of the smaller."""
 
-_NA = json.dumps(NA)
+NA_TEXT = json.dumps(NA)
 _COST = {"steps": ("optimizer_steps",), "tokens": ("tokens_generated", "tokens_trained"), "flops": ("flops",)}
 _COST["seconds"] = ("seconds",)
 _COT, _COT_EVAL, _UNIT = MATCH.index("cot"), MATCH.index("cot_eval"), MATCH.index("budget_unit")
 _EXEMPT = {axis: frozenset(i for i, name in enumerate(MATCH) if axis in FIELDS[name].axes) for axis in AXES}
 # How a policy is asked follows from how it was trained only where both are the same in each record.
-_COT_ALONE = _EXEMPT["cot"] - {_COT_EVAL, MATCH.index("token_cap")}
-_LONGEST = 40
+_COT_ALONE = _EXEMPT["cot"] - _EXEMPT["cot_eval"]
+OVER_SEEDS = _EXEMPT["labels"] | _EXEMPT["seed"]
+"""Places in MATCH of what follows from label budget or seed."""
+
+Values = tuple[str | None, ...]
 
 
 class Terms(NamedTuple):
@@ -40,9 +42,9 @@ class Terms(NamedTuple):
         shown: canonical JSON of every field of SHOWN, in order; None where the record lacks it.
     """
 
-    values: tuple[str | None, ...]
+    values: Values
     spent: float | None
-    shown: tuple[str | None, ...]
+    shown: Values
 
 
 class Difference(NamedTuple):
@@ -121,31 +123,50 @@ def terms(record: Record) -> Terms:
     )
 
 
-def against(
-    a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+class Verdict(NamedTuple):
     """Names of the fields that refuse a comparison, that differ by design, and that are unknown and waived."""
+
+    refused: tuple[str, ...]
+    by_design: tuple[str, ...]
+    waived: tuple[str, ...]
+
+
+def against(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) -> Verdict:
+    """Two records' terms held against each other along an axis."""
     exempt = _EXEMPT[axis]
     if axis == "cot" and not all(t.values[_COT] == t.values[_COT_EVAL] for t in (a, b)):
         exempt = _COT_ALONE
-    refused: list[str] = []
-    by_design: list[str] = []
-    waived: list[str] = []
-    for place, (x, y) in enumerate(zip(a.values, b.values, strict=True)):
-        if (x == y and x is not None) or x == _NA or y == _NA:
-            continue
-        unknown = x is None or y is None
-        if place in exempt:
-            by_design += [] if unknown else [MATCH[place]]
-        else:
-            (waived if unknown and MATCH[place] in waive else refused).append(MATCH[place])
+    refused, by_design, waived = _differing(a.values, b.values, exempt, waive)
     if a.values[_UNIT] != b.values[_UNIT] or a.values[_UNIT] is None:
         pass  # nothing is matched in one unit, and that is said already
     elif a.spent is None or b.spent is None:
         (waived if "spent" in waive else refused).append("spent")
     elif max(a.spent, b.spent) > (1 + TOLERANCE) * min(a.spent, b.spent):
         refused.append("spent")
-    return tuple(refused), tuple(by_design), tuple(waived)
+    return Verdict(tuple(refused), tuple(by_design), tuple(waived))
+
+
+def against_over_seeds(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) -> Verdict:
+    """Likewise of records that differ in label budget and seed too: without all that follows from these two."""
+    refused, by_design, waived = _differing(a.values, b.values, _EXEMPT[axis] | OVER_SEEDS, waive)
+    return Verdict(tuple(refused), tuple(name for name in by_design if axis in FIELDS[name].axes), tuple(waived))
+
+
+def _differing(
+    a: Values, b: Values, exempt: frozenset[int], waive: frozenset[str]
+) -> tuple[list[str], list[str], list[str]]:
+    refused: list[str] = []
+    by_design: list[str] = []
+    waived: list[str] = []
+    for place, (x, y) in enumerate(zip(a, b, strict=True)):
+        if (x == y and x is not None) or x == NA_TEXT or y == NA_TEXT:
+            continue
+        unknown = x is None or y is None
+        if place in exempt:
+            by_design += [] if unknown else [MATCH[place]]
+        else:
+            (waived if unknown and MATCH[place] in waive else refused).append(MATCH[place])
+    return refused, by_design, waived
 
 
 def apart(a: Terms, b: Terms) -> tuple[str, ...]:
@@ -153,7 +174,7 @@ def apart(a: Terms, b: Terms) -> tuple[str, ...]:
     return tuple(
         name
         for name, x, y in zip(SHOWN, a.shown, b.shown, strict=True)
-        if x != y and not (name == "sandbox" and None in (x, y)) and _NA not in (x, y)
+        if x != y and not (name == "sandbox" and None in (x, y)) and NA_TEXT not in (x, y)
     )
 
 
@@ -193,10 +214,10 @@ def canonical(value: Any) -> str | None:
     return _quoted(value) if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
-def shorten(text: str) -> str:
-    """A canonical text for people: without quotes, at most 40 characters."""
-    plain = text.strip('"')
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
+def shorten(text: str, longest: int = 40) -> str:
+    """A canonical text for people: without quotes, at most so many characters."""
+    plain = text.strip('"') if text[:1] == '"' else text.replace('"', "").strip("{}")
+    return plain if len(plain) <= longest else plain[: longest - 3] + "..."
 
 
 @lru_cache(maxsize=4096)
@@ -205,7 +226,7 @@ def _quoted(text: str) -> str:
 
 
 def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:
-    if unit == _NA:
+    if unit == NA_TEXT:
         return float("nan")
     amounts = [cost.get(name) for name in _COST.get(json.loads(unit or '""'), ("",))]
     known = [amount for amount in amounts if amount is not None]
@@ -214,7 +235,7 @@ def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:
 
 def _of_older(record: Record) -> dict[str, Any]:
     """Fields of a record whose contract has no version: from its cell, and what the first contracts held."""
-    cell = Cell.model_validate_json(json.dumps(dict(record.cell)))
+    cell = record.parameters
     entry = METHODS.get(cell.method)
     trains = entry is None or entry.uses_labels
     fields, old = of_cell(cell, trains=trains), record.contract

@@ -3,7 +3,7 @@
 The first picture is drawn when the view is made, so that a notebook executed without a browser is complete.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ _FIGURES = {
 }
 
 
-def compare(results: str | Path) -> ipywidgets.VBox:
+def compare(results: str | Path, waive: str | Iterable[str] = ()) -> ipywidgets.VBox:
     """A view of a grid's results: choose figure, metric, tasks, methods and prompts.
 
     Args:
         results: a grid's results folder.
+        waive: fields of the contract whose being unknown is accepted.
 
     Returns:
         The controls, a sentence on what is shown, and the picture (an `ipywidgets.Image`), in this order.
@@ -34,7 +35,7 @@ def compare(results: str | Path) -> ipywidgets.VBox:
     Raises:
         RftlabError: as `report.read_cells`.
     """
-    cells = report.read_cells(results)
+    cells = report.read_cells(results, waive)
     table = report.summary(cells, results)
     controls = _controls(cells, table)
     said, picture = ipywidgets.HTML(), ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))

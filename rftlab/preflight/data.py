@@ -1,7 +1,7 @@
 """Data, budgets and verifiers, checked before anything runs; imports no torch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.child import announce
@@ -9,7 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find, refuse_dropout
-from rftlab.tasks.base import Example, Task, require_rationales
+from rftlab.tasks.base import Example, Task, require_rationales, verifier_of
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
 
 if TYPE_CHECKING:
@@ -109,13 +109,6 @@ class Announced:
             announce(f"scoring example {example.id} with verifier {self._name!r}")
             scores += self._verifier.score([completion], [example])
         return scores
-
-
-def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
-    """Name and settings of the verifier a cell is judged by: its own, else the task's, the cell's settings on top."""
-    if cell.verifier:
-        return cell.verifier, dict(cell.verifier_settings)
-    return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
 
 
 def _validation_share(cell: Cell) -> float:

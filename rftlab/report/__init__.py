@@ -1,6 +1,7 @@
 """From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
 
-from rftlab.report.comparisons import TINY_NOTE, comparable, compare_all, verdicts
+from rftlab.answer.survey import comparable
+from rftlab.report.comparisons import TINY_NOTE, compare_all, verdicts
 from rftlab.report.figures import draw_all
 from rftlab.report.page import write_report
 from rftlab.report.remarks import happened
@@ -13,12 +14,13 @@ from rftlab.report.tables import (
     outcomes,
     overview,
     read_cells,
+    read_study,
     seed_points,
     summary,
 )
 
 __all__ = [
     "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "happened", "item_table",
-    "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "seed_points", "summary", "verdicts",
-    "write_report",
+    "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "read_study", "seed_points", "summary",
+    "verdicts", "write_report",
 ]  # fmt: skip

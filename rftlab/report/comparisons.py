@@ -1,20 +1,17 @@
 """Comparisons in words: which method, by how much, with which interval; or "inconclusive"."""
 
-import json
-from collections.abc import Mapping, Sequence
-from itertools import combinations, product
+from collections.abc import Iterable
+from itertools import product
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from rftlab import record, stats
-from rftlab.errors import RftlabError
+from rftlab import stats
 from rftlab.plots import title
-from rftlab.record import Record
 from rftlab.report import leaders
-from rftlab.report.tables import PANEL, UNTRAINED, is_base, item_table, panel_bases, place, read_cells
+from rftlab.report.tables import PANEL, is_base, item_table, panel_bases, place, read_study
 
 FEW = 100
 SFT_METHODS = frozenset({"sft", "rejection_sft"})
@@ -23,73 +20,6 @@ TINY_NOTE = (
     "Tiny base: what tuning sharpens here was built in on purpose when the model was pretrained. "
     "Nothing measured on it is evidence about large models."
 )
-
-
-class Refusal(NamedTuple):
-    """Two methods that must not be compared, and the contract fields in which they differ."""
-
-    task: str
-    model: str
-    cot_eval: bool
-    fields: tuple[str, ...]
-    methods: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return (
-            f"{' and '.join(self.methods)} cannot be compared on {self.task} ({self.model}): their contracts differ in "
-            f"{', '.join(self.fields)}; run them with the same {', '.join(self.fields)}"
-        )
-
-
-def comparable(records: Sequence[Record], variants: Mapping[str, str] | None = None) -> None:
-    """Check that methods which will be set side by side were run under one contract.
-
-    Every field of the contract must be equal across methods at the same task, model, labels, prompt and seed; the
-    untrained base is held against all budgets. A field that is None does not apply and matches anything.
-
-    Args:
-        records: any number; one pass over them.
-        variants: cell id -> variant; cells of different variants are not set side by side.
-
-    Raises:
-        RftlabError: some differ; the sentence names the fields.
-    """
-    found = refusals(records, variants or {})
-    if found:
-        raise RftlabError("; ".join(str(refusal) for refusal in found))
-
-
-def refusals(records: Sequence[Record], variants: Mapping[str, str]) -> list[Refusal]:
-    """What `comparable` would complain of, one entry per task, model, prompt and set of methods."""
-    groups: dict[tuple[Any, ...], dict[str, list[Mapping[str, Any]]]] = {}
-    bases: dict[tuple[Any, ...], dict[str, list[Mapping[str, Any]]]] = {}
-    for item in records:
-        cell = item.cell
-        asked = (cell["task"], cell["model"], cell["cot_eval"], cell["seed"])
-        if cell["method"] in UNTRAINED:
-            bases.setdefault(asked, {}).setdefault(cell["method"], []).append(item.contract)
-        else:
-            group = groups.setdefault((*asked, variants.get(item.id, ""), cell["cot"], cell["labels"]), {})
-            group.setdefault(cell["method"], []).append(item.contract)
-    found: dict[tuple[str, str, bool, tuple[str, ...]], set[str]] = {}
-    for key, by_method in groups.items():
-        every = {**by_method, **({} if key[4] else bases.get(key[:4], {}))}
-        for first, second in combinations(sorted(every), 2):
-            fields = {f for a, b in product(every[first], every[second]) for f in _differing(a, b)}
-            if fields:
-                found.setdefault((*key[:3], (first, second)), set()).update(fields)
-    return [Refusal(t, m, c, tuple(sorted(fields)), methods) for (t, m, c, methods), fields in found.items()]
-
-
-def set_apart(cells: pd.DataFrame, found: Sequence[Refusal]) -> pd.DataFrame:
-    """Give every method of a refused comparison a panel of its own, so that no figure shows them side by side."""
-    cells = cells.copy()
-    for refusal in found:
-        rows = (cells["task"] == refusal.task) & (cells["model"] == refusal.model)
-        rows &= (cells["cot_eval"] == refusal.cot_eval) & ~cells["variant"].str.contains("alone (", regex=False)
-        alone = cells.loc[rows, "arm"] + f" alone (other {', '.join(refusal.fields)})"
-        cells.loc[rows, "variant"] = (cells.loc[rows, "variant"] + ", " + alone).str.removeprefix(", ")
-    return cells
 
 
 def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
@@ -119,20 +49,21 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     return table
 
 
-def verdicts(results: str | Path) -> list[str]:
-    """Sentences with numbers: first the claims about RFT and SFT, then the best method of every panel and budget.
+def verdicts(results: str | Path, waive: str | Iterable[str] = ()) -> list[str]:
+    """Sentences with numbers: what is not compared and what differs, the claims about RFT and SFT, then the best method
+    of every panel and budget.
+
+    Args:
+        results: a grid's results folder.
+        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
 
     Raises:
-        RftlabError: as `record.load`.
+        RftlabError: as `record.load`; or no such field to waive.
     """
-    cells = read_cells(results)
-    refused = refusals(record.read_all(results), dict(zip(cells["id"], cells["variant"], strict=True)))
-    cells = set_apart(cells, refused)
-    said = [f"Not compared: {refusal}." for refusal in refused]
-    if tiny(cells):
-        said.append(TINY_NOTE)
-    compared = compare_all(cells, results)
-    return said + claims(cells, results) + leaders.sentences(compared) + leaders.uncompared(cells, compared)
+    study = read_study(results, waive)
+    said = study.survey.notes + ([TINY_NOTE] if tiny(study.cells) else [])
+    compared = compare_all(study.cells, results)
+    return said + claims(study.cells, results) + leaders.sentences(compared) + leaders.uncompared(study.cells, compared)
 
 
 def tiny(cells: pd.DataFrame) -> bool:
@@ -220,13 +151,3 @@ def _arms(panel: pd.DataFrame, methods: frozenset[str]) -> list[str]:
 
 def _pick_panel(table: pd.DataFrame, key: Any) -> pd.DataFrame:
     return table[(table[PANEL] == list(key)).all(axis=1)]
-
-
-def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    fields = set(first) | set(second)
-    pairs = {name: (first.get(name), second.get(name)) for name in fields}
-    return [name for name, (a, b) in pairs.items() if a is not None and b is not None and _key(a) != _key(b)]
-
-
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

@@ -48,7 +48,8 @@ def _accuracy(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> 
 
 def _prompts(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
-        "The longer the line, the more chain-of-thought changes. Means over seeds; the prompt differs, nothing else."
+        "The longer the line, the more chain-of-thought changes. Means over seeds; the cap on a completion goes with "
+        "the prompt."
     )
     enough = cells.groupby(["task", "model"])["prompt"].nunique().max() > 1
     lacking = "" if enough else "only one kind of prompt has been run"

@@ -4,7 +4,7 @@ import base64
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 
 from rftlab import plots, record, stale, stats
+from rftlab.answer import contracts
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid
 from rftlab.paths import notebooks_dir
@@ -28,7 +29,7 @@ _HEADS = {
 }  # fmt: skip
 
 
-def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
+def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[str] = ()) -> list[Path]:
     """Write `results/report/`: report.html, report.ipynb, a PNG and an SVG of every figure, cells.csv.
 
     Reads whatever cells have finished. Everything is built in a folder beside it first; then each file is replaced in
@@ -37,27 +38,28 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
     Args:
         results: a grid's results folder.
         notebook: also execute the compare notebook (several seconds).
+        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas; the page
+            says so.
 
     Returns:
         Paths of the written files, the page first.
 
     Raises:
-        RftlabError: no such folder, no finished cell, or no record that can be read.
+        RftlabError: no such folder, no finished cell, no record that can be read, or no such field to waive.
     """
     results = Path(results).resolve()
-    records, damaged = record.scan(results)
-    cells = tables.read_cells(results)
-    refused = comparisons.refusals(records, dict(zip(cells["id"], cells["variant"], strict=True)))
-    cells = comparisons.set_apart(cells, refused)
+    accepted = contracts.waivers(waive)
+    study = tables.read_study(results, accepted)
+    cells = study.cells
     with tempfile.TemporaryDirectory(dir=results, prefix=".report-") as folder, ThreadPoolExecutor(1) as aside:
         built = Path(folder)
-        executed = aside.submit(_execute_notebook, results, built / "report.ipynb") if notebook else None
+        executed = aside.submit(_execute_notebook, results, accepted, built / "report.ipynb") if notebook else None
         drawings = draw_all(cells, results)
         for drawing in drawings:
             if drawing.figure is not None:
                 for kind in ("png", "svg"):
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
-        page = _render(results, records, damaged, cells, drawings, refused, built)
+        page = _render(results, study, drawings, built)
         (built / "report.html").write_text(page, encoding="utf-8")
         cells.to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
@@ -67,15 +69,8 @@ def write_report(results: Path, *, notebook: bool = True) -> list[Path]:
     return written
 
 
-def _render(
-    results: Path,
-    records: Sequence[Record],
-    damaged: Sequence[record.Damage],
-    cells: pd.DataFrame,
-    drawings: Sequence[Drawing],
-    refused: Sequence[comparisons.Refusal],
-    built: Path,
-) -> str:
+def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], built: Path) -> str:
+    records, damaged, cells, survey = study
     compared, shown = comparisons.compare_all(cells, results), _shown_measures(cells)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -90,7 +85,8 @@ def _render(
         unfinished=_unfinished(results, records),
         kept_out=_kept_out(results),
         uneven=_uneven(cells),
-        refused=[str(refusal) for refusal in refused],
+        same=survey.same,
+        notes=survey.notes,
         budgets=tables.label_budgets(cells),
         tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
         claims=comparisons.claims(cells, results),
@@ -165,10 +161,13 @@ def _varying_contract(records: Sequence[Record]) -> list[tuple[str, int, str]]:
     """Contract field, how many values it takes over the grid, and the value where there is just one."""
     values: dict[str, dict[str, None]] = {}
     for item in records:
-        for name, value in item.contract.items():
-            if value is not None:
-                values.setdefault(name, {})[str(value)] = None
-    return [(name, len(found), next(iter(found)) if len(found) == 1 else "") for name, found in sorted(values.items())]
+        for name, value in zip(contracts.MATCH, contracts.terms(item).values, strict=True):
+            if value not in (None, contracts.NA_TEXT):
+                values.setdefault(name, {})[value] = None
+    return [
+        (name, len(found), contracts.shorten(next(iter(found)), 90) if len(found) == 1 else "")
+        for name, found in values.items()
+    ]
 
 
 def _environments(records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -187,13 +186,14 @@ def _data_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _execute_notebook(results: Path, target: Path) -> str:
+def _execute_notebook(results: Path, waive: Iterable[str], target: Path) -> str:
     """Run the compare notebook on these results; what went wrong, or "": the page does not depend on it."""
     # Imported here because papermill takes about a second to load.
     from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.notebook import NotebookFailed, NotebookRun
 
-    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, {"results": str(results)}, KernelSettings())
+    parameters = {"results": str(results), "waive": ",".join(sorted(waive))}
+    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings())
     try:
         run.execute()
     except (NotebookFailed, OSError, RuntimeError) as error:

@@ -28,13 +28,14 @@ class Remark(NamedTuple):
         return f"{self.text} ({'; '.join(self.where)})" if self.where else self.text
 
 
-def happened(results: str | Path) -> list[Remark]:
-    """What the finished cells of a results folder warn of, and which arms are below their base.
+def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remark]:
+    """What a results folder's cells must not be compared for, what they warn of, and which arms are below their base.
 
     Raises:
-        RftlabError: as `record.load`.
+        RftlabError: as `record.load`; or no such field to waive.
     """
-    return of_cells(record.read_all(results), tables.read_cells(results), results)
+    study = tables.read_study(results, waive)
+    return [*(Remark(note, ()) for note in study.survey.notes), *of_cells(study.records, study.cells, results)]
 
 
 def of_cells(records: Sequence[Record], cells: pd.DataFrame, results: str | Path) -> list[Remark]:

@@ -8,13 +8,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from rftlab import record, stats
+from rftlab.answer.contracts import waivers
+from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
+from rftlab.record import Record
 from rftlab.registry import METHODS
 
 BASE = "base"
@@ -31,17 +34,38 @@ _CURVE_BUDGETS = 4
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
 
 
-def read_cells(results: str | Path) -> pd.DataFrame:
+class Study(NamedTuple):
+    """What a report is made of: records, what is not counted, the table of `read_cells`, and who stands beside whom."""
+
+    records: list[Record]
+    damaged: list[record.Damage]
+    cells: pd.DataFrame
+    survey: Survey
+
+
+def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
     """`record.load` with the columns the report groups by: prompt, arm and variant.
 
     prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
     seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
-    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`).
+    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`). Cells whose
+    contracts refuse a comparison get other variants too, so that nothing shows them side by side.
+
+    Args:
+        results: a grid's results folder.
+        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
 
     Raises:
-        RftlabError: as `record.load`.
+        RftlabError: as `record.load`; or no such field to waive.
     """
-    cells = record.load(results)
+    return read_study(results, waive).cells
+
+
+def read_study(results: str | Path, waive: str | Iterable[str] = ()) -> Study:
+    """The records of a results folder, the table of `read_cells`, and what their contracts say of each other."""
+    waive = waivers(waive)
+    records, damaged = record.read_sound(results)
+    cells = record.table(records, results)
     for measure in MEASURES:
         cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
     for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):
@@ -51,7 +75,10 @@ def read_cells(results: str | Path) -> pd.DataFrame:
     cells["variant"], cells["arm"] = "", cells["method"].astype(str)
     for _, part in cells.groupby(["task", "model"]):
         _mark_swept(cells, part)
-    return cells
+    places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
+    found = survey(records, dict(places), waive)
+    cells["variant"] = [found.apart.get(*both) for both in zip(cells["id"], cells["variant"], strict=True)]
+    return Study(records, damaged, cells, found)
 
 
 def measured(cells: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.registry import TASKS, find, make, resolve
 
@@ -174,6 +175,13 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     if not isinstance(task, Task):
         raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
     return task
+
+
+def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the verifier a cell is judged by: its own, else the task's, the cell's settings on top."""
+    if cell.verifier:
+        return cell.verifier, dict(cell.verifier_settings)
+    return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
 
 
 def normalise_prompt(prompt: str) -> str:

@@ -1,0 +1,121 @@
+"""What a run says of every field of its contract, read off what it was given and did."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rftlab import weights
+from rftlab.cell import Cell
+from rftlab.contract import NA, grouped, of_cell
+from rftlab.digests import identity_of, with_digests
+from rftlab.registry import METHODS, find
+from rftlab.tasks.base import Labels, Task, fingerprint, verifier_of
+
+if TYPE_CHECKING:
+    from rftlab.experiment import Experiment
+
+# Settings that say what an optimiser step is made of, by the names that methods and TRL give them.
+_BATCH = re.compile(r"\w*batch\w*|prompts_per_step|num_generations|gradient_accumulation_steps")
+_AS_SHIPPED = "as shipped"
+
+
+def contract_of(run: "Experiment") -> dict[str, Any]:
+    """The contract of a run, in its three parts (see `rftlab.contract`).
+
+    Args:
+        run: an experiment that has been evaluated.
+    """
+    cell, task, policy = run.cell, run.task, run.policy
+    trains = find(METHODS, cell.method, "method")[0].uses_labels
+    identity, asked, decoding = policy.identity, cell.evaluation, cell.decoding
+    verifier, settings = verifier_of(cell, task)
+    trained_cap = decoding.max_new_tokens if cell.cot else decoding.max_new_tokens_direct
+    return grouped(
+        {
+            **of_cell(cell, trains=trains),
+            "base_weights": identity["weights"],
+            "base_config": identity["config"],
+            "generation_config": identity["generation_config"],
+            "tokenizer": identity["tokenizer"],
+            "chat_template": identity["chat_template"],
+            "precision": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+            "template": f"{policy.template.name} {_short(vars(policy.template))}",
+            "thinking": f"{policy.thinking(cot=cell.cot_eval)}{', told to or not' * policy.switches_thinking}",
+            "token_cap": cell.max_new_tokens,
+            "token_cap_training": trained_cap if trains else NA,
+            "label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id)) if trains else NA,
+            "train_pool": fingerprint(task.train),
+            "development_items": _development(run.labels, cell),
+            "test_items": fingerprint(task.test[: asked.test_items]),
+            "ood_items": fingerprint(task.ood[: asked.ood_items]),
+            "sampled_items": fingerprint(task.test[: asked.sampled_items]),
+            "method": bare(cell.method),
+            "settings": bare(cell.settings),
+            "verifier": bare(verifier),
+            "verifier_settings": bare(settings),
+            "tuning_rates": list(run.rates) if trains else NA,
+            **run.code,
+            "batch": _batch(run.settings.model_dump(mode="json")) or NA,
+        }
+    )
+
+
+def code_of(cell: Cell, task: Task) -> dict[str, str]:
+    """What the files say that a run depends on: versions of packaged parts, digests of one's own, by field.
+
+    To be taken before anything runs, of the files as they are then.
+
+    Raises:
+        RftlabError: a file cannot be read, or the policy to start from is not there.
+    """
+    name, settings = verifier_of(cell, task)
+    ran = {"method": cell.method, "preset": cell.preset, "settings": cell.settings}
+    judged = Cell.make({**ran, "verifier": name, "verifier_settings": settings})
+    parts = identity_of(with_digests(judged))
+    parent = {"start_from": weights.digest(weights.find_cell(cell.start_from))} if cell.start_from else {}
+    return {
+        **parent,
+        "verifier_code": _told(parts, ("verifier", "verifier_settings")),
+        "method_code": _told(parts, ("method", "settings")),
+        "notebook": parts.get("notebook", _AS_SHIPPED),
+    }
+
+
+def bare(value: Any) -> Any:
+    """A value with the names of files for their paths: digests tell what is in them, and where they lie is free."""
+    if isinstance(value, Mapping):
+        return {name: bare(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [bare(each) for each in value]
+    if isinstance(value, str) and "/" in value:
+        path = value.rpartition(":")[0] if ".py:" in value else value
+        return value.rpartition("/")[2] if Path(path).expanduser().exists() else value
+    return value
+
+
+def _development(labels: Labels, cell: Cell) -> str:
+    if not labels.development:
+        return NA
+    return fingerprint(labels.development) if cell.development == "apart" else "a fold of the labels"
+
+
+def _told(parts: Mapping[str, str], roles: Sequence[str]) -> str:
+    """What stands under these parameters and inside them: itself if short, else hashed behind the first."""
+    own = [text for name, text in parts.items() if name.partition(":")[0].partition(".")[0] in roles]
+    return own[0] if len(own) == 1 else f"{own[0]} and {_short(own[1:])}"
+
+
+def _batch(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are about batches; those of a hybrid's stages by `method.name`."""
+    found = {name: value for name, value in settings.items() if _BATCH.fullmatch(name)}
+    for stage in settings.get("stages", ()):
+        inside = _batch(stage.get("settings", {}))
+        found |= {f"{stage['method']}.{name}": value for name, value in inside.items()}
+    return found
+
+
+def _short(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
