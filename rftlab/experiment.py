@@ -289,6 +289,7 @@ class Experiment:
             broken = error  # such as a draw from probabilities that are none
         finally:
             monitor.close()
+            policy.model.eval()  # an interrupted policy may still be asked
         if broken or policy.has_diverged():
             raise Diverged(
                 f"training diverged at learning rate {rate:g}: the model's numbers are no longer finite; "

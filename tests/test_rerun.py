@@ -91,6 +91,7 @@ def test_an_interrupted_training_is_neither_evaluated_nor_saved_and_starts_again
     with pytest.raises(RftlabError, match="nothing to record"):
         experiment.save()
     assert list(tmp_path.iterdir()) == []
+    assert not experiment.policy.model.training
     assert len(experiment.completions(2)) == 2
     experiment.train()
     assert all(torch.equal(a, weights(experiment)[name]) for name, a in weights(whole).items())
