@@ -8,6 +8,7 @@ import pytest
 
 from rftlab import cli, record, report
 from rftlab.cell import Cell
+from rftlab.digests import with_digests
 from rftlab.execute.one_cell import ERROR, FAILED
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid
@@ -64,16 +65,18 @@ def test_a_method_alone_is_named_with_what_it_reached(tmp_path: Path, skill: Any
     ]
 
 
+def planned(method: str, seed: int) -> Cell:
+    return with_digests(Cell.make({"method": method, "labels": 10, "seed": seed}))
+
+
 @pytest.fixture
 def warned(tmp_path: Path) -> Path:
     """Three seeds of GRPO and of SFT; two of GRPO's were never rewarded, one cell of the plan failed, one is left."""
     for seed, scored in enumerate((384, 400, 0)):
-        synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "seed": seed}, items=10)
+        synthetic.write_cell(tmp_path, planned("sft", seed).model_dump(), items=10)
         text = NO_REWARD.format(scored)
-        synthetic.write_cell(
-            tmp_path, {"method": "grpo", "labels": 10, "seed": seed}, items=10, warnings=(text,) if scored else ()
-        )
-    failed, left = (Cell.make({"method": "sft", "labels": 10, "seed": seed}) for seed in (7, 8))
+        synthetic.write_cell(tmp_path, planned("grpo", seed).model_dump(), items=10, warnings=(text,) if scored else ())
+    failed, left = (planned("sft", seed) for seed in (7, 8))
     done = [Cell.make(dict(item.cell)) for item in record.read_all(tmp_path)]
     write_plan(tmp_path, Grid("study", (*done, failed, left)))
     folder = tmp_path / FAILED / failed.id

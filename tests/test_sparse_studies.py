@@ -12,6 +12,7 @@ import pytest
 
 from rftlab import report
 from rftlab.cell import Cell
+from rftlab.digests import with_digests
 from rftlab.experiment import Experiment
 from rftlab.interactive.compare import compare
 from rftlab.record import cells_dir
@@ -44,7 +45,7 @@ STUDIES: dict[str, tuple[list[dict[str, Any]], str, str]] = {
 def study(request: pytest.FixtureRequest, small_cell: Callable[..., Cell], tmp_path: Path) -> tuple[Path, str, str]:
     cells, verdict, page = STUDIES[request.param]
     for values in cells:
-        cell = small_cell(**values)
+        cell = with_digests(small_cell(**values))
         experiment = Experiment(cell, out=cells_dir(tmp_path) / cell.id)
         experiment.train()
         experiment.evaluate()
