@@ -208,7 +208,7 @@ class Experiment:
         return record.write(self.folder, **files)
 
     def _keep(self, folder: Path) -> None:
-        if (keep := wanted()) != "none" and self.cost.optimizer_steps and not self.policy.untrained:
+        if (keep := wanted()) != "none" and self.cost.optimizer_steps:
             folder.mkdir(parents=True, exist_ok=True)
             save_policy(self.policy, self.cell, folder, keep=keep)
 

@@ -143,7 +143,9 @@ def finish(trainer: Any, run: TrainingRun) -> None:
         trainer.remove_callback(callback)
     with head_on_labels_only():
         trainer.train()
-    run.policy.model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    run.policy.model = trainer.accelerator.unwrap_model(
+        trainer.model, keep_fp32_wrapper=False, keep_torch_compile=False
+    )
     if "ref" in getattr(run.policy.model, "peft_config", {}):
         run.policy.model.delete_adapter("ref")
     run.policy.model.eval()
