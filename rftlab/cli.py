@@ -1,13 +1,16 @@
 """The command line: each verb calls one function. Imports wait for the verb, so that `rftlab --help` is instant."""
 
 import argparse
+import io
+import re
 import sys
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from rftlab.errors import RftlabError, RftlabWarning
+from rftlab.errors import RftlabError, RftlabWarning, printable, told
 
 if TYPE_CHECKING:
     from rftlab.execute.one_cell import Outcome
@@ -18,21 +21,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        0; 1 if a cell failed; 2 for bad input (one sentence on standard error, nothing written); 130 after Ctrl-C.
+        0; 1 if a cell failed; 2 for bad input or a fault (one sentence on standard error); 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _Say()
             return int(options.verb(options))
-    except RftlabError as error:
-        print(f"rftlab: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"rftlab: {printable(_sentence(error))}", file=sys.stderr)
+        return 2
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RftlabError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that is read-only
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}; what was finished before is kept"
+    if isinstance(error, MemoryError):
+        return "out of memory; what was finished before is kept"
+    return (
+        f"unexpected {told(error)}; run again with --debug for the traceback, which belongs in a report of this fault"
+    )
 
 
 class _Say:
@@ -57,10 +78,35 @@ class _Say:
             print(text, end="", file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Ends with one sentence on a mistake, which offers the nearest verb, option or choice."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong, known = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message), list[str]()
+        if wrong:
+            known = re.findall(r"[\w.+-]+", wrong[2])
+        elif wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
+            known = sorted(_options(self))
+        if wrong and known:
+            from rftlab.registry import suggest
+
+            message = f"{message.partition(' (choose')[0]}{suggest(wrong[1], known)}"
+        print(f"{self.prog}: {printable(message)}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Long options of a parser and of its verbs."""
+    found = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    verbs = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return found.union(*(_options(each) for choices in verbs for each in choices.values()))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rftlab", description="For this task, this model and this many labels: SFT, RFT or both? Experiments say."
     )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     run = verbs.add_parser("run", help="run what is left of a grid, then write its report")
@@ -79,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--rerun", nargs="*", metavar="CELL", help="run finished cells again: these (beginnings of ids), or all"
     )
-    run.add_argument("--dry-run", action="store_true", help="list the cells that are done and left; run nothing")
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything (code of yours by executing it) and list the cells; train nothing",
+    )
     run.add_argument(
         "--kernel",
         choices=("warm", "cold"),
@@ -138,6 +188,15 @@ def _parser() -> argparse.ArgumentParser:
     fetch = verbs.add_parser("fetch", help="get a real pretrained model where no model hub can be reached")
     fetch.set_defaults(verb=_fetch)
     fetch.add_argument("model", metavar="MODEL")
+    for each in verbs.choices.values():
+        each.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
+    for each in (run, check, one):
+        each.add_argument(
+            "--check-timeout", type=_positive, default=60, metavar="SECONDS",
+            help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
+        )  # fmt: skip
     return parser
 
 
@@ -160,6 +219,7 @@ def _run(options: argparse.Namespace) -> int:
             keep=options.keep,
             keep_going=options.keep_going,
             rerun=(options.rerun or True) if options.rerun is not None else False,
+            check_timeout=options.check_timeout,
             dry_run=options.dry_run,
         )
     except Interrupted as error:
@@ -239,7 +299,8 @@ def _check(options: argparse.Namespace) -> int:
         if not (field and equals and column):
             raise RftlabError(f"--columns {pair!r} is not of the form FIELD=COLUMN; give such as prompt=question")
         columns[field] = column.split(",") if field == "meta" else column
-    report = check(options.task, {"columns": columns} if columns else {}, verifier=options.verifier)
+    settings = {"columns": columns} if columns else {}
+    report = check(options.task, settings, verifier=options.verifier, limit=options.check_timeout)
     print(report)
     return 0 if report.ok else 1
 
@@ -263,7 +324,7 @@ def _run_cell(options: argparse.Namespace) -> int:
     cell = read_cell(options.cell)
     cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
-        preflight.check([cell])
+        preflight.check([cell], limit=options.check_timeout)
     settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout)
     outcome = CellRun(cell, options.results, settings).run()
     print(_failure(outcome) if outcome.status == "failed" else outcome.folder)

@@ -247,11 +247,11 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     head, _, variant = name.partition("/")
     entry = registry.get(name) or registry.get(head)
     if entry is None or (variant and name not in registry and not entry.variants):
-        raise RftlabError(f"unknown {kind} {name!r}{_suggest(name, names(registry))}")
+        raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names(registry))}")
     if name in registry and not entry.variants:
         return entry, ""
     if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
-        raise RftlabError(f"unknown {kind} {name!r}{_suggest(name, names({head: entry}))}")
+        raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names({head: entry}))}")
     return entry, variant
 
 
@@ -294,9 +294,7 @@ def resolve(entry: Entry) -> Any:
         return getattr(module, attribute)
     except AttributeError:
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise RftlabError(
-            f"cannot load {entry.target!r}: it has no {attribute!r}{_suggest(attribute, known)}"
-        ) from None
+        raise RftlabError(f"cannot load {entry.target!r}: it has no {attribute!r}{suggest(attribute, known)}") from None
 
 
 def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any) -> Any:
@@ -323,12 +321,13 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         if not isinstance(error, TypeError) or came_from_user(error):
             raise RftlabError(f"{who} cannot be made: {told(error)}") from error
         named = [name for name, each in takes.items() if each.kind not in _VARIADIC][len(arguments) :]
-        unknown = next((name for name in settings if name not in takes), "")
-        hint = _suggest(unknown, named) if unknown and takes else ""
+        unknown = next((name for name in settings if f"'{name}'" in str(error) and name not in takes), "")
+        hint = suggest(unknown, named) if unknown and takes else ""
         raise RftlabError(f"{who} does not take these settings: {error}{hint}") from None
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
+    """How a sentence on an unknown name ends: `; did you mean grpo?`, or with all that is known."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known) or 'none'}"

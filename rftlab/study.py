@@ -1,13 +1,14 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from rftlab import preflight, record, stale
 from rftlab.cell import Cell
+from rftlab.child import LIMIT_S
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
@@ -38,6 +39,7 @@ def run(
     keep: Keep | None = None,
     keep_going: bool = False,
     rerun: bool | Sequence[str] = False,
+    check_timeout: float = LIMIT_S,
     dry_run: bool = False,
 ) -> list[Outcome]:
     """Run what is left of a grid, then write its report.
@@ -55,7 +57,8 @@ def run(
         keep_going: begin further cells also after three in a row have failed alike.
         rerun: run cells again that are done: all, or those whose ids begin with one of these; what they left is set
             aside.
-        dry_run: list the cells that are done and left; run nothing.
+        check_timeout: seconds a step in the user's code may take while it is checked (loading it, scoring one example).
+        dry_run: check everything, the user's own code by executing it, and list the cells; train nothing.
 
     Returns:
         How each cell that was left ended; empty if none was.
@@ -76,7 +79,7 @@ def run(
     settings = replace(kernel_settings(kernel, many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
     if here and left and not dry_run:
         preheat(settings)
-    found = preflight.check(grid.cells)
+    found = preflight.check(grid.cells, limit=check_timeout)
     room = require_room(left, where, kept, many)
     counts = f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
@@ -85,6 +88,8 @@ def run(
     if dry_run:
         for cell in grid.cells:
             print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
+        if executed := _users_files(grid.cells):
+            print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
         return []
     _forget(again, where)
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
@@ -184,6 +189,19 @@ def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[s
     waiting = {cell.id for cell in left}
     rest = [each for each in earlier if each.twin is None or each.twin.id not in waiting]
     return [*stale.run_again(earlier, left), *stale.kept_out(rest)]
+
+
+def _users_files(cells: Iterable[Cell]) -> list[str]:
+    """Names of the Python files of the user's own that cells are made of."""
+
+    def texts(value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from texts(inner)
+
+    named = (text for cell in cells for text in texts(cell.flat()) if ".py:" in text)
+    return list(dict.fromkeys(Path(text.rpartition(":")[0]).name for text in named))
 
 
 def _run_cells(executor: str, resources: Resources) -> "RunCells":

@@ -202,3 +202,50 @@ def test_what_an_executor_cannot_do_is_said_before_anything_is_written(here, cap
     assert cli.main(["run", "g.yaml", *arguments]) == 2
     assert says in capsys.readouterr().err
     assert not list(here.glob("results/*/cells"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["rnu", "g.yaml"], "invalid choice: 'rnu'; did you mean run"),
+        (["run", "g.yaml", "--dryrun"], "unrecognized arguments: --dryrun; did you mean --dry-run"),
+        (["run", "g.yaml", "--kernel", "wram"], "invalid choice: 'wram'; did you mean warm"),
+        (["run", "g.yaml", "--workers", "many"], "--workers"),
+        ([], "VERB"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence_with_the_nearest_word(capsys, arguments, says):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert says in said
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(28, "No space left on device", "/full/report.html"), "No space left on device (/full/report.html)"),
+        (KeyError("x"), "unexpected KeyError: 'x' (test_cli.py, line"),
+        (MemoryError(), "out of memory"),
+        (RecursionError("maximum recursion depth"), "unexpected RecursionError"),
+        (registry.RftlabError("a file named \udce9\x1b[31m\n is bad"), r"a file named \udce9\x1b[31m\n is bad"),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line_and_with_debug_a_traceback_too(here, capsys, monkeypatch, error, says):
+    def report(_results):
+        raise error
+
+    monkeypatch.setattr("rftlab.study.report", report)
+    assert cli.main(["report", "somewhere"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"rftlab: {says}")
+    assert said.count("\n") == 1
+    assert cli.main(["report", "somewhere", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_which_files_it_has_executed(here, capsys):
+    assert cli.main(["run", "g.yaml", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith("trained nothing; to check them, this has executed mine.py\n")

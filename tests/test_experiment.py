@@ -182,7 +182,7 @@ def test_grpo_raises_the_reward_it_is_given(small_cell: Callable[..., Cell]) -> 
         ({"labels": 0}, "labels is 0"),
         ({"labels": 1, "tuning.trials": 2}, "labels >= 2"),
         ({"method": "grpo", "settings": {"num_generation": 4}}, "num_generation"),
-        ({"method": "grpo", "preset": "deepsek"}, "known: deepseek"),
+        ({"method": "grpo", "preset": "deepsek"}, "did you mean deepseek"),
         ({"task_settings": {"family": 3}}, "does not take these settings"),
         ({"verifier": "exact", "verifier_settings": {"tolerance": 1}}, "does not take these settings"),
         ({"tuning.trials": 3, "tuning.learning_rates": [1e-3]}, "the ladder has 1"),

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from rftlab import plots
 
@@ -165,3 +166,11 @@ def test_with_one_label_budget_every_method_is_a_row(table):
     means = {to_hex(li.get_color()): list(li.get_xdata()) for li in ax.lines if len(li.get_xdata()) == 1}
     assert means[plots.look("sft")[0].lower()] == [0.1]
     assert means[plots.look("grpo")[0].lower()] == [0.7]
+
+
+def test_dollar_signs_in_names_are_written_as_they_are(table):
+    table["task"], table["arm"] = "~/$a_{b/$c^{d", table["arm"].replace("sft", "mine.py:A$B_{$")
+    for draw in (plots.accuracy_vs_labels, plots.accuracy_vs_cost):
+        figure = draw(table)
+        assert plots.to_bytes(figure, "svg")
+        assert not any(text.get_parse_math() for text in figure.findobj(Text))

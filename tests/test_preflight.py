@@ -108,3 +108,46 @@ def test_methods_are_asked_only_when_a_cell_has_settings_or_the_method_is_the_us
     assert "rftlab.methods.preflight:check" not in dict(asked)
     run([plain, with_settings, own])
     assert dict(asked)["rftlab.methods.preflight:check"] == [with_settings, own]
+
+
+METHOD = """
+from rftlab.methods.base import Ladder, Settings
+
+class Mine:
+    Settings = Settings
+    presets = {}
+    ladder = Ladder(lora=(1e-3,), full=(1e-4,))
+    card = "mine"
+    def train(self, run): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "values", "says"),
+    [
+        (("    Settings = Settings\n", ""), {}, "needs Settings, a subclass"),
+        (("Settings = Settings", "Settings = dict"), {}, "needs Settings, a subclass"),
+        (("    presets = {}\n", ""), {}, "needs a Mapping presets"),
+        (("ladder = Ladder(lora=(1e-3,), full=(1e-4,))", "ladder = [1e-3]"), {}, "needs a Ladder ladder"),
+        (("lora=(1e-3,)", "lora=()"), {}, "tuning.trials is 1, but method .* has 0 learning rates"),
+        (("lora=(1e-3,)", "lora=(-1e-3,)"), {}, "holds what is no learning rate"),
+        (("lora=(1e-3,)", "lora=(float('nan'),)"), {}, "holds what is no learning rate"),
+        (('    card = "mine"\n', ""), {}, "needs a str card"),
+        (("def train(self, run): pass", "train = 3"), {}, "needs train"),
+        (("class Mine:", "class Mine:\n    def __init__(self): 1 / 0\n"), {}, r"ZeroDivisionError: .*own.py, line \d+"),
+        (("class Mine:", "class Other:"), {}, "has no 'Mine'; known: Ladder, Settings, Other"),
+        (("", ""), {"tuning.trials": 2}, "tuning.trials is 2, but method .* has 1 learning rates"),
+        (("", ""), {"settings": {"bta": 1}}, "has no setting 'bta'"),
+        (("", ""), {"method": "grpo", "settings": {"bta": 1}}, "has no setting 'bta'; did you mean beta"),
+        (("", ""), {"method": "grpo", "preset": "deepsek"}, "has no preset 'deepsek'; did you mean deepseek"),
+        (("", ""), {"method": "grpo", "tuning.trials": 9}, "tuning.trials is 9, but .* has 4 learning rates"),
+        (("", ""), {"method": "grpo", "tuning.trials": 3, "tuning.learning_rates": [0.1]}, "has 1 learning rates"),
+        (("", ""), {"method": "grpo", "task_settings": {"nn": 2}}, "does not take these settings: .*did you mean n"),
+        (("", ""), {"method": "grpo", "verifier": "regex", "verifier_settings": {"patern": 1}}, "did you mean pattern"),
+    ],
+)  # fmt: skip
+def test_a_method_that_cannot_work_is_refused_before_the_run(cell, tmp_path, change, values, says):
+    (tmp_path / "own.py").write_text(METHOD.replace(*change) if change[0] else METHOD)
+    with pytest.raises(RftlabError, match=says) as caught:
+        run([cell(**{"method": f"{tmp_path}/own.py:Mine", **values})])
+    assert "\n" not in str(caught.value)

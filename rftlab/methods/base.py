@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, one_line
 from rftlab.methods.monitor import Monitor
 from rftlab.policy.load import Policy
-from rftlab.registry import METHODS, find, make, resolve
+from rftlab.registry import METHODS, find, make, resolve, suggest
 from rftlab.tasks.base import Labels
 from rftlab.verifiers.base import Verifier
 
@@ -131,13 +131,16 @@ def make_settings(method: Method, name: str, preset: str, settings: Mapping[str,
         RftlabError: unknown preset or setting, or a value out of range; the sentence names it.
     """
     if preset and preset not in method.presets:
-        known = ", ".join(method.presets) or "none"
-        raise RftlabError(f"method {name!r} has no preset {preset!r}; known: {known}")
+        raise RftlabError(f"method {name!r} has no preset {preset!r}{suggest(preset, method.presets)}")
     values = {**(method.presets[preset] if preset else {}), **settings}
     try:
         return method.Settings.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        known = ", ".join(method.Settings.model_fields) or "none"
-        raise RftlabError(f"method {name!r}, setting {where!r}: {problem['msg']}; its settings: {known}") from None
+        if problem["type"] == "extra_forbidden":
+            hint = suggest(where, method.Settings.model_fields)
+            raise RftlabError(f"method {name!r} has no setting {where!r}{hint}") from None
+        raise RftlabError(
+            f"method {name!r}, setting {where!r}: {problem['msg']} (got {one_line(repr(problem.get('input')))})"
+        ) from None

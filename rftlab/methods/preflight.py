@@ -1,22 +1,38 @@
 """Methods' settings, checked before anything runs; in the preflight's child, because methods import torch."""
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from rftlab.child import announce
+from rftlab.errors import RftlabError
 from rftlab.methods.base import load_method, make_settings
+from rftlab.registry import METHODS, find
 
 if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked
 
 
 def check(looked: "Looked") -> None:
-    """Raise unless every method can be loaded and takes its preset and settings.
+    """Raise unless every method can be loaded, takes its preset and settings, and has rates for all trials.
 
     Raises:
         RftlabError: the method's own sentence.
     """
-    asked = {json.dumps([c.method, c.preset, c.settings], sort_keys=True): c for c in looked.cells}
+    asked = {
+        json.dumps([c.method, c.preset, c.settings, c.tuning.model_dump(), c.adapter.kind], sort_keys=True): c
+        for c in looked.cells
+    }
     for cell in asked.values():
         announce(f"loading method {cell.method!r}")
-        make_settings(load_method(cell.method), cell.method, cell.preset, cell.settings)
+        method = load_method(cell.method)
+        make_settings(method, cell.method, cell.preset, cell.settings)
+        rates = cell.tuning.learning_rates or getattr(method.ladder, cell.adapter.kind)
+        trials = cell.tuning.trials if find(METHODS, cell.method, "method")[0].uses_labels else 1
+        if not all(isinstance(rate, int | float) and math.isfinite(rate) and rate >= 0 for rate in rates):
+            raise RftlabError(f"method {cell.method!r}: its ladder {rates} holds what is no learning rate; mend it")
+        if len(rates) < trials:
+            raise RftlabError(
+                f"tuning.trials is {trials}, but method {cell.method!r} has {len(rates)} learning rates for adapter "
+                f"{cell.adapter.kind}; give tuning.learning_rates, or fewer trials"
+            )

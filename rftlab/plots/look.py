@@ -62,6 +62,8 @@ _RC: Any = {
     "legend.frameon": False,
     "legend.fontsize": 12,
     "svg.hashsalt": "rftlab",
+    # Names are the user's: two dollar signs in a path are no formula.
+    "text.parse_math": False,
 }
 P = ParamSpec("P")
 

@@ -19,6 +19,8 @@ from rftlab.policy.hub import TINY_BASE
 from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Task, load_task
 
+# So many learning rates every packaged method has; asking it imports torch.
+PACKAGED_RATES = 4
 # Loading rows from a hub is the network's pace, not a mistake of the user's.
 HUB_LIMIT_S = 3600.0
 
@@ -67,7 +69,8 @@ class Check(NamedTuple):
 
 
 def _asks_the_method(cell: Cell) -> bool:
-    return bool(cell.preset or cell.settings) or ".py:" in cell.method
+    trials = cell.tuning.trials > PACKAGED_RATES or 0 < len(cell.tuning.learning_rates) < cell.tuning.trials
+    return bool(cell.preset or cell.settings) or ".py:" in cell.method or trials
 
 
 def _tiny_as_it_is(cell: Cell) -> bool:

@@ -61,12 +61,23 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
         page = _render(results, study, drawings, built)
         (built / "report.html").write_text(page, encoding="utf-8")
-        cells.to_csv(built / "cells.csv", index=False)
+        _inert(cells).to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
     if problem:
         warnings.warn(f"report.ipynb is not complete: {problem}", RftlabWarning, stacklevel=2)
     return written
+
+
+def _inert(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would compute (`=1+1`, `@sum`)."""
+    texts = table.select_dtypes(include=["object", "string"]).columns
+    return table.assign(**{name: table[name].map(_inert_text) for name in texts})
+
+
+def _inert_text(value: object) -> object:
+    acts = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if acts else value
 
 
 def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], built: Path) -> str:

@@ -10,6 +10,7 @@ import torch
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
 from rftlab.methods.base import load_method, make_settings
+from rftlab.preflight.checks import PACKAGED_RATES
 from rftlab.registry import METHODS
 
 # What makes two steps of a method quick on the tiny base; methods not named here run with their defaults.
@@ -71,5 +72,5 @@ def test_card_settings_and_ladder(method: str) -> None:
     for preset in loaded.presets:
         make_settings(loaded, method, preset, {})
     if method in TRAINED:
-        assert loaded.ladder.lora
+        assert len(loaded.ladder.lora) >= PACKAGED_RATES <= len(loaded.ladder.full)
         assert all(0 < rate < 1 for rate in loaded.ladder.lora + loaded.ladder.full)
