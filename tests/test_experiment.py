@@ -236,3 +236,27 @@ def test_training_that_diverges_is_said_in_a_sentence(small_cell, method, rates,
     experiment = Experiment(small_cell(method=method, labels=10, **rates))
     with pytest.raises(RftlabError, match=says):
         experiment.train()
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo", "sft+grpo", "dpo"])
+def test_dropout_is_refused_where_a_loss_compares_policies(method: str, small_cell: Callable[..., Cell]) -> None:
+    with pytest.raises(RftlabError, match="set adapter.dropout to 0"):
+        Experiment(small_cell(method=method, **{"adapter.dropout": 0.1}))
+
+
+def test_dropout_acts_where_labels_are_imitated(small_cell: Callable[..., Cell]) -> None:
+    losses = []
+    for dropout in (0.0, 0.3):
+        experiment = Experiment(small_cell(method="sft", **{"adapter.dropout": dropout}))
+        trace = experiment.train()
+        losses.append(trace[trace["kind"] == "train"]["train/loss"].tolist())
+    # B is 0 before the first update, so that what is dropped of A's output shows from the second on.
+    assert losses[0][0] == losses[1][0]
+    assert losses[0][1] != losses[1][1]
+
+
+def test_what_became_of_the_budget_is_recorded(small_cell: Callable[..., Cell]) -> None:
+    experiment = Experiment(small_cell(method="sft", **{"budget.unit": "tokens", "budget.amount": 900.0}))
+    experiment.train()
+    experiment.evaluate()
+    assert any("of the budget of 900 tokens" in sentence for sentence in experiment.record().warnings)

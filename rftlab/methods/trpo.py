@@ -75,7 +75,7 @@ class TRPO:
         "Objective: max E[rho A] subject to the mean over token states of KL(pi_old || pi_theta) <= delta.\n"
         "Settings: delta 0.01 nats per token (the ladder's rate; paper 0.01), 10 conjugate gradient steps, damping\n"
         "0.1, Fisher on 25 % of the completions (paper 10 % of far larger batches), backtracking by 0.8 up to 10\n"
-        "times; critic as in ppo. A step costs about as much as 13 gradient steps.\n"
+        "times; critic as in ppo. A step costs about 13 gradient passes.\n"
         "When: every update counts and a collapse would be expensive; few, large batches.\n"
         "What goes wrong: train/line_search_scale 0 step after step (delta too large for the noise in A, or too\n"
         "little damping); kl/old far below delta (damping dominates); memory (eager attention)."

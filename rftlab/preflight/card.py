@@ -1,6 +1,7 @@
 """The card of a task, method or verifier: what `rftlab tasks NAME` prints."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rftlab import registry
 from rftlab.child import announce
@@ -18,5 +19,19 @@ def card(request: Mapping[str, str]) -> str:
     announce(f"loading {kind} {name!r}")
     if kind == "task" and name != "file":
         return load_task(name).card
-    text = str(getattr(registry.resolve(entry), "card", ""))
-    return "\n".join(filter(None, [f"{name}: {entry.summary} ({entry.target})", text]))
+    found = registry.resolve(entry)
+    text = str(getattr(found, "card", ""))
+    return "\n".join(filter(None, [f"{name}: {entry.summary} ({entry.target})", text, _rate(found)]))
+
+
+def _rate(found: Any) -> str:
+    """How a method's learning rate goes, from its settings; empty for what has none."""
+    fields = getattr(getattr(found, "Settings", None), "model_fields", {})
+    if "warmup_ratio" not in fields:
+        return ""
+    schedule, share = fields["lr_scheduler_type"].default, fields["warmup_ratio"].default
+    course = {"linear": "falls linearly to the budget's end", "cosine": "falls as a cosine to the budget's end"}
+    return (
+        f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method, then "
+        f"{course.get(schedule, 'stays')}\n(lr_scheduler_type {schedule}, warmup_ratio {share:g})."
+    )

@@ -1,5 +1,6 @@
 """ACER, SAC and DDPG: their losses against hand computation and torchrl, their policies against the toy's optimum."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,17 @@ from torchrl.objectives import DDPGLoss, DiscreteSACLoss
 
 from rftlab.errors import RftlabError
 from rftlab.methods import acer, ddpg, sac
-from rftlab.methods.actor_critic import Batch, Sampler, behaviour_tensor, collate, token_logprobs
+from rftlab.methods.actor_critic import (
+    Batch,
+    Sampler,
+    behaviour_tensor,
+    collate,
+    sampled_from,
+    taken,
+    token_logprobs,
+)
 from rftlab.methods.base import load_method
-from rftlab.methods.core import at_last_token, categorical_kl, retrace
+from rftlab.methods.core import at_last_token, categorical_kl, entropy, retrace
 from rftlab.policy.rollout import sample
 from tests.toy_mdp import EXAMPLES, expected_reward, toy_policy, toy_run, train_toy
 
@@ -265,3 +274,40 @@ def test_alpha_rises_below_the_entropy_target_and_falls_above_it() -> None:
 def test_alpha_stays_where_no_target_is_given() -> None:
     run = train_toy("sac", 0, steps=2)
     assert [row["train/alpha"] for row in run.monitor.trace] == [pytest.approx(0.05)] * 2
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_acer_remembers_is_the_distribution_cut_to_the_nucleus(stored: bool) -> None:
+    run = toy_run("acer", 0, top_p=0.7, temperature=0.8, store_below=4096 if stored else 0)
+    learner = acer._Learner(run, run.settings)
+    trajectories = Sampler(run, prompts_per_step=2, num_generations=8).draw(behaviour=stored)
+    whole = collate(trajectories, run.policy)
+    mu = learner._mu(acer._Draw(trajectories, learner.snapshot()), whole, slice(0, 16))
+    torch.testing.assert_close(taken(mu, whole), whole.logprobs, rtol=1e-4, atol=1e-5)
+    assert torch.isinf(mu[whole.mask > 0]).any()
+    torch.testing.assert_close(mu.exp().sum(-1), torch.ones_like(whole.mask))
+    shown = learner.learn(acer._Draw(trajectories, learner.snapshot()))
+    assert all(math.isfinite(value) for value in shown.values())
+
+
+def test_on_policy_data_of_a_nucleus_keeps_its_traces_whole() -> None:
+    run = toy_run("sac", 0, top_p=0.7)
+    whole = collate(Sampler(run, prompts_per_step=2, num_generations=8).draw(), run.policy)
+    drawn = sampled_from(run, run.policy.model, whole)
+    torch.testing.assert_close(taken(drawn, whole), whole.logprobs, rtol=1e-4, atol=1e-5)
+    full = token_logprobs(run.policy.model, whole)
+    assert (taken(full, whole) - whole.logprobs)[whole.mask > 0].max() < -0.05, "the full softmax is another policy"
+    uniform = torch.zeros_like(full)
+    target = sac.soft_target(torch.zeros_like(full), drawn, uniform, whole, alpha=0.1, lam=1.0)
+    # Without values and with all traces whole, the target is the reward and the entropy still to come.
+    h_B_T = entropy(drawn) * whole.mask
+    to_come = h_B_T.flip(1).cumsum(1).flip(1) - h_B_T
+    expected = (whole.rewards[:, None] + 0.1 * to_come) * whole.mask
+    torch.testing.assert_close(target, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["acer", "sac", "ddpg", "ppo", "trpo", "grpo"])
+def test_a_nucleus_leaves_every_number_finite(method: str) -> None:
+    run = train_toy(method, 1, steps=8, top_p=0.6, prompts_per_step=2, num_generations=8)
+    assert all(math.isfinite(v) for row in run.monitor.trace for v in row.values() if isinstance(v, float))
+    assert all(torch.isfinite(p).all() for p in run.policy.model.parameters())
