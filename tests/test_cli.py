@@ -181,7 +181,7 @@ def test_what_is_registered_is_listed_one_line_each(capsys, kind):
 
 @pytest.mark.parametrize(("method", "says"), [("sft", "falls linearly to the budget's end"), ("trpo", "then stays")])
 def test_a_methods_card_says_how_its_rate_goes(here, capsys, method, says):
-    assert main(["methods", method]) == 0
+    assert cli.main(["methods", method]) == 0
     said = capsys.readouterr().out
     assert "rises over the first 5% of the budget" in said
     assert says in said

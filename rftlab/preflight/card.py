@@ -32,6 +32,6 @@ def _rate(found: Any) -> str:
     schedule, share = fields["lr_scheduler_type"].default, fields["warmup_ratio"].default
     course = {"linear": "falls linearly to the budget's end", "cosine": "falls as a cosine to the budget's end"}
     return (
-        f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method, then "
-        f"{course.get(schedule, 'stays')}\n(lr_scheduler_type {schedule}, warmup_ratio {share:g})."
+        f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method,\n"
+        f"then {course.get(schedule, 'stays')} (lr_scheduler_type {schedule}, warmup_ratio {share:g})."
     )
