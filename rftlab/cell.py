@@ -40,8 +40,12 @@ class Decoding(_Part):
 
     temperature: float = Field(1.0, gt=0, le=5, description="sampling temperature (greedy accuracy ignores it)")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass kept when sampling")
-    max_new_tokens: int = Field(64, ge=1, le=32768, description="completion cap in tokens, with chain-of-thought")
-    max_new_tokens_direct: int = Field(16, ge=1, le=32768, description="completion cap in tokens, without it")
+    max_new_tokens: int = Field(
+        0, ge=0, le=32768, description="completion cap in tokens, with chain-of-thought; 0 works it out from the labels"
+    )
+    max_new_tokens_direct: int = Field(
+        0, ge=0, le=32768, description="completion cap in tokens, without it; 0 works it out from the labels"
+    )
 
 
 class Budget(_Part):
@@ -184,7 +188,7 @@ class Cell(_Part):
 
     @property
     def max_new_tokens(self) -> int:
-        """Completion cap in tokens when the policy is asked as in evaluation."""
+        """Completion cap in tokens when the policy is asked as in evaluation; 0 where it is to be worked out."""
         return self.decoding.max_new_tokens if self.cot_eval else self.decoding.max_new_tokens_direct
 
     def flat(self) -> dict[str, Any]:

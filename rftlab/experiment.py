@@ -18,9 +18,11 @@ from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.methods.base import TrainingRun, load_method, make_settings
 from rftlab.methods.monitor import Cost, Monitor
+from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
+from rftlab.policy.probe import load_base, probe
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
@@ -83,6 +85,8 @@ class Experiment:
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
         self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
+        self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
+        self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
         self._start("kept" if kept else "new")
 
     def examples(self, n: int = 3) -> pd.DataFrame:
@@ -101,7 +105,7 @@ class Experiment:
 
     def completions(self, n: int = 6) -> pd.DataFrame:
         """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
-        rows = ask(self.policy, self.task.test[:n], self.verifier, self.cell, part="shown")
+        rows = ask(self.policy, self.task.test[:n], self.verifier, self.capped, part="shown")
         return pd.DataFrame(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
 
     def train(self) -> pd.DataFrame:
@@ -137,7 +141,7 @@ class Experiment:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
-        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.cell)
+        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped)
         self.progress("evaluate", 1, 1)
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
         return pd.Series(found, name=self.cell.label, dtype=float)
@@ -165,11 +169,11 @@ class Experiment:
                 "peak_memory_bytes": peak_memory_bytes(),
             },
             tuning=tuple(self.tuning),
-            environment=environment() | {"sandbox": self.verifier.isolation},
+            environment=environment() | {"sandbox": self.verifier.isolation, "completion_caps": told(self.caps)},
             warnings=(
                 *self._budget_warnings,
                 *caveats.of_run(
-                    self.cell,
+                    self.capped,
                     metrics=self._outcome.metrics,
                     cost=asdict(self.cost),
                     tuning=self.tuning,
@@ -219,6 +223,12 @@ class Experiment:
         self.learning_rate = self._ladder()[0]
         self._outcome = None
         self._budget_warnings = []
+
+    def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
+        def of_base() -> Probe:
+            return probe(self.cell, self.task, self.verifier, lambda: self.policy if bare else load_base(self.cell))
+
+        return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
 
     def _draw_labels(self, validation_share: float) -> Labels:
         trains = self._entry.uses_labels
@@ -273,13 +283,15 @@ class Experiment:
 
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples
-        rows = ask(policy, split.validation, self.verifier, self.cell, part="validation", samples=samples)
+        rows = ask(policy, split.validation, self.verifier, self.capped, part="validation", samples=samples)
         return float(sum(row["reward"] for row in rows) / len(rows))
 
     def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
         # All generators: a method of the user's own may draw from another one than torch's.
         set_seed(self.cell.seed_data)
-        run = TrainingRun(policy, labels, self.verifier, self.cell, self.settings, learning_rate=rate, monitor=monitor)
+        run = TrainingRun(
+            policy, labels, self.verifier, self.capped, self.settings, learning_rate=rate, monitor=monitor
+        )
         broken: Exception | None = None
         try:
             self.method.train(run)
@@ -312,7 +324,7 @@ class Experiment:
         beyond = self.task.ood[asked.ood_items :][: asked.along_items]
         metrics = {}
         for part, examples in (("accuracy", self.labels.development), ("ood_accuracy", beyond)):
-            rows = ask(policy, examples, self.verifier, self.cell, part="along")
+            rows = ask(policy, examples, self.verifier, self.capped, part="along")
             if rows:
                 metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
         return metrics

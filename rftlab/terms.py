@@ -28,7 +28,7 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
     Args:
         run: an experiment that has been evaluated.
     """
-    cell, task, policy = run.cell, run.task, run.policy
+    cell, task, policy = run.capped, run.task, run.policy
     trains = find(METHODS, cell.method, "method")[0].uses_labels
     identity, asked, decoding = policy.identity, cell.evaluation, cell.decoding
     verifier, settings = verifier_of(cell, task)

@@ -79,7 +79,7 @@ def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
 
     from rftlab.policy.rollout import sample
 
-    cell, policy = experiment.cell, experiment.policy
+    cell, policy = experiment.capped, experiment.policy
     asked = [experiment.labels.train[i % len(experiment.labels.train)] for i in range(2 * n) for _ in range(2)]
     rollouts = sample(
         policy,

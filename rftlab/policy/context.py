@@ -1,18 +1,20 @@
-"""Whether a task's prompts, with the completion cap, fit into a model's context; no torch.
+"""Completion caps, and whether a task's prompts with them fit into a model's context; no torch.
 
 `check` is for the tiny base, whose tokens are counted by its tokenizer's file alone; `rftlab.policy.preflight` asks the
 same of any other model.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.child import announce
 from rftlab.errors import RftlabError
+from rftlab.policy.caps import CountTokens, capped, caps_of, given, parameter
 from rftlab.policy.hub import locate
+from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.template import TEMPLATES
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 # Of all prompts of a task those longest in bytes are counted in tokens.
 _LONGEST = 20
+# Loads a model, and so is imported only where it is needed.
+_PROBE = Entry("rftlab.policy.probe:probe_cell", "")
 
 
 def check(looked: "Looked") -> None:
@@ -36,8 +40,7 @@ def check(looked: "Looked") -> None:
         if cell.system:
             raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
         task = looked.task(cell)
-        key = (id(task), cell.template, *caps(cell))
-        if key in seen:
+        if (key := asked(cell, task)) in seen:
             continue
         seen.add(key)
         folder = Path(locate(cell.model))
@@ -46,26 +49,35 @@ def check(looked: "Looked") -> None:
         template = TEMPLATES["qa" if cell.template == "auto" else cell.template]
         room = json.loads((folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
 
+        def count(examples: Sequence[Example], cot: bool) -> list[int]:
+            texts = [template.completion(example, cot=cot) for example in examples]  # noqa: B023
+            return [len(found) + 1 for found in tokenizer.encode_batch(texts, add_special_tokens=False)]  # noqa: B023
+
         def tokens(example: Example, cot: bool) -> int:
             return len(tokenizer.encode(template.prompt(example, cot=cot)).ids)  # noqa: B023
 
-        require_room(cell, task, tokens, room)
+        require_room(say_caps(looked, cell, task, count), task, tokens, room)
 
 
-def caps(cell: Cell) -> tuple[tuple[bool, int], ...]:
-    """Each way a cell asks (with chain-of-thought or without) and its completion cap in tokens."""
-    decoding = cell.decoding
-    return tuple(
-        (cot, decoding.max_new_tokens if cot else decoding.max_new_tokens_direct)
-        for cot in sorted({cell.cot, cell.cot_eval})
-    )
+def asked(cell: Cell, task: Task) -> tuple[object, ...]:
+    """Equal for cells of one model and one template whose caps and prompts are the same."""
+    judged = json.dumps([cell.verifier, cell.verifier_settings, cell.answer_format], sort_keys=True)
+    return (id(task), cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
+
+
+def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:
+    """The cell with its completion caps as numbers; what there is to say of them goes into the notes."""
+    caps = caps_of(cell, task, count, lambda: resolve(_PROBE)(cell, task), look=True)
+    notes = [f"{cell.task} with {cell.model}: {cap.note}" for cap in caps.values() if cap.note]
+    looked.notes += [note for note in notes if note not in looked.notes]
+    return capped(cell, caps)
 
 
 def require_room(cell: Cell, task: Task, tokens: Callable[[Example, bool], int], room: int | None) -> None:
     """Raise unless the longest prompts leave room for a completion.
 
     Args:
-        cell: says how the model is asked.
+        cell: says how the model is asked, with its caps as numbers.
         task: its prompts.
         tokens: of the whole prompt of an example, asked with or without chain-of-thought.
         room: the model's context in tokens, None if it is not limited.
@@ -76,13 +88,14 @@ def require_room(cell: Cell, task: Task, tokens: Callable[[Example, bool], int],
     if room is None:
         return
     longest = _longest((*task.train, *task.test, *task.ood))
-    for cot, cap in caps(cell):
+    for cot in sorted({cell.cot, cell.cot_eval}):
+        cap = given(cell, cot=cot)
         length, example = max(((tokens(example, cot), example) for example in longest), key=lambda pair: pair[0])
         if length + cap > room:
             raise RftlabError(
                 f"the prompt of example {example.id} of task {task.name!r} has {length} tokens; with a completion of "
                 f"up to {cap} that is more than the {room} of model {cell.model!r}: shorten or drop the row, or lower "
-                f"decoding.max_new_tokens{'' if cot else '_direct'}"
+                f"{parameter(cot=cot)}"
             )
 
 

@@ -94,6 +94,11 @@ class Policy:
         return not bool(logits.isfinite().all())
 
     @property
+    def context(self) -> int | None:
+        """Tokens of prompt and completion the model has positions for, None where its configuration sets no limit."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    @property
     def untrained(self) -> bool:
         """Whether the policy still is the base: a LoRA adapter whose B is zero (full fine-tuning cannot tell)."""
         if not isinstance(self.model, PeftModel):
@@ -151,6 +156,11 @@ class Policy:
         """Token ids of the labelled completion, end-of-sequence token included."""
         ids = self.tokenizer(self.completion_text(example, cot=cot), add_special_tokens=False)["input_ids"]
         return [*ids, int(self.tokenizer.eos_token_id)]
+
+    def count_gold(self, examples: Sequence[Example], cot: bool) -> list[int]:
+        """Tokens of labelled completions, end-of-sequence token included."""
+        texts = [self.completion_text(example, cot=cot) for example in examples]
+        return [len(ids) + 1 for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def decode(self, completion_ids: Sequence[int], *, cot: bool) -> str:
         """Text of a completion as it is judged: special tokens dropped, spaces untouched.

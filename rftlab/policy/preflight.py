@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rftlab.cell import Cell
 from rftlab.child import announce
 from rftlab.errors import RftlabError, told
-from rftlab.policy.context import caps, require_room
+from rftlab.policy.context import asked, require_room, say_caps
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
 
@@ -34,13 +34,13 @@ def check(looked: "Looked") -> None:
             announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
             policies[key] = load_policy(cell, meta=True)
         policy, task = policies[key], looked.task(cell)
-        asked = (*key, id(task), *caps(cell))
-        if asked not in seen:
-            seen.add(asked)
+        question = (*key, *asked(cell, task))
+        if question not in seen:
+            seen.add(question)
             announce(f"asking model {cell.model!r} with the prompts of task {cell.task!r}")
             _require_askable(cell, policy, task.test[0])
             tokens = lambda example, cot, policy=policy: _tokens(policy, example, cot)  # noqa: E731
-            require_room(cell, task, tokens, _context(policy))
+            require_room(say_caps(looked, cell, task, policy.count_gold), task, tokens, policy.context)
 
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
@@ -54,7 +54,3 @@ def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
 
 def _tokens(policy: Policy, example: Example, cot: bool) -> int:
     return len(policy.encode_prompt(policy.prompt_text(example, cot=cot)))
-
-
-def _context(policy: Policy) -> int | None:
-    return getattr(policy.model.config.get_text_config(), "max_position_embeddings", None)
