@@ -34,7 +34,14 @@ def test_pass_at_k_of_nothing_is_unknown() -> None:
 
 
 def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[..., Cell]) -> None:
-    cell = small_cell(**{"evaluation.test_items": 40, "evaluation.sampled_items": 10, "evaluation.samples": 4})
+    cell = small_cell(
+        **{
+            "decoding.max_new_tokens": 40,
+            "evaluation.test_items": 40,
+            "evaluation.sampled_items": 10,
+            "evaluation.samples": 4,
+        }
+    )
     task = load_task(cell.task)
     verifier = make_verifier(task.verifier)
     outcome = evaluate(load_policy(cell), task, task.labels(8, seed=0, development=4), verifier, cell)
@@ -56,7 +63,7 @@ def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[...,
 
 def test_sampled_evaluation_repeats_and_follows_its_seed(small_cell: Callable[..., Cell]) -> None:
     def completions(seed: int) -> list[str]:
-        cell = small_cell(seed_sampling=seed)
+        cell = small_cell(seed_sampling=seed, **{"decoding.max_new_tokens": 40})
         task = load_task(cell.task)
         asked = ask(load_policy(cell), task.test[:4], make_verifier("exact"), cell, part="sampled", samples=4)
         return [row["completion"] for row in asked]

@@ -156,7 +156,7 @@ def test_sft_learns_its_labels(small_cell: Callable[..., Cell]) -> None:
         task="arithmetic/rare", method="sft", labels=10, **{"budget.amount": 40.0, "evaluation.train_items": 10}
     )
     experiment = Experiment(cell)
-    rows = ask(experiment.policy, experiment.labels.train, experiment.verifier, cell, part="train")
+    rows = ask(experiment.policy, experiment.labels.train, experiment.verifier, experiment.capped, part="train")
     before = sum(row["reward"] for row in rows) / len(rows)
     experiment.train()
     assert experiment.evaluate()["train_accuracy"] >= before + 0.4

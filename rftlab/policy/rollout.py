@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rftlab.errors import RftlabError
 from rftlab.policy.decode import prefill
 from rftlab.policy.load import Policy
 
@@ -61,7 +62,12 @@ def sample(
         top_p: nucleus mass kept.
         greedy: take the most likely token; log-probabilities are then those at temperature 1.
         batch_size: rows decoded at once. Prompts of like length are batched together.
+
+    Raises:
+        RftlabError: the cap is 0, which says that it is still to be worked out.
     """
+    if max_new_tokens < 1:
+        raise RftlabError("a completion cap of 0 tokens is still to be worked out; ask with Experiment.capped")
     by_length = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), tuple(prompts[i]), i))
     rollouts: dict[int, Rollout] = {}
     was_training = policy.model.training
