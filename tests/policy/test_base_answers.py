@@ -20,6 +20,11 @@ def policy(small_cell):
     return load_policy(small_cell(method="sft"))
 
 
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv(base_answers.FOLDER, str(tmp_path / "shared"))
@@ -58,9 +63,29 @@ def test_a_policy_that_has_learned_is_not_shared(policy, folder):
 def test_a_damaged_file_is_computed_again(policy, folder, damage):
     first = ask(policy)
     (file,) = folder.iterdir()
+    written = file.read_text()
     file.write_text(damage)
     assert ask(policy) == first
-    assert json.loads(file.read_text())
+    assert file.read_text() == written
+
+
+def test_answers_that_were_not_made_here_are_not_believed(policy, folder, monkeypatch, tmp_path):
+    first = ask(policy)
+    (file,) = folder.iterdir()
+    written = file.read_text()
+    poisoned = written.replace(json.dumps(first[0].completion_ids), json.dumps(first[1].completion_ids[::-1]), 1)
+    assert poisoned != written
+    file.write_text(poisoned)
+    assert ask(policy) == first
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "somebody else"))
+    ask(policy)
+    assert file.read_text() not in (written, poisoned)  # another user's signature: asked again, signed anew
+    secret = tmp_path / "somebody else" / "rftlab" / "secret"
+    assert secret.stat().st_mode & 0o077 == 0
+    secret.chmod(0o644)
+    with mock.patch.object(base_answers, "sample", return_value=[]) as asked:
+        ask(policy)
+    assert asked.called  # a secret that others can read signs nothing
 
 
 def test_nothing_is_shared_where_no_folder_is_named_or_it_cannot_be_written(policy, monkeypatch, tmp_path):

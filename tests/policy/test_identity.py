@@ -96,6 +96,7 @@ def test_two_models_never_share_what_they_said(
     small_cell: Callable[..., Cell], copy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(base_answers.FOLDER, str(tmp_path / "shared"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     changes = [("copy", lambda _: None), *((what, change) for what, (_, change) in CHANGES.items())]
     hashes = set()
     for what, change in changes:
