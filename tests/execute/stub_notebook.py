@@ -77,11 +77,13 @@ class Quiet:
 
 def drive(notebook: str, results: str, count: str, seconds: str, kind: str) -> int:
     """Run as a program: a driver to be killed."""
+    from rftlab.execute import local, on_ray
     from rftlab.execute.kernels import KernelSettings
-    from rftlab.execute.local import Interrupted, run_cells
+    from rftlab.execute.local import Interrupted
 
+    run_cells = on_ray.run_cells if kind == "ray" else local.run_cells
     wanted = cells(int(count), do="sleep", seconds=float(seconds))
-    settings = KernelSettings(kind=kind, modules=("rftlab.record",))
+    settings = KernelSettings(kind="warm" if kind == "warm" else "cold", modules=("rftlab.record",))
     left = [cell for cell in wanted if not (Path(results) / "cells" / cell.id / "record.json").exists()]
     try:
         outcomes = run_cells(
