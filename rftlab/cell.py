@@ -168,8 +168,8 @@ class Cell(_Part):
     @property
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
-        task = self.task.rpartition("/")[2]
-        return f"{task} {self.method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+        task, method = (name.rpartition("/")[2] for name in (self.task, self.method))
+        return f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
 
     @property
     def label_budget(self) -> str:

@@ -79,7 +79,11 @@ def require_unchanged(cell: Cell) -> None:
     """
     now = {name: text for name, text in with_digests(cell).digests.items() if _is_strict(name)}
     then = {name: text for name, text in cell.digests.items() if _is_strict(name)}
-    if differing := changes(then, now):
+    differing = changes(then, now)
+    gone = [describe(cell, name) for name in differing if not (name in now or ":" in name or is_version(then[name]))]
+    if gone:
+        raise RftlabError(f"{', '.join(gone)} is not where it was when the grid was read; this machine may not see it")
+    if differing:
         named = ", ".join(describe(cell, name) for name in differing)
         raise RftlabError(
             f"{named} changed after the grid was read, before this cell was run; run the grid again, so that its "

@@ -67,15 +67,15 @@ def run_again(earlier: Iterable[Earlier], left: Iterable[Cell]) -> list[str]:
 
 
 def kept_out(earlier: Sequence[Earlier]) -> list[str]:
-    """Sentences on the cells that stay in the folder and out of the report, with the ids of some."""
+    """The sentence on cells that stay in the folder and out of the report, with some ids; none for no cells."""
+    if not earlier:
+        return []
     groups: dict[str, list[str]] = {}
     for each in earlier:
         why = f"run before {', '.join(each.changed)} changed" if each.changed else "not in the grid any more"
         groups.setdefault(why, []).append(each.cell.id)
-    return [
-        f"{_cells(len(ids))} of earlier versions of this grid, kept out of its report: {why} ({_some(ids)})"
-        for why, ids in groups.items()
-    ]
+    reasons = "; ".join(f"{why} ({_some(ids)})" for why, ids in groups.items())
+    return [f"{_cells(len(earlier))} of earlier versions of this grid, kept out of its report: {reasons}"]
 
 
 def as_they_are(cells: Sequence[Cell]) -> list[Cell]:

@@ -216,6 +216,13 @@ def test_a_cell_whose_file_changed_after_the_grid_was_read_is_refused(project, c
         require_unchanged(settled)
 
 
+def test_a_file_that_is_gone_is_named_as_gone(project, cell):
+    settled = with_digests(cell())
+    (project / "train.jsonl").unlink()
+    with pytest.raises(RftlabError, match=r"train\.jsonl is not where it was when the grid was read"):
+        require_unchanged(settled)
+
+
 def test_a_file_that_code_names_may_be_its_cache_and_does_not_stop_a_cell(project, cell):
     settled = with_digests(cell())
     (project / "data/words.txt").write_text("one\ntwo\n")

@@ -11,6 +11,7 @@ import pytest
 from rftlab import record as records
 from rftlab.cell import Cell
 from rftlab.contract import NA
+from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
 from rftlab.evaluate import ask
 from rftlab.experiment import Experiment
@@ -260,3 +261,19 @@ def test_what_became_of_the_budget_is_recorded(small_cell: Callable[..., Cell]) 
     experiment.train()
     experiment.evaluate()
     assert any("of the budget of 900 tokens" in sentence for sentence in experiment.record().warnings)
+
+
+def test_a_record_has_the_id_of_the_files_it_was_made_with(small_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    checks = tmp_path / "checks.py"
+    checks.write_text("def score(completion, example):\n    return 1.0\n")
+    by_hand = small_cell(method="base", labels=0, verifier=f"{checks}:score")
+    from_a_grid = with_digests(by_hand)
+    experiment = Experiment(by_hand)
+    assert experiment.cell == from_a_grid
+    assert experiment.folder.name == from_a_grid.id != by_hand.id
+    checks.write_text("def score(completion, example):\n    return 0.0\n")
+    with pytest.raises(RftlabError, match=r"checks\.py changed after the grid was read"):
+        Experiment(from_a_grid)
+    again = Experiment(by_hand)
+    assert again.cell.id != from_a_grid.id
+    assert again.completions(2)["reward"].tolist() == [0.0, 0.0]

@@ -51,7 +51,7 @@ def project(tmp_path, monkeypatch):
         return []
 
     # What it checks is tested elsewhere, and own methods make it load torch.
-    monkeypatch.setattr("rftlab.preflight.check", lambda cells: preflight.Findings((), {}))
+    monkeypatch.setattr("rftlab.preflight.check", lambda cells, **_: preflight.Findings((), {}))
     monkeypatch.setitem(
         sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda _: [])
     )
@@ -191,3 +191,41 @@ def test_forget_moves_nothing_if_one_of_the_cells_is_not_there(project, capsys):
     one = Grid.load("g.yaml").cells[0]
     assert cli.main(["forget", one.id, "fffffffff"]) == 2
     assert f"{CELLS} done, 0 left" in dry_run(capsys)
+
+
+REAL = """
+name: real
+defaults:
+  labels: 8
+  budget.amount: 2
+  evaluation:
+    {test_items: 8, train_items: 4, ood_items: 0, sampled_items: 0, along_the_way: 0}
+include:
+  - {task: file, task_settings: {path: train.jsonl}, method: sft, cot: false}
+  - {task: task.py:load, method: sft}
+  - {verifier: checks.py:score, method: sft}
+  - {method: method.py:Mine}
+"""
+
+
+@pytest.mark.slow
+def test_the_same_with_the_packaged_notebooks_on_the_tiny_base(tmp_path, monkeypatch, capsys):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "g.yaml").write_text(REAL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rftlab.study.report", lambda results: None)
+    assert cli.main(["run", "g.yaml"]) == 0
+    first = {found.id for found in record.read_all("results/real")}
+    assert cli.main(["run", "g.yaml"]) == 0
+    assert "4 done, 0 left" in capsys.readouterr().out
+    for name in ("near.py", "task.py", "method.py"):
+        (tmp_path / name).write_text(FILES[name] + "\n# edited\n")
+    (tmp_path / "train.jsonl").write_text(FILES["train.jsonl"].replace("say 7", "tell 7"))
+    assert cli.main(["run", "g.yaml"]) == 0
+    out = capsys.readouterr().out
+    for name in ("near.py", "task.py", "method.py", "train.jsonl"):
+        assert f"{name} changed since 1 cell ran: it will run again" in out
+    second = {found.id for found in record.read_all("results/real")}
+    assert len(second) == 4
+    assert not first & second
