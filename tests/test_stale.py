@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rftlab import cli, preflight, record, registry
+from rftlab.execute.one_cell import CellRun
 from rftlab.grid import Grid
 
 FILES = {
@@ -149,6 +150,18 @@ def test_rows_taken_out_of_a_grid_are_named_and_kept_out_of_its_report(project, 
     out = capsys.readouterr().out
     assert "2 cells of earlier versions of this grid, kept out of its report: not in the grid any more (" in out
     assert len(record.read_all("results/g")) == CELLS - 2
+
+
+def test_an_edited_notebook_is_said_and_never_executed_for_a_cell_of_before(project, capsys, tmp_path):
+    finish(project / "results" / "g")
+    own = Grid.load("g.yaml").cells[-1]
+    notebook = tmp_path / "notebooks" / "20_rft.ipynb"
+    notebook.write_text(notebook.read_text().replace("about to", "going to"))
+    out = dry_run(capsys)
+    assert f"{CELLS - 3} done, 3 left" in out
+    assert "  the notebook changed since 3 cells ran: they will run again\n" in out
+    outcome = CellRun(own, project / "results" / "other").run()
+    assert outcome.error == "NotebookChanged: 20_rft.ipynb changed after the grid was read; run the grid again"
 
 
 def test_rerun_sets_aside_what_the_cells_left_and_runs_them_again(project, capsys):
