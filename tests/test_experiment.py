@@ -277,3 +277,25 @@ def test_a_record_has_the_id_of_the_files_it_was_made_with(small_cell: Callable[
     again = Experiment(by_hand)
     assert again.cell.id != from_a_grid.id
     assert again.completions(2)["reward"].tolist() == [0.0, 0.0]
+
+
+def test_a_verifier_that_changes_folder_or_ends_the_process_moves_and_ends_nothing(small_cell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mine.py").write_text(
+        "import os, sys\n"
+        "def score(completion, example):\n"
+        f"    os.chdir({str(tmp_path / 'elsewhere')!r})\n"
+        "    if '<answer>' not in completion: sys.exit(0)\n"
+        "    return float(example.answer in completion)\n"
+    )
+    cell = small_cell(method="base", verifier="mine.py:score")
+    for out in ("here", ""):
+        experiment = Experiment(cell, out)
+        experiment.train()
+        experiment.evaluate()
+        experiment.save()
+        monkeypatch.chdir(tmp_path)
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert (tmp_path / "here" / "record.json").is_file()
+    assert (tmp_path / "results" / "interactive" / "cells" / experiment.cell.id / "record.json").is_file()

@@ -340,3 +340,12 @@ def test_the_reading_column_never_imports_torch():
     check = f"import rftlab.report, rftlab.interactive.compare, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_no_text_of_the_table_is_a_formula_of_a_spreadsheet():
+    from rftlab.report.page import _inert
+
+    table = pd.DataFrame({"task": ["=1+1", "@sum", "word", "-x", "+x"], "gap": [-1.5, 0.0, 1.0, 2.0, 3.0]})
+    inert = _inert(table)
+    assert list(inert["task"]) == ["'=1+1", "'@sum", "word", "'-x", "'+x"]
+    assert list(inert["gap"]) == list(table["gap"])

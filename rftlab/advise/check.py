@@ -110,7 +110,7 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     announce(f"loading verifier {chosen!r}")
     judge = Announced(make_verifier(chosen, settings=options), chosen)
-    found = [*check_verifier(judge, task), *check_data(task)]
+    found = [*check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
     return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}
 
 
@@ -153,11 +153,19 @@ def check_data(task: Task) -> Iterator[Finding]:
         yield Finding("note", "near duplicates", text, _shown(near))
     else:
         yield Finding("ok", "near duplicates", "no held-out prompt is nearly a training prompt")
-    conflicting = [pair for pair in _duplicates(task.train) if normalise(pair[0].answer) != normalise(pair[1].answer)]
-    if conflicting:
-        yield Finding(
-            "note", "conflicts", f"{len(conflicting)} repeated prompts have other answers", _shown(conflicting)
-        )
+
+
+def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
+    """A finding if one prompt has several answers and the verifier takes one for the other's mistake."""
+    examples = task.train + task.test + task.ood
+    pairs = [pair for pair in _duplicates(examples) if normalise(pair[0].answer) != normalise(pair[1].answer)]
+    asked = pairs[:MAX_SCORED]
+    scores = verifier.score([_tagged(later.answer) for _, later in asked], [earlier for earlier, _ in asked])
+    wrong = [pair for pair, score in zip(asked, scores, strict=True) if score.reward < 1]
+    if wrong:
+        evidence = tuple(f"{a.id} {a.prompt[:60]!r}: {a.answer[:40]!r}, {b.id}: {b.answer[:40]!r}" for a, b in wrong)
+        text = f"{len(wrong)} repeated prompts have answers that contradict each other"
+        yield Finding("note" if verifier.graded else "FAIL", "conflicts", text, evidence[:_MAX_SHOWN])
 
 
 def near_duplicates(known: Sequence[Example], asked: Sequence[Example]) -> list[tuple[Example, Example]]:

@@ -29,6 +29,12 @@ logging.getLogger("papermill").setLevel(logging.CRITICAL)
 # What a kernel writes past Jupyter (a crash report of the interpreter, a library's own messages), if anything.
 KERNEL_LOG = "kernel.log"
 
+# What a cell of a notebook may print or show; a verifier that prints at every call would else leave 200 MB a notebook.
+MAX_PRINTED_CHARS = 100_000
+MAX_OUTPUTS = 1_000
+_MAX_LOG_BYTES = 1_000_000
+_CUT = "\n... the rest of what this cell printed or showed is left out ...\n"
+
 OnProgress = Callable[[Mapping[str, Any]], None]
 
 
@@ -137,7 +143,8 @@ class _Client(PapermillNotebookClient):
         super().__init__(nb_man, **traits)
         self._run = run
         self._at: Any = None
-        self.on_cell_start = lambda cell, cell_index: setattr(self, "_at", cell)
+        self._room = [0, 0]
+        self.on_cell_start = lambda cell, cell_index: self._begin(cell)
 
     def create_kernel_manager(self) -> AsyncKernelManager:
         self.km = self._run.manager = make_manager(self._run.settings)
@@ -154,7 +161,29 @@ class _Client(PapermillNotebookClient):
             if isinstance(data[MIME], Mapping):
                 self._run.on_progress(data[MIME])
             return None
-        return super().process_message(msg, cell, cell_index)
+        return super().process_message(msg, cell, cell_index) if self._has_room(msg) else None
+
+    def _begin(self, cell: Any) -> None:
+        self._at, self._room = cell, [MAX_PRINTED_CHARS, MAX_OUTPUTS]
+
+    def _has_room(self, msg: Any) -> bool:
+        """Whether an output still goes into the notebook; one that is too long is cut, and those after it dropped."""
+        kind, content = msg["msg_type"], msg["content"]
+        if kind not in ("stream", "display_data", "execute_result"):
+            return True
+        chars, outputs = self._room
+        printed = len(content.get("text", "")) if kind == "stream" else 0
+        self._room = [chars - printed, outputs - 1]
+        if min(self._room) >= 0:
+            return True
+        if min(chars, outputs) < 0:
+            return False
+        if kind == "stream":
+            content["text"] = content["text"][:chars] + _CUT
+        else:
+            content["data"] = {"text/plain": _CUT}
+        self._room = [-1, -1]
+        return True
 
     def show_failure(self, problem: str) -> None:
         """Put the failure of a kernel, which leaves no output, into the cell that ran."""
@@ -188,11 +217,25 @@ class _Engine(Engine):
             nbformat.write(nb_man.nb, run.target)
             raise NotebookFailed(problem) from error
         finally:
-            if log_path.stat().st_size == 0:
-                log_path.unlink()
+            _shorten(log_path)
 
 
 papermill_engines.register(_Engine.NAME, _Engine)
+
+
+def _shorten(log: Path) -> None:
+    """Remove a log that is empty, and the middle of one that is too long."""
+    size = log.stat().st_size
+    if size == 0:
+        log.unlink()
+    elif size > _MAX_LOG_BYTES:
+        with log.open("r+b") as file:
+            head = file.read(_MAX_LOG_BYTES // 2)
+            file.seek(-_MAX_LOG_BYTES // 2, os.SEEK_END)
+            tail = file.read()
+            file.seek(0)
+            file.write(head + f"\n... {size - len(head) - len(tail)} bytes left out ...\n".encode() + tail)
+            file.truncate()
 
 
 def _explained(error: Exception) -> str:

@@ -168,7 +168,7 @@ def read_cell(path: Path) -> Cell:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RftlabError(f"cannot read the cell {path}: {error}") from None
     if not isinstance(values, dict):
         raise RftlabError(f"{path} is not a cell: give a JSON object of its parameters")

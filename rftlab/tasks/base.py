@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, one_line, printable
 from rftlab.registry import TASKS, find, make, resolve
 
 _MAX_NAMED = 5
@@ -75,6 +75,8 @@ class Task:
     def __post_init__(self) -> None:
         if not self.train or not self.test:
             raise RftlabError(f"task {self.name!r}: the {'test' if self.train else 'train'} part is empty; add rows")
+        for example in (*self.train, *self.test, *self.ood):
+            _require_text(example, self.name)
         trained = {normalise_prompt(example.prompt): example.id for example in self.train}
         held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in (*self.test, *self.ood))
         leaked = [f"{item} (as {twin})" for item, twin in held_out if twin is not None]
@@ -182,6 +184,20 @@ def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
     if cell.verifier:
         return cell.verifier, dict(cell.verifier_settings)
     return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
+
+
+def _require_text(example: Example, task: str) -> None:
+    """Raise unless id, prompt, answer and rationale are texts that can be written down."""
+    texts = {"id": example.id, "prompt": example.prompt, "answer": example.answer, "rationale": example.rationale or ""}
+    for name, text in texts.items():
+        which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
+        if not isinstance(text, str):
+            raise RftlabError(f"{which} is a {type(text).__name__}, not a text")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = printable(text[error.start : error.end])
+            raise RftlabError(f"{which} holds half a character ({half}), which cannot be written; mend it") from None
 
 
 def normalise_prompt(prompt: str) -> str:

@@ -5,11 +5,12 @@ import gzip
 import json
 import random
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, printable
 from rftlab.tasks.base import Example, Task, normalise_prompt
 
 _FIELDS = ("prompt", "answer", "rationale")
@@ -145,6 +146,11 @@ class _Reader:
                 f"map it with task_settings.columns.{field}"
             )
         if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                half = printable(value[error.start : error.end])
+                raise RftlabError(f"{where}: column {column!r} holds half a character ({half}); mend the row") from None
             return value
         if isinstance(value, bool | int | float):
             return json.dumps(value)
@@ -178,6 +184,10 @@ def read_rows(
         )
     try:
         yield from _READERS[kind](file)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RftlabError(f"{path} is not a whole gzip file ({error}); compress it again, or drop the .gz") from None
+    except OSError as error:
+        raise RftlabError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise RftlabError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); re-encode it") from None
 

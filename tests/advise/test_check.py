@@ -110,3 +110,12 @@ def test_test_items_in_training_are_an_error(file):
 def test_registered_tasks_pass():
     for name in ("arithmetic/word", "math/countdown"):
         assert check(name).ok, str(check(name))
+
+
+def test_answers_that_contradict_each_other_fail_unless_the_verifier_takes_both(file):
+    report = check(file([*SUMS, {**SUMS[0], "answer": "other"}]))
+    assert levels(report)["conflicts"] == "FAIL"
+    assert "'other'" in str(report)
+    assert not report.ok
+    equal = [*SUMS, {**SUMS[11], "answer": f"{SUMS[11]['answer']}.0"}]
+    assert "conflicts" not in levels(check(file(equal), verifier="numeric"))

@@ -173,3 +173,20 @@ def test_a_task_of_ones_own_is_loaded_from_a_file(tmp_path):
         "    return Task('mine', 'Mine.', rows[1:], rows[:1])\n"
     )
     assert len(load_task(f"{tmp_path}/mine.py:load", {"size": 6}).train) == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("prompt", "a\ud800b", r"the prompt of example x holds half a character \(.ud800\)"),
+        ("answer", "\udcff", "the answer of example x holds half a character"),
+        ("rationale", "\ud800", "the rationale of example x"),
+        ("answer", 5, "the answer of example x is a int, not a text"),
+        ("prompt", None, "the prompt of example x is a NoneType"),
+    ],
+)
+def test_what_is_no_text_or_cannot_be_written_is_no_example(field, value, says):
+    good = Example("y", "other", "b")
+    bad = Example(**{"id": "x", "prompt": "a", "answer": "b", field: value})
+    with pytest.raises(RftlabError, match=says):
+        Task("t", "card", (bad,), (good,))

@@ -171,3 +171,20 @@ def test_a_dataset_id_gives_both_of_its_splits(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", pretend)
     task = load(dataset="some/data", test_split="test")
     assert (len(task.train), len(task.test)) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("d.jsonl.gz", b'{"prompt": "a", "answer": "b"}', "is not a whole gzip file"),
+        ("d.jsonl.gz", gzip.compress(b'{"prompt": "a", "answer": "b"}' * 99)[:-9], "is not a whole gzip file"),
+        ("d.jsonl", b'{"prompt": "a\\ud800", "answer": "b"}', r"line 1: column 'prompt' holds half a character"),
+        ("d.json", b"[" * 100_000, "not valid JSON"),
+        ("d.jsonl", b'{"prompt": ' + b"9" * 5000 + b"}", "not valid JSON"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_a_sentence(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RftlabError, match=says) as caught:
+        load_task("file", {"path": str(tmp_path / name)})
+    assert str(caught.value).isprintable()
