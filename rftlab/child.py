@@ -104,6 +104,9 @@ class _Child:
             else:
                 self._process.kill()
         self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
 
     def _understood(self, line: str) -> dict[str, Any]:
         if line.startswith(self._nonce):
@@ -135,8 +138,9 @@ class _Child:
 
     def _write(self, request: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError), self._process.stdin as stream:
-            stream.write(request.encode())
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(request.encode() + b"\n")
+            self._process.stdin.flush()  # stays open: by its end the child knows that this process is gone
 
     def _listen(self, _request: str) -> None:
         for line in _lines(self._process.stdout):
@@ -202,7 +206,8 @@ def _main() -> None:
     global _reporter
     answers = os.dup(1)
     os.dup2(2, 1)
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_leave_with_parent, args=(os.dup(0),), daemon=True).start()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     reporter = _reporter = _Reporter(answers, request["nonce"], request["limit"])
@@ -215,6 +220,13 @@ def _main() -> None:
     except BaseException as error:
         message = {"error": f"{reporter.doing}: {told(error)}", "traceback": _trace(error)}
     reporter.answer(message)
+
+
+def _leave_with_parent(descriptor: int) -> None:
+    os.read(descriptor, 1)
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _trace(error: BaseException) -> str:

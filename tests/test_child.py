@@ -1,6 +1,8 @@
 """A function in a child: whatever it does to its process is an error that says what, and where in the user's file."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,10 +96,7 @@ def test_what_a_users_code_has_started_is_ended_with_it(mine, tmp_path):
     pid = tmp_path / "pid"
     source = f"import subprocess; open({str(pid)!r}, 'w').write(str(subprocess.Popen(['sleep', '60']).pid))"
     preflight.check([mine(source, at="loading")])
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and _alive(int(pid.read_text())):
-        time.sleep(0.05)
-    assert not _alive(int(pid.read_text()))
+    _wait(lambda: not _alive(int(pid.read_text())))
 
 
 @pytest.mark.parametrize("verb", ["check", "dry run"])
@@ -107,6 +106,29 @@ def test_a_task_that_ends_the_process_does_not_let_the_command_line_pass(mine, t
     arguments = ["check", cell.task] if verb == "check" else ["run", str(tmp_path / "g.yaml"), "--dry-run"]
     assert cli.main(arguments) == 2
     assert "ended with exit code 0" in capsys.readouterr().err
+
+
+def test_a_child_goes_when_its_parent_is_killed(tmp_path):
+    pid = tmp_path / "pid"
+    code = f"from rftlab import child; child.call('tests.test_child:hang', {str(pid)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    _wait(lambda: pid.is_file() and pid.read_text())
+    assert _alive(int(pid.read_text()))
+    parent.kill()
+    parent.wait()
+    _wait(lambda: not _alive(int(pid.read_text())))
+
+
+def hang(path) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def _wait(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_an_answer_without_the_nonce_is_none():
