@@ -68,7 +68,7 @@ def asked(cell: Cell, task: Task) -> tuple[object, ...]:
 def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:
     """The cell with its completion caps as numbers; what there is to say of them goes into the notes."""
     caps = caps_of(cell, task, count, lambda: resolve(_PROBE)(cell, task), look=True)
-    notes = [f"{cell.task} with {cell.model}: {cap.note}" for cap in caps.values() if cap.note]
+    notes = [f"{cell.task} with {cell.model.rpartition('/')[2]}: {cap.note}" for cap in caps.values() if cap.note]
     looked.notes += [note for note in notes if note not in looked.notes]
     return capped(cell, caps)
 

@@ -41,7 +41,17 @@ def check(looked: "Looked") -> None:
         if drawn not in done:
             check_labels(cell, task)
         done |= {judged, drawn}
-    looked.notes += dict.fromkeys(cell.label_budget for cell in looked.cells if cell.labels)
+    looked.notes += _label_budgets(looked.cells)
+
+
+def _label_budgets(cells: Sequence[Cell]) -> list[str]:
+    """Label budgets in words, those with the same development items together: `10, 50 labels + 50 for development`."""
+    alike: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.labels:
+            number, _, rest = cell.label_budget.partition(" ")
+            alike.setdefault(rest, {})[number] = None
+    return [f"{', '.join(numbers)} {rest}" for rest, numbers in alike.items()]
 
 
 def check_labels(cell: Cell, task: Task) -> None:
