@@ -159,6 +159,10 @@ class Cell(_Part):
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
+    def unstarted(self) -> "Cell":
+        """The cell as if it started from the base, of files as they are when it is run."""
+        return Cell.make({**self.model_dump(), "start_from": "", "digests": {}})
+
     @property
     def variant(self) -> str:
         """The cell but for its seeds, as canonical JSON: cells of one arm have it in common."""

@@ -2,13 +2,14 @@
 
 import argparse
 import io
+import json
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rftlab.errors import RftlabError, RftlabWarning, printable, told
 
@@ -163,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
         "several, with commas) of the contract; the page says so",
     )  # fmt: skip
 
+    _add_kept(verbs)
+
     for kind in ("task", "method", "verifier"):
         listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
         listing.set_defaults(verb=_list, kind=kind)
@@ -198,6 +201,34 @@ def _parser() -> argparse.ArgumentParser:
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
         )  # fmt: skip
     return parser
+
+
+def _add_kept(verbs: Any) -> None:
+    """Verbs on the policy that a finished cell kept."""
+
+    def add(name: str, verb: Callable[[argparse.Namespace], int], help: str, example: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, epilog=f"example: rftlab {example}")
+        parser.set_defaults(verb=verb)
+        parser.add_argument("cell", metavar="CELL", help="a finished cell's folder, or the beginning of its id")
+        parser.add_argument("--results", type=Path, metavar="DIR", help="where the id is (default: results/*)")
+        return parser
+
+    ask = add("ask", _ask, "ask a kept policy, beside its base", 'ask 3f2a "Tom has 3 pens and buys 4. How many?"')
+    ask.add_argument("question", metavar="QUESTION")
+    again = add(
+        "evaluate",
+        _evaluate,
+        "evaluate a kept policy and its base, on its own task or another",
+        "evaluate 3f2a --task arithmetic/chain --items 100",
+    )
+    again.add_argument("--task", default="", metavar="FILE_OR_TASK", help="a data file, or a task's name")
+    again.add_argument("--task-settings", default="", metavar="JSON", help="""such as '{"columns": {"prompt": "q"}}'""")
+    again.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
+    again.add_argument("--items", type=_positive, default=0, metavar="N", help="test items (default: as in the cell)")
+    again.add_argument("--out", type=Path, metavar="FILE", help="also write it as JSON")
+    model = add("model", _model, "write a kept policy as a folder for transformers or PEFT", "model 3f2a out --merge")
+    model.add_argument("target", metavar="OUT", help="the new folder")
+    model.add_argument("--merge", action="store_true", help="fold the adapter into its base: a whole model")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -271,6 +302,43 @@ def _report(options: argparse.Namespace) -> int:
     from rftlab import study
 
     study.report(options.results, ",".join(options.waive))
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from rftlab.policy.ask import ask
+
+    print(ask(options.cell, options.question, results=options.results))
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rftlab.kept_evaluation import evaluate_kept
+
+    try:
+        settings = json.loads(options.task_settings or "{}")
+    except ValueError as error:
+        raise RftlabError(f"--task-settings is JSON text, not {options.task_settings!r} ({error})") from None
+    if not isinstance(settings, dict):
+        raise RftlabError('--task-settings is a JSON object, such as \'{"path": "test.jsonl"}\'')
+    found = evaluate_kept(
+        options.cell,
+        options.task,
+        settings,
+        verifier=options.verifier,
+        items=options.items,
+        results=options.results,
+    )
+    print(found)
+    if options.out:
+        print(found.write(options.out))
+    return 0
+
+
+def _model(options: argparse.Namespace) -> int:
+    from rftlab.policy.export import export
+
+    print(export(options.cell, options.target, merge=options.merge, results=options.results))
     return 0
 
 

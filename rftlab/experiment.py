@@ -27,7 +27,7 @@ from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.staging import staged
-from rftlab.tasks.base import Labels, load_task, require_rationales, verifier_of
+from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
 from rftlab.terms import code_of, contract_of
 from rftlab.verifiers.base import make_verifier
 from rftlab.weights import find_cell
@@ -81,7 +81,7 @@ class Experiment:
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
         self.code = code_of(cell, self.task)
-        self.labels = self._draw_labels(0.0)
+        self.labels = draw_labels(self.cell, self.task)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
         self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
@@ -230,20 +230,6 @@ class Experiment:
 
         return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
 
-    def _draw_labels(self, validation_share: float) -> Labels:
-        trains = self._entry.uses_labels
-        if trains and self.cell.labels < 1:
-            raise RftlabError(
-                f"method {self.cell.method!r} trains on labels, but labels is {self.cell.labels}; give >= 1"
-            )
-        return self.task.labels(
-            self.cell.labels if trains else 0,
-            seed=self.cell.seed_data,
-            validation_share=validation_share,
-            development=self.cell.development_items,
-            from_labels=self.cell.development == "from_labels",
-        )
-
     @property
     def rates(self) -> tuple[float, ...]:
         """The learning rates tried, in order."""
@@ -260,7 +246,7 @@ class Experiment:
                 f"tuning.trials is {tuning.trials}, but the ladder has {len(ladder)} learning rates; "
                 "give tuning.learning_rates"
             )
-        split = self._draw_labels(tuning.validation_share)
+        split = draw_labels(self.cell, self.task, tuning.validation_share)
         budget = Budget(unit=self.cell.budget.unit, amount=self.cell.budget.amount * tuning.trial_share)
         for number, rate in enumerate(ladder[: tuning.trials], start=1):
             policy = load_policy(self.cell)

@@ -1,1 +1,3 @@
-"""Widgets over what the command line calls: `compare` (a study's figures), `label_pairs` (preferences)."""
+"""Widgets over what the command line calls: `compare` (a study's figures), `label_pairs` (preferences),
+`ask` (a policy at hand).
+"""

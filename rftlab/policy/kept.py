@@ -40,7 +40,7 @@ def save(policy: Policy, cell: Cell, folder: Path, *, keep: str = "all") -> Path
         else:
             policy.model.save_pretrained(staging)
             policy.tokenizer.save_pretrained(staging)
-        _forget_places(staging, name)
+        tidy(staging, name)
         weights.Manifest(
             cell=cell.id,
             model=name,
@@ -90,13 +90,21 @@ def _save_adapter(policy: Policy, name: str, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card, which names the base's folder
 
 
-def _forget_places(folder: Path, name: str) -> None:
-    """Rewrite the JSON files so that equal policies are equal files: no place, sets in order."""
+def tidy(folder: Path, name: str) -> None:
+    """Make the files of a model those of anyone's: equal policies are equal files, and no file names a place.
+
+    Trainers turn the cache off, which would make everyone's sampling slow; that is turned back. safetensors leaves its
+    files to their owner alone; they become as readable as the others.
+    """
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)
     for path in folder.glob("*config.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         for place in ("_name_or_path", "name_or_path"):
             if place in values:
                 values[place] = name
+        if values.get("use_cache") is False:
+            values["use_cache"] = True
         for field, value in values.items():
             if field in ("target_modules", "exclude_modules", "modules_to_save") and isinstance(value, list):
                 values[field] = sorted(value)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line, printable
-from rftlab.registry import TASKS, find, make, resolve
+from rftlab.registry import METHODS, TASKS, find, make, resolve
 
 _MAX_NAMED = 5
 _FOLDS = 5
@@ -177,6 +177,24 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     if not isinstance(task, Task):
         raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
     return task
+
+
+def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels:
+    """The examples a cell trains on and those it holds out for development, with a share of the first for validation.
+
+    Raises:
+        RftlabError: the method needs labels and the cell has none, or the task has too few.
+    """
+    trains = find(METHODS, cell.method, "method")[0].uses_labels
+    if trains and cell.labels < 1:
+        raise RftlabError(f"method {cell.method!r} trains on labels, but labels is {cell.labels}; give >= 1")
+    return task.labels(
+        cell.labels if trains else 0,
+        seed=cell.seed_data,
+        validation_share=validation_share,
+        development=cell.development_items,
+        from_labels=cell.development == "from_labels",
+    )
 
 
 def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
