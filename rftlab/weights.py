@@ -172,7 +172,7 @@ def cell_of(folder: Path) -> Cell:
     found = record.read(folder)
     if found is None:
         raise RftlabError(f"{folder} holds no record; give the folder of a finished cell")
-    return Cell.model_validate_json(json.dumps(dict(found.cell)))
+    return found.parameters
 
 
 def require_same_shape(manifest: Manifest, cell: Cell) -> None:

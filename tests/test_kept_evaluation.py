@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -28,11 +29,12 @@ def test_on_its_own_task_every_metric_is_the_records(kept_cell):
 
 def test_what_differs_from_the_record_is_said_with_what_changed(kept_cell, tmp_path):
     shutil.copytree(kept_cell("sft"), tmp_path / "cell")
-    path = tmp_path / "cell" / record.RECORD
-    body = json.loads(path.read_text())
-    body["metrics"]["accuracy"] += 0.125
-    body["environment"]["platform"] = "another machine"
-    path.write_text(json.dumps(body))
+    found = record.read(tmp_path / "cell")
+    assert found is not None
+    metrics = {**found.metrics, "accuracy": found.metrics["accuracy"] + 0.125}
+    replace(found, metrics=metrics, environment={**found.environment, "platform": "another machine"}).seal(
+        tmp_path / "cell"
+    )
     (note,) = evaluate_kept(tmp_path / "cell").notes
     assert note.startswith("Not what the record says: accuracy was ")
     assert "other platform" in note

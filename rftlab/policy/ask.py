@@ -83,5 +83,5 @@ def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
 
 def _answer(policy: Policy, cell: Cell, prompt: str) -> Answer:
     (rollout,) = sample(policy, [policy.encode_prompt(prompt)], max_new_tokens=cell.max_new_tokens, greedy=True)
-    text = policy.decode(rollout.completion_ids)
+    text = policy.decode(rollout.completion_ids, cot=cell.cot_eval)
     return Answer(text, extract_answer(text).text, rollout.truncated)

@@ -1,6 +1,6 @@
 """Which policies a run keeps: the best of each complete arm, the same after a crash; and whether there is room."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,9 +117,9 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(tmp_path, monk
 def test_the_choice_goes_by_the_record_where_development_items_were_measured(tmp_path):
     folder = finish(tmp_path, SEEDS[0], 0.4)
     assert development_accuracy(folder) == 0.4
-    body = json.loads((folder / record.RECORD).read_text())
-    body["metrics"]["development_accuracy"] = 0.7
-    (folder / record.RECORD).write_text(json.dumps(body))
+    found = record.read(folder)
+    assert found is not None
+    replace(found, metrics={**found.metrics, "development_accuracy": 0.7}).seal(folder)
     assert development_accuracy(folder) == 0.7
 
 
