@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
 from rftlab.cell import Cell
+from rftlab.registry import METHODS, find
 
 VERSION = 2
 NA = "n/a"
@@ -135,6 +136,7 @@ def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
         trains: whether its method trains on labels; what is about training does not apply to one that does not.
     """
     tuned = trains and cell.tuning.trials > 1
+    parent = f"{PurePath(cell.start_from).name} {cell.digests.get('start_from', '')}".strip() or "the base"
     adapter = cell.adapter.model_dump(mode="json") if cell.adapter.kind == "lora" else {"kind": cell.adapter.kind}
     if_trained = {
         "seed_data": cell.seed_data - cell.seed,
@@ -142,7 +144,6 @@ def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
         "cot": cell.cot,
         "labels": cell.labels,
         "development": cell.development,
-        "start_from": f"{PurePath(cell.start_from).name} {cell.digests.get('start_from', '')}".strip() or "the base",
         "adapter": adapter,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,
@@ -154,7 +155,7 @@ def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
     return {
         "seed": cell.seed,
         "seed_sampling": cell.seed_sampling - cell.seed,
-        "start_from": PurePath(cell.start_from).name or "the base",
+        "start_from": parent if find(METHODS, cell.method, "method")[0].trains else NA,
         "system": cell.system,
         "cot_eval": cell.cot_eval,
         "temperature": cell.decoding.temperature,

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rftlab import weights
 from rftlab.cell import Cell
 from rftlab.contract import NA, grouped, of_cell
 from rftlab.digests import identity_of, with_digests
@@ -69,15 +68,13 @@ def code_of(cell: Cell, task: Task) -> dict[str, str]:
     To be taken before anything runs, of the files as they are then.
 
     Raises:
-        RftlabError: a file cannot be read, or the policy to start from is not there.
+        RftlabError: a file cannot be read.
     """
     name, settings = verifier_of(cell, task)
     ran = {"method": cell.method, "preset": cell.preset, "settings": cell.settings}
     judged = Cell.make({**ran, "verifier": name, "verifier_settings": settings})
     parts = identity_of(with_digests(judged))
-    parent = {"start_from": weights.digest(weights.find_cell(cell.start_from))} if cell.start_from else {}
     return {
-        **parent,
         "verifier_code": _told(parts, ("verifier", "verifier_settings")),
         "method_code": _told(parts, ("method", "settings")),
         "notebook": parts.get("notebook", _AS_SHIPPED),

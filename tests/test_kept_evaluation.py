@@ -9,7 +9,6 @@ import pytest
 from rftlab import record, weights
 from rftlab.cli import main
 from rftlab.errors import RftlabError
-from rftlab.experiment import draw_labels
 from rftlab.kept_evaluation import evaluate_kept
 from rftlab.tasks.base import draw_labels, load_task
 

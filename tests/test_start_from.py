@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rftlab import preflight, weights
+from rftlab import preflight, record, weights
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.evaluate import kl_to_base
@@ -36,6 +36,9 @@ def test_training_goes_on_from_the_kept_policy(kept_cell, small_cell, name, tmp_
     assert any(not torch.equal(trained[each], kept[each]) for each in kept)
     experiment.evaluate()
     experiment.save()
+    found = record.read(tmp_path / "child")
+    assert found is not None
+    assert found.contract["match"]["start_from"] == f"{parent.name} {weights.digest(parent)}"
     manifest = weights.read_manifest(tmp_path / "child")
     assert manifest.parent == weights.digest(parent) == experiment.cell.digests["start_from"]
     again = parameters(load_kept(tmp_path / "child"))
