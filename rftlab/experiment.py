@@ -214,7 +214,8 @@ class Experiment:
     def _keep(self, folder: Path) -> None:
         if (keep := wanted()) != "none" and self.cost.optimizer_steps:
             folder.mkdir(parents=True, exist_ok=True)
-            save_policy(self.policy, self.cell, folder, keep=keep)
+            cap = self.capped.max_new_tokens
+            save_policy(self.policy, self.cell, folder, max_new_tokens=cap, keep=keep)
 
     def _start(self, state: str) -> None:
         """Forget all that was measured."""

@@ -105,7 +105,7 @@ def evaluate_kept(
         RftlabError: as `rftlab.policy.kept.load_kept`, or as the task says.
     """
     folder = weights.find_cell(str(cell), Path(results) if results else None)
-    manifest, trained = weights.read_manifest(folder), weights.cell_of(folder)
+    manifest, trained = weights.read_manifest(folder), weights.as_evaluated(folder)
     asked = _asked(trained, task, dict(task_settings or {}), verifier, items)
     own = not (task or task_settings or verifier or items)
     _same_threads(folder)
@@ -119,7 +119,7 @@ def evaluate_kept(
     }
     intervals = {who: stats.items_interval(values) for who, values in rewards.items()}
     return Evaluation(
-        cell=trained.id,
+        cell=manifest.cell,
         digest=manifest.digest,
         task=" ".join([asked.task, *(f"{name}={value}" for name, value in asked.task_settings.items())]),
         test_items=len(rewards["policy"]),

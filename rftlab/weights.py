@@ -43,6 +43,7 @@ class Manifest:
         dtype: of the base's weights while it was trained, such as float32.
         device: cpu or cuda.
         keep: "best" may be removed in favour of a better seed, "all" stays.
+        max_new_tokens: the cap on its completions when it was evaluated.
         parent: digest of the policy it started from, "" for the base.
         files: name -> {"bytes", "sha256"}.
     """
@@ -54,6 +55,7 @@ class Manifest:
     dtype: str
     device: str
     keep: str
+    max_new_tokens: int
     parent: str
     files: Mapping[str, Mapping[str, Any]]
 
@@ -173,6 +175,17 @@ def cell_of(folder: Path) -> Cell:
     if found is None:
         raise RftlabError(f"{folder} holds no record; give the folder of a finished cell")
     return found.parameters
+
+
+def as_evaluated(folder: Path) -> Cell:
+    """The cell that kept a policy, its cap on completions as a number; its id is not that of the cell.
+
+    Raises:
+        RftlabError: as `read_manifest`.
+    """
+    cell, cap = cell_of(folder), read_manifest(folder).max_new_tokens
+    name = "decoding.max_new_tokens" if cell.cot_eval else "decoding.max_new_tokens_direct"
+    return Cell.make({**cell.flat(), name: cap})
 
 
 def require_same_shape(manifest: Manifest, cell: Cell) -> None:

@@ -27,7 +27,7 @@ def ask_box(experiment: "Experiment") -> ipywidgets.VBox:
         from rftlab.policy.ask import ask_policy
 
         try:
-            text = str(ask_policy(experiment.policy, experiment.cell, question.value))
+            text = str(ask_policy(experiment.policy, experiment.capped, question.value))
         except RftlabError as error:
             text = str(error)
         said.value = f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"

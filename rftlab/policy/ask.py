@@ -61,12 +61,12 @@ def ask(cell: str | Path, question: str, *, results: str | Path | None = None) -
         RftlabError: as `rftlab.policy.kept.load_kept`; or an empty question.
     """
     folder = weights.find_cell(str(cell), Path(results) if results else None)
-    asked = weights.cell_of(folder)
+    asked = weights.as_evaluated(folder)
     return ask_policy(load_policy(asked, kept=folder), asked, question)
 
 
 def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
-    """The same for a policy at hand, such as `experiment.policy`.
+    """The same for a policy at hand, such as `experiment.policy` with `experiment.capped`.
 
     Raises:
         RftlabError: an empty question.

@@ -36,7 +36,7 @@ def model_card(cell: Cell, found: Record, manifest: Manifest, policy: Policy, fo
     sections = [
         "\n".join(["---", *front, "---"]),
         f"# {cell.task} by {cell.method}, {cell.labels} labels",
-        f"A {'whole model' if whole else 'LoRA adapter'} on the base `{base}`, trained by rftlab cell `{cell.id}` "
+        f"A {'whole model' if whole else 'LoRA adapter'} on the base `{base}`, trained by rftlab cell `{found.id}` "
         f"(seed {cell.seed}), policy digest `{manifest.digest}`.\n"
         f"Licence of the base: {licence or 'not stated in its files; see its own card'}.",
         "## How to ask it",

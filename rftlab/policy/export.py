@@ -30,7 +30,7 @@ def export(cell: str | Path, target: str | Path, *, merge: bool = False, results
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RftlabError(f"{target} is there already and not an empty folder; give another name")
     folder = weights.find_cell(str(cell), Path(results) if results else None)
-    policy, trained, found = load_kept(folder), weights.cell_of(folder), record.read(folder)
+    policy, trained, found = load_kept(folder), weights.as_evaluated(folder), record.read(folder)
     assert found is not None
     whole = merge or trained.adapter.kind == "full"
     try:

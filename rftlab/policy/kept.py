@@ -20,13 +20,14 @@ def wanted() -> str:
     return os.environ.get(weights.KEEP) or "all"
 
 
-def save(policy: Policy, cell: Cell, folder: Path, *, keep: str = "all") -> Path:
+def save(policy: Policy, cell: Cell, folder: Path, *, max_new_tokens: int, keep: str = "all") -> Path:
     """Write a trained policy into a cell's folder; its folder `policy` appears whole or not at all.
 
     Args:
         policy: what was trained.
         cell: by which cell.
         folder: the cell's folder.
+        max_new_tokens: the cap on its completions when it was evaluated.
         keep: "best" where a better seed may take its place, "all" where it stays.
 
     Returns:
@@ -49,6 +50,7 @@ def save(policy: Policy, cell: Cell, folder: Path, *, keep: str = "all") -> Path
             dtype=str(next(policy.model.parameters()).dtype).removeprefix("torch."),
             device=policy.device.type,
             keep=keep,
+            max_new_tokens=max_new_tokens,
             parent=weights.digest(weights.find_cell(cell.start_from)) if cell.start_from else "",
             files=weights.files_of(staging),
         ).write(staging)

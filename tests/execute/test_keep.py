@@ -23,7 +23,7 @@ def finish(results: Path, cell: Cell, accuracy: float | None, *, keep: str = "be
     (folder / weights.POLICY).mkdir(parents=True)
     (folder / weights.POLICY / "adapter_model.safetensors").write_bytes(cell.id.encode())
     weights.Manifest(
-        cell.id, "tiny-base", {}, cell.adapter.model_dump(mode="json"), "float32", "cpu", keep, "",
+        cell.id, "tiny-base", {}, cell.adapter.model_dump(mode="json"), "float32", "cpu", keep, 64, "",
         weights.files_of(folder / weights.POLICY),
     ).write(folder / weights.POLICY)  # fmt: skip
     trace = [] if accuracy is None else [{"eval/accuracy": 0.0}, {"eval/accuracy": accuracy}, {"train/loss": 1.0}]
