@@ -14,7 +14,7 @@ import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rftlab import record, weights
 from rftlab.cell import Cell
@@ -25,7 +25,6 @@ from rftlab.policy.hub import locate
 from rftlab.policy.identity import folder_of
 from rftlab.registry import METHODS, find
 
-CHOICES = get_args(weights.Keep)
 DEFAULT: weights.Keep = "best"
 # Policies are saved as they are trained: adapters in single precision, whole models in at most that.
 _BYTES = 4
