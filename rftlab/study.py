@@ -72,7 +72,6 @@ def run(
     done, left = grid.split(where)
     again = _chosen(grid, rerun, done)
     left = [*again, *left]
-    done = [cell for cell in done if cell.id not in {each.id for each in again}] if again else done
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT
@@ -81,15 +80,14 @@ def run(
         preheat(settings)
     found = preflight.check(grid.cells, limit=check_timeout)
     room = require_room(left, where, kept, many)
-    counts = f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(done)} done, {len(left)} left"
+    counts = (
+        f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(grid.cells) - len(left)} done, {len(left)} left"
+    )
     print(f"{grid.name}: {counts}{room}")
     for note in (*found.notes, *_on_earlier_cells(grid, left, where)):
         print(f"  {note}")
     if dry_run:
-        for cell in grid.cells:
-            print(f"  {'done' if cell in done else 'left'}  {cell.id}  {cell.label}")
-        if executed := _users_files(grid.cells):
-            print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
+        _list(grid, left)
         return []
     _forget(again, where)
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
@@ -174,6 +172,14 @@ def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> li
             problem = f"is the beginning of {', '.join(found)}" if found else "is no cell of the grid"
             raise RftlabError(f"--rerun {text}: {text} {problem}; --dry-run lists its cells")
     return [cell for cell in done if cell.id.startswith(tuple(rerun))]
+
+
+def _list(grid: Grid, left: Sequence[Cell]) -> None:
+    waiting = {cell.id for cell in left}
+    for cell in grid.cells:
+        print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {cell.label}")
+    if executed := _users_files(grid.cells):
+        print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
 
 
 def _forget(cells: Sequence[Cell], results: Path) -> None:

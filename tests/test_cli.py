@@ -242,7 +242,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence_with_the_nearest_word(cap
     ],
 )
 def test_whatever_goes_wrong_is_one_line_and_with_debug_a_traceback_too(here, capsys, monkeypatch, error, says):
-    def report(_results):
+    def report(*_):
         raise error
 
     monkeypatch.setattr("rftlab.study.report", report)
