@@ -78,7 +78,7 @@ def _stock(cell: Cell, sampling: list[float]) -> float:
         arguments = GRPOConfig(
             output_dir=scratch, max_steps=int(cell.budget.amount), learning_rate=experiment.learning_rate,
             lr_scheduler_type="constant_with_warmup", warmup_steps=5, per_device_train_batch_size=64,
-            num_generations=16, max_completion_length=cell.max_new_tokens, beta=0.0, loss_type="grpo",
+            num_generations=16, max_completion_length=experiment.capped.max_new_tokens, beta=0.0, loss_type="grpo",
             bf16=torch.cuda.is_available(), use_cpu=not torch.cuda.is_available(), gradient_checkpointing=False,
             logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
             remove_unused_columns=False,

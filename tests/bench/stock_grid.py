@@ -1,5 +1,6 @@
 """A grid without rftlab: papermill over the stock notebook, one cell after the other, ordinary kernels."""
 
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import nbformat
 import papermill
 
 from rftlab.cell import Cell
+from rftlab.experiment import Experiment
 from rftlab.paths import data_dir
 from rftlab.tasks.base import Example, load_task
 from rftlab.tasks.template import TEMPLATES
@@ -33,7 +35,7 @@ def run_stock(cells: Sequence[Cell], folder: Path, *, threads: int) -> list[Path
             "data_file": str(_write_data(cell, folder / f"{cell.id}.data.json")),
             "learning_rate": LEARNING_RATES[cell.method],
             "steps": int(cell.budget.amount),
-            "max_new_tokens": cell.max_new_tokens,
+            "max_new_tokens": cell.max_new_tokens or _cap(cell.task, cell.cot_eval),
             "samples": cell.evaluation.samples,
             "along_the_way": cell.evaluation.along_the_way,
             "along_items": cell.evaluation.along_items,
@@ -46,6 +48,12 @@ def run_stock(cells: Sequence[Cell], folder: Path, *, threads: int) -> list[Path
             )
         executed.append(target)
     return executed
+
+
+@functools.cache
+def _cap(task: str, cot: bool) -> int:
+    """The completion cap that our cells work out."""
+    return Experiment(Cell.make({"task": task, "method": "base", "labels": 0, "cot": cot})).capped.max_new_tokens
 
 
 def as_notebook(source: str) -> nbformat.NotebookNode:
