@@ -143,11 +143,12 @@ def fresh_weights(run: TrainingRun) -> Callable[[], None]:
     """A function that puts the policy back to its base.
 
     A LoRA adapter is initialised anew (`seed_init`), also if earlier stages of a sequence have trained it. Full
-    fine-tuning has no base beside it: there the weights are those at the time of this call, kept in memory.
+    fine-tuning has no base beside it, and what a cell starts from is not the base: there the weights are those at the
+    time of this call, kept in memory.
     """
     model, seed = run.policy.model, run.cell.seed_init
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    if not layers:
+    if not layers or run.cell.start_from:
         kept = deepcopy(model.state_dict())
         return lambda: model.load_state_dict(kept)
 

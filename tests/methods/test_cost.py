@@ -17,10 +17,10 @@ from tests.toy_mdp import toy_policy, toy_run
 
 TRAINED = [name for name, entry in METHODS.items() if entry.uses_labels and name != "base-few-shot"]
 # Presets change what is trained on, not what is trained: full fine-tuning has one row a method.
-EVERY = [(method, preset, "lora") for method in TRAINED for preset in ("", *load_method(method).presets)]
-EVERY += [(method, "", "full") for method in TRAINED]
-# Six steps reach every stage of a sequence and, from the second draw on, every method's memory.
-STEPS = 6
+EVERY: list[Any] = [(method, preset, "lora") for method in TRAINED for preset in ("", *load_method(method).presets)]
+EVERY += [pytest.param(method, "", "full", marks=pytest.mark.slow) for method in TRAINED]
+# Four steps reach every stage of a sequence.
+STEPS = 4
 
 
 class Counts:

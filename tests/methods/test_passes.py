@@ -32,7 +32,7 @@ def holds_memory(method: str) -> bool:
 def updates(monkeypatch: pytest.MonkeyPatch, method: str, **settings: Any) -> list[torch.Tensor]:
     """The gradient of every update of the policy, and its weights after them."""
     policy = toy_policy(1)
-    run = toy_run(method, 1, steps=3, policy=policy, verifier=FunctionVerifier(graded), rate=1e-3, **settings)
+    run = toy_run(method, 1, steps=2, policy=policy, verifier=FunctionVerifier(graded), rate=1e-3, **settings)
     own = [p for p in policy.model.parameters() if p.requires_grad]
     found: list[torch.Tensor] = []
     stepped = torch.optim.AdamW.step
