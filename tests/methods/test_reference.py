@@ -24,7 +24,7 @@ def test_a_later_stage_is_pulled_to_the_policy_it_starts_from(method: str, setti
     ]
     policy = toy_policy(0, kind=kind)
     verifier = FunctionVerifier(graded)
-    run = toy_run("sft+grpo", 0, steps=8, kind=kind, policy=policy, stages=stages, verifier=verifier)
+    run = toy_run("sft+grpo", 0, steps=12, kind=kind, policy=policy, stages=stages, verifier=verifier)
     load_method("sft+grpo").train(run)
     later = [row for row in run.monitor.trace if "train/token_accuracy" not in row]
     pulled = "train/reward_margin" if method == "dpo" else "kl/reference"
