@@ -38,7 +38,9 @@ def test_reaches_the_optimum_on_four_of_five_seeds(method: str) -> None:
     assert sum(r > REACHED for r in rewards) >= 4, rewards
 
 
-@pytest.mark.parametrize("preset", STEPS_OF_PRESETS)
+@pytest.mark.parametrize(
+    "preset", [p if p == "deepseek" else pytest.param(p, marks=pytest.mark.slow) for p in STEPS_OF_PRESETS]
+)
 def test_presets_of_grpo_reach_it_too(preset: str) -> None:
     rewards = reached("grpo", steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
     assert sum(r > REACHED for r in rewards) >= 4, rewards
