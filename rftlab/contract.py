@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
 from rftlab.cell import Cell
-from rftlab.registry import METHODS, find
+from rftlab.registry import METHODS
 
 VERSION = 2
 NA = "n/a"
@@ -128,34 +128,44 @@ def grouped(fields: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
-    """The fields that a cell's parameters decide alone, by name.
+class Applies(NamedTuple):
+    """What applies to a method: a label budget, and training."""
 
-    Args:
-        cell: the parameters.
-        trains: whether its method trains on labels; what is about training does not apply to one that does not.
-    """
-    tuned = trains and cell.tuning.trials > 1
+    labels: bool
+    training: bool
+
+    @classmethod
+    def to(cls, method: str) -> "Applies":
+        """To a registered method, or to one of the user's own, which has both."""
+        entry = METHODS.get(method)
+        return cls(entry is None or entry.uses_labels, entry is None or (entry.uses_labels and entry.trains))
+
+
+def of_cell(cell: Cell) -> dict[str, Any]:
+    """The fields that a cell's parameters decide alone, by name."""
+    applies = Applies.to(cell.method)
     parent = f"{PurePath(cell.start_from).name} {cell.digests.get('start_from', '')}".strip() or "the base"
     adapter = cell.adapter.model_dump(mode="json") if cell.adapter.kind == "lora" else {"kind": cell.adapter.kind}
-    if_trained = {
+    if_labelled = {
         "seed_data": cell.seed_data - cell.seed,
-        "seed_init": cell.seed_init - cell.seed,
         "cot": cell.cot,
         "labels": cell.labels,
         "development": cell.development,
+        "train_items": cell.evaluation.train_items,
+    }
+    if_trained = {
+        "seed_init": cell.seed_init - cell.seed,
+        "start_from": parent,
         "adapter": adapter,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,
         "tuning_trials": cell.tuning.trials,
         "tuning_ladder": "given" if cell.tuning.learning_rates else "the method's own",
-        "train_items": cell.evaluation.train_items,
     }
     if_tuned = {"trial_share": cell.tuning.trial_share, "validation_share": cell.tuning.validation_share}
     return {
         "seed": cell.seed,
         "seed_sampling": cell.seed_sampling - cell.seed,
-        "start_from": parent if find(METHODS, cell.method, "method")[0].trains else NA,
         "system": cell.system,
         "cot_eval": cell.cot_eval,
         "temperature": cell.decoding.temperature,
@@ -165,6 +175,12 @@ def of_cell(cell: Cell, *, trains: bool) -> dict[str, Any]:
         "method": cell.method,
         "preset": cell.preset,
         "settings": cell.settings,
-        **{name: value if trains else NA for name, value in if_trained.items()},
-        **{name: value if tuned else NA for name, value in if_tuned.items()},
+        **when(applies.labels, if_labelled),
+        **when(applies.training, if_trained),
+        **when(applies.training and cell.tuning.trials > 1, if_tuned),
     }
+
+
+def when(applies: bool, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as they are, or not applicable."""
+    return dict(fields) if applies else dict.fromkeys(fields, NA)

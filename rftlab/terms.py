@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
-from rftlab.contract import NA, grouped, of_cell
+from rftlab.contract import NA, Applies, grouped, of_cell, when
 from rftlab.digests import identity_of, with_digests
-from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Labels, Task, fingerprint, verifier_of
+from rftlab.tasks.template import TEMPLATES
 
 if TYPE_CHECKING:
     from rftlab.experiment import Experiment
@@ -28,24 +28,26 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
         run: an experiment that has been evaluated.
     """
     cell, task, policy = run.capped, run.task, run.policy
-    trains = find(METHODS, cell.method, "method")[0].uses_labels
+    applies = Applies.to(cell.method)
     identity, asked, decoding = policy.identity, cell.evaluation, cell.decoding
     verifier, settings = verifier_of(cell, task)
+    template = TEMPLATES[policy.template.name]
     trained_cap = decoding.max_new_tokens if cell.cot else decoding.max_new_tokens_direct
     return grouped(
         {
-            **of_cell(cell, trains=trains),
+            **of_cell(cell),
             "base_weights": identity["weights"],
             "base_config": identity["config"],
             "generation_config": identity["generation_config"],
             "tokenizer": identity["tokenizer"],
             "chat_template": identity["chat_template"],
             "precision": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
-            "template": f"{policy.template.name} {_short(vars(policy.template))}",
+            # As registered: what a method puts before it (shots) follows from the method.
+            "template": f"{template.name} {_short(vars(template))}",
             "thinking": f"{policy.thinking(cot=cell.cot_eval)}{', told to or not' * policy.switches_thinking}",
             "token_cap": cell.max_new_tokens,
-            "token_cap_training": trained_cap if trains else NA,
-            "label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id)) if trains else NA,
+            **when(applies.training, {"token_cap_training": trained_cap, "tuning_rates": list(run.rates)}),
+            **when(applies.labels, {"label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id))}),
             "train_pool": fingerprint(task.train),
             "development_items": _development(run.labels, cell),
             "test_items": fingerprint(task.test[: asked.test_items]),
@@ -55,9 +57,8 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "settings": bare(cell.settings),
             "verifier": bare(verifier),
             "verifier_settings": bare(settings),
-            "tuning_rates": list(run.rates) if trains else NA,
             **run.code,
-            "batch": _batch(run.settings.model_dump(mode="json")) or NA,
+            **when(applies.training, {"batch": _batch(run.settings.model_dump(mode="json")) or NA}),
         }
     )
 

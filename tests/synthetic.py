@@ -35,7 +35,7 @@ def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **c
     record = Record(
         cell=cell.model_dump(mode="json"),
         id=cell.id,
-        contract=_contract(cell),
+        contract=contract(cell),
         metrics={
             "accuracy": means["test"],
             "accuracy_lenient": means["test"],
@@ -52,7 +52,7 @@ def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **c
             "kl_to_base": None if cell.method == "base" else 0.1,
             "learning_rate": None if cell.method == "base" else 5e-4,
         },
-        cost=_cost(cell),
+        cost=cost(cell),
         environment={"python": "3.11", "libraries": {"torch": "2.13.0"}, "git_commit": None},
         warnings=("tiny base: no evidence about large models",) if cell.model == "tiny-base" else (),
     )
@@ -105,7 +105,7 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
 def _trace(cell: Cell, chance: float) -> Iterable[dict[str, Any]]:
     for step in range(0, 41, 4):
         reached = 0.1 + (chance - 0.1) * (1 - math.exp(-step / 12))
-        spent = {axis: (step / 40) * (_cost(cell)[axis] or 0) for axis in ("tokens_generated", "tokens_trained")}
+        spent = {axis: (step / 40) * (cost(cell)[axis] or 0) for axis in ("tokens_generated", "tokens_trained")}
         spent |= {"flops": step * 1e9, "seconds": step * 0.4}
         if step % 10 == 0 or step == 40:
             yield {"step": step, "kind": "eval", **spent, "eval/accuracy": reached, "eval/ood_accuracy": reached / 2}
@@ -114,7 +114,8 @@ def _trace(cell: Cell, chance: float) -> Iterable[dict[str, Any]]:
             yield {"step": step, "kind": "train", **spent, "train/loss": 2 - reached, **reward}
 
 
-def _cost(cell: Cell) -> dict[str, float | None]:
+def cost(cell: Cell) -> dict[str, float | None]:
+    """What a made-up cell spent."""
     if cell.method == "base":
         return dict.fromkeys(
             ("optimizer_steps", "tokens_generated", "tokens_trained", "flops", "seconds", "verifier_calls"), 0
@@ -134,7 +135,8 @@ def _cost(cell: Cell) -> dict[str, float | None]:
     }
 
 
-def _contract(cell: Cell) -> dict[str, Any]:
+def contract(cell: Cell) -> dict[str, Any]:
+    """Its contract, with nothing unknown."""
     trains = cell.method != "base"
     drawn = hashlib.sha256(f"{cell.task}{cell.labels}{cell.seed_data}".encode()).hexdigest()[:12]
     trained_cap = cell.decoding.max_new_tokens if cell.cot else cell.decoding.max_new_tokens_direct
@@ -142,7 +144,7 @@ def _contract(cell: Cell) -> dict[str, Any]:
     if_trained = {"label_ids": drawn, "token_cap_training": trained_cap, "tuning_rates": [1e-3]}
     caps = {"token_cap": cell.max_new_tokens, "method_code": f"{cell.method} version 1", "batch": 16 if trains else NA}
     applies = {name: value if trains else NA for name, value in if_trained.items()}
-    return grouped({**when_run, **of_cell(cell, trains=trains), **applies, **caps})
+    return grouped({**when_run, **of_cell(cell), **applies, **caps})
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rftlab.contract import AXES, FIELDS, NA, VERSION, Axis, of_cell
+from rftlab.contract import AXES, FIELDS, NA, VERSION, Applies, Axis, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
-from rftlab.registry import METHODS
 
 MATCH = tuple(name for name, field in FIELDS.items() if field.group == "match" and name != "spent")
 SHOWN = tuple(name for name, field in FIELDS.items() if field.group == "show")
@@ -236,17 +235,15 @@ def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:
 def _of_older(record: Record) -> dict[str, Any]:
     """Fields of a record whose contract has no version: from its cell, and what the first contracts held."""
     cell = record.parameters
-    entry = METHODS.get(cell.method)
-    trains = entry is None or entry.uses_labels
-    fields, old = of_cell(cell, trains=trains), record.contract
+    applies, fields, old = Applies.to(cell.method), of_cell(cell), record.contract
     for name, earlier in (("label_ids", "labels"), ("test_items", "test_items"), ("ood_items", "ood_items")):
         if earlier in old:
             fields[name] = NA if old[earlier] is None else old[earlier]
     fields["token_cap"] = old.get("max_new_tokens")
     fields["token_cap_training"] = fields["token_cap"] if cell.cot == cell.cot_eval else None
-    if not trains:
-        fields |= dict.fromkeys(("label_ids", "token_cap_training", "tuning_rates"), NA)
-    return fields
+    if not applies.labels:
+        fields["label_ids"] = NA
+    return fields if applies.training else fields | dict.fromkeys(("token_cap_training", "tuning_rates"), NA)
 
 
 def named(differences: Sequence[Difference]) -> str:

@@ -1,35 +1,21 @@
 """Which runs of a study stand side by side: `contracts.check` over all of its records at once.
 
-A *panel* is what a figure shows together: one task, model and variant. In it, arms with the same prompt are compared as
-methods (at equal labels and seed), each arm's prompts as chain-of-thought on against off, and an arm's own runs, over
-which means and lines are taken, must be of one kind. What is refused is set apart, so that nothing shows it together.
+What is refused is set apart, so that nothing shows it together; what differs, follows by design, was waived or was the
+same is said.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
-from operator import itemgetter
 from typing import NamedTuple
 
 from rftlab.answer import contracts
-from rftlab.answer.contracts import MATCH, NA_TEXT, OVER_SEEDS, SHOWN, Terms, Verdict, shorten, told
+from rftlab.answer.contracts import MATCH, NA_TEXT, SHOWN, shorten, told
+from rftlab.answer.pairs import Node, Pair, Place, pairs_of, panels
 from rftlab.contract import FIELDS
 from rftlab.errors import RftlabError
 from rftlab.record import Record
-from rftlab.registry import METHODS
 
-_kind = itemgetter(*(place for place in range(len(MATCH)) if place not in OVER_SEEDS))
-_METHOD = MATCH.index("method")
-# Two arms of one method differ in a setting, or in one of these.
-_WITHIN_A_METHOD = ("method", "adapter", "prompts", "rule")
 _FEW = 3
-
-
-class Place(NamedTuple):
-    """Where a report shows a cell: its variant, and its arm in the panel."""
-
-    variant: str
-    arm: str
 
 
 class Refusal(NamedTuple):
@@ -99,25 +85,6 @@ class Survey:
         return said
 
 
-@dataclass
-class _Node:
-    """Runs of one arm and prompt that are of one kind, whatever their labels and seeds."""
-
-    arm: str
-    trained: bool
-    prompt: tuple[bool, bool]
-    terms: Terms
-    runs: dict[tuple[int, int], tuple[str, Terms]] = field(default_factory=dict)
-
-
-class _Pair(NamedTuple):
-    first: _Node
-    second: _Node
-    axis: str
-    verdict: Verdict
-    example: Mapping[str, tuple[Terms, Terms]]
-
-
 def survey(
     records: Sequence[Record], places: Mapping[str, Place] | None = None, waive: str | Iterable[str] = ()
 ) -> Survey:
@@ -132,19 +99,19 @@ def survey(
         RftlabError: no such field to waive.
     """
     accepted = contracts.waivers(waive)
-    panels = _panels(records, places or {})
-    pairs = {where: list(_pairs(nodes, accepted)) for where, nodes in panels.items()}
+    nodes = panels(records, places or {})
+    pairs = {where: list(pairs_of(found, accepted)) for where, found in nodes.items()}
     refused = tuple(refusal for where, found in pairs.items() for refusal in _refusals(where, found))
     apart: dict[str, str] = {}
     for where, found in pairs.items():
-        _set_apart(where, panels[where], found, apart)
+        _set_apart(where, nodes[where], found, apart)
     compared = [pair for found in pairs.values() for pair in found if not pair.verdict.refused]
     methods = [pair for pair in compared if pair.axis == "method"]
     return Survey(
         refused,
         apart,
         _same(methods, everyone=not refused),
-        tuple(_shown(panels.values())),
+        tuple(_shown(nodes.values())),
         tuple(sorted({name for pair in methods for name in pair.verdict.by_design} - {"method", "method_code"})),
         tuple(sorted({name for pair in compared for name in pair.verdict.waived})),
     )
@@ -161,79 +128,11 @@ def comparable(records: Sequence[Record], waive: str | Iterable[str] = ()) -> No
         raise RftlabError("; ".join(map(str, found.refused)))
 
 
-def _panels(records: Sequence[Record], places: Mapping[str, Place]) -> dict[tuple[str, str, str], list[_Node]]:
-    """Nodes by task, model and variant; an untrained arm that was not swept stands in every variant."""
-    nodes: dict[tuple[str, str, str], dict[tuple[object, ...], _Node]] = {}
-    for record in records:
-        cell = record.cell
-        entry = METHODS.get(cell["method"])
-        trained = entry is None or entry.uses_labels
-        place = places.get(record.id, Place("", cell["method"]))
-        said = contracts.terms(record)
-        prompt = (cell["cot"] if trained else cell["cot_eval"], cell["cot_eval"])
-        panel = nodes.setdefault((cell["task"], cell["model"], place.variant), {})
-        node = panel.setdefault(
-            (place.arm, trained, prompt, _kind(said.values)), _Node(place.arm, trained, prompt, said)
-        )
-        node.runs[cell["labels"] if trained else 0, cell["seed"]] = (record.id, said)
-    for (task, model, variant), panel in nodes.items():
-        if variant and (task, model, "") in nodes:
-            for key, node in nodes[task, model, ""].items():
-                if not node.trained:
-                    panel.setdefault(key, node)
-    return {where: list(panel.values()) for where, panel in sorted(nodes.items())}
-
-
-def _pairs(nodes: Sequence[_Node], waive: frozenset[str]) -> Iterator[_Pair]:
-    for a, b in combinations(nodes, 2):
-        same_arm = a.arm == b.arm
-        if a.prompt == b.prompt or (a.trained != b.trained and a.prompt[1] == b.prompt[1]):
-            yield _over_seeds(a, b, "labels", waive) if same_arm else _as_methods(a, b, waive)
-        elif same_arm:
-            yield _over_seeds(a, b, "cot" if a.trained and a.prompt[0] != b.prompt[0] else "cot_eval", waive)
-
-
-def _over_seeds(a: _Node, b: _Node, axis: str, waive: frozenset[str]) -> _Pair:
-    verdict = contracts.against_over_seeds(a.terms, b.terms, axis, waive)
-    return _Pair(a, b, axis, verdict, dict.fromkeys(verdict.refused, (a.terms, b.terms)))
-
-
-def _as_methods(a: _Node, b: _Node, waive: frozenset[str]) -> _Pair:
-    """Two arms at every label budget and seed that both have; an untrained one stands beside every budget."""
-    axes = _WITHIN_A_METHOD if a.terms.values[_METHOD] == b.terms.values[_METHOD] else ("method",)
-    tried = [_along(a, b, axis, waive) for axis in axes]
-    return next((pair for pair in tried if not pair.verdict.refused), tried[0])
-
-
-def _along(a: _Node, b: _Node, axis: str, waive: frozenset[str]) -> _Pair:
-    example: dict[str, tuple[Terms, Terms]] = {}
-    found: tuple[dict[str, None], dict[str, None]] = ({}, {})
-    for x, y in _shared(a, b):
-        verdict = contracts.against(x, y, axis, waive)
-        for name in verdict.refused:
-            example.setdefault(name, (x, y))
-        for names, more in zip(found, (verdict.by_design, verdict.waived), strict=True):
-            names.update(dict.fromkeys(more))
-    if found == ({}, {}) and not example:
-        return _over_seeds(a, b, axis, waive)
-    return _Pair(a, b, axis, Verdict(tuple(example), *(tuple(names) for names in found)), example)
-
-
-def _shared(a: _Node, b: _Node) -> Iterator[tuple[Terms, Terms]]:
-    if not a.trained and b.trained:
-        yield from ((x, y) for y, x in _shared(b, a))
-        return
-    for (labels, seed), (_, said) in a.runs.items():
-        other = b.runs.get((labels if b.trained else 0, seed))
-        if other:
-            yield said, other[1]
-
-
-def _refusals(where: tuple[str, str, str], pairs: Iterable[_Pair]) -> Iterator[Refusal]:
+def _refusals(where: tuple[str, str, str], pairs: Iterable[Pair]) -> Iterator[Refusal]:
     """One entry for all that is unknown, one for every set of fields that differ."""
-    groups: dict[tuple[str, ...], list[_Pair]] = {}
+    groups: dict[tuple[str, ...], list[Pair]] = {}
     unknown: dict[str, None] = {}
-    lacking: list[_Pair] = []
+    lacking: list[Pair] = []
     for pair in pairs:
         missing = [name for name in pair.verdict.refused if None in (told(t, name) for t in pair.example[name])]
         unknown.update(dict.fromkeys(missing))
@@ -244,22 +143,29 @@ def _refusals(where: tuple[str, str, str], pairs: Iterable[_Pair]) -> Iterator[R
     if lacking:
         yield Refusal(where, _arms(lacking), {}, tuple(unknown))
     for fields, found in groups.items():
-        yield Refusal(where, _arms(found), {name: _example(found[0], name) for name in fields}, ())
+        yield Refusal(where, _arms(found), {name: _example(found, name) for name in fields}, ())
 
 
-def _example(pair: _Pair, name: str) -> str:
+def _example(pairs: Sequence[Pair], name: str) -> str:
+    """What two of the arms say of a field; of what was spent, the two that are furthest apart."""
+    pair = max(pairs, key=lambda pair: _ratio(pair, name)) if name == "spent" else pairs[0]
     first, second = (shorten(told(said, name) or "") for said in pair.example[name])
     if pair.first.arm == pair.second.arm:
         return f"{first} and {second}"
     return f"{pair.first.arm} {first}, {pair.second.arm} {second}"
 
 
-def _arms(pairs: Iterable[_Pair]) -> tuple[str, ...]:
+def _ratio(pair: Pair, name: str) -> float:
+    amounts = sorted(said.spent or 0.0 for said in pair.example[name])
+    return amounts[1] / amounts[0] if amounts[0] else float("inf")
+
+
+def _arms(pairs: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted({node.arm for pair in pairs for node in pair[:2]}))
 
 
 def _set_apart(
-    where: tuple[str, str, str], nodes: Sequence[_Node], pairs: Sequence[_Pair], apart: dict[str, str]
+    where: tuple[str, str, str], nodes: Sequence[Node], pairs: Sequence[Pair], apart: dict[str, str]
 ) -> None:
     """Give the nodes of a panel with refusals to groups within which nothing is refused, each a variant of its own."""
     enemies: dict[int, set[int]] = {}
@@ -269,7 +175,7 @@ def _set_apart(
             enemies.setdefault(id(pair.second), set()).add(id(pair.first))
     if not enemies:
         return
-    groups: list[list[_Node]] = []
+    groups: list[list[Node]] = []
     for node in sorted(nodes, key=lambda node: (len(enemies.get(id(node), ())), node.arm)):
         if not node.trained and id(node) not in enemies:
             continue  # it stands beside every group
@@ -294,7 +200,7 @@ def _set_apart(
                 apart[cell] = variant if apart.get(cell, variant) == variant else f"{node.arm} alone"
 
 
-def _same(pairs: Sequence[_Pair], *, everyone: bool) -> str:
+def _same(pairs: Sequence[Pair], *, everyone: bool) -> str:
     """What the arms of all these pairs had in common, in words, from the fields that did match."""
     applied: set[str] = set()
     differing: set[str] = set()
@@ -319,7 +225,7 @@ def _same(pairs: Sequence[_Pair], *, everyone: bool) -> str:
     return f"{who} had the same {listed(told_topics)}."
 
 
-def _shown(panels: Iterable[Sequence[_Node]]) -> Iterator[str]:
+def _shown(panels: Iterable[Sequence[Node]]) -> Iterator[str]:
     """For every field that takes several values where runs are shown together: the values, and whose they are."""
     found: dict[str, dict[str, set[str]]] = {}
     for nodes in panels:

@@ -28,7 +28,7 @@ OTHER: dict[str, Any] = {
 
 def record(changes: dict[str, Any] | None = None, **parts: Any) -> Record:
     """A complete record; ``changes`` replace fields of its contract or environment, None takes one out."""
-    fields = {name: f"{name} x" for name in (*MATCH, *SHOWN)} | of_cell(CELL, trains=True) | (changes or {})
+    fields = {name: f"{name} x" for name in (*MATCH, *SHOWN)} | of_cell(CELL) | (changes or {})
     fields = {name: value for name, value in fields.items() if value is not None}
     environment = {name: fields.pop(name) for name in SHOWN if name in fields and name != "batch"}
     values = {"cost": COST, "environment": environment, "metrics": {}} | parts
@@ -43,7 +43,7 @@ def test_every_parameter_of_a_cell_and_every_field_is_in_exactly_one_group():
     carried = Counter(parameter for field in FIELDS.values() for parameter in field.cell)
     carried.subtract(("decoding.max_new_tokens", "decoding.max_new_tokens_direct"))
     assert set(carried) == set(parameter_names().values())
-    assert set(of_cell(CELL, trains=True)) <= set(FIELDS)
+    assert set(of_cell(CELL)) <= set(FIELDS)
     assert {axis for field in FIELDS.values() for axis in field.axes} == set(AXES)
 
 
@@ -75,7 +75,7 @@ def test_free_parameters_are_in_no_contract(name):
     parameter = "evaluation.along_the_way" if name == "along_the_way" else name
     changed = Cell.make({**CELL.flat(), parameter: other})
     assert changed.id != CELL.id
-    assert of_cell(changed, trains=True) == of_cell(CELL, trains=True)
+    assert of_cell(changed) == of_cell(CELL)
     found = check(record(), replace(record(), cell=changed.model_dump(mode="json")))
     assert found == contracts.Comparison("method", (), (), (), ())
 
@@ -139,7 +139,7 @@ def test_an_untrained_arm_is_compared_with_any_budget_label_or_adapter():
     runtime = {name: f"{name} x" for name in MATCH} | dict.fromkeys(
         ("label_ids", "token_cap_training", "tuning_rates", "development_items"), NA
     )
-    untrained = replace(record(cost={"seconds": 0.0}), contract=grouped(runtime | of_cell(base, trains=False)))
+    untrained = replace(record(cost={"seconds": 0.0}), contract=grouped(runtime | of_cell(base)))
     found = check(untrained, record())
     assert (found.refused, found.waived) == ((), ())
     assert names(found.by_design) == ("method",)

@@ -78,6 +78,15 @@ def test_the_untrained_base_stands_beside_what_was_trained(plain):
     assert base.contract["match"]["label_ids"] == base.contract["match"]["budget_amount"] == NA
 
 
+def test_the_base_with_a_few_labels_in_its_prompt_stands_beside_what_was_trained_on_them(plain):
+    shots = run(method="base-few-shot")
+    assert check(shots, plain).refused == ()
+    assert (shots.contract["match"]["label_ids"], shots.contract["match"]["budget_amount"]) == (
+        plain.contract["match"]["label_ids"], NA
+    )  # fmt: skip
+    assert check(shots, run(method="base-few-shot", settings={"shots": 1}), "shots").refused == ()
+
+
 def test_a_verifier_file_that_was_edited_is_another_verifier_and_one_that_was_moved_is_not(tmp_path):
     def judged_by(folder: str, text: str) -> Record:
         path = tmp_path / folder / "checks.py"
