@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,3 +163,10 @@ def test_waivers_may_be_given_in_one_text():
 def test_an_unknown_axis_is_an_error():
     with pytest.raises(RftlabError, match="method, labels"):
         check(record(), record(), "colour")
+
+
+def test_the_docs_have_every_field_with_its_group_and_axes():
+    page = (Path(__file__).parent.parent.parent / "docs/contract.md").read_text()
+    rows = [[part.strip() for part in line.split("|")[1:4]] for line in page.splitlines() if line.startswith("| `")]
+    groups = {"match": "must match", "show": "shown", "free": "free"}
+    assert rows == [[f"`{name}`", groups[f.group], ", ".join(f.axes)] for name, f in FIELDS.items()]
