@@ -212,7 +212,7 @@ def test_what_differs_without_forbidding_a_comparison_is_said_with_whose_it_is(t
     for seed in (0, 1):
         values = {"method": "grpo", "labels": 10, "seed": seed}
         synthetic.write_cell(tmp_path, values, items=10, environment={"gpu": "H100", "libraries": {"torch": "2.13.0"}})
-    assert any(said.startswith("Differs between") and "gpu: unknown (sft); H100 (grpo)" in said
+    assert any(said.startswith("Differs between") and "gpu: H100 (grpo); unknown (sft)" in said
                for said in report.verdicts(tmp_path))  # fmt: skip
 
 

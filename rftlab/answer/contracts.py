@@ -113,7 +113,9 @@ def terms(record: Record) -> Terms:
         shown = stored.get("shown", {})
     else:
         fields, shown = _of_older(record), {}
-    environment = record.environment
+    environment = dict(record.environment)
+    if "gpu" in environment:
+        environment["gpu"] = environment["gpu"] or "none"
     values = tuple(canonical(fields.get(name)) for name in MATCH)
     return Terms(
         values,

@@ -240,7 +240,7 @@ def _shown(panels: Iterable[Sequence[Node]]) -> Iterator[str]:
                 for value, arms in values.items():
                     found.setdefault(name, {}).setdefault(value or "unknown", set()).update(arms)
     for name, by_value in found.items():
-        texts = [f"{shorten(value, 90)} ({listed(sorted(arms))})" for value, arms in list(by_value.items())[:_FEW]]
+        texts = [f"{shorten(value, 90)} ({listed(sorted(arms))})" for value, arms in sorted(by_value.items())[:_FEW]]
         more = f" and {len(by_value) - _FEW} more" if len(by_value) > _FEW else ""
         yield f"{name}: {'; '.join(texts)}{more}"
 
