@@ -45,11 +45,11 @@ def test_nothing_that_is_refused_pair_by_pair_stands_together(draw):
     for first, second in combinations(records, 2):
         a, b = first.cell, second.cell
         side_by_side = a["method"] != b["method"] and all(a[name] == b[name] for name in ("cot_eval", "seed"))
-        if side_by_side and (a["labels"] == b["labels"] or 0 in (a["labels"], b["labels"])):
-            if check(first, second).refused:
-                assert where[first.id] != where[second.id], (first.id, second.id)
-                # A base without a variant stands in every panel.
-                assert not any(each.cell["method"] == "base" and not where[each.id] for each in (first, second))
+        side_by_side &= a["labels"] == b["labels"] or 0 in (a["labels"], b["labels"])
+        if side_by_side and check(first, second).refused:
+            assert where[first.id] != where[second.id], (first.id, second.id)
+            # A base without a variant stands in every panel.
+            assert not any(each.cell["method"] == "base" and not where[each.id] for each in (first, second))
 
 
 def test_where_nothing_is_refused_nothing_is_apart_and_everything_is_the_same():
