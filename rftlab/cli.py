@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rftlab.errors import RftlabError, RftlabWarning, printable, told
+from rftlab.execute.interrupts import Interrupted, raised
 
 if TYPE_CHECKING:
     from rftlab.execute.one_cell import Outcome
@@ -22,21 +23,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        0; 1 if a cell failed; 2 for bad input or a fault (one sentence on standard error); 130 after Ctrl-C.
+        0; 1 if a cell failed; 2 for bad input or a fault (one sentence on standard error); 130 after Ctrl-C,
+        143 after SIGTERM, 129 after SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), raised():
             warnings.showwarning = _Say()
             return int(options.verb(options))
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except KeyboardInterrupt:
-        return 130
+    except Interrupted as error:
+        print("rftlab: interrupted; run the same command again to go on", file=sys.stderr)
+        return error.exit_code
     except Exception as error:
         if options.debug:
             traceback.print_exc()
@@ -234,28 +237,21 @@ def _add_kept(verbs: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from rftlab import study
     from rftlab.execute.cluster import Resources, read_options
-    from rftlab.execute.local import Interrupted
 
-    try:
-        outcomes = study.run(
-            options.grid,
-            options.results,
-            workers=options.workers,
-            kernel=options.kernel,
-            timeout=options.timeout,
-            executor=options.executor,
-            resources=Resources(
-                options.address, options.cpus, options.gpus, options.gather, read_options(options.option)
-            ),
-            keep=options.keep,
-            keep_going=options.keep_going,
-            rerun=(options.rerun or True) if options.rerun is not None else False,
-            check_timeout=options.check_timeout,
-            dry_run=options.dry_run,
-        )
-    except Interrupted as error:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        return error.exit_code
+    outcomes = study.run(
+        options.grid,
+        options.results,
+        workers=options.workers,
+        kernel=options.kernel,
+        timeout=options.timeout,
+        executor=options.executor,
+        resources=Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option)),
+        keep=options.keep,
+        keep_going=options.keep_going,
+        rerun=(options.rerun or True) if options.rerun is not None else False,
+        check_timeout=options.check_timeout,
+        dry_run=options.dry_run,
+    )
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         print(_failure(outcome), file=sys.stderr)

@@ -1,7 +1,11 @@
-"""A folder that appears whole or not at all: worked on under another name beside its final one, then renamed."""
+"""Folders that appear whole or not at all, and folders for a while: whoever works in one holds its lock.
+
+The lock of a process that died is free, so that whoever comes next can tell what a crash has left, and remove it.
+"""
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -10,6 +14,9 @@ from pathlib import Path
 
 RUNNING, OLD = ".running", ".old"
 ASIDE = "aside"
+SCRATCH = "rftlab-scratch-"
+# What `tempfile` puts behind a prefix: nothing that a person has named so is ever taken for a leftover.
+_RANDOM = r"[a-z0-9_]{8}"
 
 
 @contextlib.contextmanager
@@ -43,6 +50,46 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def scratch(parent: Path | None = None, prefix: str = SCRATCH) -> Iterator[Path]:
+    """A folder for a while, locked while this process uses it and gone after; `sweep_scratch` finds those of crashes.
+
+    Args:
+        parent: where; by default the system's temporary folder.
+        prefix: what its name begins with.
+    """
+    made = Path(tempfile.mkdtemp(dir=parent, prefix="." + prefix))
+    try:
+        with locked(made):
+            # Only now by the name that is swept: whoever sweeps never meets a folder that is not locked yet.
+            made = made.rename(made.with_name(made.name[1:]))
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def sweep_scratch(parent: Path | None = None, prefix: str = SCRATCH) -> None:
+    """Remove the scratch folders of processes that died; those of living ones, and of other users, stay.
+
+    Args:
+        parent: where; by default wherever this package makes some.
+        prefix: as of `scratch`.
+    """
+    if os.name != "posix":
+        return  # nothing is locked there
+    # Sockets lie in /tmp where the path of the temporary folder is too long for them.
+    for where in [parent] if parent else {Path(tempfile.gettempdir()), Path("/tmp")}:
+        for leftover in where.glob(f"{prefix}*"):
+            if re.fullmatch(re.escape(prefix) + _RANDOM, leftover.name):
+                remove_if_left(leftover)
+
+
+def remove_if_left(folder: Path) -> None:
+    """Remove a folder unless a living process has its lock or it is another user's."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError, NotADirectoryError, PermissionError), locked(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def swap_in(source: Path, target: Path) -> None:

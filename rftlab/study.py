@@ -65,7 +65,7 @@ def run(
 
     Raises:
         RftlabError: anything about the grid that cannot work; nothing is written then.
-        Interrupted: SIGINT or SIGTERM; running again goes on.
+        Interrupted: SIGINT, SIGTERM or SIGHUP; running again goes on.
     """
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()

@@ -9,7 +9,6 @@ installed; data files, local models and a user's own modules are read by the pat
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
 from rftlab.execute.one_cell import CELL, ERROR, CellRun, Outcome
 from rftlab.grid import is_done
-from rftlab.staging import staged, swap_in
+from rftlab.staging import scratch, staged, swap_in, sweep_scratch
 
 # How often a cell may be begun again because its node or its job was lost.
 RETRIES = 4
@@ -112,8 +111,9 @@ def run_errand(errand: Errand, on_progress: OnProgress = lambda _: None) -> Parc
     try:
         if _is_shared(errand):
             return Parcel(CellRun(cell, errand.results, settings, errand.notebooks).run(on_progress))
-        with tempfile.TemporaryDirectory(prefix="rftlab-cell-") as folder:
-            outcome = CellRun(cell, Path(folder), settings, errand.notebooks).run(on_progress)
+        sweep_scratch()
+        with scratch() as folder:
+            outcome = CellRun(cell, folder, settings, errand.notebooks).run(on_progress)
             return Parcel(replace(outcome, folder=None), _read_files(outcome.folder))
     except Exception as error:  # this cell's trouble, not the grid's; the type may not be known to the driver
         return Parcel(_failed(cell, f"{type(error).__name__}: {error}"))

@@ -1,24 +1,33 @@
 """What lies in a results folder beside the finished cells: leftovers of runs that died, and what is set aside."""
 
-import contextlib
-import shutil
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rftlab import record
 from rftlab.cell import Cell
-from rftlab.staging import OLD, RUNNING, locked, set_aside
+from rftlab.staging import OLD, RUNNING, remove_if_left, set_aside, sweep_scratch
 
-FAILED = "failed"
+FAILED, SHARED = "failed", "shared"
+REPORT = ".report-"
+"""Beginning of the folders in which reports are built."""
 _NAMED = 3
 
 
 def sweep(results: Path) -> None:
-    """Remove what runs that died have left half-written; what a living run works on is left alone."""
+    """Remove what runs that died have left half-written; what a living run works on is left alone.
+
+    Called by whoever holds the results folder.
+    """
     for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
         if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
-            with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(leftover):
-                shutil.rmtree(leftover, ignore_errors=True)
+            remove_if_left(leftover)
+    # Files that were being written: only kernels of a run write them, and none is running yet.
+    for leftover in (*results.glob(".*.json.*"), *(results / SHARED).glob(".*.json.*")):
+        if re.fullmatch(r"\..+\.json\.[a-z0-9_]{8}", leftover.name):
+            leftover.unlink(missing_ok=True)
+    sweep_scratch(results, REPORT)
+    sweep_scratch()
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:

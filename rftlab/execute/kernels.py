@@ -6,7 +6,6 @@ a folder of its own: parallel kernels that choose TCP ports at random now and th
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.paths import import_path
+from rftlab.staging import SCRATCH, scratch
 from rftlab.weights import KEEP
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
@@ -131,7 +131,9 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
     )
     # Of this name, nbclient keeps the history in memory; on disk, parallel kernels would wait for each other.
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec))
-    folder = _socket_folder()
+    held = contextlib.ExitStack()
+    folder = held.enter_context(scratch(_scratch_parent()))
+    _held[manager] = held
     manager.connection_file = str(folder / "k.json")
     if os.name == "posix":
         manager.transport = "ipc"
@@ -141,7 +143,12 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
 
 def dispose(manager: AsyncKernelManager) -> None:
     """Remove the folder of a manager's sockets."""
-    shutil.rmtree(Path(manager.connection_file).parent, ignore_errors=True)
+    if (held := _held.pop(manager, None)) is not None:
+        held.close()
+
+
+# Locks of the folders that hold the sockets of kernels.
+_held: dict[AsyncKernelManager, contextlib.ExitStack] = {}
 
 
 class _OneSpec(KernelSpecManager):
@@ -155,12 +162,10 @@ class _OneSpec(KernelSpecManager):
         return self._spec
 
 
-def _socket_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="rftlab-"))
-    if len(str(folder).encode()) > _MAX_SOCKET_FOLDER and Path("/tmp").is_dir():
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="rftlab-", dir="/tmp"))
-    return folder
+def _scratch_parent() -> Path | None:
+    """Where sockets' paths are short enough; None for the system's temporary folder."""
+    long = len(tempfile.gettempdir().encode()) + len(SCRATCH) + 10 > _MAX_SOCKET_FOLDER
+    return Path("/tmp") if long and Path("/tmp").is_dir() else None
 
 
 def _thread_limits(threads: int) -> dict[str, str]:

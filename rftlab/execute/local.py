@@ -1,8 +1,6 @@
 """The embedded executor: many cells at once on this machine, one driver, a thread and a kernel process per cell."""
 
 import contextlib
-import os
-import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,8 +10,9 @@ from typing import Any, Protocol
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
-from rftlab.execute import folders
+from rftlab.execute import folders, interrupts
 from rftlab.execute.alike import Alike
+from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.one_cell import CellRun, Outcome, ready
 from rftlab.execute.results import results_lock, write_grid
@@ -34,18 +33,6 @@ class Listener(Protocol):
 
     def noted(self, text: str) -> None:
         """Something about the whole run that a person may want to know."""
-
-
-class Interrupted(Exception):
-    """The run was ended by SIGINT or SIGTERM; every kernel is gone and nothing half-written is left.
-
-    Attributes:
-        exit_code: 130 or 143, as shells have it.
-    """
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.exit_code = 128 + signum
 
 
 def run_cells(
@@ -75,11 +62,11 @@ def run_cells(
     Raises:
         RftlabError: a notebook's parameters are not the cells', or another run works in the folder; nothing is
             written then.
-        Interrupted: SIGINT or SIGTERM.
+        Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
     settings = settings or kernel_settings("cold", workers)
     cells = ready(cells, notebooks)
-    with results_lock(results), _signals() as caught:
+    with results_lock(results), interrupts.collected() as caught:
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
@@ -165,24 +152,3 @@ class _Pool:
             running = list(self._running)
         for run in running:
             run.stop()
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM while the body runs, in place of ending the process half-way."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-
-    def handle(signum: int, _frame: Any) -> None:
-        if caught:  # asked twice: go at once, the kernels notice that their parent is gone
-            os._exit(128 + signum)
-        caught.append(signum)
-
-    before = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

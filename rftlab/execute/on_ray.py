@@ -14,11 +14,12 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute import folders
+from rftlab.execute import folders, interrupts
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
+from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import Interrupted, Listener, _signals
+from rftlab.execute.local import Listener
 from rftlab.execute.one_cell import Outcome, ready
 from rftlab.execute.ray_cluster import connected, import_ray, task_options
 from rftlab.execute.results import results_lock, write_grid
@@ -57,13 +58,13 @@ def run_cells(
 
     Raises:
         RftlabError: Ray is not installed or the cluster cannot be reached; or as `local.run_cells`.
-        Interrupted: SIGINT or SIGTERM.
+        Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
     resources = resources or Resources()
     ray = import_ray()
     cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
-    with results_lock(results), connected(ray, resources.address), _signals() as caught, office.open():
+    with results_lock(results), connected(ray, resources.address), interrupts.collected() as caught, office.open():
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)

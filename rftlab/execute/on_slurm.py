@@ -14,11 +14,12 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute import folders
+from rftlab.execute import folders, interrupts
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import Errand, Office, Parcel, Resources, run_errand
+from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import Interrupted, Listener, _signals
+from rftlab.execute.local import Listener
 from rftlab.execute.one_cell import Outcome, ready
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.grid import Grid, is_done
@@ -61,7 +62,7 @@ def run_cells(
 
     Raises:
         RftlabError: submitit or Slurm is not there, or refuses an option; or as `local.run_cells`.
-        Interrupted: SIGINT or SIGTERM; the jobs are cancelled.
+        Interrupted: SIGINT, SIGTERM or SIGHUP; the jobs are cancelled.
     """
     resources = resources or Resources()
     if resources.gpus % 1:
@@ -73,7 +74,7 @@ def run_cells(
     executor = _executor(results.resolve() / "slurm", resources, options, workers or _PARALLEL)
     cells = ready(cells, notebooks)
     office = Office(results, resources, settings or KernelSettings(), notebooks)
-    with results_lock(results), _signals() as caught, office.open():
+    with results_lock(results), interrupts.collected() as caught, office.open():
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)

@@ -16,7 +16,7 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.errors import RftlabError
-from rftlab.execute.folders import FAILED
+from rftlab.execute.folders import FAILED, SHARED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
 from rftlab.grid import is_done
@@ -25,7 +25,7 @@ from rftlab.registry import METHODS, find
 from rftlab.staging import staged, swap_in
 from rftlab.weights import POLICY
 
-ERROR, CELL, SHARED = "error.txt", "cell.json", "shared"
+ERROR, CELL = "error.txt", "cell.json"
 
 
 @dataclass(frozen=True)

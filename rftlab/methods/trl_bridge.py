@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from rftlab.methods.base import RateSettings, TrainingRun
+from rftlab.staging import scratch
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000
@@ -106,12 +106,12 @@ def quiet_trainer() -> Iterator[str]:
     """A scratch output folder (nothing is saved in it) and silence from the libraries' notices."""
     loggers = [logging.getLogger(name) for name in ("transformers", "trl", "accelerate")]
     levels = [logger.level for logger in loggers]
-    with tempfile.TemporaryDirectory(prefix="rftlab-") as scratch, warnings.catch_warnings():
+    with scratch() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:
-            yield scratch
+            yield str(folder)
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

@@ -1,11 +1,11 @@
 """The report on disk: HTML page, executed notebook, pictures and table, built aside and swapped in whole."""
 
 import base64
+import contextlib
 import os
-import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import pandas as pd
 from rftlab import plots, record, stale, stats
 from rftlab.answer import contracts
 from rftlab.errors import RftlabError, RftlabWarning
+from rftlab.execute.folders import REPORT
 from rftlab.execute.results import read_grid
 from rftlab.paths import notebooks_dir
 from rftlab.record import Record
 from rftlab.report import comparisons, leaders, remarks, tables
 from rftlab.report.figures import Drawing, draw_all
+from rftlab.staging import scratch, sweep_scratch
 
 FOLDER = "report"
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
@@ -51,9 +53,10 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
     accepted = contracts.waivers(waive)
     study = tables.read_study(results, accepted)
     cells = study.cells
-    with tempfile.TemporaryDirectory(dir=results, prefix=".report-") as folder, ThreadPoolExecutor(1) as aside:
-        built = Path(folder)
-        executed = aside.submit(_execute_notebook, results, accepted, built / "report.ipynb") if notebook else None
+    sweep_scratch(results, REPORT)
+    sweep_scratch()
+    with scratch(results, REPORT) as built, contextlib.ExitStack() as aside:
+        executed = aside.enter_context(_executing(results, accepted, built / "report.ipynb")) if notebook else None
         drawings = draw_all(cells, results)
         for drawing in drawings:
             if drawing.figure is not None:
@@ -197,19 +200,29 @@ def _data_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _execute_notebook(results: Path, waive: Iterable[str], target: Path) -> str:
-    """Run the compare notebook on these results; what went wrong, or "": the page does not depend on it."""
+@contextlib.contextmanager
+def _executing(results: Path, waive: Iterable[str], target: Path) -> Iterator[Future[str]]:
+    """The compare notebook being run on these results: what went wrong, or ""; the page does not depend on it."""
     # Imported here because papermill takes about a second to load.
     from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.notebook import NotebookFailed, NotebookRun
 
     parameters = {"results": str(results), "waive": ",".join(sorted(waive))}
     run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings())
-    try:
-        run.execute()
-    except (NotebookFailed, OSError, RuntimeError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+
+    def execute() -> str:
+        try:
+            run.execute()
+        except (NotebookFailed, OSError, RuntimeError) as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    with ThreadPoolExecutor(1) as aside:
+        try:
+            yield aside.submit(execute)
+        except BaseException:  # an interrupt does not wait for the notebook
+            run.stop()
+            raise
 
 
 def _swap(built: Path, target: Path) -> list[Path]:

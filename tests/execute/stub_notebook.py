@@ -78,8 +78,8 @@ class Quiet:
 def drive(notebook: str, results: str, count: str, seconds: str, kind: str) -> int:
     """Run as a program: a driver to be killed."""
     from rftlab.execute import local, on_ray
+    from rftlab.execute.interrupts import Interrupted
     from rftlab.execute.kernels import KernelSettings
-    from rftlab.execute.local import Interrupted
 
     run_cells = on_ray.run_cells if kind == "ray" else local.run_cells
     wanted = cells(int(count), do="sleep", seconds=float(seconds))

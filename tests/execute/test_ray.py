@@ -19,8 +19,9 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import on_ray, ray_cluster
 from rftlab.execute.cluster import Resources
+from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import Interrupted, run_cells
+from rftlab.execute.local import run_cells
 from tests.common.measured import measured
 
 ray = pytest.importorskip("ray")
