@@ -140,7 +140,6 @@ def _parser() -> argparse.ArgumentParser:
         default="warm",
         help="fork kernels from a warm process, or start each",
     )
-    run.add_argument("--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook")
     run.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray or slurm")
     far = run.add_argument_group("with --executor ray or slurm")
     far.add_argument("--address", default="", help="the cluster (ray: host:port; slurm: local runs jobs here)")
@@ -189,7 +188,6 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("cell", type=Path, metavar="CELL.json")
     one.add_argument("results", type=Path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
     one.add_argument("--threads", type=_positive, metavar="N", help="compute threads (default: all cores)")
-    one.add_argument("--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of the notebook")
 
     fetch = verbs.add_parser("fetch", help="get a real pretrained model where no model hub can be reached")
     fetch.set_defaults(verb=_fetch)
@@ -197,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
     for each in verbs.choices.values():
         each.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
+    for each in (run, one):
+        each.add_argument(
+            "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
     for each in (run, check, one):
         each.add_argument(
@@ -381,7 +383,7 @@ def _parameters(_options: argparse.Namespace) -> int:
 def _run_cell(options: argparse.Namespace) -> int:
     from rftlab import preflight
     from rftlab.digests import with_digests
-    from rftlab.execute.kernels import KernelSettings, cores
+    from rftlab.execute.kernels import DAY_S, KernelSettings, cores
     from rftlab.execute.one_cell import CellRun, read_cell
     from rftlab.grid import is_done
 
@@ -389,7 +391,7 @@ def _run_cell(options: argparse.Namespace) -> int:
     cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
         preflight.check([cell], limit=options.check_timeout)
-    settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout)
+    settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout or DAY_S)
     outcome = CellRun(cell, options.results, settings).run()
     print(_failure(outcome) if outcome.status == "failed" else outcome.folder)
     return 0 if outcome.status == "done" else 1

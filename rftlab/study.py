@@ -49,7 +49,7 @@ def run(
         results: where to; by default `results/NAME` in the working folder.
         workers: cells run at once; by default one per core.
         kernel: fork kernels from a warm process, or start each.
-        timeout: limit in seconds for one cell of a notebook.
+        timeout: limit in seconds for one cell of a notebook; by default a day.
         executor: local, ray or slurm.
         resources: of an executor that is not local.
         keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default

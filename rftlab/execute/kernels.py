@@ -33,6 +33,7 @@ TRAINING_MODULES = (
 # A unix socket's path holds at most 107 bytes; the name of the socket itself takes about 30 of them.
 _MAX_SOCKET_FOLDER = 70
 
+DAY_S = 24 * 60 * 60
 KernelKind = Literal["warm", "cold"]
 
 
@@ -45,7 +46,8 @@ class KernelSettings:
         threads: compute threads each kernel may use.
         modules: imported ahead by warm kernels; those that cannot be imported are left to the notebook.
         start_timeout: seconds a kernel may take until it answers.
-        cell_timeout: seconds one notebook cell may take; None for no limit.
+        cell_timeout: seconds one notebook cell may take.
+        silent_timeout: seconds a notebook cell may neither say anything nor compute.
         shared: folder of what the cells of a grid need only compute once (`rftlab.policy.base_answers`); None shares
             nothing.
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
@@ -57,7 +59,8 @@ class KernelSettings:
     threads: int = 1
     modules: tuple[str, ...] = TRAINING_MODULES
     start_timeout: int = 120
-    cell_timeout: int | None = None
+    cell_timeout: int = DAY_S
+    silent_timeout: float = 600.0
     shared: Path | None = None
     keep: str = ""
     keep_going: bool = False
@@ -101,7 +104,7 @@ def kernel_settings(
     kind: KernelKind, workers: int, *, cell_timeout: int | None = None, keep: str = ""
 ) -> KernelSettings:
     """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
-    return KernelSettings(kind, max(1, cores() // max(1, workers)), cell_timeout=cell_timeout, keep=keep)
+    return KernelSettings(kind, max(1, cores() // max(1, workers)), cell_timeout=cell_timeout or DAY_S, keep=keep)
 
 
 def preheat(settings: KernelSettings) -> None:

@@ -23,11 +23,14 @@ from papermill.exceptions import PapermillExecutionError
 
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, dispose, make_manager
+from rftlab.execute.vigil import Vigil
 from rftlab.progress import MIME
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 # What a kernel writes past Jupyter (a crash report of the interpreter, a library's own messages), if anything.
 KERNEL_LOG = "kernel.log"
+# A kernel that is starting computes; how long it may not.
+_SILENT_START_S = 30.0
 
 # What a cell of a notebook may print or show; a verifier that prints at every call would else leave 200 MB a notebook.
 MAX_PRINTED_CHARS = 100_000
@@ -60,7 +63,8 @@ class NotebookRun:
         self.notebook, self.target, self.parameters = notebook, target, dict(parameters)
         self.settings, self.on_progress = settings, on_progress
         self.manager: AsyncKernelManager | None = None
-        self.stopped = False
+        self.stopped = self.started = False
+        self.vigil = Vigil(lambda: self.pid, self.end_kernel, self._silence)
 
     def execute(self) -> None:
         """Execute the notebook.
@@ -96,10 +100,18 @@ class NotebookRun:
 
     def end_kernel(self) -> None:
         """Kill the kernel's process group, if it has started."""
+        if (pid := self.pid) is not None:
+            _kill_group(pid)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the kernel, while it runs."""
         provisioner: Any = self.manager.provisioner if self.manager is not None else None
         process = getattr(provisioner, "process", None)
-        if process is not None and process.poll() is None:
-            _kill_group(process.pid)
+        return process.pid if process is not None and process.poll() is None else None
+
+    def _silence(self) -> float:
+        return self.settings.silent_timeout if self.started else _SILENT_START_S
 
 
 class NotebookFailed(Exception):
@@ -152,10 +164,13 @@ class _Client(PapermillNotebookClient):
 
     def start_new_kernel(self, **kwargs: Any) -> None:
         super().start_new_kernel(**kwargs)
+        self._run.vigil.heard()
         if self._run.stopped:
             self._run.end_kernel()
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        self._run.started = True
+        self._run.vigil.heard()
         data = msg["content"].get("data") if msg["msg_type"] in {"display_data", "update_display_data"} else None
         if isinstance(data, Mapping) and MIME in data:
             if isinstance(data[MIME], Mapping):
@@ -209,10 +224,10 @@ class _Engine(Engine):
         )
         log_path = run.target.with_name(KERNEL_LOG)
         try:
-            with log_path.open("wb") as log:
+            with log_path.open("wb") as log, run.vigil.kept():
                 client.execute(env=run.settings.environment(), stdout=log, stderr=log)
         except Exception as error:
-            problem = _explained(error)
+            problem = _explained(error, run)
             client.show_failure(problem)
             nbformat.write(nb_man.nb, run.target)
             raise NotebookFailed(problem) from error
@@ -238,12 +253,19 @@ def _shorten(log: Path) -> None:
             file.truncate()
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: Exception, run: NotebookRun) -> str:
+    if run.vigil.hung_s:
+        return (
+            f"KernelHung: for {run.vigil.hung_s:.0f} s the kernel neither answered nor computed, and was ended; it was "
+            "stopped from outside, or waits for something that does not come"
+        )
     if isinstance(error, DeadKernelError):
         return (
             "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
             "verifier or method ended the process"
         )
+    if not run.started and run.manager is not None and run.pid is None:
+        return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"
     if isinstance(error, CellTimeoutError):
         return "CellTimeout: a notebook cell took longer than allowed; give it more time with --timeout"
     return _one_line(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """The local executor on a notebook that trains nothing: what counts as success, what is kept, what is left behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from rftlab.execute import folders, one_cell
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
+from rftlab.execute.vigil import Vigil
 from rftlab.grid import Grid, is_done
 from rftlab.staging import staged
 
@@ -121,6 +123,43 @@ def test_a_cell_that_takes_too_long_fails_in_words(stub, tmp_path):
     (outcome,) = outcomes.values()
     assert outcome.error.startswith("CellTimeout")
     assert "longer than allowed" in (outcome.folder / "notebook.ipynb").read_text()
+
+
+def test_a_kernel_that_hangs_is_ended(stub, tmp_path):
+    outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(COLD, silent_timeout=1.5))
+    (outcome,) = outcomes.values()
+    assert outcome.error.startswith("KernelHung: for 2 s")
+    assert outcome.seconds < 20
+
+
+def test_what_computes_in_silence_or_says_something_does_not_hang():
+    code = {"computes": "while True: pass", "sleeps": "import time; time.sleep(60)"}
+    processes = {name: subprocess.Popen([sys.executable, "-c", text]) for name, text in code.items()}
+    processes["says"] = subprocess.Popen([sys.executable, "-c", code["sleeps"]])
+    ended = []
+    with contextlib.ExitStack() as watching:
+        vigils = {}
+        for name, process in processes.items():
+            vigils[name] = Vigil(lambda pid=process.pid: pid, lambda name=name: ended.append(name), lambda: 2.0)
+            watching.enter_context(vigils[name].kept())
+        for _ in range(10):
+            time.sleep(0.5)
+            vigils["says"].heard()
+    for process in processes.values():
+        process.kill()
+        process.wait()
+    assert ended == ["sleeps"]
+
+
+def test_a_kernel_that_dies_before_it_answers_is_noticed_at_once(stub, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'ipykernel_launcher' in sys.orig_argv:\n    os._exit(3)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcomes, _ = run([doing("nothing")], tmp_path, stub)
+    (outcome,) = outcomes.values()
+    assert outcome.error.startswith("KernelDied: the kernel ended before it answered")
+    assert outcome.seconds < 20
 
 
 @pytest.mark.parametrize(("extra", "says"), [("more: int = 3", "does not set: more"), ("", "has no parameter labels")])
