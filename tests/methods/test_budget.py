@@ -21,7 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dpo": {"pair_generations": 64}, "rlhf": {**FEW, "pair_generations": 64, "reward_share": 0.4},
     "rejection_sft": {"samples": 100},
 }  # fmt: skip
-AMOUNT = {"tokens": 900.0, "flops": 2e8, "seconds": 1.0}
+AMOUNT = {"tokens": 1600.0, "flops": 3e8, "seconds": 1.5}
 
 
 def spend(method: str, unit: str, amount: float, **arguments: Any) -> TrainingRun:
