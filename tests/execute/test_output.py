@@ -28,7 +28,7 @@ def test_a_flood_of_output_is_cut_and_said(stub, tmp_path, what):
         cells(1), tmp_path / "r", Quiet(), workers=1, settings=KernelSettings(),
         notebooks={"sft": tmp_path / "flood.ipynb"},
     )  # fmt: skip
-    assert outcome.status == "done"
+    assert outcome.status == "done", outcome.error
     sizes = {path.name: path.stat().st_size for path in outcome.folder.iterdir()}
     assert sizes["notebook.ipynb"] < 400_000
     assert sizes.get("kernel.log", 0) < 1_100_000
