@@ -311,7 +311,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from rftlab.kept_evaluation import evaluate_kept
+    from rftlab.experiment.kept_evaluation import evaluate_kept
 
     try:
         settings = json.loads(options.task_settings or "{}")
@@ -350,7 +350,7 @@ def _list(options: argparse.Namespace) -> int:
             variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
             print(f"{name:<{width}}  {entry.summary}{variants}")
         return 0
-    from rftlab import child
+    from rftlab.user_code import child
 
     print(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
     return 0

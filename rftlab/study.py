@@ -6,20 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from rftlab import preflight, record, stale
+from rftlab import preflight, record
 from rftlab.cell import Cell
-from rftlab.child import LIMIT_S
+from rftlab.digests import stale
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import DEFAULT, Keeper, require_room
 from rftlab.execute.kernels import KernelSettings, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
-from rftlab.execute.results import read_grid, results_lock, write_grid
+from rftlab.execute.results import lists, read_grid, results_lock, write_grid
+from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
+from rftlab.policy.weights import Keep, find_cell
 from rftlab.registry import EXECUTORS, find, resolve
-from rftlab.staging import set_aside
-from rftlab.weights import Keep, find_cell
+from rftlab.user_code.child import LIMIT_S
 
 if TYPE_CHECKING:
     from rftlab.report.remarks import Remark
@@ -93,7 +94,7 @@ def run(
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     keeper.settle()
     outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
-    if not left and record.planned(where) != {cell.id for cell in grid.cells}:  # rows were taken out of the grid
+    if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
             write_grid(where, grid)
     keeper.settle()

@@ -42,7 +42,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setitem(
         sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda *_: [])
     )
-    monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path / "notebooks")
+    monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

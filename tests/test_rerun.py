@@ -11,7 +11,7 @@ from rftlab import record as records
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
-from tests.test_experiment import without_times
+from tests.experiment.test_experiment import without_times
 
 GRPO = {"method": "grpo", "settings": {"prompts_per_step": 2, "num_generations": 4}}
 

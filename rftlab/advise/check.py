@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from rftlab import child
-from rftlab.child import announce
 from rftlab.preflight.checks import HUB_LIMIT_S
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, load_task, normalise_prompt
+from rftlab.user_code import child
+from rftlab.user_code.child import announce
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Score, make_verifier
 from rftlab.verifiers.choice import to_choices
 from rftlab.verifiers.exact import normalise

@@ -24,8 +24,8 @@ from rftlab.execute.folders import FAILED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
 from rftlab.execute.one_cell import CELL, ERROR, CellRun, Outcome
+from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
 from rftlab.grid import is_done
-from rftlab.staging import scratch, staged, swap_in, sweep_scratch
 
 # How often a cell may be begun again because its node or its job was lost.
 RETRIES = 4

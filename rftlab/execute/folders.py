@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rftlab import record
 from rftlab.cell import Cell
-from rftlab.staging import OLD, RUNNING, remove_if_left, set_aside, sweep_scratch
+from rftlab.files.staging import OLD, RUNNING, remove_if_left, set_aside, sweep_scratch
 
 FAILED, SHARED = "failed", "shared"
 REPORT = ".report-"

@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.local import Listener
 from rftlab.execute.one_cell import Outcome
+from rftlab.policy import weights
 from rftlab.policy.hub import locate
 from rftlab.policy.identity import folder_of
 from rftlab.registry import METHODS, find

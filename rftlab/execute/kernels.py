@@ -18,9 +18,9 @@ from jupyter_client.manager import AsyncKernelManager
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.paths import import_path
-from rftlab.staging import SCRATCH, scratch
-from rftlab.weights import KEEP
+from rftlab.files.paths import import_path
+from rftlab.files.staging import SCRATCH, scratch
+from rftlab.policy.weights import KEEP
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (

@@ -15,15 +15,15 @@ from pathlib import Path
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
+from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
 from rftlab.execute.folders import FAILED, SHARED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
+from rftlab.files.staging import staged, swap_in
 from rftlab.grid import is_done
-from rftlab.notebook_pins import notebook_path
+from rftlab.policy.weights import POLICY
 from rftlab.registry import METHODS, find
-from rftlab.staging import staged, swap_in
-from rftlab.weights import POLICY
 
 ERROR, CELL = "error.txt", "cell.json"
 

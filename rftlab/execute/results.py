@@ -41,9 +41,21 @@ def results_lock(results: Path) -> Iterator[None]:
 
 def write_grid(results: Path, grid: Grid) -> None:
     """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report."""
+    write_atomically(results / GRID, _listed(grid))
+
+
+def lists(results: Path, grid: Grid) -> bool:
+    """Whether a results folder's list is of just these cells, their files where they are now."""
+    try:
+        return (results / GRID).read_text(encoding="utf-8") == _listed(grid)
+    except (OSError, ValueError):
+        return False
+
+
+def _listed(grid: Grid) -> str:
     cells = [cell.model_dump(mode="json") for cell in grid.cells]
     body = {"name": grid.name, "ids": [cell.id for cell in grid.cells], "cells": cells}
-    write_atomically(results / GRID, json.dumps(body, indent=1) + "\n")
+    return json.dumps(body, indent=1) + "\n"
 
 
 def read_grid(results: Path) -> Grid:

@@ -4,10 +4,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from rftlab.child import announce
 from rftlab.errors import RftlabError
 from rftlab.methods.base import load_method, make_settings
 from rftlab.registry import METHODS, find
+from rftlab.user_code.child import announce
 
 if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked

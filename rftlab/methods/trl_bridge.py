@@ -12,8 +12,8 @@ import trl.trainer.utils
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from rftlab.files.staging import scratch
 from rftlab.methods.base import RateSettings, TrainingRun
-from rftlab.staging import scratch
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000

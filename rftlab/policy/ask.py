@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rftlab import weights
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.policy import weights
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example

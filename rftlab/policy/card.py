@@ -11,9 +11,9 @@ from rftlab.cell import Cell
 from rftlab.policy.hub import PACKAGED, TINY_BASE, locate
 from rftlab.policy.identity import folder_of
 from rftlab.policy.load import Policy
+from rftlab.policy.weights import Manifest
 from rftlab.record import Record
 from rftlab.tasks.base import Example
-from rftlab.weights import Manifest
 
 QUESTION = "{question}"
 

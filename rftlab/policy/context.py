@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
-from rftlab.child import announce
 from rftlab.errors import RftlabError
 from rftlab.policy.caps import CountTokens, capped, caps_of, given, parameter
 from rftlab.policy.hub import locate
 from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.template import TEMPLATES
+from rftlab.user_code.child import announce
 
 if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked

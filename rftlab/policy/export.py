@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.errors import RftlabError
+from rftlab.files.staging import staged, swap_in
+from rftlab.policy import weights
 from rftlab.policy.card import model_card
 from rftlab.policy.kept import load_kept, tidy
-from rftlab.staging import staged, swap_in
 
 
 def export(cell: str | Path, target: str | Path, *, merge: bool = False, results: str | Path | None = None) -> Path:

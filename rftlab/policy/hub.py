@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rftlab.errors import RftlabError, one_line
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 
 TINY_BASE = "tiny-base"
 

@@ -8,11 +8,11 @@ import json
 import os
 from pathlib import Path
 
-from rftlab import weights
 from rftlab.cell import Cell
+from rftlab.files.staging import staged, swap_in
+from rftlab.policy import weights
 from rftlab.policy.hub import TINY_BASE
 from rftlab.policy.load import Policy, load_policy
-from rftlab.staging import staged, swap_in
 
 
 def wanted() -> str:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
-from rftlab import weights
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line
+from rftlab.policy import weights
 from rftlab.policy.checkpoint import load_checkpoint, require_fit
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity

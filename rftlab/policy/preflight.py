@@ -6,11 +6,11 @@ In the preflight's child, because it imports torch; only for cells of another mo
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
-from rftlab.child import announce
 from rftlab.errors import RftlabError, told
 from rftlab.policy.context import asked, require_room, say_caps
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
+from rftlab.user_code.child import announce
 
 if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked

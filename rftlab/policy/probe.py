@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from rftlab.cell import Cell
-from rftlab.child import announce
 from rftlab.policy.base_answers import sample_shared
 from rftlab.policy.caps import Probe
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Task, verifier_of
+from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 
 # Enough for a 99th percentile of a base that is right now and then; one batch.

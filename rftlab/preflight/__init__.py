@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rftlab import child
 from rftlab.cell import Cell
+from rftlab.user_code import child
 
 
 @dataclass(frozen=True)

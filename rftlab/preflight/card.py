@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rftlab import registry
-from rftlab.child import announce
 from rftlab.tasks.base import load_task
+from rftlab.user_code.child import announce
 
 
 def card(request: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The checks in the order they run, in the child process; each raises the first problem it finds.
 
 To add one: write `check(looked: Looked) -> None` in a module of its own and give it a line in `CHECKS`, with the cells
-it is needed for. It reads `looked.cells` and `looked.task(cell)`, says by `rftlab.child.announce` what it is about to
+it is needed for. It reads `looked.cells` and `looked.task(cell)`, says by `child.announce` what it is about to
 do where that runs a user's code or takes long, raises an RftlabError for what cannot work, adds a sentence to
 `looked.notes` for what people should know, and leaves under a name of its own in `looked.facts` what the driver is to
 have (`Findings.facts`). A module that imports torch is imported only if some cell needs it: a grid of the tiny base
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
-from rftlab.child import announce
 from rftlab.policy.hub import TINY_BASE
 from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Task, load_task
+from rftlab.user_code.child import announce
 
 # So many learning rates every packaged method has; asking it imports torch.
 PACKAGED_RATES = 4

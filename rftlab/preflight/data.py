@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
-from rftlab.child import announce
 from rftlab.errors import RftlabError
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.tasks.base import Example, Task, require_rationales, verifier_of
+from rftlab.user_code.child import announce
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def check(looked: "Looked") -> None:
         announce(f"looking for model {model!r}", limit=_HUB_ANSWERS_WITHIN_S)
         require_reachable(model)
     done: set[object] = set()
-    for cell in looked.cells:
+    # The largest budget first: whoever follows one error's advice shall not meet the next.
+    for cell in sorted(looked.cells, key=lambda cell: -cell.labels):
         task = looked.task(cell)
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:

@@ -1,10 +1,10 @@
 """Whether cells can go on from the kept policies they name."""
 
-from rftlab import weights
-from rftlab.child import announce
+from rftlab.policy import weights
 from rftlab.policy.hub import locate
 from rftlab.policy.identity import model_identity
 from rftlab.preflight.checks import HUB_LIMIT_S, Looked
+from rftlab.user_code.child import announce
 
 
 def check(looked: Looked) -> None:

@@ -58,7 +58,7 @@ def verdicts(results: str | Path, waive: str | Iterable[str] = ()) -> list[str]:
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
 
     Raises:
-        RftlabError: as `record.load`; or no such field to waive.
+        RftlabError: as `rftlab.load`; or no such field to waive.
     """
     study = read_study(results, waive)
     said = study.survey.notes + ([TINY_NOTE] if tiny(study.cells) else [])

@@ -12,16 +12,17 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from rftlab import plots, record, stale, stats
+from rftlab import plots, record, stats
 from rftlab.answer import contracts
+from rftlab.digests import stale
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.folders import REPORT
 from rftlab.execute.results import read_grid
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
+from rftlab.files.staging import scratch, sweep_scratch
 from rftlab.record import Record
 from rftlab.report import comparisons, leaders, remarks, tables
 from rftlab.report.figures import Drawing, draw_all
-from rftlab.staging import scratch, sweep_scratch
 
 FOLDER = "report"
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")

@@ -32,7 +32,7 @@ def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remar
     """What a results folder's cells must not be compared for, what they warn of, and which arms are below their base.
 
     Raises:
-        RftlabError: as `record.load`; or no such field to waive.
+        RftlabError: as `rftlab.load`; or no such field to waive.
     """
     study = tables.read_study(results, waive)
     return [*(Remark(note, ()) for note in study.survey.notes), *of_cells(study.records, study.cells, results)]

@@ -18,6 +18,7 @@ from rftlab.answer.contracts import waivers
 from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
 from rftlab.record import Record
+from rftlab.record.tables import table
 from rftlab.registry import METHODS
 
 BASE = "base"
@@ -44,7 +45,7 @@ class Study(NamedTuple):
 
 
 def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
-    """`record.load` with the columns the report groups by: prompt, arm and variant.
+    """`rftlab.load` with the columns the report groups by: prompt, arm and variant.
 
     prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
     seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
@@ -56,7 +57,7 @@ def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataF
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
 
     Raises:
-        RftlabError: as `record.load`; or no such field to waive.
+        RftlabError: as `rftlab.load`; or no such field to waive.
     """
     return read_study(results, waive).cells
 
@@ -65,7 +66,7 @@ def read_study(results: str | Path, waive: str | Iterable[str] = ()) -> Study:
     """The records of a results folder, the table of `read_cells`, and what their contracts say of each other."""
     waive = waivers(waive)
     records, damaged = record.read_sound(results)
-    cells = record.table(records, results)
+    cells = table(records, results)
     for measure in MEASURES:
         cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
     for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):

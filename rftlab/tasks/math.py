@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic, file
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.procedural import Draft, Recipe

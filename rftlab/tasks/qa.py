@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.file import hold_out, read_rows

@@ -11,8 +11,8 @@ from rftlab.answer import contracts
 from rftlab.answer.contracts import check
 from rftlab.cell import Cell
 from rftlab.contract import FIELDS, NA
-from rftlab.environment import environment
 from rftlab.experiment import Experiment
+from rftlab.experiment.environment import environment
 from rftlab.methods.monitor import Cost
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.record import Record

@@ -28,7 +28,7 @@ def run(quick: bool = False) -> dict[str, Row]:
             results = Path(scratch)
             _make(results, tasks, seeds)
             arms = {
-                "load": lambda folder=results: seconds(lambda: rftlab.record.load(folder)),
+                "load": lambda folder=results: seconds(lambda: rftlab.load(folder)),
                 "load_and_report": lambda folder=results: seconds(lambda: write_report(folder, notebook=False)),
             }
             took = take_turns(1 if quick else runs, arms, within_s=30)

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from rftlab import weights
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
+from rftlab.policy import weights
 from tests.methods.test_cost import Counts
 
 

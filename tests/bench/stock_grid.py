@@ -12,7 +12,7 @@ import papermill
 
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.tasks.base import Example, load_task
 from rftlab.tasks.template import TEMPLATES
 

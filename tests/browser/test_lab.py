@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
 from tests import synthetic
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import keep
 from rftlab.execute.keep import Keeper, development_accuracy, peak_bytes, policy_bytes, require_room
 from rftlab.grid import Grid
+from rftlab.policy import weights
 from rftlab.policy.load import load_policy
 from rftlab.record import Record
 

@@ -23,8 +23,8 @@ from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
 from rftlab.execute.vigil import Vigil
+from rftlab.files.staging import staged
 from rftlab.grid import Grid, is_done
-from rftlab.staging import staged
 
 COLD = KernelSettings(kind="cold")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rftlab import staging
 from rftlab.execute import interrupts
 from rftlab.execute.folders import REPORT, sweep
+from rftlab.files import staging
 from tests import synthetic
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")

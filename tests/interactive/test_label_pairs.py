@@ -8,8 +8,8 @@ import papermill
 import pytest
 
 from rftlab.errors import RftlabError
+from rftlab.files.paths import notebooks_dir
 from rftlab.interactive.label_pairs import PairQueue, label_widget
-from rftlab.paths import notebooks_dir
 from rftlab.tasks.pairs import Pair, read_pairs, write_pairs
 
 CANDIDATES = [("p1", "a", "b"), ("p2", "c", "d"), ("p3", "e", "f")]

@@ -16,6 +16,8 @@ from rftlab.methods import actor_critic, attempts, dpo, trl_online
 from rftlab.methods.actor_critic import Trajectory, collate
 from rftlab.methods.base import TrainingRun, load_method
 from rftlab.methods.critic import Critic
+from rftlab.methods.preferences import TokenPair
+from rftlab.methods.reward_model import RewardModel, train_reward_model
 from rftlab.methods.trpo import TrustRegion
 from rftlab.policy.rollout import Rollout
 from rftlab.tasks.base import Example
@@ -321,3 +323,40 @@ def test_dpo(kind: str, catch: Callable[..., Caught], monkeypatch: pytest.Monkey
     assert len(margins) == 6
     margin = 0.3 * (torch.stack(margins) - torch.stack(margins).detach())
     caught.check(-torch.nn.functional.logsigmoid(margin).mean())
+
+
+@KINDS
+def test_reward_model(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = toy_run("rlhf", 3, steps=1, kind=kind, policy=toy_policy(3, kind=kind))
+    pairs = [TokenPair([1], [3, 1, 0], [2, 0]), TokenPair([3, 2], [1, 0], [3, 3, 2, 0])]
+    gradients: list[Tensor] = []
+    stepped = torch.optim.AdamW.step
+
+    def spy(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # The optimizer groups parameters by weight decay: a parameter is known by its place in the model, not here.
+        gradients.extend(p.grad.clone() for group in self.param_groups for p in group["params"] if p.grad is not None)
+        return stepped(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+    start = RewardModel(run.policy.model, seed=run.cell.seed_init).double()
+    train_reward_model(run, pairs, {}, learning_rate=1e-3, epochs=1, batch_size=2)
+
+    def score(prompt: list[int], completion: list[int]) -> Tensor:
+        body = start.body.get_base_model() if kind == "lora" else start.body
+        hidden = body.base_model(input_ids=torch.tensor([prompt + completion])).last_hidden_state
+        return (start.head.weight[0] * hidden[0, -1]).sum()
+
+    margins = [score(p.prompt_ids, p.chosen_ids) - score(p.prompt_ids, p.rejected_ids) for p in pairs]
+    loss = -torch.nn.functional.logsigmoid(torch.stack(margins)).mean()
+    weights = [p for p in start.parameters() if p.requires_grad]
+    found = torch.autograd.grad(loss, weights, allow_unused=True)
+    expected = [g for g in found if g is not None]
+    assert run.monitor.trace[0]["train/loss"] == pytest.approx(float(loss.detach()), abs=1e-4)
+    # Clipped to norm 1 at most; compared as sets by their sums, since the optimizer holds them in another order.
+    norm = torch.cat([g.flatten() for g in expected]).norm()
+    scale = min(1.0, 1.0 / (float(norm) + 1e-6))
+    assert norm > 1e-3
+    for hand in expected:
+        assert any(
+            g.shape == hand.shape and torch.allclose(g.double(), hand * scale, rtol=1e-3, atol=1e-6) for g in gradients
+        )

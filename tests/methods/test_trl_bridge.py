@@ -8,8 +8,8 @@ import trl.trainer.utils
 from transformers import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
+from rftlab.files.paths import data_dir
 from rftlab.methods.trl_bridge import head_on_labels_only
-from rftlab.paths import data_dir
 
 PROMPT, LENGTH, ROWS = 7, 12, 4
 

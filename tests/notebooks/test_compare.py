@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from rftlab import report
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
 from tests import synthetic
 
 

@@ -12,7 +12,7 @@ from rftlab import record as records
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
 from rftlab.execute.one_cell import CellRun
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
 from rftlab.progress import MIME
 
 

@@ -9,7 +9,7 @@ import papermill
 import pytest
 
 from rftlab.cell import FOLLOWS, Cell, parameter_names
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
 from tests.test_cell import another_value
 
 NOTEBOOKS = sorted(notebooks_dir().glob("*.ipynb"))

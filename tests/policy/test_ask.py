@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.interactive.ask import ask_box
+from rftlab.policy import weights
 from rftlab.policy.ask import ask
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy.load import load_policy
 from rftlab.policy.reward_model_scorer import RewardModelScorer
 from tests.common.tiny_reward_model import save

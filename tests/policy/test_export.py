@@ -11,7 +11,7 @@ import pytest
 from rftlab import record
 from rftlab.cli import main
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy.card import licence_of
 from rftlab.policy.export import export
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rftlab.cell import Cell
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy import base_answers, identity
 from rftlab.policy.identity import PARTS, model_identity
 from rftlab.policy.load import load_policy

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
+from rftlab.policy import weights
 from rftlab.policy.kept import base_name, load_kept
 from rftlab.policy.load import load_policy
 

@@ -11,7 +11,7 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy import hub
 from rftlab.policy.load import linear_function, load_policy
 from rftlab.tasks.base import Example

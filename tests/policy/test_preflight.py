@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, T5Config,
 from rftlab import preflight
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy.preflight import check
 from rftlab.preflight import checks
 from rftlab.preflight.checks import Looked

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from rftlab.paths import data_dir
+from rftlab.files.paths import data_dir
 from rftlab.policy.tiny_base import (
     IN_SUPPORT,
     QA,

@@ -177,7 +177,7 @@ def test_a_dataset_id_gives_both_of_its_splits(monkeypatch):
     ("name", "content", "says"),
     [
         ("d.jsonl.gz", b'{"prompt": "a", "answer": "b"}', "is not a whole gzip file"),
-        ("d.jsonl.gz", gzip.compress(b'{"prompt": "a", "answer": "b"}' * 99)[:-9], "is not a whole gzip file"),
+        ("d.jsonl.gz", gzip.compress(b'{"prompt": "a", "answer": "b"}' * 99, mtime=0)[:-9], "is not a whole gzip file"),
         ("d.jsonl", b'{"prompt": "a\\ud800", "answer": "b"}', r"line 1: column 'prompt' holds half a character"),
         ("d.json", b"[" * 100_000, "not valid JSON"),
         ("d.jsonl", b'{"prompt": ' + b"9" * 5000 + b"}", "not valid JSON"),

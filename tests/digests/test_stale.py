@@ -37,7 +37,7 @@ CELLS = 8
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with a grid over files of the user's own, whose cells train nothing; the report is one file."""
-    stub = runpy.run_path(str(Path(__file__).parent / "execute" / "stub_notebook.py"))["write_stub"]
+    stub = runpy.run_path(str(Path(__file__).parents[1] / "execute" / "stub_notebook.py"))["write_stub"]
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
     for name in ("10_sft.ipynb", "20_rft.ipynb"):
@@ -56,7 +56,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setitem(
         sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda *_, **__: [])
     )
-    monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: notebooks)
+    monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: notebooks)
     monkeypatch.chdir(folder)
     return folder
 
@@ -132,6 +132,10 @@ def test_a_moved_project_and_moved_results_count_as_done(project, capsys, tmp_pa
     assert f"{CELLS} done, 0 left" in dry_run(capsys)
     assert cli.main(["status", "results/g"]) == 0
     assert capsys.readouterr().out == f"g: {CELLS} of {CELLS} cells done, 0 failed, 0 left\n"
+    assert str(project) in (moved / "results" / "g" / "grid.json").read_text()
+    assert cli.main(["run", "g.yaml"]) == 0
+    assert f'"{moved}/' in (moved / "results" / "g" / "grid.json").read_text()
+    assert f'"{project}/' not in (moved / "results" / "g" / "grid.json").read_text()
     shutil.move(moved / "results" / "g", tmp_path / "results")
     assert f"{CELLS} done, 0 left" in dry_run(capsys, "--results", str(tmp_path / "results"))
 

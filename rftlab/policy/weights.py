@@ -166,7 +166,7 @@ def find_cell(cell: str, results: Path | None = None, *, near: Path | None = Non
 
 
 def cell_of(folder: Path) -> Cell:
-    """The cell whose record a folder holds.
+    """The cell whose record a folder holds, with the paths of the grid last run there.
 
     Raises:
         RftlabError: no record.
@@ -174,7 +174,7 @@ def cell_of(folder: Path) -> Cell:
     found = record.read(folder)
     if found is None:
         raise RftlabError(f"{folder} holds no record; give the folder of a finished cell")
-    return found.parameters
+    return record.planned_cell(folder.parent.parent, found.id) or found.parameters
 
 
 def as_evaluated(folder: Path) -> Cell:

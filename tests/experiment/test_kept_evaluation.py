@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from rftlab import record, weights
+from rftlab import record
 from rftlab.cli import main
+from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
-from rftlab.kept_evaluation import evaluate_kept
+from rftlab.execute.results import write_grid
+from rftlab.experiment import Experiment
+from rftlab.experiment.kept_evaluation import evaluate_kept
+from rftlab.grid import Grid
+from rftlab.policy import weights
 from rftlab.tasks.base import draw_labels, load_task
 
 
@@ -78,6 +83,29 @@ def test_items_that_were_among_the_labels_are_said(kept_cell, tmp_path):
     assert f"cell {cell.id} was trained on" in trained
     assert "2 of its 5" in chosen
     assert "was chosen by" in chosen
+
+
+def test_a_project_that_was_moved_is_evaluated_once_its_grid_was_run_there(tmp_path, small_cell):
+    def grid(project):
+        settings = {"path": str(project / "data.jsonl"), "verifier": "exact"}
+        cell = small_cell(method="sft", task="file", task_settings=settings, cot=False, seed=4)
+        return Grid("mine", (with_digests(cell),))
+
+    project = tmp_path / "project"
+    project.mkdir()
+    rows = [{"prompt": f"{n} + 1 = ?", "answer": str(n + 1)} for n in range(40)]
+    (project / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (cell,) = grid(project).cells
+    experiment = Experiment(cell, out=project / "results" / "cells" / cell.id)
+    experiment.train()
+    experiment.evaluate()
+    experiment.save()
+    project.rename(tmp_path / "moved")
+    results = tmp_path / "moved" / "results"
+    with pytest.raises(RftlabError, match="data.jsonl"):
+        evaluate_kept(cell.id, results=results)
+    write_grid(results, grid(tmp_path / "moved"))
+    assert evaluate_kept(cell.id, results=results).notes == ("Every metric equals the record's.",)
 
 
 @pytest.mark.parametrize(

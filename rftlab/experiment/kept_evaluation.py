@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
-from rftlab import record, stats, weights
+from rftlab import record, stats
 from rftlab.cell import Cell
 from rftlab.digests import changes, describe, with_digests
-from rftlab.environment import environment
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome
 from rftlab.evaluate import evaluate as measure
 from rftlab.experiment import Experiment
+from rftlab.experiment.environment import environment
+from rftlab.policy import weights
 from rftlab.tasks.base import Task, draw_labels, load_task, normalise_prompt
 
 _DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")

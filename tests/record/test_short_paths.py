@@ -3,7 +3,7 @@
 import pytest
 
 from rftlab.cell import Cell
-from rftlab.short_paths import flat_values
+from rftlab.record.short_paths import flat_values
 
 
 def cell(path: str, digest: str = "aaaaaaaaaaaa", **digests: str) -> Cell:

@@ -8,11 +8,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rftlab import notebook_pins, registry
+from rftlab import registry
 from rftlab.cell import Cell
-from rftlab.digests import changes, describe, identity_of, require_unchanged, with_all_digests, with_digests
+from rftlab.digests import changes, describe, identity_of, notebooks, require_unchanged, with_all_digests, with_digests
 from rftlab.errors import RftlabError
-from rftlab.paths import notebooks_dir
+from rftlab.files.paths import notebooks_dir
 
 CHECKS = "from helper import near\nfrom rules import strict\n\ndef score(completion, example):\n    return near()\n"
 
@@ -183,17 +183,17 @@ def _raise(monkeypatch, kind, name):
 
 
 def test_the_pins_are_those_of_the_packaged_notebooks():
-    for name, pinned in notebook_pins.pins().items():
-        assert notebook_pins.notebook_digest(notebooks_dir() / name) == pinned, (
+    for name, pinned in notebooks.pins().items():
+        assert notebooks.notebook_digest(notebooks_dir() / name) == pinned, (
             f"the code of notebooks/{name} changed: if that changes what a cell measures, raise the versions of its "
-            "methods; then renew the pins with `python -m rftlab.notebook_pins`"
+            "methods; then renew the pins with `rftlab.digests.notebooks.renew()`"
         )
 
 
 def test_an_edited_notebook_counts_by_its_code_alone(tmp_path, monkeypatch):
     for path in notebooks_dir().glob("*.ipynb"):
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr("rftlab.paths.notebooks_dir", lambda: tmp_path)
+    monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: tmp_path)
     target = tmp_path / "20_rft.ipynb"
     notebook = nbformat.read(target, as_version=4)
     notebook.cells[0].source += " More words."
@@ -204,7 +204,7 @@ def test_an_edited_notebook_counts_by_its_code_alone(tmp_path, monkeypatch):
     nbformat.write(notebook, target)
     sft, grpo = with_all_digests([Cell.make({"method": "sft"}), Cell.make({"method": "grpo"})])
     assert sft.digests == {}
-    assert grpo.digests == {"notebook": notebook_pins.notebook_digest(target)}
+    assert grpo.digests == {"notebook": notebooks.notebook_digest(target)}
     assert describe(grpo, "notebook") == "the notebook"
 
 

@@ -31,7 +31,7 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
-from rftlab.grid_yaml import RESERVED, Axes, GridFile
+from rftlab.grid.parameters import RESERVED, Axes, GridFile
 from rftlab.registry import METHODS, find
 
 # A grid of more is a mistake, or not one study.

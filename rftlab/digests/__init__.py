@@ -20,10 +20,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rftlab import weights
 from rftlab.cell import Cell, is_version
+from rftlab.digests.notebooks import edited, notebook_path
 from rftlab.errors import RftlabError
-from rftlab.notebook_pins import edited, notebook_path
+from rftlab.policy import weights
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry
 from rftlab.user_code import DATA_SUFFIXES, digest, sources_of

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rftlab import child, cli, preflight
+from rftlab import cli, preflight
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.user_code import child
 
 TASK = """
 from rftlab.tasks.base import Example, Task
@@ -110,7 +111,7 @@ def test_a_task_that_ends_the_process_does_not_let_the_command_line_pass(mine, t
 
 def test_a_child_goes_when_its_parent_is_killed(tmp_path):
     pid = tmp_path / "pid"
-    code = f"from rftlab import child; child.call('tests.test_child:hang', {str(pid)!r})"
+    code = f"from rftlab.user_code import child; child.call('tests.user_code.test_child:hang', {str(pid)!r})"
     parent = subprocess.Popen([sys.executable, "-c", code])
     _wait(lambda: pid.is_file() and pid.read_text())
     assert _alive(int(pid.read_text()))
@@ -133,7 +134,7 @@ def _wait(condition) -> None:
 
 def test_an_answer_without_the_nonce_is_none():
     with pytest.raises(RftlabError, match="ended with exit code 0"):
-        child.call("tests.test_child:forge", {}, limit=5)
+        child.call("tests.user_code.test_child:forge", {}, limit=5)
 
 
 def forge(_argument) -> None:

@@ -13,16 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rftlab import checksums
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
-from rftlab.short_paths import flat_values
-from rftlab.staging import set_aside, swap_in
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rftlab.files import checksums
+from rftlab.files.staging import set_aside, swap_in
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
 GRID = "grid.json"
@@ -231,6 +227,20 @@ def planned(results: Path) -> frozenset[str] | None:
         return None
 
 
+def planned_cell(results: Path, cell_id: str) -> Cell | None:
+    """A cell of the grid last run in a results folder, as that grid names it; None if it is not one of them.
+
+    A cell's id does not depend on where its files lie: in a project that was moved this cell has the paths of now,
+    and the cell in the record those of then.
+    """
+    try:
+        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        cell = Cell.make(body["cells"][body["ids"].index(cell_id)])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
+    return cell if cell.id == cell_id else None
+
+
 def read_all(results: str | Path) -> list[Record]:
     """Every finished record below a results folder, in order of id; of its grid's cells alone, if a grid was run there.
 
@@ -257,58 +267,6 @@ def kept_out(damaged: Sequence[Damage]) -> str:
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
     cells = "1 cell is" if len(damaged) == 1 else f"{len(damaged)} cells are"
     return f"{cells} not counted: {damaged[0]}{more}; run the grid again, or see `rftlab status --verify`"
-
-
-def load(results: str | Path) -> "pd.DataFrame":
-    """One row per finished cell: the cell's parameters (`adapter.r`, ...), metrics, cost, `id`, `contract_hash`.
-
-    A file of the user's is named without its folders (`rftlab.short_paths`). Among the columns: task, model, method,
-    labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy, ood_accuracy,
-    generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
-
-    Raises:
-        RftlabError: as `read_all`; or no cell has finished.
-    """
-    return table(read_all(results), results)
-
-
-def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
-    """`load`, of records that have been read already.
-
-    Raises:
-        RftlabError: there are none; ``results`` is named.
-    """
-    import pandas as pd
-
-    if not records:
-        raise RftlabError(f"no cell has finished in {results}; run the grid, or look at `rftlab status {results}`")
-    rows = [
-        {
-            "id": record.id,
-            **parameters,
-            **record.metrics,
-            **record.cost,
-            "contract_hash": record.contract_hash,
-            "warnings": "; ".join(record.warnings),
-        }
-        for record, parameters in zip(records, flat_values([each.parameters for each in records]), strict=True)
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.sort_values(["task", "model", "method", "labels", "cot", "seed", "id"], ignore_index=True)
-
-
-def load_lines(results: str | Path, name: str) -> "pd.DataFrame":
-    """All rows of every finished cell's trace.jsonl or samples.jsonl, with the cell's `id` as a column.
-
-    Raises:
-        RftlabError: as `read_all`.
-    """
-    import pandas as pd
-
-    rows = []
-    for record in read_all(results):
-        rows += [{"id": record.id, **line} for line in read_lines(cells_dir(Path(results)) / record.id / name)]
-    return pd.DataFrame(rows)
 
 
 def read_lines(path: Path, containing: str = "") -> Iterator[dict[str, Any]]:

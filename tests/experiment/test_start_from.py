@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from rftlab import preflight, record, weights
+from rftlab import preflight, record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.evaluate import kl_to_base
 from rftlab.experiment import Experiment
 from rftlab.grid import Grid
+from rftlab.policy import weights
 from rftlab.policy.kept import load_kept
 from rftlab.policy.load import load_policy
 from tests.conftest import SMALL

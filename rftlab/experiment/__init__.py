@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 from transformers import set_seed
 
-from rftlab import caveats
 from rftlab.cell import Budget, Cell
 from rftlab.digests import settled
-from rftlab.environment import environment, peak_memory_bytes
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
+from rftlab.experiment import caveats
+from rftlab.experiment.environment import environment, peak_memory_bytes
+from rftlab.experiment.terms import code_of, contract_of
+from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings
 from rftlab.methods.monitor import Cost, Monitor
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
@@ -23,14 +25,12 @@ from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.probe import load_base, probe
+from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
-from rftlab.staging import staged
 from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
-from rftlab.terms import code_of, contract_of
 from rftlab.verifiers.base import make_verifier
-from rftlab.weights import find_cell
 
 INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""

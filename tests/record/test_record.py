@@ -10,7 +10,7 @@ import rftlab
 from rftlab import record as records
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.record import Record
+from rftlab.record import Record, tables
 
 
 def make(cell: Cell, **contract: object) -> Record:
@@ -35,7 +35,7 @@ def test_load_gives_one_row_per_cell_with_the_promised_columns(tmp_path: Path) -
     assert len(frame) == 2
     assert {"task", "model", "method", "labels", "cot", "seed", "accuracy", "flops", "adapter.r", "id"} <= set(frame)
     assert frame["adapter.r"].tolist() == [4, 4]
-    assert records.load_lines(tmp_path, records.TRACE)["step"].tolist() == [1, 1]
+    assert tables.load_lines(tmp_path, records.TRACE)["step"].tolist() == [1, 1]
 
 
 def test_contract_hash_changes_with_the_contract() -> None:

@@ -1,7 +1,7 @@
 """The notebooks that grids execute, and whether their code is as it was packaged.
 
 A packaged notebook is part of rftlab and known by the version of the methods it runs; one that a user has edited, in a
-clone, is a file of theirs. What was packaged is pinned in `notebooks.json`; `python -m rftlab.notebook_pins` renews it.
+clone, is a file of theirs. What was packaged is pinned in `notebooks.json`, which `renew` renews.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from rftlab import paths
 from rftlab.errors import RftlabError
+from rftlab.files import paths
 from rftlab.record import write_atomically
 from rftlab.registry import METHODS
 
@@ -64,7 +64,3 @@ def renew() -> Path:
     names = sorted({entry.notebook for entry in METHODS.values()})
     found = {name: notebook_digest(paths.notebooks_dir() / name) for name in names}
     return write_atomically(PINS, json.dumps(found, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    print(renew())

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from rftlab import yaml_document
 from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
+from rftlab.grid.document import line_of, plain, read
+from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
 from rftlab.user_code import DATA_SUFFIXES
-from rftlab.weights import KEEP_CHOICES, find_cell
-from rftlab.yaml_document import line_of, plain
 
 RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
@@ -45,7 +44,7 @@ class GridFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.document = yaml_document.read(path, self.fail)
+        self.document = read(path, self.fail)
         self._folder = path.resolve().parent
 
     @property

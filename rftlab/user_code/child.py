@@ -2,8 +2,9 @@
 
 Whatever such code does (it raises, ends its process, hangs, prints without end, changes the working folder or signal
 handlers, starts threads) this process goes on, and an error says what it was doing. The child is
-`python -m rftlab.child`: it gets nonce, function and argument as JSON on its standard input, and answers on what was
-its standard output, which nothing else can reach: prints go to standard error. An answer without the nonce is none.
+`python -m rftlab.user_code.child`: it gets nonce, function and argument as JSON on its standard input, and answers on
+what was its standard output, which nothing else can reach: prints go to standard error. An answer without the nonce is
+none.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from rftlab.errors import RftlabError, one_line, told, users_line
-from rftlab.paths import import_path
+from rftlab.files.paths import import_path
 
 # Seconds one step of a user's code may take where nothing else is said.
 LIMIT_S = 60.0
@@ -63,7 +64,7 @@ class _Child:
         self._printed = b""
         self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rftlab.child"],
+            [sys.executable, "-P", "-m", "rftlab.user_code.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -235,6 +236,6 @@ def _trace(error: BaseException) -> str:
 
 if __name__ == "__main__":
     # Run as a program this module is `__main__`; those who announce import it by its name.
-    from rftlab import child
+    from rftlab.user_code import child
 
     child._main()

@@ -14,6 +14,7 @@ from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute import folders
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid, is_done
+from rftlab.record import tables
 from tests import synthetic
 
 Change = Callable[[Path], object]
@@ -100,7 +101,7 @@ def test_what_is_damaged_is_named_and_kept_out(what: str, results: Path) -> None
     with pytest.warns(RftlabWarning, match=f"1 cell is not counted: .*{says}"):
         assert len(rftlab.load(results)) == whole - 1
     with pytest.warns(RftlabWarning, match=folder.name):
-        assert folder.name not in set(record.load_lines(results, record.SAMPLES)["id"])
+        assert folder.name not in set(tables.load_lines(results, record.SAMPLES)["id"])
 
 
 def test_a_copied_folder_counts_once_and_is_set_aside_by_the_next_run(results: Path) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from rftlab import caveats
 from rftlab.cell import Cell
-from rftlab.experiment import Experiment
+from rftlab.experiment import Experiment, caveats
 
 NEVER = {"prompts_per_step": 2, "num_generations": 4}
 COST = {"verifier_calls": 400, "completions_rewarded": 100, "groups": 50, "groups_alike": 20}
