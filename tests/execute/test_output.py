@@ -1,5 +1,7 @@
 """What a notebook prints is kept up to a limit, whatever a verifier prints."""
 
+import time
+
 import nbformat
 import pytest
 from stub_notebook import Quiet, cells
@@ -7,6 +9,7 @@ from stub_notebook import Quiet, cells
 from rftlab.execute import notebook as nb
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
+from rftlab.progress import MIME
 
 FLOODS = {
     "many prints": "for i in range(3_000): print('x' * 1_000)",
@@ -40,3 +43,22 @@ def test_a_flood_of_output_is_cut_and_said(stub, tmp_path, what):
         cut = next(c for c in executed.cells if c.source == FLOODS[what])
         assert str(cut.outputs).count("is left out") == 1
         assert len(cut.outputs) <= nb.MAX_OUTPUTS + 1
+
+
+def test_what_is_still_being_read_when_a_cell_has_ended_is_waited_for(tmp_path, monkeypatch):
+    # A shorter default than nbclient's 4 s, for the test's time alone.
+    make = nb._Client.__init__
+    monkeypatch.setattr(nb._Client, "__init__", lambda self, *a, **k: make(self, *a, **{"iopub_timeout": 1, **k}))
+    flood = f"from IPython.display import display\nfor _ in range(10): display({{{MIME!r}: {{}}}}, raw=True)"
+    parameters = nbformat.v4.new_code_cell("turn = 0", metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(flood)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "flood.ipynb")
+    heard = []
+
+    def slow(message):
+        heard.append(message)
+        time.sleep(0.2)
+
+    nb.NotebookRun(tmp_path / "flood.ipynb", tmp_path / "out.ipynb", {"turn": 1}, KernelSettings(), slow).execute()
+    assert len(heard) == 10
