@@ -219,7 +219,7 @@ class _Engine(Engine):
             run,
             timeout=run.settings.cell_timeout,
             startup_timeout=run.settings.start_timeout,
-            # How long what a cell printed may still be arriving after it ended; nbclient's 4 s is too short for a flood.
+            # How long what a cell printed may still arrive after it ended; nbclient's 4 s is too short for a flood.
             iopub_timeout=max(1, int(run.settings.silent_timeout)),
             resources={"metadata": {"path": str(run.notebook.resolve().parent)}},
             log=logging.getLogger("papermill"),

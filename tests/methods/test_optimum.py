@@ -1,4 +1,4 @@
-"""Every algorithm against the exact optimum of the toy, which has a trap: four of five seeds, with default settings."""
+"""Every algorithm against the exact optimum of the toy, which has a trap, with default settings: one of two seeds, or four of five."""
 
 import pytest
 
@@ -7,6 +7,8 @@ from rftlab.registry import METHODS
 from tests.toy_mdp import expected_reward, toy_policy, train_toy, tv_to_kl_optimum
 
 SEEDS = range(5)
+# How many of the first seeds have to reach it: five are for `make test-all`.
+OF_SEEDS = pytest.mark.parametrize(("needed", "seeds"), [(1, 2), pytest.param(4, 5, marks=pytest.mark.slow)])
 REACHED = 0.9
 # Updates after which the toy is solved. The optimum is 1, the trap 0.4, the untrained policy below 0.1.
 STEPS = {
@@ -18,9 +20,9 @@ STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "c
 CONTROLS = {"base", "base-few-shot", "grpo-random", "grpo-format"}
 
 
-def reached(method: str, **arguments: object) -> list[float]:
+def reached(method: str, seeds: int, **arguments: object) -> list[float]:
     """Exact expected reward after training, by seed."""
-    return [expected_reward(train_toy(method, seed, **arguments).policy) for seed in SEEDS]
+    return [expected_reward(train_toy(method, seed, **arguments).policy) for seed in SEEDS[:seeds]]
 
 
 def test_every_method_and_preset_of_grpo_is_here() -> None:
@@ -32,23 +34,26 @@ def test_the_toy_starts_far_from_the_optimum() -> None:
     assert all(expected_reward(toy_policy(seed)) < 0.1 for seed in SEEDS)
 
 
+@OF_SEEDS
 @pytest.mark.parametrize("method", STEPS)
-def test_reaches_the_optimum_on_four_of_five_seeds(method: str) -> None:
-    rewards = reached(method, steps=STEPS[method])
-    assert sum(r > REACHED for r in rewards) >= 4, rewards
+def test_reaches_the_optimum(method: str, needed: int, seeds: int) -> None:
+    rewards = reached(method, seeds, steps=STEPS[method])
+    assert sum(r > REACHED for r in rewards) >= needed, rewards
 
 
 @pytest.mark.parametrize(
     "preset", [p if p == "deepseek" else pytest.param(p, marks=pytest.mark.slow) for p in STEPS_OF_PRESETS]
 )
-def test_presets_of_grpo_reach_it_too(preset: str) -> None:
-    rewards = reached("grpo", steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
-    assert sum(r > REACHED for r in rewards) >= 4, rewards
+@OF_SEEDS
+def test_presets_of_grpo_reach_it_too(preset: str, needed: int, seeds: int) -> None:
+    rewards = reached("grpo", seeds, steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
+    assert sum(r > REACHED for r in rewards) >= needed, rewards
 
 
-def test_sac_comes_near_the_kl_regularised_optimum() -> None:
+@OF_SEEDS
+def test_sac_comes_near_the_kl_regularised_optimum(needed: int, seeds: int) -> None:
     distances = []
-    for seed in SEEDS:
+    for seed in SEEDS[:seeds]:
         policy = train_toy("sac", seed, steps=240, alpha=0.2).policy
         distances.append(tv_to_kl_optimum(policy, toy_policy(seed), 0.2))
-    assert sum(distance < 0.2 for distance in distances) >= 4, distances
+    assert sum(distance < 0.2 for distance in distances) >= needed, distances
