@@ -1,4 +1,4 @@
-"""Every algorithm against the exact optimum of the toy, which has a trap, with default settings: one of two seeds, or four of five."""
+"""Every algorithm, as it is by default, against the exact optimum of the toy, which has a trap."""
 
 import pytest
 
