@@ -161,7 +161,7 @@ right.plot(curve["step"], curve["test"])
 plt.show()
 
 # %% after
-print(ask(data["test"][:5]).join(before[["completion", "reward"]], rsuffix=" before"))
+print(ask(data["test"][:5]).join(before[["completion", "reward"]].add_suffix(" before")))
 
 # %% evaluate
 asked = {part: ask(data[part + "_evaluated"]) for part in ("test", "train", "ood") if data[part + "_evaluated"]}

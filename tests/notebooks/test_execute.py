@@ -25,6 +25,11 @@ def outputs(notebook: nbformat.NotebookNode, mime: str) -> list[str]:
     ]
 
 
+def on_stderr(notebook: nbformat.NotebookNode) -> list[str]:
+    found = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output["text"] for output in found if output.get("name") == "stderr"]
+
+
 @pytest.mark.parametrize(
     ("method", "settings"), [("base", {}), ("sft", {}), ("grpo", {"prompts_per_step": 2, "num_generations": 4})]
 )
@@ -40,6 +45,7 @@ def test_method_notebook_keeps_its_curve_its_samples_and_its_record(
     executed = nbformat.read(folder / records.NOTEBOOK, as_version=4)
     assert outputs(executed, "image/png"), "the executed notebook shows its training curve"
     assert any("reward" in html for html in outputs(executed, "text/html")), "and completions with their rewards"
+    assert not on_stderr(executed)
     assert not outputs(executed, MIME), "progress messages are kept out of the saved notebook"
     row = json.loads((folder / records.SAMPLES).read_text().splitlines()[0])
     assert {"part", "item", "completion", "reward", "extracted", "format_ok", "length"} <= set(row)
@@ -49,7 +55,9 @@ def run(name: str, tmp_path: Path, **parameters: object) -> nbformat.NotebookNod
     papermill.execute_notebook(
         str(notebooks_dir() / name), str(tmp_path / name), parameters=parameters, progress_bar=False, log_output=False
     )
-    return nbformat.read(tmp_path / name, as_version=4)
+    executed = nbformat.read(tmp_path / name, as_version=4)
+    assert not on_stderr(executed)
+    return executed
 
 
 def test_start_here(tmp_path: Path) -> None:
