@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rftlab import record
 from rftlab.cell import Cell
-from rftlab.files.staging import OLD, RUNNING, remove_if_left, set_aside, sweep_scratch
+from rftlab.files.staging import OLD, RUNNING, put_back, remove_if_left, set_aside, sweep_scratch
 
 FAILED, SHARED = "failed", "shared"
 REPORT = ".report-"
@@ -15,13 +15,13 @@ _NAMED = 3
 
 
 def sweep(results: Path) -> None:
-    """Remove what runs that died have left half-written; what a living run works on is left alone.
+    """Remove what runs that died left half-written and put back what they moved away; what a living run uses stays.
 
     Called by whoever holds the results folder.
     """
     for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
         if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
-            remove_if_left(leftover)
+            (put_back if leftover.suffix == OLD else remove_if_left)(leftover)
     # Files that were being written: only kernels of a run write them, and none is running yet.
     for leftover in (*results.glob(".*.json.*"), *(results / SHARED).glob(".*.json.*")):
         if re.fullmatch(r"\..+\.json\.[a-z0-9_]{8}", leftover.name):

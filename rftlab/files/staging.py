@@ -103,6 +103,15 @@ def swap_in(source: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def put_back(old: Path) -> None:
+    """Undo a `swap_in` whose process died in it: what it moved away is put back, or removed if the new one is there."""
+    target = old.with_name(old.name[1:].removesuffix(OLD).rpartition(".")[0])
+    if target.exists():
+        remove_if_left(old)
+    else:
+        old.rename(target)
+
+
 def set_aside(folder: Path) -> Path:
     """Move a cell's folder, `cells/<id>`, that must neither count nor be lost to `aside/` beside `cells/`.
 

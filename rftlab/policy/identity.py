@@ -18,11 +18,11 @@ _WEIGHTS = (
 )  # fmt: skip
 _TOKENIZER = (
     "tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "spiece*", "sentencepiece*",
-    "normalizer.json", "*.model", "*.tiktoken", "*tekken*.json",
+    "normalizer.json", "*.model", "*.tiktoken", "*tekken*.json", "*.spm", "*.bpe", "*.codes",
 )  # fmt: skip
 _FILES: Mapping[str, tuple[str, ...]] = {
     "weights": _WEIGHTS,
-    "config": ("config.json",),
+    "config": ("config.json", "quant*config.json"),
     "generation_config": ("generation_config.json",),
     "tokenizer": _TOKENIZER,
     "chat_template": ("chat_template*", "additional_chat_templates/*"),

@@ -1,5 +1,6 @@
 """What is left after kill -9 is swept by the next run; whatever ends a run by a signal it says in a line, promptly."""
 
+import contextlib
 import os
 import runpy
 import signal
@@ -84,6 +85,34 @@ def test_the_next_run_sweeps_what_a_killed_one_left_and_no_living_ones(
         living.send_signal(signal.SIGHUP)
     assert living.wait(timeout=10) == 128 + signal.SIGHUP
     assert list(temporary.iterdir()) == [ours]
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+def test_a_record_whose_replacement_was_killed_in_mid_way_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """Saved again by hand, killed after the first or the second of the two renames."""
+    final = tmp_path / "cells" / "abc"
+    final.mkdir(parents=True)
+    (final / "record.json").write_text("old")
+    rename, left = Path.rename, [renames]
+
+    def killed(self: Path, target: Path) -> Path:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return rename(self, target)
+
+    with staging.staged(final) as new:
+        (new / "record.json").write_text("new")
+        monkeypatch.setattr(Path, "rename", killed)
+        monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+        with contextlib.suppress(KeyboardInterrupt):
+            staging.swap_in(new, final)
+    monkeypatch.undo()
+    sweep(tmp_path)
+    assert [path.name for path in final.parent.iterdir()] == ["abc"]
+    assert (final / "record.json").read_text() == ("old" if renames == 1 else "new")
 
 
 def test_scratch_folders_of_this_process_are_not_swept(tmp_path: Path) -> None:
