@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rftlab.methods.base import RateSettings, TrainingRun
-from rftlab.methods.core import entropy
+from rftlab.methods.core import alike, entropy
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, nucleus, sample
 from rftlab.tasks.base import Example
@@ -248,7 +248,7 @@ def learning_rate(run: TrainingRun) -> float:
 
 def informative(rewards: Sequence[float] | Tensor) -> bool:
     """Whether rewards differ at all; where they do not, a policy's update would follow its critic's noise."""
-    return len({float(reward) for reward in rewards}) > 1
+    return not alike([float(reward) for reward in rewards])
 
 
 def update(optimizer: torch.optim.Optimizer, max_grad_norm: float, *, rate: float | None = None) -> float:

@@ -13,6 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+# Rewards lie in [0, 1]: what differs by less has been rounded, not judged, differently.
+_ROUNDING = 1e-6
+
+
+def alike(rewards: Sequence[float]) -> bool:
+    """Whether rewards are all equal but for rounding: nothing says then which completion is better."""
+    return not rewards or max(rewards) - min(rewards) < _ROUNDING
+
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean of ``x`` over the tokens where ``mask`` is 1, a scalar; 0 if there are none.

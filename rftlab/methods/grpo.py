@@ -16,6 +16,7 @@ from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import (
     LOG_NAMES,
+    OnlineTrainer,
     Rollouts,
     VerifierReward,
     batch_shape,
@@ -58,7 +59,7 @@ _TRL_NAMES = {
 }  # fmt: skip
 
 
-class StepTrainer(GRPOTrainer):
+class StepTrainer(OnlineTrainer, GRPOTrainer):
     """GRPOTrainer whose update does not depend on how many passes a step is made in."""
 
     args: GRPOConfig

@@ -29,16 +29,10 @@ class HPTSettings(GRPOSettings):
 class _Trainer(StepTrainer):
     hpt: HPTSettings
     demonstrations: Demonstrations
-    _rewards_B: Tensor
     _without_kl: Any = None
 
-    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        self._rewards_B = rewards[:, 0]
-        return rewards
-
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        output = super()._generate_and_score_completions(inputs)
         indices_B = torch.tensor([row["index"] for row in inputs], device=self._rewards_B.device)
         taught_B, output["demonstration"] = gate(self._rewards_B, indices_B, self.hpt.num_generations, self.hpt.gamma)
         output["advantages"], output["taught"] = output["advantages"].masked_fill(taught_B, 0.0), taught_B

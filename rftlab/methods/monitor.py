@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from rftlab.cell import Budget
+from rftlab.methods.core import alike
 from rftlab.policy.load import Policy
 
 # One step, or a budget not spent, above this share of the budget is said.
@@ -194,7 +195,7 @@ class Monitor:
     def compared(self, groups: Sequence[Sequence[float]]) -> None:
         """Count groups of rewards that the method compares within; `verified` does so where they stand side by side."""
         self.cost.groups += len(groups)
-        self.cost.groups_alike += sum(len(set(group)) == 1 for group in groups)
+        self.cost.groups_alike += sum(alike(group) for group in groups)
 
     def differentiated_again(self, tokens: int) -> None:
         """Count a second backward pass, through the gradient of tokens fed before (a Hessian or Fisher product).

@@ -14,6 +14,7 @@ from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import (
     LOG_NAMES,
+    OnlineTrainer,
     Rollouts,
     VerifierReward,
     batch_shape,
@@ -92,12 +93,12 @@ class RLOO:
                 processing_class=run.policy.tokenizer,
                 callbacks=[MonitorCallback(run, LOG_NAMES, course=settings)],
             )
-            trainer.run = run
+            trainer.run, trainer.kl_in_reward = run, settings.beta > 0
             trainer.rollouts = Rollouts(run)
             finish(trainer, run)
 
 
-class _Trainer(RLOOTrainer):
+class _Trainer(OnlineTrainer, RLOOTrainer):
     """RLOOTrainer that samples through rftlab.policy.rollout."""
 
     run: TrainingRun

@@ -13,8 +13,10 @@ import trl.trainer.grpo_trainer
 import trl.trainer.rloo_trainer
 from datasets import Dataset
 from peft import PeftModel
+from torch import Tensor
 
 from rftlab.methods.base import TrainingRun
+from rftlab.methods.core import alike
 from rftlab.methods.critic import frozen_copy
 from rftlab.policy.rollout import Rollout, sample
 from rftlab.verifiers.base import Score
@@ -73,6 +75,35 @@ def reference_where_it_starts(run: TrainingRun) -> Iterator[None]:
         mock.patch.object(trl.trainer.rloo_trainer, "create_model_from_path", copied),
     ):
         yield
+
+
+class OnlineTrainer:
+    """What `GRPOTrainer` and `RLOOTrainer` are derived with: groups of equal rewards have no advantage at all.
+
+    Where the mean of equal rewards is rounded, TRL's advantages are about 1e-8, and Adam makes whole steps of them.
+
+    Attributes:
+        kl_in_reward: whether rewards of the verifier that are equal have had a KL taken off since, which may differ.
+    """
+
+    kl_in_reward = False
+    _rewards_B: Tensor
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
+        rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)  # type: ignore[misc]
+        self._rewards_B = rewards[:, 0]
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
+        size, metrics = self.num_generations, self._metrics["train"]  # type: ignore[attr-defined]
+        compared = [self._rewards_B, *([output["advantages"]] if self.kl_in_reward else [])]
+        groups = zip(*(x_B.view(-1, size).tolist() for x_B in compared), strict=True)
+        alike_P = torch.tensor([all(map(alike, group)) for group in groups])
+        metrics["frac_reward_zero_std"][-1] = alike_P.float().mean().item()
+        alike_B = alike_P.repeat_interleave(size).to(self._rewards_B.device)
+        output["advantages"] = output["advantages"].masked_fill(alike_B, 0.0)
+        return output
 
 
 class Rollouts:
