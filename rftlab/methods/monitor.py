@@ -37,7 +37,8 @@ class Cost:
             critic's head takes its place. Attention's own products and an adapter's forward pass are left out.
         verifier_calls: completions scored by a verifier.
         completions_rewarded: of those, the ones with a reward above 0.
-        groups: groups of completions of one prompt whose rewards were compared with each other; 0 if a method has none.
+        groups: groups of two or more completions of one prompt whose rewards were compared with each other; 0 if a
+            method has none.
         groups_alike: of those, the ones whose rewards were all equal: they say nothing about what is better.
         seconds: wall time spent training, evaluations along the way not counted.
     """
@@ -193,7 +194,11 @@ class Monitor:
             self.compared([rewards[start : start + group] for start in range(0, len(rewards), group)])
 
     def compared(self, groups: Sequence[Sequence[float]]) -> None:
-        """Count groups of rewards that the method compares within; `verified` does so where they stand side by side."""
+        """Count groups of rewards that the method compares within; `verified` does so where they stand side by side.
+
+        A completion without another one of its prompt is no group.
+        """
+        groups = [group for group in groups if len(group) > 1]
         self.cost.groups += len(groups)
         self.cost.groups_alike += sum(alike(group) for group in groups)
 

@@ -21,6 +21,13 @@ def test_rewarded_completions_and_groups_all_alike_are_counted() -> None:
     assert (cost.verifier_calls, cost.completions_rewarded, cost.groups, cost.groups_alike) == (11, 5, 3, 2)
 
 
+@pytest.mark.parametrize("method", ["ppo", "trpo", "acer"])
+def test_a_completion_alone_is_no_group_of_equal_rewards(method: str) -> None:
+    cost = train_toy(method, 0, prompts_per_step=16, num_generations=1).monitor.cost
+    assert cost.verifier_calls == 16
+    assert cost.groups == cost.groups_alike == 0
+
+
 @pytest.mark.parametrize("method", COMPARING)
 def test_a_verifier_that_rewards_nothing_is_seen_in_every_group(method: str) -> None:
     cost = train_toy(
