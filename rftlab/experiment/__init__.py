@@ -178,6 +178,7 @@ class Experiment:
                     cost=asdict(self.cost),
                     tuning=self.tuning,
                     samples=self._outcome.samples,
+                    taught_by=self.settings.also_taught_by,
                 ),
             ),
         )

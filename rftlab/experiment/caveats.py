@@ -13,10 +13,8 @@ from rftlab.errors import one_line
 # Completions scored before the live line speaks of their rewards: earlier it may be chance.
 _ENOUGH = 32
 _TINY_BASE = "tiny base: what tuning sharpens was built in on purpose; no evidence about large models"
-_MORE_REWARD = (
-    "what helps is SFT first (sft+grpo), easier prompts, a reward that pays for parts of an answer, or a look at "
-    "the verifier (rftlab check)"
-)
+_SFT_FIRST = "SFT first (sft+grpo), "
+_MORE_REWARD = "easier prompts, a reward that pays for parts of an answer, or a look at the verifier (rftlab check)"
 
 
 def so_far(cost: Mapping[str, float]) -> str:
@@ -40,6 +38,7 @@ def of_run(
     cost: Mapping[str, Any],
     tuning: Sequence[Mapping[str, Any]],
     samples: Sequence[Mapping[str, Any]],
+    taught_by: Sequence[str] = (),
 ) -> list[str]:
     """Sentences for the record of a finished run.
 
@@ -49,26 +48,28 @@ def of_run(
         cost: what training spent, and what it was rewarded for.
         tuning: its learning-rate trials.
         samples: the completions that were evaluated.
+        taught_by: what it learnt from beside the verifier's rewards, such as "its labels".
     """
-    found = [*_signal(cost), *_rate(tuning), *_cut(cell, metrics), *_verifier(samples)]
+    found = [*_signal(cost, taught_by), *_rate(tuning), *_cut(cell, metrics), *_verifier(samples)]
     return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
 
 
-def _signal(cost: Mapping[str, Any]) -> Iterator[str]:
+def _signal(cost: Mapping[str, Any], taught_by: Sequence[str]) -> Iterator[str]:
     scored, rewarded, groups, alike = (
         cost[name] for name in ("verifier_calls", "completions_rewarded", "groups", "groups_alike")
     )
     if not scored:
         return
     counted = f"{rewarded} of {scored} completions were rewarded"
+    there_was = f"beyond {' and '.join(taught_by)} there was" if taught_by else "there was"
     if rewarded < 0.01 * scored:
         much = "hardly anything" if rewarded else "nothing"
-        yield f"{counted}: there was {much} to learn from; {_MORE_REWARD}"
+        yield f"{counted}: {there_was} {much} to learn from; what helps is {_SFT_FIRST * (not taught_by)}{_MORE_REWARD}"
     elif groups and alike == groups:
         solved = rewarded == scored
         advice = "harder prompts or a finer reward" if solved else "a higher temperature or num_generations"
         yield (
-            f"all {groups} groups had equal rewards ({counted}): there was nothing to learn from, no completion of a "
+            f"all {groups} groups had equal rewards ({counted}): {there_was} nothing to learn from, no completion of a "
             f"prompt was better than another; what helps is {advice}"
         )
 

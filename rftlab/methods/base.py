@@ -47,6 +47,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """What a method learns from beside the verifier's rewards, such as "its labels"; nothing by default."""
+        return ()
+
 
 class RateSettings(Settings):
     """The learning rate's course, the same default warm-up for all methods, so that none loses more of its budget."""

@@ -28,6 +28,11 @@ class CHORDSettings(GRPOSettings):
     token_weight: Literal["none", "phi"] = "none"
     sft_batch_size: int = Field(16, ge=1, description="labelled completions per optimiser step")
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels."""
+        return ("its labels",)
+
 
 class _Trainer(StepTrainer):
     chord: CHORDSettings

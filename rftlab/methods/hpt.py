@@ -25,6 +25,11 @@ class HPTSettings(GRPOSettings):
     gamma: float = Field(0.0, ge=0, lt=1, description="a prompt with mean reward <= gamma is taught by SFT instead")
     sft_weight: float = Field(1.0, gt=0, description="weight of a taught prompt's SFT loss")
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels."""
+        return ("its labels",)
+
 
 class _Trainer(StepTrainer):
     hpt: HPTSettings

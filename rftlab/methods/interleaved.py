@@ -24,6 +24,11 @@ class InterleavedSettings(GRPOSettings):
     grpo_steps: int = Field(3, ge=1, description="GRPO steps in a turn, m")
     sft_batch_size: int = Field(16, ge=1, description="labelled completions per SFT step")
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels."""
+        return ("its labels",)
+
     @model_validator(mode="after")
     def _on_policy(self) -> "InterleavedSettings":
         if self.num_iterations > 1 or self.minibatches > 1:

@@ -37,6 +37,11 @@ class PairSettings(Settings):
     )
     noise_rate: float = Field(0.0, ge=0, le=0.5, description="simulated: share of pairs labelled the wrong way round")
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """The pairs of a file; those that are simulated say what the verifier says."""
+        return ("its pairs",) if self.pairs_file else ()
+
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:

@@ -33,6 +33,11 @@ class RejectionSettings(SFTSettings):
         "drop", description="prompts with nothing verified: left out, or their label"
     )
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels, where they stand in for what was not solved."""
+        return ("its labels",) if self.unsolved == "label" else ()
+
 
 class RejectionSFT:
     """SFT on the policy's own verified completions, in rounds (TRL SFTTrainer)."""

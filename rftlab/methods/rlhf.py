@@ -36,6 +36,11 @@ class RLHFSettings(PairSettings, PPOSettings):
         1.0, ge=0, description="off the (normalised) score of a completion that was cut off"
     )
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """The labels of its first stage and the pairs of a file."""
+        return (*(["its labels"] if self.sft_share else []), *super().also_taught_by)
+
 
 class RLHF:
     """SFT, a reward model, and PPO against it."""

@@ -27,6 +27,12 @@ class SequenceSettings(Settings):
         (Stage(method="sft", share=0.25), Stage(method="grpo", share=0.75)), min_length=1, strict=False
     )
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """What its stages are."""
+        made = (make_settings(load_method(s.method), s.method, s.preset, s.settings) for s in self.stages)
+        return tuple(dict.fromkeys(what for settings in made for what in settings.also_taught_by))
+
 
 class SFTThenGRPO:
     """SFT, then GRPO from that adapter; `settings.stages` makes it any other sequence."""

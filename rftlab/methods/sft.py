@@ -32,6 +32,11 @@ class SFTSettings(RateSettings):
         """Examples a step."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels."""
+        return ("its labels",)
+
 
 class SFT:
     """Supervised fine-tuning (TRL SFTTrainer)."""

@@ -10,6 +10,7 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment, caveats
+from rftlab.methods.base import load_method, make_settings
 
 NEVER = {"prompts_per_step": 2, "num_generations": 4}
 COST = {"verifier_calls": 400, "completions_rewarded": 100, "groups": 50, "groups_alike": 20}
@@ -65,6 +66,29 @@ def test_a_run_with_a_signal_is_not_warned_of(small_cell: Callable[..., Cell]) -
 def test_a_reward_that_hardly_ever_comes_is_counted() -> None:
     (text,) = said(cost={**COST, "completions_rewarded": 3})
     assert text.startswith("3 of 400 completions were rewarded: there was hardly anything to learn from; what helps")
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "taught_by"),
+    [
+        *((method, {}, ("its labels",)) for method in ("hpt", "chord", "interleaved", "sft+grpo")),
+        *((method, {}, ()) for method in ("grpo", "rloo", "ppo", "rejection_sft", "dpo")),
+        ("sft+grpo", {"stages": [{"method": "grpo", "share": 1.0}]}, ()),
+        ("rejection_sft", {"unsolved": "label"}, ("its labels",)),
+        ("rlhf", {"pairs_file": "pairs.jsonl"}, ("its labels", "its pairs")),
+        ("rlhf", {"pairs_file": "pairs.jsonl", "sft_share": 0.0}, ("its pairs",)),
+        ("rlhf", {"sft_share": 0.0}, ()),
+    ],
+)
+def test_what_learnt_from_labels_or_pairs_is_not_said_to_have_had_nothing(
+    method: str, settings: dict[str, Any], taught_by: tuple[str, ...]
+) -> None:
+    assert make_settings(load_method(method), method, "", settings).also_taught_by == taught_by
+    for cost in ({**COST, "completions_rewarded": 0}, {**COST, "groups_alike": 50}):
+        (text,) = said(cost=cost, taught_by=taught_by)
+        beyond = f"beyond {' and '.join(taught_by)} there was nothing" if taught_by else "): there was nothing"
+        assert beyond in text.replace("rewarded:", "rewarded):")
+        assert ("SFT first" in text) == (not taught_by and cost["completions_rewarded"] == 0)
 
 
 @pytest.mark.parametrize(("cot_eval", "name"), [(True, "max_new_tokens"), (False, "max_new_tokens_direct")])
