@@ -22,7 +22,7 @@ class Example:
     """One row of a task.
 
     Attributes:
-        id: unique within the task, stable between runs.
+        id: unique within its part of the task (checked on construction), stable between runs.
         prompt: the question alone; a `Template` adds what surrounds it.
         answer: the gold answer.
         rationale: worked steps that lead to the answer, None where the data has none.
@@ -77,6 +77,8 @@ class Task:
             raise RftlabError(f"task {self.name!r}: the {'test' if self.train else 'train'} part is empty; add rows")
         for example in (*self.train, *self.test, *self.ood):
             _require_text(example, self.name)
+        for part in (self.train, self.test, self.ood):
+            _require_own_ids(part, self.name)
         trained = {normalise_prompt(example.prompt): example.id for example in self.train}
         held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in (*self.test, *self.ood))
         leaked = [f"{item} (as {twin})" for item, twin in held_out if twin is not None]
@@ -216,6 +218,15 @@ def _require_text(example: Example, task: str) -> None:
         except UnicodeEncodeError as error:
             half = printable(text[error.start : error.end])
             raise RftlabError(f"{which} holds half a character ({half}), which cannot be written; mend it") from None
+
+
+def _require_own_ids(part: Sequence[Example], task: str) -> None:
+    """Raise unless no two examples of a part have one id: what is written of one would be taken for the other's."""
+    twice = [name for name, times in Counter(example.id for example in part).items() if times > 1]
+    if twice:
+        more = f" and {len(twice) - _MAX_NAMED} more" if len(twice) > _MAX_NAMED else ""
+        named = ", ".join(map(one_line, twice[:_MAX_NAMED]))
+        raise RftlabError(f"task {task!r}: several examples have the id {named}{more}; give each an id of its own")
 
 
 def normalise_prompt(prompt: str) -> str:

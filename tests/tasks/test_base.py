@@ -123,6 +123,15 @@ def test_held_out_items_among_the_training_items_are_listed_five_of_them_by_name
         Task("toy", "A card.", examples(10), test)
 
 
+@pytest.mark.parametrize("part", ["train", "test", "ood"])
+def test_two_examples_of_a_part_have_two_ids(part):
+    parts = {"train": examples(5), "test": examples(5, 50), "ood": examples(5, 70)}
+    twin = Example(parts[part][2].id, "Another question?", "7")
+    with pytest.raises(RftlabError, match=f"several examples have the id {twin.id}; give each an id of its own"):
+        Task("toy", "A card.", **{**parts, part: (*parts[part], twin)})
+    assert Task("toy", "A card.", examples(2), (Example("e0", "Other part?", "1"),)).test[0].id == "e0"
+
+
 @pytest.mark.parametrize(("train", "test", "empty"), [(0, 5, "train"), (5, 0, "test")])
 def test_an_empty_part_is_named(train, test, empty):
     with pytest.raises(RftlabError, match=f"the {empty} part is empty"):
