@@ -108,7 +108,7 @@ class Task:
             budget: number of labelled examples, at most ``len(train)``.
             seed: seed of the data order (`seed_data`).
             validation_share: share in [0, 1) of the budget held out; at least 1 and at most budget - 1 examples if
-                it is positive.
+                it is positive. Labels whose prompt is among those held out are not trained on.
             development: number of development items; with ``from_labels`` at most so many.
             from_labels: take them out of the budget.
 
@@ -131,8 +131,14 @@ class Task:
             raise RftlabError(
                 f"learning-rate trials need labels >= 2{more}, to train on some and validate on the others"
             )
-        validation = min(len(drawn) - 1, max(1, round(validation_share * len(drawn))))
-        return Labels(drawn[validation:], drawn[:validation], held_out)
+        validation = drawn[: min(len(drawn) - 1, max(1, round(validation_share * len(drawn))))]
+        train = _unlike(drawn[len(validation) :], validation)
+        if not train:
+            raise RftlabError(
+                "learning-rate trials need labels of two prompts, to train on one and validate on the other; "
+                f"the {len(drawn)} drawn have one"
+            )
+        return Labels(train, validation, held_out)
 
     def _too_few(self, budget: int, apart: int, room: int) -> str:
         have = f"task {self.name!r} has {len(self.train)} training examples"
@@ -155,11 +161,16 @@ def _last_unlike(order: Sequence[Example], count: int) -> list[int]:
     return list(itertools.islice(places, count))
 
 
+def _unlike(examples: Iterable[Example], held_out: Iterable[Example]) -> tuple[Example, ...]:
+    """Those whose prompt is none of the held-out ones."""
+    known = {normalise_prompt(example.prompt) for example in held_out}
+    return tuple(example for example in examples if normalise_prompt(example.prompt) not in known)
+
+
 def _one_fold(drawn: tuple[Example, ...], at_most: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Labels to train on, and every fifth label, the first one included, held out of them."""
     held_out = drawn[::_FOLDS][:at_most]
-    known = {normalise_prompt(example.prompt) for example in held_out}
-    rest = tuple(example for example in drawn if normalise_prompt(example.prompt) not in known)
+    rest = _unlike(drawn, held_out)
     if not rest:
         raise RftlabError(
             f"development: from_labels holds out every fifth label, and labels={len(drawn)} leaves none to train on; "

@@ -41,6 +41,18 @@ def test_validation_comes_out_of_the_budget(task, budget, share, held):
     assert drawn == {example.id for example in task.labels(budget, seed=0).train}
 
 
+def test_a_prompt_held_out_for_validation_is_not_trained_on_under_another_label():
+    rows = tuple(Example(f"e{i}", f"{' ' * (i // 10)}Prompt {i % 10}", str(i)) for i in range(40))
+    task = Task("toy", "A card.", rows, examples(5, 50))
+    labels = task.labels(40, seed=0, validation_share=0.1)
+    prompts = [{normalise_prompt(e.prompt) for e in part} for part in (labels.train, labels.validation)]
+    assert all(prompts)
+    assert not prompts[0] & prompts[1]
+    alike = Task("toy", "A card.", tuple(Example(f"e{i}", "One prompt", str(i)) for i in range(9)), examples(5, 50))
+    with pytest.raises(RftlabError, match="labels of two prompts"):
+        alike.labels(9, seed=0, validation_share=0.2)
+
+
 def test_one_label_cannot_be_split(task):
     with pytest.raises(RftlabError, match="labels >= 2"):
         task.labels(1, seed=0, validation_share=0.2)
