@@ -57,7 +57,8 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
 
     Args:
         run: from a file at most as many pairs as the label budget are used, drawn with `seed_data`: one comparison
-            counts as one label. Simulated pairs are completions of the labelled prompts by the policy as it is.
+            counts as one label; those of development and validation items, which differ by seed, are left out, and the
+            record says so. Simulated pairs are completions of the labelled prompts by the policy as it is.
         settings: file, or how to simulate.
 
     Raises:
@@ -67,6 +68,7 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
     if settings.pairs_file:
         pairs = read_pairs(settings.pairs_file)
         _refuse_test_items(run, pairs, settings.pairs_file)
+        pairs = _without_held_out(run, pairs)
         chance.shuffle(pairs)
         tokenised = [_tokenise(run.policy, pair, cot=run.cell.cot) for pair in pairs[: run.cell.labels]]
         noise = 0.0
@@ -74,7 +76,7 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
         tokenised, noise = _simulate(run, settings, chance), settings.noise_rate
     if not tokenised:
         raise RftlabError(
-            f"there are no preference pairs: {settings.pairs_file} is empty"
+            f"there are no preference pairs: {settings.pairs_file} is empty, or all its prompts are held out"
             if settings.pairs_file
             else "there are no preference pairs: the verifier scored all completions of each prompt alike; "
             "raise pair_generations, or begin with SFT"
@@ -129,3 +131,15 @@ def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
     for pair in pairs:
         if twin := held_out.get(normalise_prompt(pair.prompt)):
             raise RftlabError(f"pairs file {path} holds the prompt of test item {twin}; remove it, or it would leak")
+
+
+def _without_held_out(run: TrainingRun, pairs: list[Pair]) -> list[Pair]:
+    """The pairs whose prompt is no development or validation item of this run: its policies are chosen by those."""
+    held_out = {normalise_prompt(example.prompt) for example in (*run.labels.development, *run.labels.validation)}
+    kept = [pair for pair in pairs if normalise_prompt(pair.prompt) not in held_out]
+    if left_out := len(pairs) - len(kept):
+        run.monitor.warn(
+            f"{left_out} of {len(pairs)} pairs of its file have the prompt of a development or validation item: left "
+            "out"
+        )
+    return kept

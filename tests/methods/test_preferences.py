@@ -12,7 +12,7 @@ from rftlab.errors import RftlabError
 from rftlab.methods.actor_critic import Sampler
 from rftlab.methods.preferences import PairSettings, preference_pairs
 from rftlab.methods.reward_model import train_reward_model
-from rftlab.tasks.base import load_task
+from rftlab.tasks.base import Example, Labels, load_task
 from rftlab.verifiers.base import FunctionVerifier
 from tests.toy_mdp import END, expected_reward, reward, toy_policy, toy_run, train_toy
 
@@ -53,6 +53,21 @@ def test_a_pairs_file_with_a_test_item_is_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"prompt": leaked.prompt.upper(), "chosen": "a", "rejected": "b"}))
     with pytest.raises(RftlabError, match=leaked.id):
         preference_pairs(toy_run("dpo", 0, steps=1), PairSettings(pairs_file=str(file)))
+
+
+def test_pairs_of_development_and_validation_items_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": prompt, "chosen": "ca", "rejected": "b"} for prompt in ("A ", "cb", "ac")]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    train, held_out = (Example("t", "ac", "ca"),), (Example("d", "a", "ca"), Example("v", "cb", "ca"))
+    run = replace(toy_run("dpo", 0, steps=1), labels=Labels(train, held_out[1:], held_out[:1]))
+    pairs, _ = preference_pairs(run, PairSettings(pairs_file=str(file)))
+    assert [pair.prompt_ids for pair in pairs] == [run.policy.encode_prompt("ac")]
+    (said,) = [text for text in run.monitor.warnings if "left out" in text]
+    assert said.startswith("2 of 3 pairs of its file have the prompt of a development or validation item")
+    held = replace(run, labels=Labels(train, (), (*held_out, *train)))
+    with pytest.raises(RftlabError, match="all its prompts are held out"):
+        preference_pairs(held, PairSettings(pairs_file=str(file)))
 
 
 def test_no_pairs_is_an_error_that_says_what_to_do() -> None:
