@@ -175,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
 
     check = verbs.add_parser("check", help="validate data and verifier before anyone trains on them")
     check.set_defaults(verb=_check)
-    check.add_argument("task", metavar="FILE_OR_TASK", help="a .jsonl, .json, .csv or .parquet file, or a task's name")
+    check.add_argument(
+        "task", metavar="FILE_OR_TASK", help="a grid.yaml, a .jsonl, .json, .csv or .parquet file, or a task's name"
+    )
     check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
     check.add_argument(
         "--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale, meta=COLUMN,COLUMN"
@@ -357,8 +359,12 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rftlab.advise.check import check
+    from rftlab.advise.check import check, check_grid
 
+    if Path(options.task).suffix in (".yaml", ".yml"):
+        reports = check_grid(Path(options.task), limit=options.check_timeout)
+        print(*reports, sep="\n\n")
+        return 0 if all(report.ok for report in reports) else 1
     columns: dict[str, str | list[str]] = {}
     for pair in options.columns:
         field, equals, column = pair.partition("=")
@@ -410,7 +416,7 @@ def _failure(outcome: "Outcome") -> str:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = int(text) if re.fullmatch(r"\d{1,18}", text) else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"give a whole number of at least 1, not {text}")
     return value

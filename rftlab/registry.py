@@ -246,6 +246,8 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
         return Entry(name, "yours"), ""
     head, _, variant = name.partition("/")
     entry = registry.get(name) or registry.get(head)
+    if entry is None and name.endswith(".py"):
+        raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {name}:NAME, its function or class")
     if entry is None or (variant and name not in registry and not entry.variants):
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names(registry))}")
     if name in registry and not entry.variants:

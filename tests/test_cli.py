@@ -136,6 +136,8 @@ def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
     ("line", "says"),
     [
         ("lables: 3", "g.yaml line 6: unknown parameter 'lables'; did you mean labels?"),
+        ("\tlabels: 3", "indent with spaces, not with tabs"),
+        ("verifier: mine.py", "names a file and nothing in it; give mine.py:NAME"),
         ("verifier: maths", "unknown verifier 'maths'"),
         ("budget.amount: 0", "parameter 'budget.amount'"),
         ("include: [{labels: 61, method: sft}]", "has 60 training examples, fewer than labels=61"),
@@ -158,6 +160,7 @@ def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(here, capsy
     [
         (["run", "none.yaml"], "cannot read the grid"),
         (["status", "nowhere"], "holds no results of a grid"),
+        (["ask", "7", "why?"], "at least 3 characters of its id"),
         (["tasks", "arithmetic/wrod"], "unknown task"),
         (["methods", "gpro"], "did you mean grpo"),
         (["run-cell", "none.json", "out"], "cannot read the cell"),

@@ -4,6 +4,7 @@ A verifier must give full marks to the gold answers and none to other examples' 
 candidates. Data must not repeat itself across splits. What is found is a list of findings, each with its evidence.
 """
 
+import json
 import re
 import time
 from collections import Counter, defaultdict
@@ -13,6 +14,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
+from rftlab.cell import Cell
+from rftlab.grid import Grid
 from rftlab.preflight.checks import HUB_LIMIT_S
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, load_task, normalise_prompt
@@ -100,6 +103,24 @@ def check(
     return Report(found["task"], found["verifier"], tuple(Finding(**finding) for finding in found["findings"]))
 
 
+def check_grid(path: Path, *, limit: float = child.LIMIT_S) -> list[Report]:
+    """`check` of every task and verifier that a grid names, with the settings they have there.
+
+    Raises:
+        RftlabError: as `check`, or anything about the grid.
+    """
+    cells = Grid.load(path).cells
+    named = {_named(cell): cell for cell in cells}
+    return [
+        check(c.task, c.task_settings, verifier=c.verifier, verifier_settings=c.verifier_settings, limit=limit)
+        for c in named.values()
+    ]
+
+
+def _named(cell: Cell) -> str:
+    return json.dumps([cell.task, cell.task_settings, cell.verifier, cell.verifier_settings], sort_keys=True)
+
+
 def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     """What `check` reports, as JSON; runs the user's code in this process."""
     announce(f"loading task {request['name']!r}", limit=HUB_LIMIT_S if "dataset" in request["settings"] else None)
@@ -132,7 +153,12 @@ def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
     errors = [score.detail for score in (*gold, *shuffled) if score.parts.get("verifier_error")]
     if errors:
         evidence = tuple(dict.fromkeys(errors))[:_MAX_SHOWN]
-        yield Finding("FAIL", "verifier errors", f"{len(errors)} scores are the verifier's own failures", evidence)
+        yield Finding(
+            "FAIL",
+            "verifier errors",
+            f"on {len(errors)} of {len(gold) + len(shuffled)} gold and exchanged answers the verifier itself failed",
+            evidence,
+        )
     yield Finding("ok", "throughput", f"{len(examples) / max(seconds, 1e-9):,.0f} completions a second")
 
 
@@ -164,7 +190,9 @@ def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
     wrong = [pair for pair, score in zip(asked, scores, strict=True) if score.reward < 1]
     if wrong:
         evidence = tuple(f"{a.id} {a.prompt[:60]!r}: {a.answer[:40]!r}, {b.id}: {b.answer[:40]!r}" for a, b in wrong)
-        text = f"{len(wrong)} repeated prompts have answers that contradict each other"
+        text = (
+            f"{len(wrong)} repeated prompt{'s have' if len(wrong) > 1 else ' has'} answers that contradict each other"
+        )
         yield Finding("note" if verifier.graded else "FAIL", "conflicts", text, evidence[:_MAX_SHOWN])
 
 

@@ -4,7 +4,6 @@
 from a record's cost and what it ran on from its environment; all else stands in its contract.
 """
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from rftlab.contract import AXES, FIELDS, NA, VERSION, Applies, Axis, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
+from rftlab.registry import suggest
 
 MATCH = tuple(name for name, field in FIELDS.items() if field.group == "match" and name != "spent")
 SHOWN = tuple(name for name, field in FIELDS.items() if field.group == "show")
@@ -202,9 +202,7 @@ def waivers(names: str | Iterable[str]) -> frozenset[str]:
     found = frozenset(name.strip() for name in given if name.strip())
     known = (*MATCH, "spent")
     for name in sorted(found - set(known)):
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
-        raise RftlabError(f"cannot waive {name!r}: no field of the contract that must match; did you mean one of "
-                          f"{', '.join(near)}?")  # fmt: skip
+        raise RftlabError(f"cannot waive {name!r}: no field of the contract that must match{suggest(name, known)}")
     return found
 
 

@@ -43,6 +43,7 @@ def earlier_cells(cells: Iterable[Cell], results: Path) -> list[Earlier]:
     wanted = {cell.id for cell in cells}
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     others = [cell for name in names if name not in wanted and (cell := _read(folder / name)) is not None]
+    others = [cell for cell in others if cell.id not in wanted]  # a copy of one that counts is damage, named as such
     twins = {_bare(cell): cell for cell in cells} if others else {}
     found = []
     for cell in others:
@@ -72,10 +73,14 @@ def kept_out(earlier: Sequence[Earlier]) -> list[str]:
         return []
     groups: dict[str, list[str]] = {}
     for each in earlier:
-        why = f"run before {', '.join(each.changed)} changed" if each.changed else "not in the grid any more"
+        why = (
+            f"run before {', '.join(each.changed)} changed"
+            if each.changed
+            else "of rows taken out of it, or of another grid"
+        )
         groups.setdefault(why, []).append(each.cell.id)
     reasons = "; ".join(f"{why} ({_some(ids)})" for why, ids in groups.items())
-    return [f"{_cells(len(earlier))} of earlier versions of this grid, kept out of its report: {reasons}"]
+    return [f"{_cells(len(earlier))} that the grid does not name, kept out of its report: {reasons}"]
 
 
 def as_they_are(cells: Sequence[Cell]) -> list[Cell]:

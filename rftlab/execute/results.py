@@ -67,5 +67,10 @@ def read_grid(results: Path) -> Grid:
     try:
         body = json.loads((results / GRID).read_text(encoding="utf-8"))
         return Grid(body["name"], tuple(Cell.make(values) for values in body["cells"]))
+    except FileNotFoundError:
+        raise RftlabError(
+            f"{results} holds no results of a grid (there is no {GRID}); give the folder of a run, or see cells that "
+            f"were run by hand with `rftlab report {results}`"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RftlabError(f"{results} holds no results of a grid ({error}); give the folder of a run") from None
+        raise RftlabError(f"{results / GRID} cannot be read ({error}); run the grid again, which writes it") from None

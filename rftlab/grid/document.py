@@ -47,7 +47,9 @@ def read(path: Path, fail: Fail) -> CommentedMap:
         document = YAML().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        fail(mark.line + 1 if mark else 1, f"not valid YAML: {one_line(str(error.problem or error.context))}")
+        problem = one_line(str(error.problem or error.context))
+        spaces = "; indent with spaces, not with tabs" if r"'\t'" in problem else ""
+        fail(mark.line + 1 if mark else 1, f"not valid YAML: {problem}{spaces}")
     except Exception as error:  # the parser stumbles over some texts in ways of its own
         fail(1, f"not valid YAML: {one_line(str(error)) or type(error).__name__}")
     if not isinstance(document, CommentedMap) or not document:

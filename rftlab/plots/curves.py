@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from rftlab.plots.look import (
     ShownFigure,
@@ -121,7 +121,8 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
             spent = table.loc[table[cost] > 0, cost]
             wide = spent.max() > 3 * spent.min()
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if wide else MaxNLocator(4))
-            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+            # Of seconds 3m would be read as minutes; a thousand million FLOPs are better read as 1G.
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}") if cost == "seconds" else EngFormatter(sep=""))
             ax.xaxis.set_minor_locator(NullLocator())
             percent_axis(ax)
     grown = f"larger marks: more labels ({budgets[0]} to {budgets[-1]})"

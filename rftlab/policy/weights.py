@@ -112,7 +112,7 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError:
         raise RftlabError(_why_none(folder)) from None
     except (ValueError, TypeError) as error:
-        raise RftlabError(f"{path} cannot be read ({error}); run the cell again to have its policy") from None
+        raise RftlabError(f"{path} cannot be read ({error}); {_again(folder)}") from None
 
 
 def verify(folder: Path) -> Manifest:
@@ -126,7 +126,7 @@ def verify(folder: Path) -> Manifest:
         path = folder / POLICY / name
         if not path.is_file() or path.stat().st_size != expected["bytes"] or _sha256(path) != expected["sha256"]:
             problem = "is not the file that was saved" if path.is_file() else "is missing"
-            raise RftlabError(f"{path} {problem}; delete {folder / POLICY} and run the cell again")
+            raise RftlabError(f"{path} {problem}; {_again(folder)}")
     return manifest
 
 
@@ -150,7 +150,9 @@ def find_cell(cell: str, results: Path | None = None, *, near: Path | None = Non
                 raise RftlabError(f"{folder} holds no record; give the folder of a finished cell, or its id")
             return folder.resolve()
     if not _ID.fullmatch(cell):
-        raise RftlabError(f"there is no folder {cell}; give the folder of a finished cell, or the beginning of its id")
+        raise RftlabError(
+            f"there is no folder {cell}; give the folder of a finished cell, or at least 3 characters of its id"
+        )
     found = {
         path.resolve()
         for home in ([results] if results else [each for place in places for each in place.glob("results/*")])
@@ -238,7 +240,11 @@ def _why_none(folder: Path) -> str:
         return f"cell {cell.id} ({cell.label}) keeps no policy: it is the untrained base"
     for other in _siblings(folder, cell):
         return f"cell {cell.id} ({cell.label}) keeps no policy: its study kept the best of its arm, cell {other}"
-    return f"cell {cell.id} ({cell.label}) keeps no policy; run it again with keep: all, or --keep all"
+    return f"cell {cell.id} ({cell.label}) keeps no policy; {_again(folder)} --keep all"
+
+
+def _again(folder: Path) -> str:
+    return f"to have its policy: rftlab run GRID.yaml --rerun {folder.name}"
 
 
 def _siblings(folder: Path, cell: Cell) -> Iterator[str]:

@@ -16,6 +16,8 @@ from rftlab.record import Record
 from rftlab.report import tables
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+# Warnings that quote somebody's error: its numbers are no measurements, and are never merged.
+_QUOTES = re.compile(r"\braised |\breturned ")
 
 
 class Remark(NamedTuple):
@@ -71,7 +73,7 @@ def _warned(records: Sequence[Record], cells: pd.DataFrame) -> list[Remark]:
     arms: dict[tuple[str, ...], Counter[str]] = {}
     for item in records:
         for text in dict.fromkeys(map(printable, item.warnings)):
-            kind = tuple(_NUMBER.split(text))
+            kind = tuple(_NUMBER.split(text)) if not _QUOTES.search(text) else (text,)
             texts.setdefault(kind, []).append(text)
             arms.setdefault(kind, Counter())[named[item.id]] += 1
     found = []
@@ -87,6 +89,8 @@ def _warned(records: Sequence[Record], cells: pd.DataFrame) -> list[Remark]:
 
 def _merged(texts: Sequence[str]) -> str:
     """Sentences that differ in numbers only, as one: `6 to 12 % of ...`."""
+    if len(set(texts)) == 1:
+        return texts[0]
     columns = zip(*(_NUMBER.findall(text) for text in texts), strict=True)
     numbers = iter([_span(dict.fromkeys(column)) for column in columns])
     return _NUMBER.sub(lambda _: next(numbers), texts[0])

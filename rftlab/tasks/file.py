@@ -141,6 +141,8 @@ class _Reader:
         if value is None or value != value:
             if optional:
                 return ""
+            if column in row:
+                raise RftlabError(f"{where}: the {field} (column {column!r}) is empty; fill it or drop the row")
             raise RftlabError(
                 f"{where}: no column {column!r} for the {field}; it has {', '.join(map(str, row)) or 'none'}; "
                 f"map it with task_settings.columns.{field}"

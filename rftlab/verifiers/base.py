@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, SupportsFloat
 
-from rftlab.errors import CAUGHT, RftlabError, told
+from rftlab.errors import CAUGHT, RftlabError, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
 
 OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
@@ -224,9 +224,10 @@ class FunctionVerifier(Verifier):
         extraction = extract_answer(completion)
         reward, detail = 0.0, ""
         try:
-            reward = float(self._function(completion, example))
+            value = self._function(completion, example)
+            reward = float(value) if isinstance(value, SupportsFloat) else math.nan
             if not (math.isfinite(reward) and 0 <= reward <= 1):
-                reward, detail = 0.0, f"the verifier returned {reward}, outside [0, 1]"
+                reward, detail = 0.0, f"the verifier returned {one_line(repr(value))}, not a number from 0 to 1"
         except CAUGHT as error:
             reward, detail = 0.0, f"the verifier raised {told(error)}"
         parts = {"correct": reward, "format": float(extraction.format_ok), "verifier_error": float(bool(detail))}

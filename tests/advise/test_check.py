@@ -5,6 +5,7 @@ import json
 import pytest
 
 from rftlab.advise.check import check, near_duplicates
+from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import Example
 
@@ -35,6 +36,19 @@ def test_sound_data_passes(file):
     )
 
 
+def test_a_grid_is_checked_with_the_settings_it_has_there(file, tmp_path, capsys):
+    rows = [{"q": row["prompt"], "a": f"so #### {row['answer']}"} for row in SUMS]
+    settings = "{path: data.jsonl, columns: {prompt: q, answer: a}, answer_after: '####'}"
+    (tmp_path / "g.yaml").write_text(
+        f"task: file\ntask_settings: {settings}\nlabels: [5, 10]\nverifier: [exact, numeric]\n"
+    )
+    file(rows)
+    assert main(["check", str(tmp_path / "g.yaml")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("passed") == 2
+    assert "with verifier numeric" in said
+
+
 def test_columns_are_mapped(file):
     rows = [{"q": row["prompt"], "a": row["answer"]} for row in SUMS]
     assert check(file(rows), {"columns": {"prompt": "q", "answer": "a"}}).ok
@@ -47,6 +61,7 @@ def test_columns_are_mapped(file):
         ("return 0.0", {"gold answers", "shuffled answers"}),
         ("return float(example.answer in completion)", {"lists of all candidates"}),
         ("return float(completion in ('', f'<answer>{example.answer}</answer>'))", {"empty completions"}),
+        ("pass", {"gold answers", "shuffled answers", "verifier errors"}),
         ("return 1 / 0", {"gold answers", "shuffled answers", "verifier errors"}),
     ],
 )  # fmt: skip

@@ -119,9 +119,17 @@ def test_a_run_after_an_edit_runs_those_cells_and_reports_without_their_twins_of
     assert cli.main(["run", "g.yaml"]) == 0
     out = capsys.readouterr().out
     assert "8 done, 0 left" in out
-    assert (
-        f"1 cell of earlier versions of this grid, kept out of its report: run before near.py changed ({gone})" in out
-    )
+    assert f"1 cell that the grid does not name, kept out of its report: run before near.py changed ({gone})" in out
+
+
+def test_a_copied_folder_is_damage_and_no_cell_of_before(project, capsys):
+    finish(project / "results" / "g")
+    folder = next(path for path in (project / "results/g/cells").iterdir() if path.name[0] != ".")
+    shutil.copytree(folder, folder.with_name("abcdefabcdef"))
+    assert cli.main(["status", "results/g"]) == 0
+    said = capsys.readouterr().out
+    assert f"it holds the record of cell {folder.name}" in said
+    assert "does not name" not in said
 
 
 def test_a_moved_project_and_moved_results_count_as_done(project, capsys, tmp_path, monkeypatch):
@@ -152,7 +160,10 @@ def test_rows_taken_out_of_a_grid_are_named_and_kept_out_of_its_report(project, 
     (project / "g.yaml").write_text(FILES["g.yaml"].replace("seed: [0, 1, 2]", "seed: [0]"))
     assert cli.main(["run", "g.yaml"]) == 0
     out = capsys.readouterr().out
-    assert "2 cells of earlier versions of this grid, kept out of its report: not in the grid any more (" in out
+    assert (
+        "2 cells that the grid does not name, kept out of its report: of rows taken out of it, or of another grid ("
+        in out
+    )
     assert len(record.read_all("results/g")) == CELLS - 2
 
 

@@ -58,7 +58,7 @@ def test_a_run_may_keep_nothing_and_says_how_it_keeps(small_cell, tmp_path, monk
     assert not (tmp_path / "none" / weights.POLICY).exists()
     assert [weights.read_manifest(tmp_path / keep).keep for keep in ("best", "all")] == ["best", "all"]
     assert weights.digest(tmp_path / "best") == weights.digest(tmp_path / "all")
-    with pytest.raises(RftlabError, match="keeps no policy; run it again with keep: all"):
+    with pytest.raises(RftlabError, match="keeps no policy; to have its policy: rftlab run GRID.yaml --rerun"):
         weights.digest(tmp_path / "none")
 
 

@@ -92,6 +92,13 @@ def test_warnings_are_counted_by_arm_and_their_numbers_put_together(warned: Path
     assert str(found[1]) == NO_REWARD.format("384 to 400") + " (GRPO, 10 labels: 2 of 3 cells)"
 
 
+def test_numbers_inside_a_quoted_error_are_never_put_together(tmp_path: Path) -> None:
+    errors = [f"the verifier raised ValueError: no answer like {seed} (v.py, line 6)" for seed in range(2)]
+    for seed, text in enumerate(errors):
+        synthetic.write_cell(tmp_path, planned("sft", seed).model_dump(), items=10, warnings=(text,))
+    assert {remark.text for remark in report.happened(tmp_path)} >= set(errors)
+
+
 def test_the_page_and_the_terminal_say_what_happened(warned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = report.write_report(warned, notebook=False)[0].read_text()
     assert NO_REWARD.format("384 to 400") in page

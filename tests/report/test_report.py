@@ -294,9 +294,9 @@ def test_cells_of_an_earlier_version_of_the_grid_are_named_and_counted_nowhere(t
     gone = synthetic.write_cell(tmp_path, {"method": "sft", "labels": 77}, items=10)
     write_plan(tmp_path, Grid("part", (*(each.parameters for each in records), new)))
     html = report.write_report(tmp_path, notebook=False)[0].read_text()
-    assert "2 cells of earlier versions of this grid, kept out of its report: " in html
+    assert "2 cells that the grid does not name, kept out of its report: " in html
     assert f"run before train.jsonl changed ({old.id})" in html
-    assert f"not in the grid any more ({gone.id})" in html
+    assert f"of rows taken out of it, or of another grid ({gone.id})" in html
     assert "4 finished cells, 1 not finished" in html
     assert "77" not in set(report.read_cells(tmp_path)["labels"].astype(str))
 
