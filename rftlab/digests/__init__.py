@@ -4,11 +4,11 @@
 folders the files lie in: an edited file makes another cell, a moved or copied project does not. Counted are
 
 - data files (settings named `path`, `..._path`, `..._file`, or ending like a data file),
-- a task, verifier or method of the form `path.py:attribute`, wherever it is named, with what it imports from its folder
-  and the data files there that it names in a text,
+- a task, verifier or method of the form `path.py:attribute`, wherever it is named, with what it imports beside it and
+  the files there that it names in a text, except those it writes itself,
 - a model's local folder: every file that decides what the model says,
 - the kept policy that a cell starts from,
-- the notebook that would be executed, where its code is not the packaged one,
+- the notebook that would be executed, where its code is not the packaged one, with what it imports and names likewise,
 - the version of a packaged task, verifier or method, where it is above 1.
 
 Models and data sets of a hub are known by name only.
@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rftlab.cell import Cell, is_version
 from rftlab.digests.notebooks import edited, notebook_path
@@ -71,14 +71,13 @@ def settled(cell: Cell) -> Cell:
 def require_unchanged(cell: Cell) -> None:
     """Raise unless the files that are about to be run are those the cell's digests were taken of.
 
-    The notebook, which only an executor knows, and data files that code merely names in a text, which may be its cache,
-    are left out.
+    The notebook, which only an executor knows, is left out.
 
     Raises:
         RftlabError: naming what differs.
     """
-    now = {name: text for name, text in with_digests(cell).digests.items() if _is_strict(name)}
-    then = {name: text for name, text in cell.digests.items() if _is_strict(name)}
+    now = {name: text for name, text in with_digests(cell).digests.items() if name != NOTEBOOK}
+    then = {name: text for name, text in cell.digests.items() if name != NOTEBOOK}
     differing = changes(then, now)
     gone = [describe(cell, name) for name in differing if not (name in now or ":" in name or is_version(then[name]))]
     if gone:
@@ -89,6 +88,51 @@ def require_unchanged(cell: Cell) -> None:
             f"{named} changed after the grid was read, before this cell was run; run the grid again, so that its "
             "record gets the id of what it measured"
         )
+
+
+def require_data_unchanged(cell: Cell) -> None:
+    """Raise if a data file that code names is not as it was when the cell was started: it may be read at any time.
+
+    Code and the files of settings are left out: what ran is what was loaded at the start.
+
+    Raises:
+        RftlabError: naming what differs.
+    """
+    for name, value in texts_of(cell):
+        if kind_of(name, value) == "code":
+            now = _content("code", value)
+            for label in sources_of(_file_of(value)).data:
+                if now.get(f":{label}") != cell.digests.get(f"{name}:{label}"):
+                    raise RftlabError(
+                        f"{label} changed while this cell ran, and {Path(_file_of(value)).name} may have read either; "
+                        "run the cell again (a file that the code writes itself does not count if it is named there)"
+                    )
+
+
+class Files(NamedTuple):
+    """The user's own files of a cell.
+
+    Attributes:
+        code: the files of `path.py:attribute`.
+        followed: files and folders whose content is in its digests.
+        written: those that its code names and writes itself, which are in none.
+    """
+
+    code: tuple[Path, ...]
+    followed: tuple[Path, ...]
+    written: tuple[Path, ...]
+
+
+def files_of(cell: Cell) -> Files:
+    """Which files the cell's digests follow now."""
+    named = [(kind_of(name, value), value) for name, value in texts_of(cell)]
+    code = [sources_of(_file_of(value)) for kind, value in named if kind == "code"]
+    others = (Path(value).expanduser() for kind, value in named if kind in ("file", "model", "policy"))
+    return Files(
+        tuple(sources.main for sources in code),
+        (*others, *(path for sources in code for path in sorted(sources.files))),
+        tuple(path for sources in code for files in sources.written.values() for path in files),
+    )
 
 
 def changes(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -178,8 +222,7 @@ def kind_of(name: str, value: str) -> str:
         return "code"
     if last in _REGISTRIES:
         return last
-    looks_local = "/" in value or "." in value
-    if looks_local and (is_file_setting(name) or value.endswith(DATA_SUFFIXES)):
+    if is_file_setting(name) or (("/" in value or "." in value) and value.endswith(DATA_SUFFIXES)):
         return "file"
     if name == "model" and value == "tiny-base":
         return ""
@@ -195,7 +238,7 @@ def _content(kind: str, value: str) -> dict[str, str]:
     """Digests of what a value names, by what is put behind the parameter's name; nothing for what is not there."""
     if kind == "policy":
         return {"": weights.digest(weights.find_cell(value))}
-    path = Path(value.rpartition(":")[0] if kind == "code" else value).expanduser()
+    path = _file_of(value) if kind == "code" else Path(value).expanduser()
     try:
         if kind == "model":
             there = path.is_dir() and (path / "config.json").is_file()
@@ -211,8 +254,7 @@ def _code(path: Path) -> dict[str, str]:
     sources = sources_of(path)
     folder = sources.main.parent
     found = {"": digest([sources.main], folder)}
-    found |= {f":{label}": digest(files, folder) for label, files in sources.modules.items()}
-    found |= {f":{label}": digest([file], folder) for label, file in sources.data.items()}
+    found |= {f":{label}": digest(files, folder) for label, files in sources.beside.items()}
     for registry in _REGISTRIES.values():
         for name, entry in registry.items():
             used = name in sources.texts or entry.target.partition(":")[0] in sources.imports
@@ -250,8 +292,9 @@ def _notebook(path: Path) -> dict[str, str]:
     return {NOTEBOOK: changed} if changed else {}
 
 
-def _is_strict(name: str) -> bool:
-    return name != NOTEBOOK and not (":" in name and name.endswith(DATA_SUFFIXES))
+def _file_of(value: str) -> Path:
+    """The file of `path.py:attribute`."""
+    return Path(value.rpartition(":")[0]).expanduser()
 
 
 def _value(cell: Cell, name: str) -> str:

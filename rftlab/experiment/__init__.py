@@ -11,7 +11,7 @@ import pandas as pd
 from transformers import set_seed
 
 from rftlab.cell import Budget, Cell
-from rftlab.digests import settled
+from rftlab.digests import require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.experiment import caveats
@@ -150,10 +150,12 @@ class Experiment:
         """Everything measured, as the record later stages read.
 
         Raises:
-            RftlabError: `evaluate` has not been called yet.
+            RftlabError: `evaluate` has not been called yet, or a data file that the user's code names has changed since
+                the cell was started.
         """
         if self._outcome is None:
             raise RftlabError("there is nothing to record yet; call train() and evaluate() first")
+        require_data_unchanged(self.cell)
         tuning_cost = {
             f"tuning_{axis}": sum(trial["cost"][axis] for trial in self.tuning) for axis in ("flops", "seconds")
         }

@@ -156,8 +156,8 @@ class GridFile:
         if kind not in ("file", "model"):
             return value
         # A hub id looks like a path, and a setting that is none may end like one: those are paths if there is a file.
-        local = value.startswith((".", "~", "/")) or (kind == "file" and value.endswith(DATA_SUFFIXES))
-        sure = local and (kind == "model" or is_file_setting(name))
+        named = kind == "file" and ("/" not in value or value.endswith(DATA_SUFFIXES))
+        sure = (named or value.startswith((".", "~", "/"))) and (kind == "model" or is_file_setting(name))
         return str(self._resolved(value)) if sure or self._resolved(value).exists() else value
 
     def _resolved(self, path: str) -> Path:

@@ -112,6 +112,8 @@ def test_paths_are_relative_to_the_file(load, tmp_path):
         {"verifier": f"{here}/check.py:reward", "settings": {"path": f"{here}/known.txt"}}
     ]
     assert nested.settings == {"pairs_file": f"{here}/pairs.jsonl"}
+    bare = load("verifier: originality\nverifier_settings: {path: known}\n").cells[0]
+    assert bare.verifier_settings == {"path": f"{here}/known"}
     hub = load("task: file\ntask_settings.path: openai/gsm8k\nmodel: org/name\n").cells[0]
     assert (hub.task_settings["path"], hub.model) == ("openai/gsm8k", "org/name")
 

@@ -51,11 +51,36 @@ def test_a_function_that_imports_when_it_is_called_finds_its_neighbour(tmp_path)
     del sys.modules["later_helper"]
 
 
-def test_a_name_of_the_standard_library_is_not_taken_for_a_neighbour(tmp_path):
+def test_an_edited_neighbour_with_a_name_of_the_standard_library_does_not_displace_what_is_loaded(tmp_path):
     path = write(tmp_path, "", "import json\n\ndef score():\n    return json.dumps(1)\n")
-    (tmp_path / "json.py").write_text("raise RuntimeError\n")
-    assert user_code.sources_of(path).modules == {}
-    assert load(path)() == "1"
+    for text in ("raise RuntimeError\n", "raise ValueError\n"):
+        (tmp_path / "json.py").write_text(text)
+        assert load(path)() == "1"
+
+
+@pytest.mark.parametrize("reads", ["checks.py", "helper.py", "deeper.py"])
+def test_what_reads_data_when_it_is_imported_is_executed_again_once_the_data_is_edited(tmp_path, reads):
+    path = write(tmp_path, "from deeper import VALUE\n")
+    (tmp_path / "deeper.py").write_text("VALUE = 1\n")
+    (tmp_path / reads).write_text(
+        "from pathlib import Path\nVALUE = Path(__file__).with_name('mode').read_text()\n"
+        "def score():\n    return VALUE\n"
+    )
+    for mode in ("exact", "half"):
+        (tmp_path / "mode").write_text(mode)
+        assert load(path)() == mode
+    for name in ("helper", "deeper"):
+        sys.modules.pop(name, None)
+
+
+def test_a_cache_that_the_code_writes_does_not_have_it_executed_again(tmp_path):
+    path = write(
+        tmp_path,
+        "",
+        "from pathlib import Path\nN = []\n\ndef score():\n    N.append(1)\n"
+        "    Path(__file__).with_name('cache.json').write_text(str(N))\n    return len(N)\n",
+    )
+    assert [load(path)(), load(path)()] == [1, 2]
 
 
 def test_what_does_not_parse_consists_of_itself(tmp_path):
