@@ -110,6 +110,34 @@ def test_methods_are_asked_only_when_a_cell_has_settings_or_the_method_is_the_us
     assert dict(asked)["rftlab.methods.preflight:check"] == [with_settings, own]
 
 
+READS = """
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LIMITS = (HERE / ("limits" + ".yaml")).read_text()
+
+def score(completion, example):
+    import importlib
+    importlib.import_module("a" + "side")
+    (HERE / "cache.txt").write_text("")
+    (HERE / "cache.txt").read_text()
+    (HERE / ("scratch" + ".txt")).write_text("")
+    return float((HERE / "words.txt").read_text() == "few")
+"""
+
+
+def test_what_code_reads_and_no_digest_follows_is_named_before_the_run(cell, tmp_path):
+    for name, text in {"limits.yaml": "", "aside.py": "", "words.txt": "few", "reads.py": READS}.items():
+        (tmp_path / name).write_text(text)
+    mixed = cell(verifier=f"{tmp_path}/reads.py:score")
+    says = "name it in a text of the code, or edits to it will not be noticed"
+    assert preflight.check([mixed]).notes[2:] == (
+        f"reads.py reads limits.yaml, aside.py, which its digest does not follow: {says}",
+        "reads.py writes and reads cache.txt: that is no part of a cell, edits to it will not be noticed",
+    )
+    assert len(preflight.check([cell()]).notes) == 2
+
+
 METHOD = """
 from rftlab.methods.base import Ladder, Settings
 

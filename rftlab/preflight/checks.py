@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.policy.hub import TINY_BASE
+from rftlab.preflight import unfollowed
 from rftlab.registry import Entry, resolve
 from rftlab.tasks.base import Task, load_task
 from rftlab.user_code.child import announce
+from rftlab.user_code.opened import watched
 
 # So many learning rates every packaged method has; asking it imports torch.
 PACKAGED_RATES = 4
@@ -94,11 +96,12 @@ def run(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     cells = [Cell.make(values) for values in request["cells"]]
     looked = Looked(cells, request["limit"])
-    for each in CHECKS:
-        looked.cells = [cell for cell in cells if each.needed(cell)]
-        if looked.cells:
-            resolve(Entry(each.target, ""))(looked)
-    return {"notes": looked.notes, "facts": looked.facts}
+    with watched(unfollowed.folders(cells)) as opened:
+        for each in CHECKS:
+            looked.cells = [cell for cell in cells if each.needed(cell)]
+            if looked.cells:
+                resolve(Entry(each.target, ""))(looked)
+    return {"notes": [*looked.notes, *unfollowed.notes(cells, opened)], "facts": looked.facts}
 
 
 def task_key(cell: Cell) -> tuple[str, str]:
