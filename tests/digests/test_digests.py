@@ -10,7 +10,16 @@ import pytest
 
 from rftlab import registry
 from rftlab.cell import Cell
-from rftlab.digests import changes, describe, identity_of, notebooks, require_unchanged, with_all_digests, with_digests
+from rftlab.digests import (
+    changes,
+    describe,
+    identity_of,
+    notebooks,
+    require_data_unchanged,
+    require_unchanged,
+    with_all_digests,
+    with_digests,
+)
 from rftlab.errors import RftlabError
 from rftlab.files.paths import notebooks_dir
 
@@ -105,6 +114,15 @@ def test_an_edit_of_a_file_the_cell_depends_on_changes_its_id_and_is_named(proje
     assert after.id != before.id
     assert changes(before.digests, after.digests) == [name]
     assert describe(after, name) == said
+
+
+def test_a_setting_that_is_a_file_by_its_name_counts_without_suffix_or_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = Cell.make({"verifier": "originality", "verifier_settings": {"path": "known"}})
+    (tmp_path / "known").write_text("roses are red\n")
+    before = with_digests(cell)
+    (tmp_path / "known").write_text("violets are blue\n")
+    assert changes(before.digests, with_digests(cell).digests) == ["verifier_settings.path"]
 
 
 @pytest.mark.parametrize("file", ["unrelated.py", "model/README.md"])
@@ -208,6 +226,68 @@ def test_an_edited_notebook_counts_by_its_code_alone(tmp_path, monkeypatch):
     assert describe(grpo, "notebook") == "the notebook"
 
 
+@pytest.fixture
+def edited(tmp_path, monkeypatch) -> Callable[..., str]:
+    """Digest of a packaged notebook, edited by a function of its cells."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(change: Callable[[list], object], name: str = "20_rft.ipynb") -> str:
+        notebook = nbformat.read(notebooks_dir() / name, as_version=4)
+        change(notebook.cells)
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(notebook, tmp_path / "notebooks" / name)
+        return notebooks.edited(tmp_path / "notebooks" / name)
+
+    return make
+
+
+def parameters(cells) -> nbformat.NotebookNode:
+    return next(cell for cell in cells if "parameters" in cell.metadata.get("tags", []))
+
+
+def append(cell, text: str) -> None:
+    cell.source += text
+
+
+def test_values_of_parameters_do_not_make_a_notebook_an_edited_one(edited):
+    assert edited(lambda cells: None) == ""
+    assert edited(lambda cells: parameters(cells).update(source=parameters(cells).source.replace("0", "7"))) == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cells: append(parameters(cells), "\nimport mine"),
+        lambda cells: append(parameters(cells), "\nseed: int = mine()"),
+        lambda cells: append(parameters(cells), "\nseed: print(1) = 3"),
+        lambda cells: append(parameters(cells), "\nrftlab.seed = 3"),
+        lambda cells: parameters(cells).metadata.tags.append("skip-execution"),
+        lambda cells: cells[-1].metadata.update(tags=["skip-execution"]),
+        lambda cells: cells[-1].metadata.update(tags=["raises-exception"]),
+        lambda cells: cells.pop(),
+    ],
+)
+def test_code_among_parameters_and_tags_make_a_notebook_an_edited_one(edited, change):
+    assert edited(change)
+
+
+def test_another_packaged_notebook_under_its_name_is_an_edited_one(edited, monkeypatch):
+    own, other = notebooks.pins()["20_rft.ipynb"], "0" * 12
+    monkeypatch.setattr(notebooks, "pins", lambda: {"10_sft.ipynb": own, "20_rft.ipynb": other})
+    assert edited(lambda cells: None) == own
+
+
+@pytest.mark.parametrize("code", ["import mine", "%matplotlib inline\nimport mine", "%run mine.py", "open('mine.py')"])
+def test_what_lies_beside_an_edited_notebook_counts_with_it(edited, tmp_path, code):
+    (tmp_path / "notebooks").mkdir()
+    found = set()
+    for text in ("A = 1\n", "A = 2\n"):
+        (tmp_path / "notebooks" / "mine.py").write_text(text)
+        found.add(edited(lambda cells: append(cells[-1], f"\n{code}")))
+    assert len(found) == 2
+    assert edited(lambda cells: None) == ""
+
+
 def test_a_cell_whose_file_changed_after_the_grid_was_read_is_refused(project, cell):
     settled = with_digests(cell())
     require_unchanged(settled)
@@ -223,10 +303,53 @@ def test_a_file_that_is_gone_is_named_as_gone(project, cell):
         require_unchanged(settled)
 
 
-def test_a_file_that_code_names_may_be_its_cache_and_does_not_stop_a_cell(project, cell):
+def test_a_cell_whose_codes_data_changed_is_refused_before_it_starts_and_before_it_is_recorded(project, cell):
     settled = with_digests(cell())
-    (project / "data/words.txt").write_text("one\ntwo\n")
     require_unchanged(settled)
+    require_data_unchanged(settled)
+    (project / "data/words.txt").write_text("one\ntwo\n")
+    with pytest.raises(RftlabError, match=r"data/words\.txt changed after the grid was read"):
+        require_unchanged(settled)
+    with pytest.raises(RftlabError, match=r"data/words\.txt changed while this cell ran, and task\.py may have read"):
+        require_data_unchanged(settled)
+
+
+def test_code_that_is_edited_while_a_cell_runs_was_loaded_before(project, cell):
+    settled = with_digests(cell())
+    (project / "task.py").write_text((project / "task.py").read_text() + "\nX = 1\n")
+    require_data_unchanged(settled)
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        "open(HERE / 'own.json', 'w').write('x')",
+        "(HERE / 'own.json').open(mode='a')",
+        "(HERE / 'own.json').write_text(Path('data/words.txt').read_text())",
+        "path = HERE / 'own.json'\n    path.write_bytes(b'')",
+        "temporary.replace(HERE / 'own.json')",
+        "frame.to_csv(HERE / 'own.json')",
+        "np.save(HERE / 'own.json', array)",
+        "sqlite3.connect(HERE / 'own.json').execute('insert into scores values (1)')",
+    ],
+)
+def test_what_code_writes_itself_is_no_part_of_a_cell_and_stops_none(project, cell, writes):
+    (project / "task.py").write_text(f"WORDS = 'data/words.txt'\n\ndef load():\n    {writes}\n")
+    before = with_digests(cell())
+    (project / "own.json").write_text("{}")
+    assert with_digests(cell()) == before
+    require_unchanged(before)
+    (project / "data/words.txt").write_text("more\n")
+    assert changes(before.digests, with_digests(cell()).digests) == ["task:data/words.txt"]
+
+
+def test_a_name_that_another_function_writes_to_is_not_what_the_code_writes(project, cell):
+    (project / "task.py").write_text(
+        "def load():\n    path = 'data/words.txt'\n    return open(path)\n\n"
+        "def log():\n    path = 'log.txt'\n    return open(path, 'a')\n"
+    )
+    (project / "log.txt").write_text("")
+    assert [name for name in with_digests(cell()).digests if name.startswith("task:")] == ["task:data/words.txt"]
 
 
 def test_identity_names_parts_with_their_versions_and_content(cell):
