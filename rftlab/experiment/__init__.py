@@ -25,6 +25,7 @@ from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.probe import load_base, probe
+from rftlab.policy.seen import inherited
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
@@ -174,6 +175,7 @@ class Experiment:
             environment=environment() | {"sandbox": self.verifier.isolation, "completion_caps": told(self.caps)},
             warnings=(
                 *self._budget_warnings,
+                *inherited(self.cell, self.task, self.labels),
                 *caveats.of_run(
                     self.capped,
                     metrics=self._outcome.metrics,

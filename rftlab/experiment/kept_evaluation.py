@@ -17,7 +17,7 @@ from rftlab.evaluate import evaluate as measure
 from rftlab.experiment import Experiment
 from rftlab.experiment.environment import environment
 from rftlab.policy import weights
-from rftlab.tasks.base import Task, draw_labels, load_task, normalise_prompt
+from rftlab.policy.seen import items_asked, seen
 
 _DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 _METRICS = (
@@ -112,7 +112,8 @@ def evaluate_kept(
     _same_threads(folder)
     experiment = Experiment(asked, kept=folder)
     outcomes = {"policy": _measure(experiment)}
-    notes = [*(_against_record(folder, outcomes["policy"]) if own else ()), *_seen(folder, experiment.task, asked)]
+    found_seen = seen(str(folder), items_asked(asked, experiment.task), "items")
+    notes = [*(_against_record(folder, outcomes["policy"]) if own else ()), *found_seen]
     del experiment.policy  # before the base is loaded: two may not fit
     outcomes["base"] = _measure(Experiment(_untrained(asked)))
     rewards = {
@@ -183,32 +184,6 @@ def _against_record(folder: Path, outcome: Outcome) -> Iterator[str]:
         f"Not what the record says: {name} was {then[name]}, is {outcome.metrics[name]}"
         f"{f'; since then: {why}' if why else ''}."
     )
-
-
-def _seen(folder: Path, task: Task, asked: Cell) -> Iterator[str]:
-    """Whether items of a task were among the labels the policy, or one it started from, was trained or chosen on."""
-    sizes = asked.evaluation
-    held = {normalise_prompt(e.prompt) for e in (*task.test[: sizes.test_items], *task.ood[: sizes.ood_items])}
-    while True:
-        cell = weights.cell_of(folder)
-        try:
-            labels = draw_labels(cell, load_task(cell.task, cell.task_settings))
-        except RftlabError as error:
-            yield f"Whether its items were among the labels of cell {cell.id} cannot be told: {error}."
-            return
-        for examples, use in ((labels.train, "was trained on"), (labels.development, "was chosen by")):
-            if common := held & {normalise_prompt(example.prompt) for example in examples}:
-                yield (
-                    f"CONTAMINATED: {len(common)} of its {len(held)} items are among the {len(examples)} examples that "
-                    f"cell {cell.id} {use}; on them accuracy measures memory."
-                )
-        if not cell.start_from:
-            return
-        try:
-            folder = weights.find_cell(cell.start_from)
-        except RftlabError as error:
-            yield f"Whether its items were among the labels of the policy it started from cannot be told: {error}."
-            return
 
 
 def _untrained(cell: Cell) -> Cell:

@@ -16,6 +16,8 @@ from rftlab.grid import Grid
 from rftlab.policy import weights
 from rftlab.policy.kept import load_kept
 from rftlab.policy.load import load_policy
+from rftlab.policy.seen import inherited
+from rftlab.tasks.base import Example, draw_labels, load_task
 from tests.conftest import SMALL
 
 
@@ -82,6 +84,39 @@ def test_the_untrained_arms_of_a_grid_stay_the_base(kept_cell, tmp_path, small_c
     assert [bool(cell.start_from) for cell in Grid.load(path).cells] == [False, False, True]
     with pytest.raises(RftlabError, match="untrained base; leave start_from empty"):
         Experiment(small_cell(method="base", labels=0, start_from=str(kept_cell("sft"))))
+
+
+def test_what_the_parent_was_trained_on_is_said_of_held_out_and_development_items(kept_cell, small_cell, tmp_path):
+    parent = weights.cell_of(kept_cell("sft"))
+    trained = draw_labels(parent, load_task(parent.task, parent.task_settings)).train
+    items = {"train": [*trained[:3], *(Example(f"o{n}", f"other {n}", "1") for n in range(9))], "test": trained[3:5]}
+    for part, examples in items.items():
+        rows = [{"prompt": e.prompt, "answer": e.answer} for e in examples]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"path": str(tmp_path / "train.jsonl"), "test_path": str(tmp_path / "test.jsonl")}
+    child = small_cell(method="sft", task="file", task_settings=settings, cot=False, cot_eval=False, labels=2,
+                       start_from=str(kept_cell("sft")), **{"evaluation.along_items": 10})  # fmt: skip
+    task = load_task("file", settings)
+    said = inherited(child, task, draw_labels(child, task))
+    assert said[0].startswith("CONTAMINATED: 2 of its 2 held-out items are among the")
+    assert "of its 10 development items are among the" in said[1]
+    assert all(f"that cell {parent.id} was trained on" in text for text in said)
+    assert preflight.check([child]).notes[-2:] == tuple(f"{child.label}: {text}" for text in said)
+    experiment = Experiment(child)
+    experiment.train()
+    experiment.evaluate()
+    assert set(said) <= set(experiment.record().warnings)
+
+
+def test_a_child_on_the_parents_task_and_seed_has_nothing_said(kept_cell, small_cell):
+    child = small_cell(method="sft", start_from=str(kept_cell("sft")))
+    task = load_task(child.task, child.task_settings)
+    assert inherited(child, task, draw_labels(child, task)) == []
+    assert "cannot be told" in inherited(child, task, draw_labels(child, task), missing_task)[0]
+
+
+def missing_task(cell):
+    raise RftlabError("its data is gone")
 
 
 @pytest.mark.parametrize(

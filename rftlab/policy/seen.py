@@ -1,0 +1,56 @@
+"""Whether items were among the labels of a kept policy, or of one it started from; no torch."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.policy import weights
+from rftlab.tasks.base import Example, Labels, Task, draw_labels, load_task, normalise_prompt
+
+TRAINED, CHOSEN = "was trained on", "was chosen by"
+
+
+def _load(cell: Cell) -> Task:
+    return load_task(cell.task, cell.task_settings)
+
+
+def items_asked(cell: Cell, task: Task) -> tuple[Example, ...]:
+    """The held-out items that a cell's policy is asked."""
+    return (*task.test[: cell.evaluation.test_items], *task.ood[: cell.evaluation.ood_items])
+
+
+def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell], Task] = _load) -> Iterator[str]:
+    """Sentences on items that were labels a policy, or one it started from, was trained on or chosen by.
+
+    Args:
+        start: folder of the cell that kept the policy, or the beginning of its id.
+        items: what is asked; none says nothing.
+        what: how the sentences name them.
+        load: the task of a cell; where it raises an RftlabError, that is said instead.
+    """
+    held = {normalise_prompt(example.prompt) for example in items}
+    while start and held:
+        try:
+            cell = weights.cell_of(weights.find_cell(start))
+            labels = draw_labels(cell, load(cell))
+        except RftlabError as error:
+            yield f"Whether its {what} were among the labels of the policy {start} cannot be told: {error}."
+            return
+        for examples, use in ((labels.train, TRAINED), (labels.development, CHOSEN)):
+            if common := held & {normalise_prompt(example.prompt) for example in examples}:
+                yield (
+                    f"CONTAMINATED: {len(common)} of its {len(held)} {what} are among the {len(examples)} examples "
+                    f"that cell {cell.id} {use}; on them accuracy measures memory."
+                )
+        start = cell.start_from
+
+
+def inherited(cell: Cell, task: Task, labels: Labels, load: Callable[[Cell], Task] = _load) -> list[str]:
+    """What of a cell's own test and development items the policies it starts from have seen, in sentences.
+
+    Development items stay those of every arm of the seed, or arms could not be compared: it is said, and none is
+    replaced. That its parent was chosen by the same ones is no fault: they are there to choose by.
+    """
+    test = seen(cell.start_from, items_asked(cell, task), "held-out items", load)
+    development = seen(cell.start_from, labels.development, "development items", load)
+    return [*test, *(text for text in development if CHOSEN not in text)]
