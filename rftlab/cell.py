@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -174,6 +174,20 @@ class Cell(_Part):
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
         task, method = (name.rpartition("/")[2] for name in (self.task, self.method))
         return f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+
+    @staticmethod
+    def labels_apart(cells: Iterable["Cell"]) -> dict[str, str]:
+        """Id -> label of several cells; those of one label are told apart by what else differs between them."""
+        alike: dict[str, list[Cell]] = {}
+        for cell in cells:
+            alike.setdefault(cell.label, []).append(cell)
+        found = {}
+        for label, group in alike.items():
+            flats = [cell.flat() for cell in group]
+            names = [name for name in flats[0] if name != "digests" and any(f[name] != flats[0][name] for f in flats)]
+            for cell, flat in zip(group, flats, strict=True):
+                found[cell.id] = " ".join([label, *(one_line(f"{name}={flat[name]}") for name in names)])
+        return found
 
     @property
     def label_budget(self) -> str:

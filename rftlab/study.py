@@ -81,9 +81,8 @@ def run(
         preheat(settings)
     found = preflight.check(grid.cells, limit=check_timeout)
     room = require_room(left, where, kept, many)
-    counts = (
-        f"{len(grid.cells)} cells ({grid.variants} without seeds), {len(grid.cells) - len(left)} done, {len(left)} left"
-    )
+    size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} without seeds)"
+    counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
     for note in (*found.notes, *_on_earlier_cells(grid, left, where)):
         print(f"  {note}")
@@ -176,9 +175,9 @@ def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> li
 
 
 def _list(grid: Grid, left: Sequence[Cell]) -> None:
-    waiting = {cell.id for cell in left}
+    waiting, labels = {cell.id for cell in left}, Cell.labels_apart(grid.cells)
     for cell in grid.cells:
-        print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {cell.label}")
+        print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")
     if executed := _users_files(grid.cells):
         print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
 
@@ -229,6 +228,5 @@ def _run_left(
     run_cells: "RunCells",
     keeper: Keeper,
 ) -> list[Outcome]:
-    done = len(grid.cells) - len(left)
-    with Display(grid.name, done=done, left=len(left), workers=workers) as display:
+    with Display(grid.name, grid.cells, left=len(left), workers=workers) as display:
         return run_cells(left, results, keeper.listener(display), workers=workers, settings=settings, grid=grid)

@@ -136,3 +136,12 @@ def test_cells_are_frozen() -> None:
 def test_every_parameter_has_one_line_of_help() -> None:
     assert list(parameter_help()) == list(parameter_names().values())
     assert all(text and "\n" not in text for text in parameter_help().values())
+
+
+def test_cells_that_look_alike_are_told_apart_by_what_differs():
+    cells = [Cell.make({"method": method, "decoding.temperature": t}) for method in ("sft", "grpo") for t in (0.5, 1.0)]
+    cells.append(Cell.make({"method": "dpo"}))
+    labels = list(Cell.labels_apart(cells).values())
+    assert labels[0] == f"{cells[0].label} decoding.temperature=0.5"
+    assert labels[4] == cells[4].label
+    assert len(set(labels)) == 5

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -21,14 +21,17 @@ class Display:
 
     Args:
         name: the grid's name.
-        done: cells that were finished before.
-        left: cells to run now.
+        cells: all of its cells.
+        left: how many of them are to be run now.
         workers: cells run at once, for the estimate of the time left; 0 counts those that are running.
         stream: where to; standard output by default.
     """
 
-    def __init__(self, name: str, *, done: int, left: int, workers: int, stream: TextIO | None = None) -> None:
-        self._name, self._before, self._total, self._workers = name, done, left, workers
+    def __init__(
+        self, name: str, cells: Sequence[Cell], *, left: int, workers: int, stream: TextIO | None = None
+    ) -> None:
+        self._name, self._before, self._total, self._workers = name, len(cells) - left, left, workers
+        self._labels = Cell.labels_apart(cells)
         self._console = Console(file=stream or sys.stdout)
         self._running: dict[str, tuple[Cell, float, Mapping[str, Any]]] = {}
         self._seconds: list[float] = []
@@ -63,13 +66,17 @@ class Display:
         self._failed += outcome.status == "failed"
         ended = self._before + len(self._seconds)
         line = (
-            f"[{ended}/{self._before + self._total}] {outcome.status:<6} {outcome.cell.label}  {outcome.seconds:.1f} s"
+            f"[{ended}/{self._before + self._total}] {outcome.status:<6} {self._label(outcome.cell)}  "
+            f"{outcome.seconds:.1f} s"
         )
         self._console.print(f"{line}  {outcome.error}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
     def noted(self, text: str) -> None:
         """Something about the whole run: one line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _label(self, cell: Cell) -> str:
+        return self._labels.get(cell.id, cell.label)
 
     def _table(self) -> Group:
         ended, all_cells = self._before + len(self._seconds), self._before + self._total
@@ -79,7 +86,7 @@ class Display:
         for cell, began, progress in list(self._running.values()):
             step, total = _number(progress.get("step")), _number(progress.get("total"))
             rows.add_row(
-                Text(cell.label),
+                Text(self._label(cell)),
                 Text(f"{time.monotonic() - began:4.0f} s"),
                 Text(str(progress.get("phase", "starting"))),
                 Text(f"{step:g}/{total:g}" if step is not None and total is not None else ""),
