@@ -30,6 +30,7 @@ class Entry:
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
         trains: methods only; False where the weights stay as they are, so that there is no policy to keep.
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
+        shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
@@ -44,6 +45,7 @@ class Entry:
     uses_labels: bool = True
     trains: bool = True
     needs_rationales: bool = False
+    shots: int = 0
     dropout: bool = True
     version: int = 1
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -191,7 +193,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
-        notebook="10_sft.ipynb", trains=False, needs_rationales=True,
+        notebook="10_sft.ipynb", trains=False, needs_rationales=True, shots=4,
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",

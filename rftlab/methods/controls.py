@@ -4,7 +4,6 @@ They run as ordinary methods in a grid. The untrained base is in base.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +12,7 @@ from pydantic import Field
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.grpo import GRPO
 from rftlab.methods.trl_online import VerifierReward
+from rftlab.registry import METHODS
 from rftlab.tasks.base import require_rationales
 from rftlab.verifiers.base import Score
 
@@ -70,7 +70,11 @@ class GRPOFormat(GRPO):
 class FewShotSettings(Settings):
     """Settings of `base-few-shot`."""
 
-    shots: int = Field(4, ge=1, description="labelled examples put before every prompt (at most as many as labels)")
+    shots: int = Field(
+        METHODS["base-few-shot"].shots,
+        ge=1,
+        description="labelled examples put before every prompt (at most as many as labels)",
+    )
 
 
 class FewShot:
@@ -92,9 +96,7 @@ class FewShot:
     def train(self, run: TrainingRun) -> None:
         """Change the template; the weights stay as they are."""
         settings: FewShotSettings = run.settings
-        template, cot = run.policy.template, run.cell.cot
         shown = run.labels.train[: settings.shots]
-        if cot:
+        if run.cell.cot:
             require_rationales(shown, "base-few-shot")
-        worked = [template.prompt(e, cot=cot) + template.completion(e, cot=cot) + "\n\n" for e in shown]
-        run.policy.template = replace(template, before="".join(worked) + template.before)
+        run.policy.template = run.policy.template.after(shown, cot=run.cell.cot)

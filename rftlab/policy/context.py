@@ -13,8 +13,8 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.caps import CountTokens, capped, caps_of, given, parameter
 from rftlab.policy.hub import locate
-from rftlab.registry import Entry, resolve
-from rftlab.tasks.base import Example, Task
+from rftlab.registry import METHODS, Entry, find, resolve
+from rftlab.tasks.base import Example, Task, draw_labels
 from rftlab.tasks.template import TEMPLATES
 from rftlab.user_code.child import announce
 
@@ -46,7 +46,7 @@ def check(looked: "Looked") -> None:
         folder = Path(locate(cell.model))
         announce(f"counting the tokens of the prompts of task {cell.task!r}")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        template = TEMPLATES["qa" if cell.template == "auto" else cell.template]
+        template = TEMPLATES["qa" if cell.template == "auto" else cell.template].after(shots(cell, task), cot=cell.cot)
         room = json.loads((folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
 
         def count(examples: Sequence[Example], cot: bool) -> list[int]:
@@ -59,10 +59,17 @@ def check(looked: "Looked") -> None:
         require_room(say_caps(looked, cell, task, count), task, tokens, room)
 
 
+def shots(cell: Cell, task: Task) -> tuple[Example, ...]:
+    """The labels that a cell's method puts before every prompt."""
+    by_default = find(METHODS, cell.method, "method")[0].shots
+    return draw_labels(cell, task).train[: cell.settings.get("shots", by_default)] if by_default else ()
+
+
 def asked(cell: Cell, task: Task) -> tuple[object, ...]:
     """Equal for cells of one model and one template whose caps and prompts are the same."""
     judged = json.dumps([cell.verifier, cell.verifier_settings, cell.answer_format], sort_keys=True)
-    return (id(task), cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
+    shown = tuple(example.id for example in shots(cell, task))
+    return (id(task), shown, cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
 
 
 def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:
@@ -87,6 +94,7 @@ def require_room(cell: Cell, task: Task, tokens: Callable[[Example, bool], int],
     """
     if room is None:
         return
+    fewer = "lower settings.shots, " if shots(cell, task) else ""
     longest = _longest((*task.train, *task.test, *task.ood))
     for cot in sorted({cell.cot, cell.cot_eval}):
         cap = given(cell, cot=cot)
@@ -94,8 +102,8 @@ def require_room(cell: Cell, task: Task, tokens: Callable[[Example, bool], int],
         if length + cap > room:
             raise RftlabError(
                 f"the prompt of example {example.id} of task {task.name!r} has {length} tokens; with a completion of "
-                f"up to {cap} that is more than the {room} of model {cell.model!r}: shorten or drop the row, or lower "
-                f"{parameter(cot=cot)}"
+                f"up to {cap} that is more than the {room} of model {cell.model!r}: {fewer}shorten or drop the row, "
+                f"or lower {parameter(cot=cot)}"
             )
 
 

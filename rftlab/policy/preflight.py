@@ -3,11 +3,12 @@
 In the preflight's child, because it imports torch; only for cells of another model than the unchanged tiny base.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
-from rftlab.policy.context import asked, require_room, say_caps
+from rftlab.policy.context import asked, require_room, say_caps, shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
 from rftlab.user_code.child import announce
@@ -39,7 +40,8 @@ def check(looked: "Looked") -> None:
             seen.add(question)
             announce(f"asking model {cell.model!r} with the prompts of task {cell.task!r}")
             _require_askable(cell, policy, task.test[0])
-            tokens = lambda example, cot, policy=policy: _tokens(policy, example, cot)  # noqa: E731
+            shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
+            tokens = lambda example, cot, policy=shown: _tokens(policy, example, cot)  # noqa: E731
             require_room(say_caps(looked, cell, task, policy.count_gold), task, tokens, policy.context)
 
 

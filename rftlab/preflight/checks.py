@@ -81,8 +81,8 @@ def _tiny_as_it_is(cell: Cell) -> bool:
 
 CHECKS = (
     Check("rftlab.preflight.data:check", lambda _: True),
-    Check("rftlab.policy.context:check", _tiny_as_it_is),
     Check("rftlab.methods.preflight:check", _asks_the_method),
+    Check("rftlab.policy.context:check", _tiny_as_it_is),
     Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell)),
     Check("rftlab.preflight.start:check", lambda cell: bool(cell.start_from)),
 )

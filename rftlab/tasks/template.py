@@ -1,6 +1,7 @@
 """How a prompt is put to a model and how a labelled completion is written, direct or with chain-of-thought."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rftlab.errors import RftlabError
@@ -34,6 +35,11 @@ class Template:
     def prompt(self, example: Example, *, cot: bool) -> str:
         """The text put to the model."""
         return self.before + example.prompt + (self.after_cot if cot else self.after_direct)
+
+    def after(self, shown: Sequence[Example], *, cot: bool) -> "Template":
+        """The template with examples, worked out, before every prompt."""
+        worked = [self.prompt(example, cot=cot) + self.completion(example, cot=cot) + "\n\n" for example in shown]
+        return replace(self, before="".join(worked) + self.before)
 
     def completion(self, example: Example, *, cot: bool, thinking: Thinking = "none") -> str:
         """The labelled completion: rationale and answer with chain-of-thought, the answer alone without.

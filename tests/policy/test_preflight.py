@@ -169,8 +169,20 @@ def test_the_tiny_base_is_checked_without_torch(task, tmp_path):
     )
     with pytest.raises(RftlabError, match="has 2000.. tokens; .* more than the 512 .*max_new_tokens_direct$"):
         checks.run({"cells": [cell.model_dump(mode="json")], "limit": 60.0})
-    assert checks.CHECKS[1].needed(cell)
-    assert not checks.CHECKS[3].needed(cell)
+    needed = {check.target for check in checks.CHECKS if check.needed(cell)}
+    assert needed == {"rftlab.preflight.data:check", "rftlab.policy.context:check"}
+
+
+@pytest.mark.parametrize("kind", ["the tiny base", "another model"])
+def test_shots_count_as_part_of_every_prompt(kind, model):
+    fits, beyond = (
+        Cell.make({"method": "base-few-shot", "labels": shots, "settings": {"shots": shots},
+                   "model": "tiny-base" if kind == "the tiny base" else str(model)})
+        for shots in (2, 60)
+    )  # fmt: skip
+    checks.run({"cells": [fits.model_dump(mode="json")], "limit": 60.0})
+    with pytest.raises(RftlabError, match="has [23]... tokens; .* more than the 512 .*: lower settings.shots, "):
+        checks.run({"cells": [beyond.model_dump(mode="json")], "limit": 60.0})
 
 
 class _Hub(BaseHTTPRequestHandler):
