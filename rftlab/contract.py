@@ -18,6 +18,11 @@ NA = "n/a"
 AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed")
 """What a comparison may vary; `rule` is the rule of the task, `seed` is what a mean is taken over."""
 
+SEEDS = ("seed", "seed_data", "seed_init", "seed_sampling")
+"""The parameters of a cell that are, together, its seed: runs are paired, and counted, by all four."""
+SEEDS_OF_SAMPLING = ("seed", "seed_sampling")
+"""Those that an untrained run has too."""
+
 Axis = Literal["method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed"]
 
 

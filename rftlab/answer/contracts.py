@@ -138,11 +138,10 @@ def against(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) 
     if axis == "cot" and not all(t.values[_COT] == t.values[_COT_EVAL] for t in (a, b)):
         exempt = _COT_ALONE
     refused, by_design, waived = _differing(a.values, b.values, exempt, waive)
-    if a.values[_UNIT] != b.values[_UNIT] or a.values[_UNIT] is None:
-        pass  # nothing is matched in one unit, and that is said already
-    elif a.spent is None or b.spent is None:
+    more = times(a, b)
+    if more is None:
         (waived if "spent" in waive else refused).append("spent")
-    elif max(a.spent, b.spent) > (1 + TOLERANCE) * min(a.spent, b.spent):
+    elif more > 1 + TOLERANCE:
         refused.append("spent")
     return Verdict(tuple(refused), tuple(by_design), tuple(waived))
 
@@ -151,6 +150,19 @@ def against_over_seeds(a: Terms, b: Terms, axis: str, waive: frozenset[str] = fr
     """Likewise of records that differ in label budget and seed too: without all that follows from these two."""
     refused, by_design, waived = _differing(a.values, b.values, _EXEMPT[axis] | OVER_SEEDS, waive)
     return Verdict(tuple(refused), tuple(name for name in by_design if axis in FIELDS[name].axes), tuple(waived))
+
+
+def times(a: Terms, b: Terms) -> float | None:
+    """How many times as much one spent as the other, at least 1; None if one is unknown.
+
+    1 where nothing is matched in one unit, which the unit itself says.
+    """
+    if a.values[_UNIT] != b.values[_UNIT] or a.values[_UNIT] is None:
+        return 1.0
+    if a.spent is None or b.spent is None:
+        return None
+    low, high = min(a.spent, b.spent), max(a.spent, b.spent)
+    return 1.0 if not high > low else high / low if low else float("inf")
 
 
 def _differing(

@@ -1,25 +1,30 @@
-"""The runs of a study that are shown together, paired: each arm against each, at equal labels and seed.
+"""The runs of a study that are shown together, paired: each arm against each, at equal labels and seeds.
 
 A *panel* is what a figure shows together: one task, model and variant. In it, arms with the same prompt are compared as
-methods (at equal labels and seed), each arm's prompts as chain-of-thought on against off, and an arm's own runs, over
-which means and lines are taken, must be of one kind.
+methods (at equal labels and seeds), each arm's prompts as chain-of-thought on against off, and an arm's own runs, over
+which means and lines are taken, must be of one kind and have spent alike.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from operator import itemgetter
 from typing import NamedTuple
 
 from rftlab.answer import contracts
-from rftlab.answer.contracts import MATCH, OVER_SEEDS, Terms, Verdict
-from rftlab.contract import Applies
+from rftlab.answer.contracts import MATCH, NA_TEXT, OVER_SEEDS, TOLERANCE, Terms, Verdict, times
+from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING, Applies
 from rftlab.record import Record
+
+Where = tuple[str, str, str]
+"""A panel: task, model and variant."""
+WITHIN_A_METHOD = ("adapter", "prompts", "rule")
+"""What two arms of one method may differ in, beside its settings."""
+BETWEEN_ARMS = ("method", *WITHIN_A_METHOD)
 
 _kind = itemgetter(*(place for place in range(len(MATCH)) if place not in OVER_SEEDS))
 _METHOD = MATCH.index("method")
-# Two arms of one method differ in a setting, or in one of these.
-_WITHIN_A_METHOD = ("method", "adapter", "prompts", "rule")
 
 
 class Place(NamedTuple):
@@ -29,15 +34,37 @@ class Place(NamedTuple):
     arm: str
 
 
-@dataclass
+class Run(NamedTuple):
+    """A record of a node: its cell's id, label budget (0 if untrained), the seeds of SEEDS, and what it says."""
+
+    cell: str
+    labels: int
+    seeds: tuple[int, ...]
+    terms: Terms
+
+
+@dataclass(eq=False)
 class Node:
-    """Runs of one arm and prompt that are of one kind, whatever their labels and seeds."""
+    """Runs of one arm and prompt that are of one kind and spent alike, from the least; any labels and seeds."""
 
     arm: str
     trained: bool
     prompt: tuple[bool, bool]
-    terms: Terms
-    runs: dict[tuple[int, int], tuple[str, Terms]] = field(default_factory=dict)
+    runs: Sequence[Run]
+
+    @property
+    def terms(self) -> Terms:
+        """What one of them says."""
+        return self.runs[0].terms
+
+    @cached_property
+    def values(self) -> Mapping[int, Sequence[frozenset[str | None]]]:
+        """Label budget -> what its runs say of each field of MATCH that applies to them, None where it is unknown."""
+        budgets: dict[int, list[contracts.Values]] = {}
+        for run in self.runs:
+            budgets.setdefault(run.labels, []).append(run.terms.values)
+        nothing = {NA_TEXT}
+        return {n: [frozenset(said) - nothing for said in zip(*rows, strict=True)] for n, rows in budgets.items()}
 
 
 class Pair(NamedTuple):
@@ -58,29 +85,30 @@ class Pair(NamedTuple):
     example: Mapping[str, tuple[Terms, Terms]]
 
 
-def panels(records: Sequence[Record], places: Mapping[str, Place]) -> dict[tuple[str, str, str], list[Node]]:
+def panels(records: Sequence[Record], places: Mapping[str, Place]) -> dict[Where, list[Node]]:
     """The runs that are shown together, by task, model and variant.
 
     An untrained arm that was not swept stands in every variant.
     """
-    nodes: dict[tuple[str, str, str], dict[tuple[object, ...], Node]] = {}
+    found: dict[Where, dict[tuple[str, bool, tuple[bool, bool], object], list[Run]]] = {}
     for record in records:
         cell = record.cell
         trained = Applies.to(cell["method"]).labels
         place = places.get(record.id, Place("", cell["method"]))
         said = contracts.terms(record)
         prompt = (cell["cot"] if trained else cell["cot_eval"], cell["cot_eval"])
-        panel = nodes.setdefault((cell["task"], cell["model"], place.variant), {})
-        node = panel.setdefault(
-            (place.arm, trained, prompt, _kind(said.values)), Node(place.arm, trained, prompt, said)
-        )
-        node.runs[cell["labels"] if trained else 0, cell["seed"]] = (record.id, said)
-    for (task, model, variant), panel in nodes.items():
-        if variant and (task, model, "") in nodes:
-            for key, node in nodes[task, model, ""].items():
-                if not node.trained:
-                    panel.setdefault(key, node)
-    return {where: list(panel.values()) for where, panel in sorted(nodes.items())}
+        run = Run(record.id, cell["labels"] if trained else 0, tuple(cell[name] for name in SEEDS), said)
+        panel = found.setdefault((cell["task"], cell["model"], place.variant), {})
+        panel.setdefault((place.arm, trained, prompt, _kind(said.values)), []).append(run)
+    for (task, model, variant), panel in found.items():
+        unswept = found.get((task, model, ""), {}) if variant else {}
+        for key, runs in unswept.items():
+            if not key[1]:
+                panel.setdefault(key, runs)
+    return {
+        where: [Node(*key[:3], part) for key, runs in panel.items() for part in _by_spending(runs)]
+        for where, panel in sorted(found.items())
+    }
 
 
 def pairs_of(nodes: Sequence[Node], waive: frozenset[str]) -> Iterator[Pair]:
@@ -88,42 +116,96 @@ def pairs_of(nodes: Sequence[Node], waive: frozenset[str]) -> Iterator[Pair]:
     for a, b in combinations(nodes, 2):
         same_arm = a.arm == b.arm
         if a.prompt == b.prompt or (a.trained != b.trained and a.prompt[1] == b.prompt[1]):
-            yield _over_seeds(a, b, "labels", waive) if same_arm else _as_methods(a, b, waive)
+            yield _over_seeds(a, b, "labels", waive) if same_arm else _as_arms(a, b, waive)
         elif same_arm:
             yield _over_seeds(a, b, "cot" if a.trained and a.prompt[0] != b.prompt[0] else "cot_eval", waive)
 
 
-def _over_seeds(a: Node, b: Node, axis: str, waive: frozenset[str]) -> Pair:
-    verdict = contracts.against_over_seeds(a.terms, b.terms, axis, waive)
-    return Pair(a, b, axis, verdict, dict.fromkeys(verdict.refused, (a.terms, b.terms)))
+def seeds_of(node: Node, other: Node) -> frozenset[tuple[int, ...]]:
+    """The seeds of a node, as far as they are those of the other: an untrained one has only those of sampling."""
+    return frozenset(_key(run, node, other)[1] for run in node.runs)
 
 
-def _as_methods(a: Node, b: Node, waive: frozenset[str]) -> Pair:
-    """Two arms at every label budget and seed that both have; an untrained one stands beside every budget."""
-    axes = _WITHIN_A_METHOD if a.terms.values[_METHOD] == b.terms.values[_METHOD] else ("method",)
-    tried = [_along(a, b, axis, waive) for axis in axes]
-    return next((pair for pair in tried if not pair.verdict.refused), tried[0])
+def _by_spending(runs: Iterable[Run]) -> Iterator[list[Run]]:
+    """Runs of one kind in parts: those that spent alike, each within the tolerance of the next."""
+    part: list[Run] = []
+    for run in sorted(runs, key=lambda run: (run.terms.spent is None, run.terms.spent or 0.0)):
+        known = times(part[-1].terms, run.terms) if part else 1.0
+        alike = part[-1].terms.spent is run.terms.spent if known is None else known <= 1 + TOLERANCE
+        if part and not alike:
+            yield part
+            part = []
+        part.append(run)
+    yield part
 
 
-def _along(a: Node, b: Node, axis: str, waive: frozenset[str]) -> Pair:
+def _as_arms(a: Node, b: Node, waive: frozenset[str]) -> Pair:
+    """Two arms at every label budget and seeds that both have; an untrained one stands beside every budget."""
+    runs = list(_shared(a, b))
+    axes = BETWEEN_ARMS if a.terms.values[_METHOD] == b.terms.values[_METHOD] else ("method",)
+    tried = [_along(a, b, runs, axis, waive) if runs else _over_seeds(a, b, axis, waive) for axis in axes]
+    found = next((pair for pair in tried if not pair.verdict.refused), tried[0])
+    if runs or found.verdict.refused or not (nearest := _nearest(a, b)):
+        return found
+    return _along(a, b, nearest, found.axis, waive)  # that they share no seeds is what refuses them
+
+
+def _along(a: Node, b: Node, runs: Sequence[tuple[Terms, Terms]], axis: str, waive: frozenset[str]) -> Pair:
     example: dict[str, tuple[Terms, Terms]] = {}
     found: tuple[dict[str, None], dict[str, None]] = ({}, {})
-    for x, y in _shared(a, b):
+    for x, y in runs:
         verdict = contracts.against(x, y, axis, waive)
         for name in verdict.refused:
             example.setdefault(name, (x, y))
         for names, more in zip(found, (verdict.by_design, verdict.waived), strict=True):
             names.update(dict.fromkeys(more))
-    if found == ({}, {}) and not example:
-        return _over_seeds(a, b, axis, waive)
-    return Pair(a, b, axis, Verdict(tuple(example), *(tuple(names) for names in found)), example)
+    return _with_spending(a, b, axis, Verdict((), *(tuple(names) for names in found)), example, waive)
+
+
+def _over_seeds(a: Node, b: Node, axis: str, waive: frozenset[str]) -> Pair:
+    verdict = contracts.against_over_seeds(a.terms, b.terms, axis, waive)
+    return _with_spending(a, b, axis, verdict, dict.fromkeys(verdict.refused, (a.terms, b.terms)), waive)
+
+
+def _with_spending(
+    a: Node, b: Node, axis: str, verdict: Verdict, example: dict[str, tuple[Terms, Terms]], waive: frozenset[str]
+) -> Pair:
+    """The pair, with the two runs that are furthest apart in what they spent: means are over all of them."""
+    example.pop("spent", None)
+    waived = {*verdict.waived} - {"spent"}
+    ends = ((a.runs[0].terms, b.runs[-1].terms), (a.runs[-1].terms, b.runs[0].terms))
+    if None in (found := [times(*both) for both in ends]):
+        if "spent" in waive:
+            waived.add("spent")
+        else:
+            example["spent"] = ends[found.index(None)]
+    elif max(known := [each or 1.0 for each in found]) > 1 + TOLERANCE:
+        example["spent"] = ends[known.index(max(known))]
+    return Pair(a, b, axis, Verdict(tuple(example), verdict.by_design, tuple(sorted(waived))), example)
+
+
+def _key(run: Run, node: Node, other: Node) -> tuple[int, tuple[int, ...]]:
+    """What a run of a node is paired by with those of another: the labels and seeds that apply to both."""
+    if node.trained and other.trained:
+        return run.labels, run.seeds
+    return 0, tuple(seed for name, seed in zip(SEEDS, run.seeds, strict=True) if name in SEEDS_OF_SAMPLING)
 
 
 def _shared(a: Node, b: Node) -> Iterator[tuple[Terms, Terms]]:
-    if not a.trained and b.trained:
-        yield from ((x, y) for y, x in _shared(b, a))
-        return
-    for (labels, seed), (_, said) in a.runs.items():
-        other = b.runs.get((labels if b.trained else 0, seed))
-        if other:
-            yield said, other[1]
+    partners: dict[object, list[Terms]] = {}
+    for run in b.runs:
+        partners.setdefault(_key(run, b, a), []).append(run.terms)
+    for run in a.runs:
+        for other in partners.get(_key(run, a, b), ()):
+            yield run.terms, other
+
+
+def _nearest(a: Node, b: Node) -> list[tuple[Terms, Terms]]:
+    """Of trained arms with a label budget in common but no seeds: two runs of it, at one `seed` if there are any."""
+    if not (a.trained and b.trained):
+        return []
+    for alike in (lambda run: (run.labels, run.seeds[0])), (lambda run: run.labels):
+        partners = {alike(run): run.terms for run in reversed(b.runs)}
+        if found := [(run.terms, partners[alike(run)]) for run in a.runs if alike(run) in partners]:
+            return found[:1]
+    return []

@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rftlab.answer import contracts
-from rftlab.answer.contracts import MATCH, NA_TEXT, SHOWN, shorten, told
-from rftlab.answer.pairs import Node, Pair, Place, pairs_of, panels
-from rftlab.contract import FIELDS
+from rftlab.answer import contracts, sentences
+from rftlab.answer.contracts import shorten, times, told
+from rftlab.answer.groups import groups_of, listed
+from rftlab.answer.pairs import BETWEEN_ARMS, Node, Pair, Place, pairs_of, panels
 from rftlab.errors import RftlabError
 from rftlab.record import Record
-
-_FEW = 3
 
 
 class Refusal(NamedTuple):
@@ -58,19 +56,24 @@ class Survey:
 
     Attributes:
         refused: what must not be compared.
-        apart: cell id -> the variant that keeps it apart from what it must not be compared with.
+        variants: cell id -> the variants that show it, several only for what was not trained; what must not be compared
+            is in none together.
         same: the sentence on what every method had in common; "" if no two were compared.
         shown: differences that do not forbid a comparison, one text a field.
-        by_design: fields in which methods differ because they are other methods.
+        by_design: axis -> fields in which arms differ because they differ in that.
         waived: fields that were unknown and accepted.
+        spread: arms whose own runs spent unlike amounts, though none far from the next.
+        unpaired: runs with seeds that not every arm beside them has.
     """
 
     refused: tuple[Refusal, ...] = ()
-    apart: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     same: str = ""
     shown: tuple[str, ...] = ()
-    by_design: tuple[str, ...] = ()
+    by_design: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     waived: tuple[str, ...] = ()
+    spread: tuple[str, ...] = ()
+    unpaired: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -78,10 +81,18 @@ class Survey:
         said = [f"Not compared: {refusal}." for refusal in self.refused]
         if self.waived:
             said.append(f"Unknown, and accepted as such: {', '.join(self.waived)}.")
+        if self.spread:
+            said.append(f"Spent more than 5 % apart, in one mean or line: {'; '.join(self.spread)}.")
+        if self.unpaired:
+            said.append(
+                f"In means, but not in paired differences, as not every arm has them: {sentences.few(self.unpaired)}."
+            )
         if self.shown:
             said.append(f"Differs between runs that are shown together: {'. '.join(self.shown)}.")
-        if self.by_design:
-            said.append(f"Differs by design, because the methods do: {', '.join(self.by_design)}.")
+        said += [
+            f"Differs by design, because {sentences.WHY[axis]}: {', '.join(names)}."
+            for axis, names in self.by_design.items()
+        ]
         return said
 
 
@@ -102,18 +113,24 @@ def survey(
     nodes = panels(records, places or {})
     pairs = {where: list(pairs_of(found, accepted)) for where, found in nodes.items()}
     refused = tuple(refusal for where, found in pairs.items() for refusal in _refusals(where, found))
-    apart: dict[str, str] = {}
+    variants: dict[str, tuple[str, ...]] = {}
+    together: list[Pair] = []
+    groups: list[Sequence[Node]] = []
     for where, found in pairs.items():
-        _set_apart(where, nodes[where], found, apart)
-    compared = [pair for found in pairs.values() for pair in found if not pair.verdict.refused]
-    methods = [pair for pair in compared if pair.axis == "method"]
+        for variant, group in groups_of(where[2], nodes[where], found).items():
+            groups.append(group)
+            together += [pair for pair in found if pair.first in group and pair.second in group]
+            for run in (run for node in group for run in node.runs):
+                variants[run.cell] = (*variants.get(run.cell, ()), variant)
     return Survey(
         refused,
-        apart,
-        _same(methods, everyone=not refused),
-        tuple(_shown(nodes.values())),
-        tuple(sorted({name for pair in methods for name in pair.verdict.by_design} - {"method", "method_code"})),
-        tuple(sorted({name for pair in compared for name in pair.verdict.waived})),
+        variants,
+        sentences.same((pair for pair in together if pair.axis in BETWEEN_ARMS), everyone=not refused),
+        tuple(sentences.shown(groups)),
+        sentences.by_design(together),
+        tuple(sorted({name for pair in together for name in pair.verdict.waived})),
+        tuple(sorted({text for group in groups for node in group for text in sentences.spread(node)})),
+        tuple(dict.fromkeys(text for group in groups for text in sentences.unpaired(group))),
     )
 
 
@@ -148,103 +165,16 @@ def _refusals(where: tuple[str, str, str], pairs: Iterable[Pair]) -> Iterator[Re
 
 def _example(pairs: Sequence[Pair], name: str) -> str:
     """What two of the arms say of a field; of what was spent, the two that are furthest apart."""
-    pair = max(pairs, key=lambda pair: _ratio(pair, name)) if name == "spent" else pairs[0]
-    first, second = (shorten(told(said, name) or "") for said in pair.example[name])
-    if pair.first.arm == pair.second.arm:
-        return f"{first} and {second}"
-    return f"{pair.first.arm} {first}, {pair.second.arm} {second}"
-
-
-def _ratio(pair: Pair, name: str) -> float:
-    amounts = sorted(said.spent or 0.0 for said in pair.example[name])
-    return amounts[1] / amounts[0] if amounts[0] else float("inf")
+    if name == "spent":
+        pair = max(pairs, key=lambda pair: times(*pair.example[name]) or 1.0)
+        first, second = sentences.amounts(*pair.example[name])
+    else:
+        pair = pairs[0]
+        first, second = (shorten(told(said, name) or "") for said in pair.example[name])
+    if pair.first.arm != pair.second.arm:
+        return f"{pair.first.arm} {first}, {pair.second.arm} {second}"
+    return f"{pair.first.arm} {first} and {second}" if name == "spent" else f"{first} and {second}"
 
 
 def _arms(pairs: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted({node.arm for pair in pairs for node in pair[:2]}))
-
-
-def _set_apart(
-    where: tuple[str, str, str], nodes: Sequence[Node], pairs: Sequence[Pair], apart: dict[str, str]
-) -> None:
-    """Give the nodes of a panel with refusals to groups within which nothing is refused, each a variant of its own."""
-    enemies: dict[int, set[int]] = {}
-    for pair in pairs:
-        if pair.verdict.refused:
-            enemies.setdefault(id(pair.first), set()).add(id(pair.second))
-            enemies.setdefault(id(pair.second), set()).add(id(pair.first))
-    if not enemies:
-        return
-    groups: list[list[Node]] = []
-    for node in sorted(nodes, key=lambda node: (len(enemies.get(id(node), ())), node.arm)):
-        if not node.trained and id(node) not in enemies:
-            continue  # it stands beside every group
-        free = (group for group in groups if not any(id(other) in enemies.get(id(node), ()) for other in group))
-        group = next(free, None)
-        if group is None:
-            groups.append([node])
-        else:
-            group.append(node)
-    taken: set[str] = set()
-    for group in groups:
-        names = list(dict.fromkeys(node.arm for node in group))
-        name = f"{names[0]} alone" if len(names) == 1 else f"only {listed(names)}"
-        unique, number = name, 2
-        while unique in taken:
-            unique, number = f"{name} ({number})", number + 1
-        taken.add(unique)
-        variant = f"{where[2]}, {unique}".removeprefix(", ")
-        for node in group:
-            for cell, _ in node.runs.values():
-                # An untrained arm that fits several variants but not all of their groups can only stand alone.
-                apart[cell] = variant if apart.get(cell, variant) == variant else f"{node.arm} alone"
-
-
-def _same(pairs: Sequence[Pair], *, everyone: bool) -> str:
-    """What the arms of all these pairs had in common, in words, from the fields that did match."""
-    applied: set[str] = set()
-    differing: set[str] = set()
-    for first, second, _, verdict, _ in pairs:
-        both = zip(MATCH, first.terms.values, second.terms.values, strict=True)
-        applied |= {name for name, x, y in both if x not in (None, NA_TEXT) and y not in (None, NA_TEXT)}
-        differing |= {*verdict.by_design, *verdict.waived}
-        if first.trained and second.trained:
-            applied.add("spent")
-    topics: dict[str, list[str]] = {}
-    for name, each in FIELDS.items():
-        if each.group == "match" and name in applied | differing and each.topic != "method":
-            topics.setdefault(each.topic, []).append(name)
-    told_topics = []
-    for topic, names in topics.items():
-        matched = [name for name in names if name not in differing]
-        if matched:
-            told_topics.append(topic if matched == names else f"{topic} (of it: {', '.join(matched)})")
-    if not told_topics:
-        return ""
-    who = "Every method" if everyone else "Methods that are shown together"
-    return f"{who} had the same {listed(told_topics)}."
-
-
-def _shown(panels: Iterable[Sequence[Node]]) -> Iterator[str]:
-    """For every field that takes several values where runs are shown together: the values, and whose they are."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for nodes in panels:
-        for place, name in enumerate(SHOWN):
-            values: dict[str | None, set[str]] = {}
-            for node in nodes:
-                for _, said in node.runs.values():
-                    values.setdefault(said.shown[place], set()).add(node.arm)
-            for skipped in (NA_TEXT, *([None] if name == "sandbox" else [])):
-                values.pop(skipped, None)
-            if len(values) > 1:
-                for value, arms in values.items():
-                    found.setdefault(name, {}).setdefault(value or "unknown", set()).update(arms)
-    for name, by_value in found.items():
-        texts = [f"{shorten(value, 90)} ({listed(sorted(arms))})" for value, arms in sorted(by_value.items())[:_FEW]]
-        more = f" and {len(by_value) - _FEW} more" if len(by_value) > _FEW else ""
-        yield f"{name}: {'; '.join(texts)}{more}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from rftlab import stats
+from rftlab.contract import SEEDS
 from rftlab.plots import title
 from rftlab.report import leaders
-from rftlab.report.tables import PANEL, is_base, item_table, panel_bases, place, read_study
+from rftlab.report.tables import PANEL, difference, is_base, panel_bases, place, read_study
 
 FEW = 100
 SFT_METHODS = frozenset({"sft", "rejection_sft"})
@@ -26,8 +27,8 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     """The best arm against every other arm and the base, in each panel and at each label budget.
 
     Columns: PANEL, labels, first (the best by mean accuracy), second, difference, low, high, p, p_holm (adjusted within
-    the panel), seeds, items, covers, outcome, verdict, best_accuracy, second_accuracy. The best arm was picked on the
-    same data, which flatters its lead a little.
+    the panel), seeds, items, covers, outcome, verdict, best_accuracy, second_accuracy, second_method. The best arm was
+    picked on the same data, which flatters its lead a little.
     """
     rows: list[dict[str, Any]] = []
     trained, bases = cells[~is_base(cells)], panel_bases(cells)
@@ -37,12 +38,12 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
             ranked = group.groupby("arm")["accuracy"].mean().sort_values(ascending=False, kind="stable").dropna()
             rivals = [(arm, group[group["arm"] == arm]) for arm in ranked.index]
             rivals += [(arm, rows) for arm, rows in reference.groupby("arm")]
-            tables = {arm: item_table(results, part) for arm, part in rivals}
             for second, part in rivals[1:]:
-                best = rivals[0][0]
-                found = stats.paired_difference(tables[best], tables[second])
+                best, runs = rivals[0]
+                found = difference(results, runs, part)
                 accuracies = {"best_accuracy": ranked.iloc[0], "second_accuracy": part["accuracy"].mean()}
-                rows.append(_row(key, labels, best, second, found) | accuracies)
+                method = {"second_method": part["method"].iloc[0]}
+                rows.append(_row(key, labels, best, second, found) | accuracies | method)
     table = pd.DataFrame(rows)
     if len(table):
         table["p_holm"] = table.groupby(PANEL)["p"].transform(stats.holm)
@@ -86,7 +87,7 @@ def claims(cells: pd.DataFrame, results: str | Path) -> list[str]:
                 sides = _matched(part, first, second)
                 if len(sides[0]):
                     budgets = ", ".join(str(n) for n in sorted(sides[0]["labels"].unique()))
-                    found = stats.paired_difference(*(item_table(results, side) for side in sides))
+                    found = difference(results, *sides)
                     told = stats.verdict(title(first), title(second), found)
                     if not any(side["accuracy"].any() for side in sides):
                         told = f"nothing was learnt, {title(first)} and {title(second)} are both at 0 %"
@@ -100,7 +101,7 @@ def _crossover_claim(panel: pd.DataFrame, results: str | Path, first: str, secon
     for labels, group in panel.groupby("labels"):
         rft, sft = _matched(group, first, second)
         if len(rft):
-            found[labels] = stats.paired_difference(item_table(results, sft), item_table(results, rft))
+            found[labels] = difference(results, sft, rft)
     if len(found) < 2:
         return []
     crossing = stats.crossover(list(found), list(found.values()))
@@ -139,9 +140,9 @@ def _row(key: Any, labels: Any, first: str, second: str, found: stats.Difference
 
 
 def _matched(panel: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cells of two arms, only the (seed, labels) that both have."""
+    """Cells of two arms, only the seeds and labels that both have."""
     sides = [panel[panel["arm"] == arm] for arm in (first, second)]
-    both = sides[0][["seed", "labels"]].merge(sides[1][["seed", "labels"]])
+    both = sides[0][[*SEEDS, "labels"]].merge(sides[1][[*SEEDS, "labels"]]).drop_duplicates()
     return tuple(side.merge(both) for side in sides)  # type: ignore[return-value]
 
 

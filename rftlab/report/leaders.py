@@ -41,24 +41,30 @@ def uncompared(cells: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 def _leader(rows: Sequence[Mapping[Any, Any]]) -> str:
     """Rows compare one arm, the highest by mean accuracy, with every other one at the same budget."""
     best, top = title(rows[0]["first"]), rows[0]["best_accuracy"]
-    base = next((row for row in rows if row["second"] == BASE), None)
-    level = [row for row in rows if abs(row["second_accuracy"] - top) < _EQUAL and row is not base]
+    bases = [row for row in rows if row["second_method"] == BASE]
+    base = max(bases, key=lambda row: row["second_accuracy"], default=None)
+    level = [row for row in rows if abs(row["second_accuracy"] - top) < _EQUAL and row not in bases]
     against = "; ".join(_against(row) for row in rows if row not in level)
     if not top > 0:
-        others = f"; {title(BASE)} {_percent(base['second_accuracy'])}" if base and base["second_accuracy"] > 0 else ""
+        above = base and base["second_accuracy"] > 0
+        others = f"; {title(base['second'])} {_percent(base['second_accuracy'])}" if base and above else ""
         return f"nothing was learnt: {'every method' if others else 'all'} at 0 %{others}"
     if base and top <= base["second_accuracy"] + _EQUAL:
         names = " and ".join([best, *(title(row["second"]) for row in level)])
         nearest = f"the highest is {names} with {_percent(top)}"
-        return f"no method is above the {title(BASE)} ({_percent(base['second_accuracy'])}); {nearest}; {against}"
+        told = f"no method is above the {title(base['second'])} ({_percent(base['second_accuracy'])})"
+        return f"{told}; {nearest}; {against}"
     if level:
         names = " and ".join([best, *(title(row["second"]) for row in level)])
         return f"tie at {_percent(top)}: {names}" + (f"; {against}" if against else "")
-    return f"{best} leads with {_percent(top)}; {against}"
+    paired = any(row["seeds"] for row in rows)
+    return f"{best} leads with {_percent(top)}; {against}" if paired else f"{best} reached {_percent(top)}; {against}"
 
 
 def _against(row: Mapping[Any, Any]) -> str:
     second = title(row["second"])
+    if not row["seeds"]:
+        return f"{second} reached {_percent(row['second_accuracy'])} with other seeds"
     shown = f"{stats.points(stats.Interval(row['difference'], row['low'], row['high'], 0))} over {second}"
     if not (row["low"] > 0 or row["high"] < 0):
         return f"{shown}, inconclusive"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from rftlab import plots, record, stats
 from rftlab.answer import contracts
+from rftlab.contract import SEEDS
 from rftlab.digests import stale
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.folders import REPORT
@@ -65,7 +66,7 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
         page = _render(results, study, drawings, built)
         (built / "report.html").write_text(page, encoding="utf-8")
-        _inert(cells).to_csv(built / "cells.csv", index=False)
+        _inert(cells.drop(columns=tables.SHOWN_IN)).to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
     if problem:
@@ -167,7 +168,8 @@ def _kept_out(results: Path) -> list[str]:
 
 def _uneven(cells: pd.DataFrame) -> list[str]:
     """Arms with fewer seeds than the best equipped one: their intervals are wider, or missing."""
-    seeds = cells.groupby([*tables.PANEL, "arm", "labels"])["seed"].nunique()
+    by = [*tables.PANEL, "arm", "labels"]
+    seeds = cells.drop_duplicates([*by, *SEEDS]).groupby(by).size()
     few = seeds[seeds < seeds.max()]
     return [f"{', '.join(str(part) for part in key if part != '')}: {n} of {seeds.max()}" for key, n in few.items()]  # type: ignore[attr-defined]
 

@@ -112,9 +112,10 @@ def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
         if len(base):
             reached, before = group["accuracy"].mean(), base["accuracy"].mean()
             if reached < before:
-                lost = stats.paired_difference(tables.item_table(results, group), tables.item_table(results, base))
+                lost = tables.difference(results, group, base)
                 chance = "" if lost.conclusive else ", which may be chance"
-                found.append(_below(name, reached, before, f"{stats.points(lost)}{chance}", key))
+                how = f"{stats.points(lost)}{chance}" if lost.seeds else "of other seeds"
+                found.append(_below(name, reached, before, how, key))
         elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
             found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
     return found

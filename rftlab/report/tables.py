@@ -17,6 +17,7 @@ from rftlab import record, stats
 from rftlab.answer.contracts import waivers
 from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
+from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.record import Record
 from rftlab.record.tables import table
 from rftlab.registry import METHODS
@@ -25,6 +26,8 @@ BASE = "base"
 UNTRAINED = frozenset(name for name, entry in METHODS.items() if not entry.uses_labels) | {BASE}
 """Methods that do not train on labels, and so have no label budget."""
 PANEL = ["task", "model", "variant", "prompt"]
+SHOWN_IN = "shown_in"
+"""Column of the variants that show a cell: several for an untrained one that stands beside each of them."""
 MEASURES = (
     "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "accuracy_lenient", "pass_at_2", "pass_at_4",
     "pass_at_8", "format_rate", "truncation_rate",
@@ -78,7 +81,8 @@ def read_study(results: str | Path, waive: str | Iterable[str] = ()) -> Study:
         _mark_swept(cells, part)
     places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
     found = survey(records, dict(places), waive)
-    cells["variant"] = [found.apart.get(*both) for both in zip(cells["id"], cells["variant"], strict=True)]
+    cells[SHOWN_IN] = [found.variants[cell] for cell in cells["id"]]
+    cells["variant"] = [variants[0] if len(variants) == 1 else "" for variants in cells[SHOWN_IN]]
     return Study(records, damaged, cells, found)
 
 
@@ -132,17 +136,15 @@ def panel_bases(cells: pd.DataFrame) -> pd.DataFrame:
     """The untrained rows, repeated for every panel they are the reference of.
 
     The base has no training prompt: it belongs to each panel of its task and model that is asked as it was asked, and
-    whose variant it shares; a base that was not swept belongs to all variants. Without trained rows it stays as it is.
+    whose variants it may stand in (`SHOWN_IN`). Without trained rows it stays as it is.
     """
     untrained = is_base(cells)
     if untrained.all():
         return cells.assign(labels=0)
     panels = cells.loc[~untrained, [*PANEL, "cot_eval"]].drop_duplicates()
-    bases = cells[untrained].drop(columns="prompt")
-    both = panels.merge(bases, on=["task", "model", "cot_eval"], suffixes=("", "_own"))
-    own = both.pop("variant_own")
-    matched = both[(own == both["variant"]) | (own == "")]
-    return matched.drop_duplicates([*PANEL, "arm", "seed"]).assign(labels=0)
+    bases = cells[untrained].drop(columns=["prompt", "variant"]).explode(SHOWN_IN)
+    matched = panels.merge(bases.rename(columns={SHOWN_IN: "variant"}), on=["task", "model", "variant", "cot_eval"])
+    return matched.drop_duplicates([*PANEL, "arm", *SEEDS_OF_SAMPLING]).assign(labels=0)
 
 
 def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = ()) -> pd.DataFrame:
@@ -162,7 +164,8 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
     by = [*PANEL, "arm", "labels"]
     tables = [stats.summarise(rows, by, m, bounds=(0, 1)).assign(measure=m) for m in measures if m in rows]
     table = pd.concat(tables, ignore_index=True).assign(over="seeds")
-    lacking = (table["arm"] == BASE) & table["low"].isna() & (table["measure"] == "accuracy")
+    of_base = table["arm"].map(dict(zip(rows["arm"], rows["method"], strict=True))) == BASE
+    lacking = of_base & table["low"].isna() & (table["measure"] == "accuracy")
     for index in table.index[lacking]:
         row = table.loc[index]
         same = rows[(rows[by] == row[by]).all(axis=1)]
@@ -249,19 +252,25 @@ def outcomes(results: str | Path, cell: str) -> Mapping[str, float]:
     return {line["item"]: float(line["reward"]) for line in lines if line["part"] == "test"}
 
 
-def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
+def item_table(results: str | Path, cells: pd.DataFrame, seeds: Sequence[str] = SEEDS) -> pd.DataFrame:
     """Columns seed, item, value for `stats.paired_difference`: one row per cell and test item.
 
     Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
-    one item, their accuracy.
+    one item, their accuracy. ``seeds`` are the columns that make a seed.
     """
-    asked: Iterable[Any] = cells.itertuples()
     rows = [
-        (cell.seed, item, value)
-        for cell in asked
-        for item, value in (outcomes(results, cell.id) or {"all": cell.accuracy}).items()
+        (seed, item, value)
+        for cell, accuracy, *numbers in cells[["id", "accuracy", *seeds]].itertuples(index=False, name=None)
+        for seed in [" ".join(map(str, numbers))]
+        for item, value in (outcomes(results, cell) or {"all": accuracy}).items()
     ]
     return pd.DataFrame(rows, columns=["seed", "item", "value"])
+
+
+def difference(results: str | Path, first: pd.DataFrame, second: pd.DataFrame) -> stats.Difference:
+    """First minus second, paired over test items and the seeds that both have: of an untrained one, those it has."""
+    seeds = SEEDS_OF_SAMPLING if is_base(first).any() or is_base(second).any() else SEEDS
+    return stats.paired_difference(*(item_table(results, side, seeds) for side in (first, second)))
 
 
 def place(key: Iterable[Any]) -> str:
@@ -271,7 +280,7 @@ def place(key: Iterable[Any]) -> str:
 
 def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
     """Fill variant and arm for the cells of one task and model."""
-    others = [name for name in parameter_names().values() if name not in _AXES and not name.startswith("seed_")]
+    others = [name for name in parameter_names().values() if name not in {*_AXES, *SEEDS, "digests"}]
     twins = part[part.duplicated(_AXES, keep=False)]
     if twins.empty:
         return

@@ -1,6 +1,7 @@
 """What happened in a study, and who leads it, is said in words that its numbers bear out."""
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,72 @@ def test_without_a_base_in_the_grid_a_curve_that_falls_is_named(tmp_path: Path, 
 
 def test_a_long_list_is_cut_and_counted() -> None:
     assert remarks._few([str(n) for n in range(9)]) == (*"012345", "and 3 more")
+
+
+SWEPT = [
+    ("decoding.temperature", (1.0, 0.5)),
+    ("verifier", ("exact", "numeric")),
+    ("answer_format", ("strict", "lenient")),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), SWEPT, ids=[name for name, _ in SWEPT])
+def test_every_arm_of_a_sweep_is_read_against_the_base_that_it_matches(
+    name: str, values: tuple[Any, ...], tmp_path: Path, skill: Any
+) -> None:
+    skill(base=0.9, grpo=0.3)
+    for method, value in product(("base", "grpo"), values):
+        cell = {"method": method, "labels": 0 if method == "base" else 10, name: value}
+        found = synthetic.contract(Cell.make(cell))
+        match = {**found["match"], **({name: value} if name in found["match"] else {})}
+        synthetic.write_cell(tmp_path, cell, items=30, contract={**found, "match": match})
+    sentences = [text for text in report.verdicts(tmp_path) if ", 10 labels: " in text]
+    assert len(sentences) == 2
+    for value, text in zip(sorted(map(str, values)), sorted(sentences), strict=True):
+        assert f"no method is above the untrained base [{name}={value}] (" in text
+        assert f"the highest is GRPO [{name}={value}] with" in text
+    assert len([text for text in map(str, report.happened(tmp_path)) if "below its untrained base" in text]) == 2
+    table = report.summary(report.read_cells(tmp_path), tmp_path, ["accuracy"])
+    assert set(table.loc[table["labels"] == 0, "over"]) == {"items"}
+
+
+def test_what_was_run_with_other_seeds_is_named_with_what_it_reached(tmp_path: Path, skill: Any) -> None:
+    skill(base=0, sft=0.5, grpo=1)
+    for method, seed in (("base", 3), ("grpo", 1)):
+        synthetic.write_cell(tmp_path, {"method": method, "labels": 10 * (method != "base"), "seed": seed}, items=10)
+    assert said(tmp_path) == "GRPO reached 100 %; untrained base reached 0 % with other seeds."
+    synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "seed": 2}, items=10)
+    assert "they differ in seed (grpo 1, sft 2)" in report.verdicts(tmp_path)[0]
+    assert not [text for text in report.verdicts(tmp_path) if "nan" in text or "leads" in text]
+
+
+def test_a_seed_is_all_four_of_its_numbers(tmp_path: Path) -> None:
+    for method, seed in product(("base", "sft", "grpo"), (0, 1, 2)):
+        labels = 10 * (method != "base")
+        synthetic.write_cell(tmp_path, {"method": method, "labels": labels, "seed_sampling": seed}, items=10)
+    study = report.read_study(tmp_path)
+    assert (set(study.cells["variant"]), study.survey.notes) == ({""}, [])
+    assert set(report.summary(study.cells, tmp_path, ["accuracy"])["n"]) == {3}
+    assert set(report.compare_all(study.cells, tmp_path)["seeds"]) == {3}
+    assert "Fewer seeds" not in report.write_report(tmp_path, notebook=False)[0].read_text()
+    synthetic.write_cell(tmp_path, {"method": "grpo", "labels": 10, "seed_data": 5}, items=10)
+    study = report.read_study(tmp_path)
+    assert study.survey.unpaired == ("grpo with 10 labels, seed 0 and seed_data 5",)
+    assert "seeds" not in study.survey.same
+    assert set(report.compare_all(study.cells, tmp_path)["seeds"]) == {3}
+
+
+def test_files_are_named_in_arms_by_their_short_names_alone(tmp_path: Path) -> None:
+    for name, content in (("a", "1" * 12), ("b", "2" * 12)):
+        cell = {
+            "method": "grpo",
+            "labels": 10,
+            "verifier": f"/home/me/{name}.py:score",
+            "digests": {"verifier": content},
+        }
+        synthetic.write_cell(tmp_path, cell, items=10)
+    version = {"method": "grpo", "labels": 10, "verifier": "exact", "digests": {"verifier": "exact version 2"}}
+    synthetic.write_cell(tmp_path, version, items=10)
+    assert set(report.read_cells(tmp_path)["arm"]) == {
+        "grpo [verifier=a.py:score]", "grpo [verifier=b.py:score]", "grpo [verifier=exact]"
+    }  # fmt: skip
