@@ -60,7 +60,7 @@ FIELDS: Mapping[str, Field] = {
     "base_config": _match("base", "its configuration"),
     "generation_config": _match("base", "its generation settings"),
     "tokenizer": _match("base", "its tokenizer"),
-    "precision": _match("base", "the number format of its weights"),
+    "precision": _match("base", "the number format of its weights", axes=("adapter",)),
     "start_from": _match("base", "the kept policy that training goes on from", "start_from"),
     "chat_template": _match("prompts", "the chat template", axes=("prompts",)),
     "template": _match("prompts", "the words around prompt and answer", "template", axes=("prompts",)),

@@ -247,8 +247,21 @@ def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], T
     return lambda x: product(x, packed, bias, "none", [], "")
 
 
+def number_format(kind: str, *, bf16: bool) -> torch.dtype:
+    """Number format of the base's weights: bf16 where the device has it and they stay as they are, else fp32.
+
+    Weights that are trained are fp32 everywhere, as an adapter's are: bf16 has 8 bits, so that an update of 1e-5 is
+    rounded away on every weight above 0.004. TRL's trainers compute in bf16 all the same, by autocast.
+
+    Args:
+        kind: of the adapter; with "full" the base's own weights are trained.
+        bf16: whether the device computes in it.
+    """
+    return torch.bfloat16 if bf16 and kind != "full" else torch.float32
+
+
 def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> Policy:
-    """Base, tokenizer and adapter, as training starts from them; bf16 on a GPU that has it, fp32 on CPU.
+    """Base, tokenizer and adapter, as training starts from them, in the base's `number_format`.
 
     The adapter is freshly initialised (`seed_init`); where the cell starts from a kept policy, it is that one's, and
     with full fine-tuning all weights are.
@@ -271,7 +284,7 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
         weights.require_same_shape(manifest, cell)
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
     cuda = torch.cuda.is_available() and not meta
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+    dtype = number_format(cell.adapter.kind, bf16=cuda and torch.cuda.is_bf16_supported())
     placed: dict[str, Any] = {"device_map": "meta"} if meta else {}
     model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype, **placed)
     require_fit(cell.model, model, tokenizer)
