@@ -9,9 +9,13 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import one_line
+from rftlab.policy.caps import given, parameter
 
 # Completions scored before the live line speaks of their rewards: earlier it may be chance.
 _ENOUGH = 32
+# Shares of completions cut from which it is said: of greedy ones, of those sampled in training, some of which ramble,
+# and of the latter where it may be why nothing was rewarded.
+_CUT, _CUT_IN_TRAINING, _EXPLAINS = 0.01, 0.05, 0.1
 _TINY_BASE = "tiny base: what tuning sharpens was built in on purpose; no evidence about large models"
 _SFT_FIRST = "SFT first (sft+grpo), "
 _MORE_REWARD = "easier prompts, a reward that pays for parts of an answer, or a look at the verifier (rftlab check)"
@@ -50,11 +54,11 @@ def of_run(
         samples: the completions that were evaluated.
         taught_by: what it learnt from beside the verifier's rewards, such as "its labels".
     """
-    found = [*_signal(cost, taught_by), *_rate(tuning), *_cut(cell, metrics), *_verifier(samples)]
+    found = [*_signal(cell, cost, taught_by), *_rate(tuning), *_cut(cell, metrics, cost), *_verifier(samples)]
     return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
 
 
-def _signal(cost: Mapping[str, Any], taught_by: Sequence[str]) -> Iterator[str]:
+def _signal(cell: Cell, cost: Mapping[str, Any], taught_by: Sequence[str]) -> Iterator[str]:
     scored, rewarded, groups, alike = (
         cost[name] for name in ("verifier_calls", "completions_rewarded", "groups", "groups_alike")
     )
@@ -64,7 +68,11 @@ def _signal(cost: Mapping[str, Any], taught_by: Sequence[str]) -> Iterator[str]:
     there_was = f"beyond {' and '.join(taught_by)} there was" if taught_by else "there was"
     if rewarded < 0.01 * scored:
         much = "hardly anything" if rewarded else "nothing"
-        yield f"{counted}: {there_was} {much} to learn from; what helps is {_SFT_FIRST * (not taught_by)}{_MORE_REWARD}"
+        first = _SFT_FIRST * (not taught_by)
+        if _share_cut(cost) > _EXPLAINS:
+            counted += f", {_share_cut(cost):.0%} of those sampled were cut"
+            first = f"a higher {parameter(cot=cell.cot)}, "
+        yield f"{counted}: {there_was} {much} to learn from; what helps is {first}{_MORE_REWARD}"
     elif groups and alike == groups:
         solved = rewarded == scored
         advice = "harder prompts or a finer reward" if solved else "a higher temperature or num_generations"
@@ -93,14 +101,21 @@ def _rate(tuning: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def _cut(cell: Cell, metrics: Mapping[str, float | None]) -> Iterator[str]:
-    share = metrics.get("truncation_rate") or 0.0
-    if share > 0.01:
-        name = "max_new_tokens" if cell.cot_eval else "max_new_tokens_direct"
-        yield (
-            f"{share:.0%} of greedy completions were cut by the cap of {cell.max_new_tokens} tokens; "
-            f"raise decoding.{name}"
-        )
+def _share_cut(cost: Mapping[str, Any]) -> float:
+    return float(cost["completions_cut"] / cost["completions"]) if cost["completions"] else 0.0
+
+
+def _cut(cell: Cell, metrics: Mapping[str, float | None], cost: Mapping[str, Any]) -> Iterator[str]:
+    greedy, sampled = metrics.get("truncation_rate") or 0.0, _share_cut(cost)
+    for share, what, cot, enough in (
+        (greedy, "greedy completions", cell.cot_eval, _CUT),
+        (sampled, "completions sampled in training", cell.cot, _CUT_IN_TRAINING),
+    ):
+        if share > enough:
+            yield (
+                f"{share:.0%} of {what} were cut by the cap of {given(cell, cot=cot)} tokens; "
+                f"raise {parameter(cot=cot)}"
+            )
 
 
 def _verifier(samples: Sequence[Mapping[str, Any]]) -> Iterator[str]:

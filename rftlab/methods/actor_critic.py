@@ -138,7 +138,7 @@ class Sampler:
             temperature=run.cell.decoding.temperature,
             top_p=run.cell.decoding.top_p,
         )
-        run.monitor.generated(sum(len(r.completion_ids) for r in rollouts))
+        run.monitor.sampled(rollouts)
         examples = [example for example in drawn for _ in range(self._generations)]
         trajectories = self.score(rollouts, examples)
         return self._with_behaviour(trajectories, policy) if behaviour else trajectories

@@ -73,7 +73,7 @@ def _draw(run: TrainingRun, examples: Sequence[Example], generator: torch.Genera
         temperature=decoding.temperature,
         top_p=decoding.top_p,
     )
-    run.monitor.generated(sum(len(r.completion_ids) for r in rollouts))
+    run.monitor.sampled(rollouts)
     texts = [policy.decode(r.completion_ids, cot=run.cell.cot) for r in rollouts]
     rewards = [score.reward for score in run.verifier.score(texts, examples)]
     run.monitor.verified(rewards)

@@ -16,6 +16,7 @@ import torch
 from rftlab.cell import Budget
 from rftlab.methods.core import alike
 from rftlab.policy.load import Policy
+from rftlab.policy.rollout import Rollout
 
 # One step, or a budget not spent, above this share of the budget is said.
 _COARSE = 0.05
@@ -35,6 +36,8 @@ class Cost:
             weights only). N are the base's weights without embedding lookups (`Policy.parameters`); the output matrix
             is one of them, tied or not, and counts for every token, also where a few positions only are scored or a
             critic's head takes its place. Attention's own products and an adapter's forward pass are left out.
+        completions: completions sampled in training.
+        completions_cut: of those, the ones that the cap ended.
         verifier_calls: completions scored by a verifier.
         completions_rewarded: of those, the ones with a reward above 0.
         groups: groups of two or more completions of one prompt whose rewards were compared with each other; 0 if a
@@ -47,6 +50,8 @@ class Cost:
     tokens_generated: int = 0
     tokens_trained: int = 0
     flops: float = 0.0
+    completions: int = 0
+    completions_cut: int = 0
     verifier_calls: int = 0
     completions_rewarded: int = 0
     groups: int = 0
@@ -175,6 +180,12 @@ class Monitor:
         It says nothing of what a step will cost, and the learning rate's schedule runs over what is left.
         """
         self._begin_stage(self._limit)
+
+    def sampled(self, rollouts: Sequence[Rollout]) -> None:
+        """Count completions that were sampled to be learnt from, and those of them that the cap cut."""
+        self.cost.completions += len(rollouts)
+        self.cost.completions_cut += sum(rollout.truncated for rollout in rollouts)
+        self.generated(sum(len(rollout.completion_ids) for rollout in rollouts))
 
     def generated(self, completion_tokens: int) -> None:
         """Count completion tokens that were sampled to be learnt from."""

@@ -128,7 +128,7 @@ class Rollouts:
             temperature=decoding.temperature,
             top_p=decoding.top_p,
         )
-        run.monitor.generated(sum(len(r.completion_ids) for r in rollouts))
+        run.monitor.sampled(rollouts)
         return rollouts
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from rftlab.experiment import Experiment, caveats
 from rftlab.methods.base import load_method, make_settings
 
 NEVER = {"prompts_per_step": 2, "num_generations": 4}
-COST = {"verifier_calls": 400, "completions_rewarded": 100, "groups": 50, "groups_alike": 20}
+COST = {
+    "completions": 400,
+    "completions_cut": 0,
+    "verifier_calls": 400,
+    "completions_rewarded": 100,
+    "groups": 50,
+    "groups_alike": 20,
+}
 
 
 def said(cell: Cell = Cell(), **given: Any) -> list[str]:  # noqa: B008 (a Cell is frozen)
@@ -98,6 +105,17 @@ def test_the_parameter_that_lifts_the_cap_is_named(cot_eval: bool, name: str) ->
     assert text.startswith(f"30% of greedy completions were cut by the cap of {cell.max_new_tokens} tokens")
     assert text.endswith(f"raise decoding.{name}")
     assert said(cell, metrics={"truncation_rate": None}) == []
+
+
+@pytest.mark.parametrize(("cot", "name"), [(True, "max_new_tokens"), (False, "max_new_tokens_direct")])
+def test_completions_cut_in_training_are_said_and_sft_first_is_not_advised(cot: bool, name: str) -> None:
+    cell = Cell.make({"cot": cot, "cot_eval": not cot, f"decoding.{name}": 14})
+    nothing, cut = said(cell, cost={**COST, "completions_rewarded": 0, "completions_cut": 160})
+    assert nothing.startswith("0 of 400 completions were rewarded, 40% of those sampled were cut: there was nothing")
+    assert f"what helps is a higher decoding.{name}, easier prompts" in nothing
+    assert cut == f"40% of completions sampled in training were cut by the cap of 14 tokens; raise decoding.{name}"
+    assert said(cell, cost={**COST, "completions_cut": 160}) == [cut]
+    assert said(cell, cost={**COST, "completions_cut": 10}) == [], "some ramble"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,17 @@ def test_rewarded_completions_and_groups_all_alike_are_counted() -> None:
     assert (cost.verifier_calls, cost.completions_rewarded, cost.groups, cost.groups_alike) == (11, 5, 3, 2)
 
 
+@pytest.mark.parametrize("method", [*COMPARING, "rejection_sft", "dpo"])
+def test_completions_sampled_and_cut_are_counted(method: str) -> None:
+    run = train_toy(method, 0, steps=2, **COMPARING.get(method, {}))
+    cost = run.monitor.cost
+    assert cost.completions == cost.verifier_calls > 0
+    assert 0 < cost.completions_cut < cost.completions
+    if "train/truncation_rate" in run.monitor.trace[0] and method != "interleaved":
+        rates = [row["train/truncation_rate"] for row in run.monitor.trace]
+        assert cost.completions_cut / cost.completions == pytest.approx(sum(rates) / len(rates))
+
+
 @pytest.mark.parametrize("method", ["ppo", "trpo", "acer"])
 def test_a_completion_alone_is_no_group_of_equal_rewards(method: str) -> None:
     cost = train_toy(method, 0, prompts_per_step=16, num_generations=1).monitor.cost
