@@ -9,6 +9,7 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.policy.base_answers import sample_shared
+from rftlab.policy.context import require_fit
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels, Task
@@ -93,10 +94,15 @@ def ask(
         part: written into every row.
         samples: completions per example at the cell's temperature; 0 asks once, greedily.
         rollouts: keep the token-level `Rollout` in each row under "rollout".
+
+    Raises:
+        RftlabError: a prompt does not fit into the model's context together with the cap; the sentence names it.
     """
     repeated = [example for example in examples for _ in range(samples or 1)]
     texts = {example.id: policy.prompt_text(example, cot=cell.cot_eval) for example in examples}
     ids = {example.id: policy.encode_prompt(texts[example.id]) for example in examples}
+    for name, prompt in ids.items():
+        require_fit(cell, f"the prompt of example {name}", len(prompt), policy.context, cot=cell.cot_eval)
     completions = sample_shared(
         policy,
         [ids[example.id] for example in repeated],

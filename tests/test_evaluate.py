@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rftlab.cell import Cell
+from rftlab.errors import RftlabError
 from rftlab.evaluate import ask, evaluate, kl_to_base, pass_at
+from rftlab.experiment import Experiment
 from rftlab.policy.load import load_policy
 from rftlab.policy.rollout import Rollout
 from rftlab.tasks.base import load_task
@@ -91,3 +93,12 @@ def test_kl_to_base_is_the_mean_log_ratio(small_cell: Callable[..., Cell]) -> No
         reference = total()
     assert kl_to_base(policy, [rollout]) == pytest.approx(float(own - reference) / len(completion), abs=1e-5)
     assert abs(float(own - reference)) > 1e-3
+
+
+def test_a_prompt_that_does_not_fit_beside_its_cap_is_refused_with_its_id(small_cell: Callable[..., Cell]) -> None:
+    cell = small_cell(**{"decoding.max_new_tokens": 500})
+    task = load_task(cell.task)
+    with pytest.raises(RftlabError, match=f"the prompt of example {task.test[0].id} has .* up to 500 .* the 512 of"):
+        ask(load_policy(cell), task.test[:1], make_verifier("exact"), cell, part="test")
+    with pytest.raises(RftlabError, match="the prompt of example .* up to 500 that is more than the 512 of"):
+        Experiment(cell)

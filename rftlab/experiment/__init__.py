@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings
 from rftlab.methods.monitor import Cost, Monitor
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
+from rftlab.policy.context import require_room, shots
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
@@ -30,7 +31,7 @@ from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
-from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
+from rftlab.tasks.base import Example, Labels, draw_labels, load_task, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier
 
 INTERACTIVE = Path("results/interactive")
@@ -88,6 +89,7 @@ class Experiment:
         self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
         self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
         self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
+        self._require_room()
         self._start("kept" if kept else "new")
 
     def examples(self, n: int = 3) -> pd.DataFrame:
@@ -235,6 +237,19 @@ class Experiment:
             return probe(self.cell, self.task, self.verifier, lambda: self.policy if bare else load_base(self.cell))
 
         return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
+
+    def _require_room(self) -> None:
+        sizes, task = self.cell.evaluation, self.task
+        template = self.policy.template.after(shots(self.cell, task), cot=self.cell.cot)
+        policy = replace(self.policy, template=template)
+        test, beyond = max(sizes.test_items, sizes.sampled_items), sizes.ood_items + sizes.along_items
+        asked = (*self.labels.train, *self.labels.development, *task.test[:test], *task.ood[:beyond])
+        for cot, examples in ((self.cell.cot, self.labels.train), (self.cell.cot_eval, asked)):
+
+            def tokens(example: Example) -> int:
+                return len(policy.encode_prompt(policy.prompt_text(example, cot=cot)))  # noqa: B023
+
+            require_room(self.capped, examples, tokens, policy.context, cot=cot)
 
     @property
     def rates(self) -> tuple[float, ...]:

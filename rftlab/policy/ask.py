@@ -6,6 +6,7 @@ from pathlib import Path
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy import weights
+from rftlab.policy.context import require_fit
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example
@@ -58,7 +59,7 @@ def ask(cell: str | Path, question: str, *, results: str | Path | None = None) -
         results: results folder an id is looked for in; by default every folder of `results/`.
 
     Raises:
-        RftlabError: as `rftlab.policy.kept.load_kept`; or an empty question.
+        RftlabError: as `rftlab.policy.kept.load_kept`, or as `ask_policy`.
     """
     folder = weights.find_cell(str(cell), Path(results) if results else None)
     asked = weights.as_evaluated(folder)
@@ -69,11 +70,13 @@ def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
     """The same for a policy at hand, such as `experiment.policy` with `experiment.capped`.
 
     Raises:
-        RftlabError: an empty question.
+        RftlabError: an empty question, or one that does not fit into the model's context.
     """
     if not question.strip():
         raise RftlabError('there is no question; give one, such as "3 + 4 = ?"')
     prompt = policy.prompt_text(Example("asked", question.strip(), ""), cot=cell.cot_eval)
+    length = len(policy.encode_prompt(prompt))
+    require_fit(cell, "the question in its prompt", length, policy.context, cot=cell.cot_eval)
     own = _answer(policy, cell, prompt)
     if cell.adapter.kind == "lora":
         with policy.as_base():

@@ -1,4 +1,4 @@
-"""Completion caps, and whether a task's prompts with them fit into a model's context; no torch.
+"""Completion caps, and whether prompts with them fit into a model's context; no torch.
 
 `check` is for the tiny base, whose tokens are counted by its tokenizer's file alone; `rftlab.policy.preflight` asks the
 same of any other model.
@@ -56,7 +56,7 @@ def check(looked: "Looked") -> None:
         def tokens(example: Example, cot: bool) -> int:
             return len(tokenizer.encode(template.prompt(example, cot=cot)).ids)  # noqa: B023
 
-        require_room(say_caps(looked, cell, task, count), task, tokens, room)
+        require_task_fits(say_caps(looked, cell, task, count), task, tokens, room)
 
 
 def shots(cell: Cell, task: Task) -> tuple[Example, ...]:
@@ -80,31 +80,47 @@ def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Ce
     return capped(cell, caps)
 
 
-def require_room(cell: Cell, task: Task, tokens: Callable[[Example, bool], int], room: int | None) -> None:
+def require_task_fits(cell: Cell, task: Task, tokens: Callable[[Example, bool], int], room: int | None) -> None:
+    """`require_room` for all prompts of a task, however the cell asks."""
+    for cot in sorted({cell.cot, cell.cot_eval}):
+        prompts = (*task.train, *task.test, *task.ood)
+        require_room(cell, prompts, lambda example: tokens(example, cot), room, cot=cot)  # noqa: B023
+
+
+def require_room(
+    cell: Cell, examples: Iterable[Example], tokens: Callable[[Example], int], room: int | None, *, cot: bool
+) -> None:
     """Raise unless the longest prompts leave room for a completion.
 
     Args:
-        cell: says how the model is asked, with its caps as numbers.
-        task: its prompts.
-        tokens: of the whole prompt of an example, asked with or without chain-of-thought.
+        cell: its caps as numbers.
+        examples: whose prompts.
+        tokens: of the whole prompt of an example.
         room: the model's context in tokens, None if it is not limited.
+        cot: whether they are asked with chain-of-thought.
 
     Raises:
         RftlabError: naming the example with the longest prompt.
     """
-    if room is None:
+    if room is None or not (longest := _longest(examples)):
         return
-    fewer = "lower settings.shots, " if shots(cell, task) else ""
-    longest = _longest((*task.train, *task.test, *task.ood))
-    for cot in sorted({cell.cot, cell.cot_eval}):
-        cap = given(cell, cot=cot)
-        length, example = max(((tokens(example, cot), example) for example in longest), key=lambda pair: pair[0])
-        if length + cap > room:
-            raise RftlabError(
-                f"the prompt of example {example.id} of task {task.name!r} has {length} tokens; with a completion of "
-                f"up to {cap} that is more than the {room} of model {cell.model!r}: {fewer}shorten or drop the row, "
-                f"or lower {parameter(cot=cot)}"
-            )
+    length, example = max(((tokens(example), example) for example in longest), key=lambda pair: pair[0])
+    require_fit(cell, f"the prompt of example {example.id} of task {cell.task!r}", length, room, cot=cot)
+
+
+def require_fit(cell: Cell, what: str, length: int, room: int | None, *, cot: bool) -> None:
+    """Raise unless a prompt of this many tokens and a completion fit into the model's context together.
+
+    Raises:
+        RftlabError: naming ``what``.
+    """
+    cap = given(cell, cot=cot)
+    if room is not None and length + cap > room:
+        fewer = "lower settings.shots, " if find(METHODS, cell.method, "method")[0].shots else ""
+        raise RftlabError(
+            f"{what} has {length} tokens; with a completion of up to {cap} that is more than the {room} of model "
+            f"{cell.model!r}: {fewer}shorten or drop it, or lower {parameter(cot=cot)}"
+        )
 
 
 def _longest(examples: Iterable[Example]) -> list[Example]:

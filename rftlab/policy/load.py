@@ -142,7 +142,8 @@ class Policy:
 
     def encode_prompt(self, text: str) -> list[int]:
         """Token ids of a prompt text; a chat template already wrote the beginning-of-sequence token."""
-        return list(self.tokenizer(text, add_special_tokens=not self.tokenizer.chat_template)["input_ids"])
+        special = not self.tokenizer.chat_template
+        return list(self.tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
 
     def completion_text(self, example: Example, *, cot: bool) -> str:
         """The labelled completion, with the rationale where this model thinks.

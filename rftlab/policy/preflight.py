@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
-from rftlab.policy.context import asked, require_room, say_caps, shots
+from rftlab.policy.context import asked, require_task_fits, say_caps, shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
 from rftlab.user_code.child import announce
@@ -42,7 +42,7 @@ def check(looked: "Looked") -> None:
             _require_askable(cell, policy, task.test[0])
             shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
             tokens = lambda example, cot, policy=shown: _tokens(policy, example, cot)  # noqa: E731
-            require_room(say_caps(looked, cell, task, policy.count_gold), task, tokens, policy.context)
+            require_task_fits(say_caps(looked, cell, task, policy.count_gold), task, tokens, policy.context)
 
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from rftlab.cell import Cell
 from rftlab.policy.base_answers import sample_shared
-from rftlab.policy.caps import Probe
+from rftlab.policy.caps import Probe, parameter
+from rftlab.policy.context import require_fit
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Task, verifier_of
 from rftlab.user_code.child import announce
@@ -45,7 +46,10 @@ def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy]
     asked = [example for example in task.train[::step][:_PROMPTS] for _ in range(_SAMPLES)]
     prompts = [policy.encode_prompt(policy.prompt_text(example, cot=True)) for example in asked]
     room = policy.context
-    cap = _GENEROUS if room is None else max(1, min(_GENEROUS, room - max(map(len, prompts))))
+    length, example = max(zip(map(len, prompts), asked, strict=True), key=lambda pair: pair[0])
+    cap = _GENEROUS if room is None else max(1, min(_GENEROUS, room - length))
+    least = Cell.make({**cell.flat(), parameter(cot=True): cap})
+    require_fit(least, f"the prompt of example {example.id} of task {task.name!r}", length, room, cot=True)
     rollouts = sample_shared(
         policy, prompts, max_new_tokens=cap, seed=0, temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p, greedy=False,

@@ -68,6 +68,24 @@ def test_another_task_is_asked_with_the_cells_decoding(kept_cell, tmp_path, caps
     assert "%" in said
 
 
+def test_a_prompt_longer_than_the_context_is_refused_before_anything_is_sampled(
+    kept_cell, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("rftlab.evaluate.sample_shared", lambda *args, **kwargs: pytest.fail("sampled"))
+    short = [{"prompt": f"{number} + 1 =", "answer": "2"} for number in range(8)]
+    long = {"prompt": "1 + " * 600, "answer": "2"}
+    data = tmp_path / "mine.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in short))
+    test = tmp_path / "test.jsonl"
+    test.write_text("".join(json.dumps({**row, "prompt": row["prompt"] + " 1"}) + "\n" for row in [*short, long]))
+    settings = json.dumps({"path": str(data), "test_path": str(test)})
+    asked = ["evaluate", str(kept_cell("sft")), "--task", "file", "--task-settings", settings]
+    assert main([*asked, "--items", "9"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rftlab: the prompt of example 000008-")
+    assert "more than the 512 of model 'tiny-base'" in said
+
+
 def test_items_that_were_among_the_labels_are_said(kept_cell, tmp_path):
     cell = weights.cell_of(kept_cell("sft"))
     labels = draw_labels(cell, load_task(cell.task, cell.task_settings))

@@ -54,3 +54,17 @@ def test_the_text_box_asks_the_policy_at_hand(kept_cell):
     button.click()
     assert "policy: " in said.value
     assert ask(folder, question.value).policy.completion.strip().replace("<", "&lt;").replace(">", "&gt;") in said.value
+
+
+def test_a_question_longer_than_the_context_is_refused_before_anything_is_sampled(kept_cell, capsys, monkeypatch):
+    folder, question = kept_cell("sft"), "3 + " * 600
+    experiment = Experiment(weights.cell_of(folder), kept=folder)
+    monkeypatch.setattr("rftlab.policy.ask.sample", lambda *args, **kwargs: pytest.fail("sampled"))
+    assert main(["ask", str(folder), question]) == 2
+    said = capsys.readouterr().err
+    assert "the question in its prompt has " in said
+    assert "more than the 512 of model 'tiny-base'" in said
+    box = ask_box(experiment)
+    box.children[0].children[0].value = question
+    box.children[0].children[1].click()
+    assert "more than the 512" in box.children[1].value
