@@ -123,11 +123,13 @@ class Experiment:
         self._start("training")
         if self.cell.tuning.trials > 1 and self._entry.uses_labels:
             self._tune()
-        monitor = self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way)
-        monitor.evaluate()
-        if self._entry.uses_labels:
-            self._train(self.policy, self.labels, self.learning_rate, monitor)
-            if self.cell.evaluation.along_the_way and monitor.trace[-1]["kind"] == "train":
+        with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
+            if self._entry.trains:
+                monitor.evaluate()
+            if self._entry.uses_labels:
+                self._train(self.policy, self.labels, self.learning_rate, monitor)
+            # The curve ends with the policy that is recorded, also where it is the prompt that a method changed.
+            if not monitor.cost.optimizer_steps or monitor.trace[-1]["kind"] == "train":
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
         self._state = "trained"
@@ -301,13 +303,13 @@ class Experiment:
         )
         broken: Exception | None = None
         try:
-            self.method.train(run)
+            with monitor:
+                self.method.train(run)
         except Exception as error:
             if not policy.has_diverged():
                 raise
             broken = error  # such as a draw from probabilities that are none
         finally:
-            monitor.close()
             policy.model.eval()  # an interrupted policy may still be asked
         if broken or policy.has_diverged():
             raise Diverged(

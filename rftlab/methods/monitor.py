@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -72,7 +72,8 @@ class Monitor:
     """Counts cost, records the trace, calls for evaluations along the way, and says when to stop.
 
     No step is begun that would overshoot the budget, as far as the last one tells; a budget in steps is a whole number
-    of them. It counts what is fed to the policy and to copies made of it from now on, until `close`.
+    of them. It counts what is fed to the policy and to copies made of it from now on, until `close` or the end of its
+    `with` block.
 
     Attributes:
         cost: what has been spent.
@@ -279,6 +280,12 @@ class Monitor:
             self._record("eval", self._evaluate())
             self._counting = counting
             self._resumed_at = self._clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Count nothing from now on."""

@@ -16,6 +16,7 @@ from rftlab.errors import RftlabError
 from rftlab.evaluate import ask
 from rftlab.experiment import Experiment
 from rftlab.methods.monitor import Monitor
+from rftlab.registry import METHODS
 
 TIMES = {"seconds", "tuning_seconds", "peak_memory_bytes"}
 
@@ -216,6 +217,44 @@ def test_evaluation_along_the_way_is_not_charged(small_cell: Callable[..., Cell]
     assert [row["step"] for row in monitor.trace if row["kind"] == "eval"] == [0, 2, 4]
 
 
+UNTRAINED = [name for name, entry in METHODS.items() if not entry.trains]
+
+
+@pytest.mark.parametrize("method", [*UNTRAINED, "sft"])
+def test_the_curve_ends_with_what_is_recorded_and_evaluation_is_never_charged(method, small_cell):
+    labels = 8 if METHODS[method].uses_labels else 0
+    experiment = Experiment(small_cell(method=method, labels=labels, **{"evaluation.along_items": 12}))
+    experiment.train()
+    charged = experiment.cost.flops
+    experiment.evaluate()
+    found = experiment.record()
+    assert experiment.trace[-1]["kind"] == "eval"
+    assert experiment.trace[-1]["eval/accuracy"] == found.metrics["development_accuracy"]
+    assert found.cost["flops"] == charged
+    assert bool(charged) == METHODS[method].trains
+    assert not any("of the budget" in warning for warning in found.warnings)
+
+
+def test_a_method_that_changes_the_prompt_alone_has_no_point_from_before(small_cell):
+    experiment = Experiment(small_cell(method="base-few-shot"))
+    assert len(experiment.train()) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_is_asked_of_an_interrupted_policy_is_not_charged(error, small_cell, monkeypatch):
+    experiment, monitors = Experiment(small_cell()), []
+
+    def train(run):
+        monitors.append(run.monitor)
+        raise error
+
+    monkeypatch.setattr(experiment.method, "train", train)
+    with pytest.raises(error):
+        experiment.train()
+    experiment.completions(2)
+    assert monitors[0].cost.flops == 0
+
+
 def test_a_learning_rate_that_diverges_loses_its_trial(small_cell):
     rates = {"tuning.trials": 2, "tuning.learning_rates": [1e30, 1e-3], "tuning.validation_share": 0.3}
     experiment = Experiment(small_cell(method="sft", labels=10, **rates))
@@ -223,6 +262,9 @@ def test_a_learning_rate_that_diverges_loses_its_trial(small_cell):
     assert experiment.learning_rate == 1e-3
     assert [trial["diverged"] for trial in experiment.tuning] == [True, False]
     assert [trial["chosen"] for trial in experiment.tuning] == [False, True]
+    spent = [trial["cost"] for trial in experiment.tuning]
+    assert spent[0]["tokens_generated"] == 0
+    assert spent[0]["flops"] / spent[0]["tokens_trained"] == spent[1]["flops"] / spent[1]["tokens_trained"]
 
 
 @pytest.mark.parametrize(
