@@ -10,6 +10,7 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.errors import one_line
 from rftlab.policy.caps import given, parameter
+from rftlab.registry import METHODS, find
 
 # Completions scored before the live line speaks of their rewards: earlier it may be chance.
 _ENOUGH = 32
@@ -54,8 +55,19 @@ def of_run(
         samples: the completions that were evaluated.
         taught_by: what it learnt from beside the verifier's rewards, such as "its labels".
     """
-    found = [*_signal(cell, cost, taught_by), *_rate(tuning), *_cut(cell, metrics, cost), *_verifier(samples)]
+    found = [
+        *_no_step(cell, cost),
+        *_signal(cell, cost, taught_by),
+        *_rate(tuning),
+        *_cut(cell, metrics, cost),
+        *_verifier(samples),
+    ]
     return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
+
+
+def _no_step(cell: Cell, cost: Mapping[str, Any]) -> Iterator[str]:
+    if find(METHODS, cell.method, "method")[0].trains and not cost["optimizer_steps"]:
+        yield f"no step was taken: this is {'the policy it started from' if cell.start_from else 'the untrained base'}"
 
 
 def _signal(cell: Cell, cost: Mapping[str, Any], taught_by: Sequence[str]) -> Iterator[str]:

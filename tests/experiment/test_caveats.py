@@ -14,6 +14,7 @@ from rftlab.methods.base import load_method, make_settings
 
 NEVER = {"prompts_per_step": 2, "num_generations": 4}
 COST = {
+    "optimizer_steps": 50,
     "completions": 400,
     "completions_cut": 0,
     "verifier_calls": 400,
@@ -66,8 +67,22 @@ def test_a_run_with_a_signal_is_not_warned_of(small_cell: Callable[..., Cell]) -
     assert said() == []
     assert caveats.so_far(COST) == ""
     assert caveats.so_far({**COST, "verifier_calls": 31, "completions_rewarded": 0}) == ""
-    assert said(cost=dict.fromkeys(COST, 0)) == [], "SFT asks no verifier"
+    assert said(cost=dict.fromkeys(COST, 0) | {"optimizer_steps": 50}) == [], "SFT asks no verifier"
     assert said(cost={**COST, "groups": 0, "groups_alike": 0}) == [], "completions that are not compared"
+
+
+def test_a_method_that_took_no_step_is_said_to_be_what_it_started_from(
+    small_cell: Callable[..., Cell], judged_by: Callable[[str], str]
+) -> None:
+    cell = small_cell(method="rejection_sft", settings={"rounds": 1}, verifier=judged_by("0.0"))
+    experiment = Experiment(cell)
+    experiment.train()
+    experiment.evaluate()
+    assert experiment.cost.optimizer_steps == 0
+    assert "no step was taken: this is the untrained base" in experiment.record().warnings
+    none = {**COST, "optimizer_steps": 0}
+    assert said(Cell.make({"start_from": "x"}), cost=none) == ["no step was taken: this is the policy it started from"]
+    assert said(Cell.make({"method": "base-few-shot"}), cost=none) == []
 
 
 def test_a_reward_that_hardly_ever_comes_is_counted() -> None:
