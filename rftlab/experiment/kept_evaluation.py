@@ -10,7 +10,7 @@ import torch
 
 from rftlab import record, stats
 from rftlab.cell import Cell
-from rftlab.digests import changes, describe, with_digests
+from rftlab.digests import changes, describe, kind_of, texts_of, with_digests
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome
 from rftlab.evaluate import evaluate as measure
@@ -18,6 +18,7 @@ from rftlab.experiment import Experiment
 from rftlab.experiment.environment import environment
 from rftlab.policy import weights
 from rftlab.policy.seen import items_asked, seen
+from rftlab.tasks.base import Task
 
 _DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 _METRICS = (
@@ -110,10 +111,18 @@ def evaluate_kept(
     asked = _asked(trained, task, dict(task_settings or {}), verifier, items)
     own = not (task or task_settings or verifier or items)
     _same_threads(folder)
-    experiment = Experiment(asked, kept=folder)
+    try:
+        experiment = Experiment(asked, kept=folder)
+    except RftlabError as error:
+        moved = "; if its project was moved, run its grid there once, and files are found where they are now"
+        raise RftlabError(f"{error}{moved if own and not _has_its_files(trained) else ''}") from None
     outcomes = {"policy": _measure(experiment)}
     found_seen = seen(str(folder), items_asked(asked, experiment.task), "items")
-    notes = [*(_against_record(folder, outcomes["policy"]) if own else ()), *found_seen]
+    notes = [
+        *(_against_record(folder, outcomes["policy"]) if own else ()),
+        *found_seen,
+        *(() if own else _held_out(asked, experiment.task)),
+    ]
     del experiment.policy  # before the base is loaded: two may not fit
     outcomes["base"] = _measure(Experiment(_untrained(asked)))
     rewards = {
@@ -145,6 +154,22 @@ def _asked(cell: Cell, task: str, settings: dict[str, Any], verifier: str, items
         asked = _untrained(Cell.make({**asked.model_dump(), **other}))
     changed = {**({"verifier": verifier} if verifier else {}), **({"evaluation.test_items": items} if items else {})}
     return Cell.make({**asked.flat(), **changed}) if changed else asked
+
+
+def _has_its_files(cell: Cell) -> bool:
+    named = ((kind_of(name, text), text) for name, text in texts_of(cell))
+    files = [text.rpartition(":")[0] if kind == "code" else text for kind, text in named if kind in ("code", "file")]
+    return all(Path(file).expanduser().exists() for file in files)
+
+
+def _held_out(asked: Cell, task: Task) -> Iterator[str]:
+    """Of a data file without a test part of its own only a share is asked."""
+    if asked.task == "file" and not {"test_path", "test_split"} & set(asked.task_settings):
+        rows = len(task.train) + len(task.test)
+        yield (
+            f"{len(task.test)} of the {rows} rows are held out as test items; for more of them "
+            """--task-settings '{"test_share": 0.99}', or a file that is named as test_path."""
+        )
 
 
 def _measure(experiment: Experiment) -> Outcome:

@@ -120,7 +120,7 @@ def test_a_project_that_was_moved_is_evaluated_once_its_grid_was_run_there(tmp_p
     experiment.save()
     project.rename(tmp_path / "moved")
     results = tmp_path / "moved" / "results"
-    with pytest.raises(RftlabError, match="data.jsonl"):
+    with pytest.raises(RftlabError, match="data.jsonl.* run its grid there once"):
         evaluate_kept(cell.id, results=results)
     write_grid(results, grid(tmp_path / "moved"))
     assert evaluate_kept(cell.id, results=results).notes == ("Every metric equals the record's.",)
