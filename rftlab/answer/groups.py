@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from rftlab.answer.contracts import MATCH, OVER_SEEDS, shorten, told
 from rftlab.answer.pairs import WITHIN_A_METHOD, Node, Pair
 
 
@@ -21,21 +22,37 @@ def groups_of(variant: str, nodes: Sequence[Node], pairs: Sequence[Pair]) -> Map
             group.append(node)
         if not fitting:
             groups.append([node])
-    times = Counter(node for group in groups for node in group)
-    named: dict[str, list[Node]] = {}
-    for group in groups:
-        arms = list(dict.fromkeys(node.arm for node in group if times[node] == 1))
-        name = f"{arms[0]} alone" if len(arms) == 1 else f"only {listed(arms)}"
-        unique, number = name, 2
-        while f"{variant}, {unique}".removeprefix(", ") in named:
-            unique, number = f"{name} ({number})", number + 1
-        named[f"{variant}, {unique}".removeprefix(", ")] = group
-    return named
+    return {f"{variant}, {name}".removeprefix(", "): group for name, group in _named(groups, pairs).items()}
 
 
 def listed(names: Sequence[str]) -> str:
     """Names as a sentence lists them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _named(groups: Sequence[Sequence[Node]], pairs: Sequence[Pair]) -> dict[str, Sequence[Node]]:
+    """Groups by the arms that are in no other; where these are the same, by what they were refused for, or a number."""
+    times = Counter(node for group in groups for node in group)
+    arms = [list(dict.fromkeys(node.arm for node in group if times[node] == 1)) for group in groups]
+    names = [f"{each[0]} alone" if len(each) == 1 else f"only {listed(each)}" for each in arms]
+    of_nodes = [
+        name for name in dict.fromkeys(name for pair in pairs for name in pair.verdict.refused) if _is_one(name)
+    ]
+    found: dict[str, Sequence[Node]] = {}
+    for group, name in zip(groups, names, strict=True):
+        alike = [other for other, same in zip(groups, names, strict=True) if same == name]
+        telling = [field for field in of_nodes if len({told(other[0].terms, field) for other in alike}) > 1]
+        values = [f"{field} {shorten(told(group[0].terms, field) or 'unknown')}" for field in telling[:2]]
+        unique = first = f"{name} ({', '.join(values)})" if values else name
+        while unique in found:
+            unique = f"{first} ({len(found) + 1})"
+        found[unique] = group
+    return found
+
+
+def _is_one(name: str) -> bool:
+    """Whether all runs of a node say the same of a field, or, of what was spent, alike."""
+    return name == "spent" or MATCH.index(name) not in OVER_SEEDS
 
 
 def _foes(pairs: Sequence[Pair]) -> defaultdict[Node, set[Node]]:

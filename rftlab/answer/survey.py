@@ -24,19 +24,23 @@ class Refusal(NamedTuple):
         arms: which.
         differing: field -> what two of them say of it.
         unknown: fields that some records lack.
+        partly: whether some of their runs may be.
     """
 
     where: tuple[str, str, str]
     arms: tuple[str, ...]
     differing: Mapping[str, str]
     unknown: tuple[str, ...]
+    partly: bool = False
 
     def __str__(self) -> str:
         task, model, variant = self.where
         on = f"{task} ({model}{f', {variant}' if variant else ''})"
         several = len(self.arms) > 1
         who = (
-            f"{listed(self.arms)} cannot be compared" if several else f"runs of {self.arms[0]} do not match each other"
+            f"{listed(self.arms)} cannot{' all' * self.partly} be compared"
+            if several
+            else f"runs of {self.arms[0]} do not match each other"
         )
         if self.unknown:
             many = f"{len(self.unknown)} fields" if len(self.unknown) > 1 else "one field"
@@ -145,7 +149,7 @@ def comparable(records: Sequence[Record], waive: str | Iterable[str] = ()) -> No
         raise RftlabError("; ".join(map(str, found.refused)))
 
 
-def _refusals(where: tuple[str, str, str], pairs: Iterable[Pair]) -> Iterator[Refusal]:
+def _refusals(where: tuple[str, str, str], pairs: Sequence[Pair]) -> Iterator[Refusal]:
     """One entry for all that is unknown, one for every set of fields that differ."""
     groups: dict[tuple[str, ...], list[Pair]] = {}
     unknown: dict[str, None] = {}
@@ -154,13 +158,14 @@ def _refusals(where: tuple[str, str, str], pairs: Iterable[Pair]) -> Iterator[Re
         missing = [name for name in pair.verdict.refused if None in (told(t, name) for t in pair.example[name])]
         unknown.update(dict.fromkeys(missing))
         lacking += [pair] if missing else []
-        differing = tuple(name for name in pair.verdict.refused if name not in missing)
-        if differing:
-            groups.setdefault(differing, []).append(pair)
+        known = tuple(name for name in pair.verdict.refused if name not in missing)
+        if known:
+            groups.setdefault(known, []).append(pair)
     if lacking:
-        yield Refusal(where, _arms(lacking), {}, tuple(unknown))
+        yield Refusal(where, _arms(lacking), {}, tuple(unknown), _partly(lacking, pairs))
     for fields, found in groups.items():
-        yield Refusal(where, _arms(found), {name: _example(found, name) for name in fields}, ())
+        differing = {name: _example(found, name) for name in fields}
+        yield Refusal(where, _arms(found), differing, (), _partly(found, pairs))
 
 
 def _example(pairs: Sequence[Pair], name: str) -> str:
@@ -178,3 +183,12 @@ def _example(pairs: Sequence[Pair], name: str) -> str:
 
 def _arms(pairs: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted({node.arm for pair in pairs for node in pair[:2]}))
+
+
+def _partly(refused: Sequence[Pair], pairs: Iterable[Pair]) -> bool:
+    """Whether some runs of the arms that are refused may be compared all the same."""
+    arms = {*_arms(refused)}
+    return any(
+        {pair.first.arm, pair.second.arm} <= arms and pair.first.arm != pair.second.arm and not pair.verdict.refused
+        for pair in pairs
+    )

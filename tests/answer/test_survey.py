@@ -200,7 +200,9 @@ def test_a_run_of_an_arm_that_was_cut_short_is_in_no_mean_of_it(labels, seed, sa
     (refusal,) = survey(records).refused
     assert refusal.differing == {"spent": says}
     assert [records[1].id, records[0].id] in [[id for id in group if "base" not in id] for group in groups(records)]
-    assert survey(records[1:]).refused
+    alone = survey(records[1:])
+    assert alone.variants[short.id] == ("grpo alone (spent 10 steps)",)
+    assert alone.variants[records[1].id] == ("grpo alone (spent 40 steps)",)
 
 
 def test_runs_of_an_arm_that_spread_a_little_are_kept_together_which_is_said():

@@ -148,7 +148,8 @@ def test_refused_methods_are_shown_apart_and_the_report_says_so(tmp_path):
             synthetic.write_cell(tmp_path, values, items=10)
     html = report.write_report(tmp_path, notebook=False)[0].read_text()
     assert (
-        "Not compared: base, grpo, rloo and sft cannot be compared on arithmetic/word (tiny-base): they differ" in html
+        "Not compared: base, grpo, rloo and sft cannot all be compared on arithmetic/word (tiny-base): they differ"
+        in html
     )
     assert "in temperature (" in html
     cells = pd.read_csv(tmp_path / "report/cells.csv")
@@ -168,11 +169,13 @@ def test_runs_of_one_method_that_do_not_match_are_never_averaged(tmp_path):
             edited.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
     study = report.read_study(tmp_path)
     assert [str(refusal) for refusal in study.survey.refused] == [
-        "grpo and sft cannot be compared on arithmetic/word (tiny-base): they differ in verifier_code (a and b); "
+        "grpo and sft cannot all be compared on arithmetic/word (tiny-base): they differ in verifier_code (a and b); "
         "run them with the same verifier_code"
     ]
-    variants = study.cells.groupby("variant")["seed"].agg(set).tolist()
-    assert sorted(map(sorted, variants)) == [[0, 1], [2, 3]]
+    assert study.cells.groupby("variant")["seed"].agg(set).to_dict() == {
+        "only grpo and sft (verifier_code a)": {0, 1},
+        "only grpo and sft (verifier_code b)": {2, 3},
+    }
 
 
 def test_prompts_that_were_judged_by_other_verifiers_are_not_drawn_together(tmp_path):
