@@ -252,25 +252,27 @@ def outcomes(results: str | Path, cell: str) -> Mapping[str, float]:
     return {line["item"]: float(line["reward"]) for line in lines if line["part"] == "test"}
 
 
-def item_table(results: str | Path, cells: pd.DataFrame, seeds: Sequence[str] = SEEDS) -> pd.DataFrame:
-    """Columns seed, item, value for `stats.paired_difference`: one row per cell and test item.
+def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
+    """Columns seed, item, value for `stats.paired_difference`: one row per cell and test item; a seed is all of SEEDS.
 
     Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
-    one item, their accuracy. ``seeds`` are the columns that make a seed.
+    one item, their accuracy.
     """
     rows = [
         (seed, item, value)
-        for cell, accuracy, *numbers in cells[["id", "accuracy", *seeds]].itertuples(index=False, name=None)
-        for seed in [" ".join(map(str, numbers))]
+        for cell, accuracy, *seeds in cells[["id", "accuracy", *SEEDS]].itertuples(index=False, name=None)
+        for seed in [" ".join(map(str, seeds))]
         for item, value in (outcomes(results, cell) or {"all": accuracy}).items()
     ]
     return pd.DataFrame(rows, columns=["seed", "item", "value"])
 
 
-def difference(results: str | Path, first: pd.DataFrame, second: pd.DataFrame) -> stats.Difference:
-    """First minus second, paired over test items and the seeds that both have: of an untrained one, those it has."""
-    seeds = SEEDS_OF_SAMPLING if is_base(first).any() or is_base(second).any() else SEEDS
-    return stats.paired_difference(*(item_table(results, side, seeds) for side in (first, second)))
+def difference(results: str | Path, trained: pd.DataFrame, other: pd.DataFrame) -> stats.Difference:
+    """Trained cells minus others, paired over test items and seeds; an untrained one has every seed it fits."""
+    if is_base(other).all():
+        seeds = trained[list(SEEDS)].drop_duplicates()
+        other = other[["id", "accuracy", *SEEDS_OF_SAMPLING]].merge(seeds, on=list(SEEDS_OF_SAMPLING))
+    return stats.paired_difference(item_table(results, trained), item_table(results, other))
 
 
 def place(key: Iterable[Any]) -> str:

@@ -141,3 +141,8 @@ def test_what_differs_by_design_between_arms_of_one_method_is_said(field, why):
     assert found.notes == [f"Differs by design, because {why}: {field}."]
     assert claimed(found.same) >= {"temperature", "spent", "seed", "label_ids"}
     assert field not in claimed(found.same)
+
+
+def test_what_goes_with_chain_of_thought_is_said():
+    records = [run(n, ("sft", 0), {"labels": 10, "cot": bool(n)}, {"token_cap": 16 + n}) for n in (0, 1)]
+    assert survey(records).notes == ["Differs by design, because chain-of-thought does: token_cap."]
