@@ -73,6 +73,7 @@ def _gap(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawi
 def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
     caption = (
         "Solid: accuracy on the development items, measured along the way; dashed: the reward the trainer saw. "
+        "Seeds are read at equal shares of what each spent, so that the last point is the mean of final values. "
         "Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods cost "
         "differently: see accuracy against cost."
     )

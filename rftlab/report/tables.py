@@ -214,6 +214,10 @@ def learning_axis(cells: pd.DataFrame) -> str:
 def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     """Evaluations along the way and training rewards, mean over seeds, for at most four budgets from few to many.
 
+    Budgets not counted in steps end, and are evaluated, at other places for every seed. So seeds are read at equal
+    shares of what each of them spent, straight lines between its rows: the last row is the mean of final values, and
+    where all seeds were evaluated at the same places, every row is a mean of what was measured.
+
     Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens_generated, tokens, flops, seconds, value, n; empty
     without traces.
     """
@@ -236,13 +240,22 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=["id", "kind", "step", *numbers])
     if not len(found):
         return found
-    # Budgets not counted in steps end, and are evaluated, at other steps for every seed: the n-th rows belong together,
-    # and only those that all seeds have, or the mean would jump where a seed drops out.
-    found["place"] = found.groupby(["id", "kind"]).cumcount()
+    found[numbers] = found[numbers].astype(float)
+    axis = learning_axis(cells)
+    found["share"] = found[axis] / found.groupby("id")[axis].transform("max").replace(0, 1)
     curve = [*PANEL, "arm", "labels", "kind"]
-    spread = found.merge(wanted, left_on="id", right_index=True).groupby([*curve, "place"], as_index=False)
-    means = spread[["step", *numbers]].mean().merge(spread.agg(n=("id", "nunique")))
-    return means[means["n"] == means.groupby(curve)["n"].transform("max")].drop(columns="place")
+    groups = found.merge(wanted, left_on="id", right_index=True).groupby(curve)
+    means = groups[["id", "share", "step", *numbers]].apply(_mean_curve, ["step", *numbers])
+    return means.reset_index(curve).reset_index(drop=True)
+
+
+def _mean_curve(rows: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:
+    """Means of ``numbers`` over seeds at the shares that the seed with most rows has, within those all seeds cover."""
+    seeds = [seed for _, seed in rows.groupby("id")]
+    first, last = max(seed["share"].iloc[0] for seed in seeds), min(seed["share"].iloc[-1] for seed in seeds)
+    shares = max(seeds, key=len)["share"].clip(first, last).unique()
+    read = [[np.interp(shares, seed["share"], seed[number]) for number in numbers] for seed in seeds]
+    return pd.DataFrame(np.mean(read, axis=0).T, columns=list(numbers)).assign(n=len(seeds))
 
 
 @lru_cache(maxsize=20_000)

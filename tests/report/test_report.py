@@ -63,6 +63,30 @@ def test_learning_curves_are_drawn_over_the_unit_of_all_budgets(tmp_path, units,
     assert report.learning_axis(report.read_cells(tmp_path)) == axis
 
 
+def _evaluated(*points):
+    spent = {"tokens_generated": 0, "tokens_trained": 0, "seconds": 1.0}
+    return [{"step": n, "kind": "eval", "flops": x, "eval/accuracy": y, **spent} for n, (x, y) in enumerate(points)]
+
+
+def test_a_learning_curve_ends_at_the_mean_of_final_values_wherever_seeds_were_evaluated(tmp_path, monkeypatch):
+    traces = [_evaluated((0, 0.0), (16e9, 0.4), (24e9, 0.9)), _evaluated((0, 0.2), (20e9, 0.6))]
+    monkeypatch.setattr(synthetic, "_trace", lambda cell, _: traces[cell.seed])
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), **{"budget.unit": "flops"})
+    curve = report.learning_table(report.read_cells(tmp_path), tmp_path)
+    assert curve["flops"].tolist() == pytest.approx([0, (16e9 + 20e9 * 2 / 3) / 2, 22e9])
+    assert curve["value"].tolist() == pytest.approx([0.1, (0.4 + 0.2 + 0.4 * 2 / 3) / 2, 0.75])
+    assert curve["n"].tolist() == [2, 2, 2]
+
+
+def test_a_learning_curve_of_seeds_evaluated_at_the_same_steps_is_their_mean_there(tmp_path, monkeypatch):
+    traces = [_evaluated((0, 0.0), (1, 0.4), (2, 0.9)), _evaluated((0, 0.2), (3, 0.6), (4, 0.7))]
+    monkeypatch.setattr(synthetic, "_trace", lambda cell, _: traces[cell.seed])
+    synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,))
+    curve = report.learning_table(report.read_cells(tmp_path), tmp_path)
+    assert curve["step"].tolist() == [0, 1, 2]
+    assert curve["value"].tolist() == pytest.approx([0.1, 0.5, 0.8])
+
+
 def test_a_parameter_swept_by_one_method_becomes_an_arm_of_it(tmp_path):
     synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
     for preset in ("", "deepseek"):
