@@ -141,7 +141,7 @@ class Sandbox:
 
     @property
     def level(self) -> str:
-        """The level of isolation in force, such as "bwrap+landlock+seccomp"; written into every record.
+        """The level of isolation in force, such as "bwrap+landlock+seccomp", as a record holds it.
 
         Raises:
             RftlabError: no level can be reached on this machine.
