@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from rftlab import preflight, record
 from rftlab.cell import Cell
@@ -13,12 +13,12 @@ from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import DEFAULT, Keeper, require_room
-from rftlab.execute.kernels import KernelSettings, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import KernelKind, KernelSettings, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
-from rftlab.policy.weights import Keep, find_cell
+from rftlab.policy.weights import KEEP_CHOICES, Keep, find_cell
 from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.user_code.child import LIMIT_S
 
@@ -65,9 +65,14 @@ def run(
         How each cell that was left ended; empty if none was.
 
     Raises:
-        RftlabError: anything about the grid that cannot work; nothing is written then.
+        RftlabError: anything about the grid or an argument that cannot work; nothing is written then.
         Interrupted: SIGINT, SIGTERM or SIGHUP; running again goes on.
     """
+    _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)))
+    _require_positive("whole number", int, workers=workers, timeout=timeout)
+    _require_positive("number", (int, float), check_timeout=check_timeout)
+    if not isinstance(grid, Grid | str | Path):
+        raise RftlabError(f"a grid is a Grid or the path of its YAML file, not a {type(grid).__name__}")
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     done, left = grid.split(where)
@@ -160,6 +165,18 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
     done, left = grid.split(Path(results))
     return grid, done, left, _on_earlier_cells(grid, left, Path(results))
+
+
+def _require_choice(**given: tuple[str | None, Sequence[str]]) -> None:
+    for name, (value, choices) in given.items():
+        if value is not None and value not in choices:
+            raise RftlabError(f"{name} is {value!r}; give one of {', '.join(choices)}")
+
+
+def _require_positive(what: str, kind: type | tuple[type, ...], **given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, kind) and value > 0):
+            raise RftlabError(f"{name} is {value!r}; give a {what} above 0")
 
 
 def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> list[Cell]:
