@@ -5,9 +5,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rftlab.errors import RftlabError, one_line
 
@@ -19,6 +19,35 @@ _CAME_LATER: dict[str, Any] = {"system": "", "development": "apart", "start_from
 
 # Fields that are equal to another unless they are given.
 FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "cot_eval": "cot"}
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise TypeError("a Cell never changes; make another one: Cell.make({**cell.flat(), name: value})")
+
+
+class _FrozenDict(dict[str, Any]):
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+class _FrozenList(list[Any]):
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = _refuse  # type: ignore[assignment]
+    extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self),)
+
+
+def _frozen(value: Any) -> Any:
+    """JSON values that refuse to be changed, and are equal to what they were."""
+    if isinstance(value, dict):
+        return _FrozenDict({key: _frozen(each) for key, each in value.items()})
+    return _FrozenList(map(_frozen, value)) if isinstance(value, list) else value
+
+
+_Mapping = Annotated[dict[str, Any], AfterValidator(_frozen)]
 
 
 class _Part(BaseModel):
@@ -101,9 +130,9 @@ class Cell(_Part):
     """
 
     task: str = Field("arithmetic/word", min_length=1, description="registered task, or path.py:function")
-    task_settings: dict[str, Any] = Field(default_factory=dict, description="passed to the task (path, columns, ...)")
+    task_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to the task (path, columns, ...)")
     verifier: str = Field("", description="registered verifier or path.py:function; empty takes the task's own")
-    verifier_settings: dict[str, Any] = Field(default_factory=dict, description="passed to the verifier")
+    verifier_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to the verifier")
     answer_format: Literal["strict", "lenient"] = Field(
         "strict", description="strict: only <answer> tags count; lenient: the tolerant fallback counts too"
     )
@@ -113,7 +142,7 @@ class Cell(_Part):
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     method: str = Field("sft", min_length=1, description="registered method")
     preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
-    settings: dict[str, Any] = Field(default_factory=dict, description="settings of the method, by TRL's names")
+    settings: _Mapping = Field(default_factory=_FrozenDict, description="settings of the method, by TRL's names")
     labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
     development: Literal["apart", "from_labels"] = Field(
         "apart", description="development items: apart from the label budget, or taken out of it by folds"
@@ -129,9 +158,17 @@ class Cell(_Part):
     budget: Budget = Budget()
     tuning: Tuning = Tuning()
     evaluation: Evaluation = Evaluation()
-    digests: dict[str, str] = Field(
-        default_factory=dict, description="content of the files of yours that the cell depends on; filled in for you"
+    digests: Annotated[dict[str, str], AfterValidator(_frozen)] = Field(
+        default_factory=_FrozenDict,
+        description="content of the files of yours that the cell depends on; filled in for you",
     )
+
+    def __init__(self, **values: Any) -> None:
+        """As `make`."""
+        try:
+            super().__init__(**_nested(values))
+        except ValidationError as error:
+            raise RftlabError(_first_problem(error)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -225,19 +262,7 @@ class Cell(_Part):
         Raises:
             RftlabError: an unknown name, a wrong type or a value out of range; the sentence names the field.
         """
-        nested: dict[str, Any] = {}
-        for name, value in values.items():
-            group, dot, field = str(name).partition(".")
-            if dot and isinstance(nested.get(group, {}), dict):
-                nested.setdefault(group, {})[field] = value
-            elif isinstance(value, Mapping) and isinstance(nested.get(group), dict):
-                nested[group].update(value)
-            else:
-                nested[group] = dict(value) if isinstance(value, Mapping) else value
-        try:
-            return cls.model_validate(nested)
-        except ValidationError as error:
-            raise RftlabError(_first_problem(error)) from None
+        return cls(**{str(name): value for name, value in values.items()})
 
     @classmethod
     def from_parameters(cls, namespace: Mapping[str, Any]) -> "Cell":
@@ -278,6 +303,19 @@ class Cell(_Part):
         parameters = {name: values[dotted] for name, dotted in parameter_names().items()}
         parameters |= {name: json.dumps(parameters[name], sort_keys=True) for name in _JSON_PARAMETERS}
         return parameters | {name: "yes" if parameters[name] else "no" for name in _YES_OR_NO}
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        group, dot, field = name.partition(".")
+        if dot and isinstance(nested.get(group, {}), dict):
+            nested.setdefault(group, {})[field] = value
+        elif isinstance(value, Mapping) and isinstance(nested.get(group), dict):
+            nested[group].update(value)
+        else:
+            nested[group] = dict(value) if isinstance(value, Mapping) else value
+    return nested
 
 
 def without_folders(values: Any, digests: Mapping[str, str]) -> Any:

@@ -1,5 +1,10 @@
 """Cell: content-hash identity, validation, and the flat form notebooks use."""
 
+import copy
+import operator
+import pickle
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -145,3 +150,39 @@ def test_cells_that_look_alike_are_told_apart_by_what_differs():
     assert labels[0] == f"{cells[0].label} decoding.temperature=0.5"
     assert labels[4] == cells[4].label
     assert len(set(labels)) == 5
+
+
+@pytest.mark.parametrize("values", [{"labells": 3}, {"labels": -1}, {"adapter": {"r": 0}}, {"adapter.r": "x"}])
+def test_the_constructor_says_what_make_says(values: dict[str, Any]) -> None:
+    with pytest.raises(RftlabError) as by_make:
+        Cell.make(values)
+    with pytest.raises(RftlabError, match=f"^{re.escape(str(by_make.value))}$"):
+        Cell(**values)
+    with pytest.raises(RftlabError, match="did you mean labels"):
+        Cell(labells=3)
+    assert Cell(**{"adapter.r": 4}) == Cell(adapter={"r": 4}) == Cell.make({"adapter.r": 4})
+
+
+def test_nothing_in_a_cell_can_be_changed_and_copies_are_equal() -> None:
+    stages = {"stages": [{"method": "sft", "share": 0.5}]}
+    cell = Cell.make({"settings": stages, "task_settings": {"columns": {"prompt": "q"}}, "digests": {"a": "1"}})
+    changes: list[Callable[[], Any]] = [
+        lambda: cell.settings.update(a=1),
+        lambda: cell.settings["stages"].append(1),
+        lambda: cell.settings["stages"][0].pop("share"),
+        lambda: operator.setitem(cell.task_settings["columns"], "prompt", "x"),
+        lambda: operator.ior(cell.verifier_settings, {"a": 1}),
+        lambda: Cell().settings.setdefault("a", 1),
+        lambda: cell.digests.clear(),
+    ]
+    for change in changes:
+        with pytest.raises(TypeError, match="a Cell never changes"):
+            change()
+    assert stages == cell.settings == {"stages": [{"method": "sft", "share": 0.5}]}
+    stages["stages"].clear()
+    for same in (copy.copy(cell), copy.deepcopy(cell), pickle.loads(pickle.dumps(cell)), Cell(**cell.model_dump())):
+        assert same == cell
+        assert same.id == cell.id
+        with pytest.raises(TypeError, match="a Cell never changes"):
+            same.settings["stages"].clear()
+    assert type(cell.model_dump()["settings"]["stages"]) is list

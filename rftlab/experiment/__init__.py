@@ -41,6 +41,10 @@ INTERACTIVE = Path("results/interactive")
 _RATES = "tuning.learning_rates: [...]"
 
 
+# What an experiment is made of: with another one it would record one cell's numbers under another's name.
+_FIXED = frozenset({"cell", "task", "method", "settings", "verifier", "code", "labels", "caps", "capped"})
+
+
 class Diverged(RftlabError):
     """Training left a model whose numbers are not finite."""
 
@@ -69,6 +73,10 @@ class Experiment:
     _state: str
 
     def __init__(self, cell: Cell, out: str | Path = "", *, kept: str | Path = "") -> None:
+        if not isinstance(cell, Cell):
+            raise RftlabError(
+                f"an experiment is made of a Cell, not of a {type(cell).__name__}; make one with Cell.make"
+            )
         self.cell = cell = settled(cell)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
@@ -91,6 +99,11 @@ class Experiment:
         self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
         self._require_room()
         self._start("kept" if kept else "new")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(f"an experiment keeps its {name}; make another one: Experiment(Cell.make(...))")
+        super().__setattr__(name, value)
 
     def examples(self, n: int = 3) -> pd.DataFrame:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
