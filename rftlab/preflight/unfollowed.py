@@ -19,7 +19,7 @@ def folders(cells: Iterable[Cell]) -> list[Path]:
 
 
 def notes(cells: Sequence[Cell], opened: Opened) -> list[str]:
-    """A sentence on each file of the user's that reads what is not followed."""
+    """Sentences on what the user's code reads and no digest follows, and on what it writes although one does."""
     files = [files_of(cell) for cell in cells]
     followed = {os.path.realpath(path) for each in files for path in each.followed}
     written = {os.path.realpath(path) for path in opened.written}
@@ -29,7 +29,15 @@ def notes(cells: Sequence[Cell], opened: Opened) -> list[str]:
         real = Path(os.path.realpath(path))
         if real.is_file() and not any(str(each) in followed for each in (real, *real.parents)):
             found.setdefault((reader, str(real) in written), []).append(Path(path).name)
-    return [_sentence(reader, names, own=own) for (reader, own), names in found.items()]
+    changing = [Path(path).name for path in sorted(opened.written) if os.path.realpath(path) in followed]
+    return [
+        *(_sentence(reader, names, own=own) for (reader, own), names in found.items()),
+        *(
+            f"{name} is written while the code runs, but its digest follows it: name it where it is written, or cells "
+            "are refused once it has changed"
+            for name in changing
+        ),
+    ]
 
 
 def _sentence(reader: str, names: Sequence[str], *, own: bool) -> str:

@@ -9,20 +9,19 @@ in a neighbour's package or in the working folder. Too much is found rather than
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from rftlab.user_code.written import texts_in, written_texts
 
 _MAX_NAME = 255
 _MAX_FOLDERS = 200
 _ABOVE = 2
 _NEVER_BESIDE = "rftlab"
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FROM_TEXT = re.compile(rb"import_module|__import__|run_module|find_spec")
 _EXTENDS_PATH = re.compile(rb"sys\s*\.\s*path|from\s+sys\s+import.*path|addsitedir")
-_CHANGES_A_TABLE = re.compile(rb"(?i)insert\s+(or|into)|replace\s+into|create\s+table|delete\s+from|update\s+\w+\s+set")
-_WRITES_MODE = re.compile(r"[rbt]*[wax+][rbtwax+]*")
 _MAGIC = re.compile(r"^(\s*)[%!](.*)$", re.MULTILINE)
 
 
@@ -144,6 +143,7 @@ def _read(file: Path) -> bytes:
 def _said(code: bytes) -> _Said:
     try:
         tree = ast.parse(code)
+        written = written_texts(tree, code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _Said()
     imports: set[str] = set()
@@ -152,84 +152,16 @@ def _said(code: bytes) -> _Said:
             imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    texts = _texts(tree)
+    texts = _short_texts(tree)
     if _FROM_TEXT.search(code):
         imports |= {text for text in texts if all(part.isidentifier() for part in text.split("."))}
-    written = _written(tree, tables=bool(_CHANGES_A_TABLE.search(code)))
     return _Said(frozenset(imports), frozenset(texts), frozenset(written), bool(_EXTENDS_PATH.search(code)))
 
 
-def _texts(tree: ast.AST) -> set[str]:
+def _short_texts(tree: ast.AST) -> set[str]:
     """The short texts in a piece of code, of `checks.py:score` also the file."""
-    texts = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            text = os.fsdecode(node.value) if isinstance(node.value, bytes) else node.value
-            if 0 < len(text) <= _MAX_NAME:
-                texts |= {text, text.rpartition(":")[0]} if ".py:" in text else {text}
-    return texts
-
-
-def _written(tree: ast.Module, *, tables: bool) -> set[str]:
-    """Texts that lead to what the code writes: they stand there, or in what a name used there was given."""
-    everywhere = _given(tree)
-    written: set[str] = set()
-    for scope in [tree, *(node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS))]:
-        given = everywhere | _given(scope)
-        for node in _inside(scope):
-            target = _target(node, tables=tables) if isinstance(node, ast.Call) else None
-            if target is not None:
-                written |= _texts(target)
-                written |= {text for part in ast.walk(target) for text in given.get(_name(part), ())}
-    return written
-
-
-def _given(scope: ast.AST) -> dict[str, set[str]]:
-    """Name -> texts in what is assigned to it."""
-    given: dict[str, set[str]] = {}
-    for node in _inside(scope):
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                given.setdefault(_name(target), set()).update(_texts(node.value))
-    return given
-
-
-def _inside(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a scope, without those of functions in it."""
-    waiting = list(ast.iter_child_nodes(scope))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, _FUNCTIONS):
-            waiting += ast.iter_child_nodes(node)
-
-
-def _name(node: ast.AST) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _target(call: ast.Call, *, tables: bool) -> ast.AST | None:
-    """The expression of the file that a call writes, None if it does not look like writing."""
-    name, first = _name(call.func), call.args[0] if call.args else None
-    before = call.func.value if isinstance(call.func, ast.Attribute) else None
-    if name in ("write_text", "write_bytes", "touch"):
-        return before
-    if name == "open":
-        modes = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg in ("mode", "flag"))]
-        if any(_writes(mode) for mode in modes):
-            return first or before
-        return before if _writes(first) else None
-    if name.startswith("save"):
-        return ast.Tuple(call.args[:2])  # libraries differ in which one is the file
-    if name.startswith("to_") or (name == "connect" and tables):
-        return first
-    if name in ("replace", "rename", "copy", "copyfile", "move"):
-        return call.args[-1] if call.args else None
-    return None
-
-
-def _writes(mode: ast.AST | None) -> bool:
-    return isinstance(mode, ast.Constant) and bool(_WRITES_MODE.fullmatch(str(mode.value)))
+    texts = {text for text in texts_in(tree) if len(text) <= _MAX_NAME}
+    return texts | {text.rpartition(":")[0] for text in texts if ".py:" in text}
 
 
 def _module(roots: Iterable[Path], name: str) -> tuple[Path, tuple[Path, ...]]:
@@ -277,7 +209,7 @@ def _named(bases: Iterable[Path], texts: Iterable[str]) -> tuple[list[Path], lis
             path = Path(os.path.normpath(base / os.path.expanduser(path)))
             if _holds(path, "is_file") and not _is_the_systems(path):
                 files[path] = None
-            elif path not in folders and len(folders) < _MAX_FOLDERS and _holds(path, "is_dir"):
+            elif path not in folders and len(folders) < _MAX_FOLDERS and path.name and _holds(path, "is_dir"):
                 folders[path] = None
                 waiting.append(path)
     return list(folders), list(files)

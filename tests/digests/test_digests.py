@@ -330,6 +330,12 @@ def test_code_that_is_edited_while_a_cell_runs_was_loaded_before(project, cell):
         "temporary.replace(HERE / 'own.json')",
         "frame.to_csv(HERE / 'own.json')",
         "np.save(HERE / 'own.json', array)",
+        "save(1, path=HERE / 'own.json')\n\ndef save(rows, path):\n    path.write_text(rows)",
+        "self.path = HERE / 'own.json'\n\ndef save(self):\n    self.path.write_text('')",
+        "NAME = 'own.json'\n    path = HERE / NAME\n    path.touch()",
+        "Cache(HERE / 'own.json')\n\nclass Cache:\n    def __init__(self, path):\n        self.path = path\n"
+        "    def add(self):\n        self.path.write_text('')",
+        "own().open('w')\n\ndef own():\n    return HERE / 'own.json'",
         "sqlite3.connect(HERE / 'own.json').execute('insert into scores values (1)')",
     ],
 )
@@ -343,11 +349,17 @@ def test_what_code_writes_itself_is_no_part_of_a_cell_and_stops_none(project, ce
     assert changes(before.digests, with_digests(cell()).digests) == ["task:data/words.txt"]
 
 
-def test_a_name_that_another_function_writes_to_is_not_what_the_code_writes(project, cell):
-    (project / "task.py").write_text(
+@pytest.mark.parametrize(
+    "code",
+    [
         "def load():\n    path = 'data/words.txt'\n    return open(path)\n\n"
-        "def log():\n    path = 'log.txt'\n    return open(path, 'a')\n"
-    )
+        "def log():\n    path = 'log.txt'\n    return open(path, 'a')\n",
+        "class Words:\n    def __init__(self):\n        self.path = 'data/words.txt'\n\n"
+        "class Log:\n    def __init__(self):\n        self.path = 'log.txt'\n        self.path.touch()\n",
+    ],
+)
+def test_a_name_that_something_else_writes_to_is_not_what_the_code_writes(project, cell, code):
+    (project / "task.py").write_text(code)
     (project / "log.txt").write_text("")
     assert [name for name in with_digests(cell()).digests if name.startswith("task:")] == ["task:data/words.txt"]
 
