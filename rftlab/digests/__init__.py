@@ -90,23 +90,34 @@ def require_unchanged(cell: Cell) -> None:
         )
 
 
-def require_data_unchanged(cell: Cell) -> None:
-    """Raise if a data file that code names is not as it was when the cell was started: it may be read at any time.
+def data_of(cell: Cell) -> dict[Path, str]:
+    """The data files that the cell's code names, which it may read at any time, and what is in them now.
 
-    Code and the files of settings are left out: what ran is what was loaded at the start.
+    Code and the files of settings are left out: they are loaded when a cell starts.
+
+    Raises:
+        RftlabError: a file cannot be read.
+    """
+    return {path: _content("file", str(path)).get("", "") for path in files_of(cell).data}
+
+
+def require_data_unchanged(cell: Cell, then: Mapping[Path, str]) -> None:
+    """Raise if a data file is not as it was when the cell was started.
+
+    Args:
+        cell: the cell.
+        then: its `data_of` at that time.
 
     Raises:
         RftlabError: naming what differs.
     """
-    for name, value in texts_of(cell):
-        if kind_of(name, value) == "code":
-            now = _content("code", value)
-            for label in sources_of(_file_of(value)).data:
-                if now.get(f":{label}") != cell.digests.get(f"{name}:{label}"):
-                    raise RftlabError(
-                        f"{label} changed while this cell ran, and {Path(_file_of(value)).name} may have read either; "
-                        "run the cell again (a file that the code writes itself does not count if it is named there)"
-                    )
+    differing = [path.name for path, text in then.items() if _content("file", str(path)).get("", "") != text]
+    if differing:
+        named = ", ".join(main.name for main in files_of(cell).code)
+        raise RftlabError(
+            f"{', '.join(differing)} changed while this cell ran, and {named} may have read either; put it back as it "
+            "was, or run the cell again"
+        )
 
 
 class Files(NamedTuple):
@@ -114,11 +125,13 @@ class Files(NamedTuple):
 
     Attributes:
         code: the files of `path.py:attribute`.
+        data: those that its code names, other code left out.
         followed: files and folders whose content is in its digests.
         written: those that its code names and writes itself, which are in none.
     """
 
     code: tuple[Path, ...]
+    data: tuple[Path, ...]
     followed: tuple[Path, ...]
     written: tuple[Path, ...]
 
@@ -130,6 +143,7 @@ def files_of(cell: Cell) -> Files:
     others = (Path(value).expanduser() for kind, value in named if kind in ("file", "model", "policy"))
     return Files(
         tuple(sources.main for sources in code),
+        tuple(path for sources in code for files in sources.data.values() for path in files),
         (*others, *(path for sources in code for path in sorted(sources.files))),
         tuple(path for sources in code for files in sources.written.values() for path in files),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from transformers import set_seed
 
 from rftlab.cell import Budget, Cell
-from rftlab.digests import require_data_unchanged, settled
+from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.experiment import caveats
@@ -78,6 +78,7 @@ class Experiment:
                 f"an experiment is made of a Cell, not of a {type(cell).__name__}; make one with Cell.make"
             )
         self.cell = cell = settled(cell)
+        self._data = data_of(cell)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
         self.progress = Progress()
@@ -173,7 +174,7 @@ class Experiment:
         """
         if self._outcome is None:
             raise RftlabError("there is nothing to record yet; call train() and evaluate() first")
-        require_data_unchanged(self.cell)
+        require_data_unchanged(self.cell, self._data)
         tuning_cost = {
             f"tuning_{axis}": sum(trial["cost"][axis] for trial in self.tuning) for axis in ("flops", "seconds")
         }

@@ -105,7 +105,8 @@ def _gathered(main: Path, scans: dict[Path, _Said]) -> Sources:
         said = scans.values()
         texts = frozenset().union(*(each.texts for each in said))
         bases = [place for each in dict.fromkeys(file.parent for file in scans) for place in places(each)]
-        folders, named = _named([*places(folder), *bases], texts)
+        after_stem = {f"{file.stem}{text}" for file, each in scans.items() for text in each.texts if text[0] == "."}
+        folders, named = _named([*places(folder), *bases], texts | after_stem)
         roots = [folder, *(folders if any(each.extends_path for each in said) else ()), Path.cwd()]
         tops = {name.partition(".")[0] for each in said for name in each.imports}
         found = [_module(roots, name) for name in sorted(tops - {_NEVER_BESIDE})]
@@ -190,7 +191,7 @@ def _python_files(folder: Path) -> tuple[Path, ...]:
 def _named(bases: Iterable[Path], texts: Iterable[str]) -> tuple[list[Path], list[Path]]:
     """Folders and files that texts name, one or several behind each other, from one of ``bases``."""
     by_first: dict[str, list[Path]] = {}
-    for text in texts:
+    for text in {*texts, *(text.lstrip("/") for text in texts)}:  # f"{HERE}/words.txt" is a text that begins so
         if text.isprintable() and (parts := Path(text).parts):
             by_first.setdefault(parts[0], []).append(Path(text))
     given = list(dict.fromkeys(bases))

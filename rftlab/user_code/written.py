@@ -124,7 +124,7 @@ def _target(call: ast.Call, *, tables: bool) -> ast.AST | None:
             return first or before
         return before if _writes(first) else None
     if name.startswith("save"):
-        return ast.Tuple(call.args[:2])  # libraries differ in which one is the file
+        return call.args[1] if before is not None and _name(before) == "torch" and len(call.args) > 1 else first
     if name.startswith("to_") or (name == "connect" and tables):
         return first
     if name in ("replace", "rename", "copy", "copyfile", "move"):

@@ -12,6 +12,7 @@ from rftlab import registry
 from rftlab.cell import Cell
 from rftlab.digests import (
     changes,
+    data_of,
     describe,
     identity_of,
     notebooks,
@@ -305,19 +306,25 @@ def test_a_file_that_is_gone_is_named_as_gone(project, cell):
 
 def test_a_cell_whose_codes_data_changed_is_refused_before_it_starts_and_before_it_is_recorded(project, cell):
     settled = with_digests(cell())
+    started = data_of(settled)
     require_unchanged(settled)
-    require_data_unchanged(settled)
+    require_data_unchanged(settled, started)
     (project / "data/words.txt").write_text("one\ntwo\n")
     with pytest.raises(RftlabError, match=r"data/words\.txt changed after the grid was read"):
         require_unchanged(settled)
-    with pytest.raises(RftlabError, match=r"data/words\.txt changed while this cell ran, and task\.py may have read"):
-        require_data_unchanged(settled)
+    with pytest.raises(RftlabError, match=r"words\.txt changed while this cell ran, and .*task\.py.* may have read"):
+        require_data_unchanged(settled, started)
+    (project / "data/words.txt").unlink()
+    with pytest.raises(RftlabError, match=r"words\.txt changed while this cell ran"):
+        require_data_unchanged(settled, started)
 
 
 def test_code_that_is_edited_while_a_cell_runs_was_loaded_before(project, cell):
     settled = with_digests(cell())
-    (project / "task.py").write_text((project / "task.py").read_text() + "\nX = 1\n")
-    require_data_unchanged(settled)
+    started = data_of(settled)
+    (project / "task.py").write_text("OTHER = 'data/more.txt'\n")
+    (project / "data/more.txt").write_text("more\n")
+    require_data_unchanged(settled, started)
 
 
 @pytest.mark.parametrize(
