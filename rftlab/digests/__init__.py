@@ -115,8 +115,7 @@ def require_data_unchanged(cell: Cell, then: Mapping[Path, str]) -> None:
     if differing:
         named = ", ".join(main.name for main in files_of(cell).code)
         raise RftlabError(
-            f"{', '.join(differing)} changed while this cell ran, and {named} may have read either; put it back as it "
-            "was, or run the cell again"
+            f"{', '.join(differing)} changed while this cell ran, and {named} may have read either; run the cell again"
         )
 
 
