@@ -200,6 +200,12 @@ class _Client(PapermillNotebookClient):
         self._room = [-1, -1]
         return True
 
+    @property
+    def doing(self) -> str:
+        """How the cell that runs, or ran last, begins, imports apart."""
+        lines = str(self._at["source"]).splitlines() if self._at is not None else []
+        return next((line for line in lines if line and not line.startswith(("import ", "from "))), "")
+
     def show_failure(self, problem: str) -> None:
         """Put the failure of a kernel, which leaves no output, into the cell that ran."""
         if self._at is not None and "outputs" in self._at:
@@ -229,7 +235,7 @@ class _Engine(Engine):
             with log_path.open("wb") as log, run.vigil.kept():
                 client.execute(env=run.settings.environment(), stdout=log, stderr=log)
         except Exception as error:
-            problem = _explained(error, run)
+            problem = _explained(error, run, client.doing)
             client.show_failure(problem)
             nbformat.write(nb_man.nb, run.target)
             raise NotebookFailed(problem) from error
@@ -255,7 +261,7 @@ def _shorten(log: Path) -> None:
             file.truncate()
 
 
-def _explained(error: Exception, run: NotebookRun) -> str:
+def _explained(error: Exception, run: NotebookRun, doing: str) -> str:
     if run.vigil.hung_s:
         return (
             f"KernelHung: for {run.vigil.hung_s:.0f} s the kernel neither answered nor computed, and was ended; it was "
@@ -269,7 +275,10 @@ def _explained(error: Exception, run: NotebookRun) -> str:
     if not run.started and run.manager is not None and run.pid is None:
         return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"
     if isinstance(error, CellTimeoutError):
-        return "CellTimeout: a notebook cell took longer than allowed; give it more time with --timeout"
+        return (
+            f"CellTimeout: the notebook cell `{doing}` took longer than {run.settings.cell_timeout} s; give it more "
+            "time with --timeout, or see with rftlab check whether a task or verifier of yours hangs"
+        )
     return _one_line(f"{type(error).__name__}: {error}")
 
 

@@ -121,8 +121,9 @@ def test_a_cell_that_failed_is_run_again_and_its_failure_forgotten(stub, tmp_pat
 def test_a_cell_that_takes_too_long_fails_in_words(stub, tmp_path):
     outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(COLD, cell_timeout=1))
     (outcome,) = outcomes.values()
-    assert outcome.error.startswith("CellTimeout")
-    assert "longer than allowed" in (outcome.folder / "notebook.ipynb").read_text()
+    assert outcome.error.startswith("CellTimeout: the notebook cell `")
+    assert "took longer than 1 s; give it more time" in outcome.error
+    assert "took longer than 1 s" in (outcome.folder / "notebook.ipynb").read_text()
 
 
 def test_a_kernel_that_hangs_is_ended(stub, tmp_path):
