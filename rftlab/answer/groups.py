@@ -34,7 +34,7 @@ def _named(groups: Sequence[Sequence[Node]], pairs: Sequence[Pair]) -> dict[str,
     """Groups by the arms that are in no other; where these are the same, by what they were refused for, or a number."""
     times = Counter(node for group in groups for node in group)
     arms = [list(dict.fromkeys(node.arm for node in group if times[node] == 1)) for group in groups]
-    names = [f"{each[0]} alone" if len(each) == 1 else f"only {listed(each)}" for each in arms]
+    names = [_one_name(each, [arm for other in arms for arm in other if arm not in each]) for each in arms]
     of_nodes = [
         name for name in dict.fromkeys(name for pair in pairs for name in pair.verdict.refused) if _is_one(name)
     ]
@@ -48,6 +48,14 @@ def _named(groups: Sequence[Sequence[Node]], pairs: Sequence[Pair]) -> dict[str,
             unique = f"{first} ({len(found) + 1})"
         found[unique] = group
     return found
+
+
+def _one_name(arms: Sequence[str], others: Sequence[str]) -> str:
+    """A group by its arms, or by those it lacks if they are fewer."""
+    if len(arms) == 1:
+        return f"{arms[0]} alone"
+    without = list(dict.fromkeys(others))
+    return f"all but {listed(without)}" if 0 < len(without) < len(arms) else f"only {listed(arms)}"
 
 
 def _is_one(name: str) -> bool:

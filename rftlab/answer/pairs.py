@@ -2,7 +2,7 @@
 
 A *panel* is what a figure shows together: one task, model and variant. In it, arms with the same prompt are compared as
 methods (at equal labels and seeds), each arm's prompts as chain-of-thought on against off, and an arm's own runs, over
-which means and lines are taken, must be of one kind and have spent alike.
+which means and lines are taken, must be of one kind.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from operator import itemgetter
+from statistics import fmean
 from typing import NamedTuple
 
 from rftlab.answer import contracts
@@ -19,6 +20,7 @@ from rftlab.record import Record
 
 Where = tuple[str, str, str]
 """A panel: task, model and variant."""
+_ENDED_EARLY = 2.0
 WITHIN_A_METHOD = ("adapter", "prompts", "rule")
 """What two arms of one method may differ in, beside its settings."""
 BETWEEN_ARMS = ("method", *WITHIN_A_METHOD)
@@ -45,7 +47,7 @@ class Run(NamedTuple):
 
 @dataclass(eq=False)
 class Node:
-    """Runs of one arm and prompt that are of one kind and spent alike, from the least; any labels and seeds."""
+    """Runs of one arm and prompt that are of one kind, from the least spent; any labels and seeds."""
 
     arm: str
     trained: bool
@@ -65,6 +67,19 @@ class Node:
             budgets.setdefault(run.labels, []).append(run.terms.values)
         nothing = {NA_TEXT}
         return {n: [frozenset(said) - nothing for said in zip(*rows, strict=True)] for n, rows in budgets.items()}
+
+    @cached_property
+    def spent(self) -> Mapping[int, Terms]:
+        """Label budget -> one of its runs, with what they spent on average; None where that is unknown of one."""
+        budgets: dict[int, list[Run]] = {}
+        for run in sorted(self.runs, key=lambda run: run.seeds):
+            budgets.setdefault(run.labels, []).append(run)
+        found = {}
+        for labels, runs in budgets.items():
+            amounts = [run.terms.spent for run in runs]
+            mean = None if None in amounts else fmean(amount for amount in amounts if amount is not None)
+            found[labels] = runs[0].terms._replace(spent=mean)
+        return found
 
 
 class Pair(NamedTuple):
@@ -127,11 +142,11 @@ def seeds_of(node: Node, other: Node) -> frozenset[tuple[int, ...]]:
 
 
 def _by_spending(runs: Iterable[Run]) -> Iterator[list[Run]]:
-    """Runs of one kind in parts: those that spent alike, each within the tolerance of the next."""
+    """Runs of one kind, those that ended early set apart: they spent less than half as much as the next."""
     part: list[Run] = []
     for run in sorted(runs, key=lambda run: (run.terms.spent is None, run.terms.spent or 0.0)):
         known = times(part[-1].terms, run.terms) if part else 1.0
-        alike = part[-1].terms.spent is run.terms.spent if known is None else known <= 1 + TOLERANCE
+        alike = part[-1].terms.spent is run.terms.spent if known is None else known < _ENDED_EARLY
         if part and not alike:
             yield part
             part = []
@@ -170,17 +185,22 @@ def _over_seeds(a: Node, b: Node, axis: str, waive: frozenset[str]) -> Pair:
 def _with_spending(
     a: Node, b: Node, axis: str, verdict: Verdict, example: dict[str, tuple[Terms, Terms]], waive: frozenset[str]
 ) -> Pair:
-    """The pair, with the two runs that are furthest apart in what they spent: means are over all of them."""
+    """The pair, with what both spent on average at a label budget: steps of another size end at another share of it."""
     example.pop("spent", None)
     waived = {*verdict.waived} - {"spent"}
-    ends = ((a.runs[0].terms, b.runs[-1].terms), (a.runs[-1].terms, b.runs[0].terms))
-    if None in (found := [times(*both) for both in ends]):
+    both = [(a.spent[n], b.spent[n]) for n in a.spent.keys() & b.spent.keys()] or [
+        (x, y) for x in a.spent.values() for y in b.spent.values()
+    ]
+    found = [(times(*each), each) for each in both]
+    if any(more is None for more, _ in found):
         if "spent" in waive:
             waived.add("spent")
         else:
-            example["spent"] = ends[found.index(None)]
-    elif max(known := [each or 1.0 for each in found]) > 1 + TOLERANCE:
-        example["spent"] = ends[known.index(max(known))]
+            example["spent"] = next(each for more, each in found if more is None)
+    else:
+        more, furthest = max(((more or 1.0, each) for more, each in found), key=itemgetter(0))
+        if more > 1 + TOLERANCE:
+            example["spent"] = furthest
     return Pair(a, b, axis, Verdict(tuple(example), verdict.by_design, tuple(sorted(waived))), example)
 
 

@@ -112,7 +112,7 @@ def unpaired(group: Iterable[Node]) -> Iterator[str]:
 
 
 def amounts(*both: Terms) -> list[str]:
-    """What two runs spent, each with its label budget and seed where these differ."""
+    """What two spent, each with its label budget and seed where these differ."""
     named = [(name, form) for name, form in (("labels", "{} labels"), ("seed", "seed {}"))
              if len({told(each, name) for each in both}) > 1]  # fmt: skip
     texts = [listed([form.format(told(each, name)) for name, form in named]) if named else "" for each in both]

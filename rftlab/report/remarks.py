@@ -141,14 +141,14 @@ def _curve_ends(results: str | Path, cells: pd.DataFrame) -> tuple[float, float]
 
 
 def _arm_names(cells: pd.DataFrame) -> Mapping[str, str]:
-    """Cell id -> its arm and label budget, with the panel where there are several."""
-    panels = cells[tables.PANEL].drop_duplicates()
-    several = [column for column in tables.PANEL if panels[column].nunique() > 1]
-    rows: Iterable[Any] = cells.to_dict("records")
+    """Cell id -> its arm and label budget, with the panel where the arm is in several."""
     names = {}
-    for row in rows:
-        budget = f"{row['labels']} labels" if row["labels"] else ""
-        names[row["id"]] = tables.place([title(row["arm"]), budget, *(row[column] for column in several)])
+    for arm, group in cells.groupby("arm"):
+        several = [column for column in tables.PANEL if group[column].nunique() > 1]
+        rows: Iterable[Any] = group.to_dict("records")
+        for row in rows:
+            budget = f"{row['labels']} labels" if row["labels"] else ""
+            names[row["id"]] = tables.place([title(str(arm)), budget, *(row[column] for column in several)])
     return names
 
 

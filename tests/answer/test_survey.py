@@ -212,4 +212,13 @@ def test_runs_of_an_arm_that_spread_a_little_are_kept_together_which_is_said():
     assert found.notes == [
         "Spent more than 5 % apart, in one mean or line: grpo 40 steps with seed 0 and 43 steps with seed 2."
     ]
-    assert survey([*records, record("sft", seed=0)]).refused
+    assert not survey([*records, record("sft", seed=0)]).refused, "on average within 5 %"
+    (refusal,) = survey([*records, spending(record("sft", seed=0), 39)]).refused
+    assert refusal.differing == {"spent": "grpo 41.5 steps, sft 39 steps"}
+
+
+def test_a_seed_whose_steps_are_larger_is_not_torn_from_its_arm():
+    amounts = {"trpo": (29, 33), "sft": (40, 40)}
+    records = [spending(record(m, seed=n), steps) for m, both in amounts.items() for n, steps in enumerate(both)]
+    found = survey(records)
+    assert {*found.variants.values()} == {("sft alone",), ("trpo alone",)}

@@ -2,6 +2,7 @@
 
 import re
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -96,6 +97,12 @@ def compared(found: Survey, places: dict[str, Place], a: Record, b: Record) -> b
     return bool(together) and same_prompt and all(a.cell[name] == b.cell[name] for name in ("cot", "labels"))
 
 
+def mean_spent(found: Survey, places: dict[str, Place], records: list[Record], a: Record) -> float:
+    """Of the runs that a mean is taken over."""
+    same_arm = [b for b in records if places[b.id].arm == places[a.id].arm and compared(found, places, a, b)]
+    return fmean(b.cost["optimizer_steps"] for b in same_arm)
+
+
 @settings(deadline=None, max_examples=150)
 @given(studies())
 def test_what_every_method_had_the_same_is_the_same_in_all_that_is_compared(study):
@@ -113,13 +120,14 @@ def test_what_every_method_had_the_same_is_the_same_in_all_that_is_compared(stud
             assert (a.cost["optimizer_steps"] == 10) == (b.cost["optimizer_steps"] == 10)
             continue
         if seeds_of(a, b) == seeds_of(b, a):
-            assert any(not check(a, b, axis).refused for axis in BETWEEN_ARMS), (a, b)
+            refused = [{each.field for each in check(a, b, axis).refused} for axis in BETWEEN_ARMS]
+            assert any(fields <= {"spent"} for fields in refused), (a, b)
         for name in named - OVER_SEEDS - {"spent"}:
             values = {said[a.id][name], said[b.id][name]} - {NA_TEXT}
             assert len(values) < 2, name
         if not (is_base(a) or is_base(b)):
-            spent = sorted(one.cost["optimizer_steps"] for one in (a, b))
-            assert spent[1] <= (1 + TOLERANCE) * spent[0]
+            spent = sorted(mean_spent(found, places, records, one) for one in (a, b))
+            assert spent[1] <= (1 + TOLERANCE) * spent[0] * (1 + 1e-9)
     for a in records:
         for b in records:
             if places[a.id].arm == places[b.id].arm or not compared(found, places, a, b):
