@@ -308,7 +308,7 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         target: a task's loader, a verifier's or a method's class.
         who: how the sentence begins: "task 'mine.py:make'".
         arguments: passed on.
-        settings: passed on.
+        settings: passed on, their dicts and lists as copies: a cell's own never change.
 
     Raises:
         RftlabError: its own; a setting it does not take (the nearest are offered) or one it needs; anything it raised.
@@ -318,7 +318,7 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
     except (TypeError, ValueError):  # made in C: calling it will tell
         takes = {}
     try:
-        return target(*arguments, **settings)
+        return target(*arguments, **{name: _own(value) for name, value in settings.items()})
     except RftlabError:
         raise
     except CAUGHT as error:
@@ -328,6 +328,12 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         unknown = next((name for name in settings if f"'{name}'" in str(error) and name not in takes), "")
         hint = suggest(unknown, named) if unknown and takes else ""
         raise RftlabError(f"{who} does not take these settings: {error}{hint}") from None
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _own(each) for key, each in value.items()}
+    return list(map(_own, value)) if isinstance(value, list) else value
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rftlab.cell import Cell
 from rftlab.registry import TASKS, names
 from rftlab.tasks.base import Example, Task, fingerprint, load_task, normalise_prompt
 from rftlab.tasks.template import TEMPLATES
@@ -165,3 +166,17 @@ def test_the_registry_names_every_verifier_that_judges_the_task(name: str) -> No
     head, _, variant = name.partition("/")
     verifiers = TASKS[head].verifiers
     assert named(task.verifier, task.verifier_settings) == set(verifiers.get(variant, verifiers["*"]))
+
+
+def test_a_task_may_change_the_settings_it_is_given(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from rftlab.tasks.base import Example, Task\n\n"
+        "def make(columns):\n"
+        "    answer = columns.pop('answer')\n"
+        "    columns['list'].append(1)\n"
+        "    return Task('mine', '', (Example('a', 'a', answer),), (Example('b', 'b', answer),))\n"
+    )
+    settings = {"columns": {"answer": "3", "list": []}}
+    cell = Cell.make({"task": f"{tmp_path}/mine.py:make", "task_settings": settings})
+    assert load_task(cell.task, cell.task_settings).train[0].answer == "3"
+    assert cell.task_settings == settings
