@@ -23,6 +23,10 @@ def difference_of(d: np.ndarray, **options) -> stats.Difference:
     return stats.paired_difference(long(d), long(np.zeros_like(d)), **options)
 
 
+def spread_of(*tables: np.ndarray) -> stats.Spread:
+    return stats.Spread.pooled([stats.difference_spread(long(d), long(np.zeros_like(d))) for d in tables])
+
+
 def test_t_interval_agrees_with_scipy_ttest():
     values = [0.61, 0.72, 0.66, 0.7]
     expected = scipy_stats.ttest_1samp(values, 0).confidence_interval(0.95)
@@ -119,9 +123,19 @@ def test_mean_squares_agree_with_a_two_way_anova():
     by_seed, by_item, left = squares["sum_sq"] / squares["df"]
     variance = (by_seed + by_item - left) / d.size
     freedom = (by_seed + by_item - left) ** 2 / (by_seed**2 / 3 + by_item**2 / 11 + left**2 / 33)
+    assert freedom > 3, "more than the seeds alone have"
     found = difference_of(d, bounds=None)
-    half = scipy_stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    half = scipy_stats.t.ppf(0.975, 3) * np.sqrt(variance)
     assert (found.high - found.low) / 2 == pytest.approx(half)
+    pooled = difference_of(d, bounds=None, pooled=stats.Spread(by_seed / 12, 6))
+    half = scipy_stats.t.ppf(0.975, min(freedom_of(by_seed, by_item, left, 6, 11, 33), 6)) * np.sqrt(variance)
+    assert (pooled.high - pooled.low) / 2 == pytest.approx(half)
+
+
+def freedom_of(by_seed: float, by_item: float, left: float, *freedoms: int) -> float:
+    """Satterthwaite's."""
+    parts = zip((by_seed, by_item, left), freedoms, strict=True)
+    return (by_seed + by_item - left) ** 2 / sum(square**2 / freedom for square, freedom in parts)
 
 
 def test_items_of_their_own_for_every_seed_fall_back_to_seed_means():
@@ -210,17 +224,81 @@ def test_holm_multiplies_the_smallest_p_by_the_number_of_tests_and_skips_nan():
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1), st.integers(2, 9))
 def test_a_verdict_says_inconclusive_exactly_where_zero_is_in_the_interval(mean, below, above, seeds):
-    found = stats.Difference(mean, mean - below, mean + above, 10, 0.5, seeds, 5, "")
+    found = stats.Difference(mean, mean - below, mean + above, 10, 0.5, seeds, 5, 4.0, "")
     assert ("inconclusive" in stats.verdict("A", "B", found)) == (found.low <= 0 <= found.high)
 
 
 def test_verdict_reads_like_a_sentence():
-    found = stats.Difference(0.12, 0.03, 0.2, 400, 0.01, 2, 200, "")
+    found = stats.Difference(0.12, 0.03, 0.2, 400, 0.01, 2, 200, 1.0, "")
     assert stats.verdict("RFT", "SFT", found) == "RFT vs SFT: +12 points [+3, +20], 2 seeds x 200 items: RFT is better"
 
 
-def test_verdict_without_an_interval_is_inconclusive_in_words():
-    assert "inconclusive (no interval" in stats.verdict("A", "B", difference_of(np.ones((2, 5))))
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_certain_differences_have_an_interval(seeds):
+    every = difference_of(np.ones((seeds, 1000)))
+    assert every.estimate == every.high == 1.0
+    assert 0.99 < every.low < 1
+    assert every.conclusive
+    none = difference_of(np.zeros((seeds, 1000)))
+    exact = scipy_stats.binomtest(0, 1000).proportion_ci(method="exact").high
+    assert (none.low, none.high) == (pytest.approx(-exact), pytest.approx(exact))
+    assert not none.conclusive
+
+
+def test_one_pair_has_no_interval_and_is_inconclusive_in_words():
+    assert "inconclusive (no interval" in stats.verdict("A", "B", difference_of(np.ones((1, 1))))
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(4, 0), (9, 2), (0, 0)])
+def test_one_seed_right_or_wrong_has_mcnemars_exact_p(gained, lost):
+    d = np.repeat([[1.0, -1.0, 0.0]], [gained, lost, 200 - gained - lost], axis=1)
+    expected = scipy_stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    assert difference_of(d).p == pytest.approx(expected)
+
+
+def test_a_seed_that_falls_elsewhere_widens_the_interval_here():
+    rng = np.random.default_rng(0)
+    calm = rng.normal(0.1, 0.3, (3, 200))
+    fallen = calm - np.array([[0], [0], [0.3]])
+    alone = difference_of(calm)
+    pooled = difference_of(calm, pooled=spread_of(calm, fallen))
+    assert pooled.low < alone.low
+    assert alone.freedom == 2
+    assert pooled.freedom <= 4
+
+
+@pytest.mark.parametrize(("falls", "seeds", "least"), [(True, 3, 0.93), (True, 5, 0.93), (False, 2, 0.93)])
+def test_pooled_intervals_hold_the_truth_as_often_as_they_say(falls, seeds, least):
+    """One method falls by 15 points in one seed of five; or all seeds differ by 5 points: three budgets."""
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(300):
+        items = rng.normal(2.2, 1.5, 100)
+        tables = []
+        for _ in range(3):
+            fall = -0.15 * (rng.random((seeds, 1)) < 0.2) if falls else rng.normal(0, 0.05, (seeds, 1))
+            right = 1 / (1 + np.exp(-items))
+            p = np.stack([np.clip(right + fall, 0, 1), np.broadcast_to(right, (seeds, 100))])
+            tables.append(np.subtract(*(rng.random(p.shape) < p).astype(float)))
+        truth = -0.15 * 0.2 * 0.99 if falls else 0.0
+        found = difference_of(tables[0], pooled=spread_of(*tables))
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) >= least
+
+
+def test_looks_spend_what_was_declared_and_no_more():
+    assert stats.look_confidence(2, 10) == 1.0
+    assert stats.look_confidence(3, 3) == pytest.approx(0.95)
+    with pytest.raises(ValueError, match="declared"):
+        stats.look_confidence(11, 10)
+    rng = np.random.default_rng(11)
+    values = rng.normal(size=(20_000, 6))
+    false = np.zeros(len(values), dtype=bool)
+    for n in range(3, 7):
+        seen = values[:, :n]
+        half = scipy_stats.t.isf((1 - stats.look_confidence(n, 6)) / 2, n - 1) * scipy_stats.sem(seen, axis=1)
+        false |= np.abs(seen.mean(axis=1)) > half
+    assert false.mean() == pytest.approx(0.05, abs=0.006)
 
 
 def test_verdict_tells_runs_that_differ_from_seeds_that_spread():

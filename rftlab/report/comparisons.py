@@ -1,6 +1,7 @@
 """Comparisons in words: which method, by how much, with which interval; or "inconclusive"."""
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import product
 from math import isfinite
 from pathlib import Path
@@ -12,7 +13,7 @@ from rftlab import stats
 from rftlab.contract import SEEDS
 from rftlab.plots import title
 from rftlab.report import leaders
-from rftlab.report.tables import PANEL, difference, is_base, panel_bases, place, read_study
+from rftlab.report.tables import PANEL, difference, is_base, panel_bases, place, read_study, seed_spread
 
 FEW = 100
 SFT_METHODS = frozenset({"sft", "rejection_sft"})
@@ -34,13 +35,15 @@ def compare_all(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     trained, bases = cells[~is_base(cells)], panel_bases(cells)
     for key, panel in trained.groupby(PANEL):
         reference = _pick_panel(bases, key)
+        both = pd.concat([panel, reference])
+        spread = cache(lambda *arms, both=both: seed_spread(results, *(both[both["arm"] == arm] for arm in arms)))
         for labels, group in panel.groupby("labels"):
             ranked = group.groupby("arm")["accuracy"].mean().sort_values(ascending=False, kind="stable").dropna()
             rivals = [(arm, group[group["arm"] == arm]) for arm in ranked.index]
             rivals += [(arm, rows) for arm, rows in reference.groupby("arm")]
             for second, part in rivals[1:]:
                 best, runs = rivals[0]
-                found = difference(results, runs, part)
+                found = difference(results, runs, part, spread(best, second))
                 accuracies = {"best_accuracy": ranked.iloc[0], "second_accuracy": part["accuracy"].mean()}
                 method = {"second_method": part["method"].iloc[0]}
                 rows.append(_row(key, labels, best, second, found) | accuracies | method)
@@ -80,6 +83,7 @@ def claims(cells: pd.DataFrame, results: str | Path) -> list[str]:
         rft, sft = (_arms(panel, methods) for methods in (RFT_METHODS, SFT_METHODS))
         for first, second in product(rft, sft):
             where = place(key)
+            spread = seed_spread(results, *_matched(panel, first, second))
             for text, part in (
                 (f"under {FEW} labels", panel[panel["labels"] < FEW]),
                 (f"with {FEW} labels or more", panel[panel["labels"] >= FEW]),
@@ -87,21 +91,23 @@ def claims(cells: pd.DataFrame, results: str | Path) -> list[str]:
                 sides = _matched(part, first, second)
                 if len(sides[0]):
                     budgets = ", ".join(str(n) for n in sorted(sides[0]["labels"].unique()))
-                    found = difference(results, *sides)
+                    found = difference(results, *sides, spread)
                     told = stats.verdict(title(first), title(second), found)
                     if not any(side["accuracy"].any() for side in sides):
                         told = f"nothing was learnt, {title(first)} and {title(second)} are both at 0 %"
                     said.append(f"{where}, {text} ({budgets}): {told}.")
-            said += _crossover_claim(panel, results, first, second, where)
+            said += _crossover_claim(panel, results, first, second, where, spread)
     return said
 
 
-def _crossover_claim(panel: pd.DataFrame, results: str | Path, first: str, second: str, where: str) -> list[str]:
+def _crossover_claim(
+    panel: pd.DataFrame, results: str | Path, first: str, second: str, where: str, spread: stats.Spread
+) -> list[str]:
     found: dict[Any, stats.Difference] = {}
     for labels, group in panel.groupby("labels"):
         rft, sft = _matched(group, first, second)
         if len(rft):
-            found[labels] = difference(results, sft, rft)
+            found[labels] = difference(results, sft, rft, spread)
     if len(found) < 2:
         return []
     crossing = stats.crossover(list(found), list(found.values()))

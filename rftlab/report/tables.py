@@ -280,12 +280,36 @@ def item_table(results: str | Path, cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seed", "item", "value"])
 
 
-def difference(results: str | Path, trained: pd.DataFrame, other: pd.DataFrame) -> stats.Difference:
-    """Trained cells minus others, paired over test items and seeds; an untrained one has every seed it fits."""
+def difference(
+    results: str | Path, trained: pd.DataFrame, other: pd.DataFrame, spread: stats.Spread | None = None
+) -> stats.Difference:
+    """Trained cells minus others, paired over test items and seeds; an untrained one has every seed it fits.
+
+    Args:
+        results: a grid's results folder.
+        trained: cells of one arm, at one label budget or several, over which they are averaged.
+        other: cells of another arm at the same, or untrained ones.
+        spread: `seed_spread` of the two arms.
+    """
+    if spread:  # the mean of several budgets spreads less: seeds of one budget tell nothing of those of another
+        spread = stats.Spread(spread.variance / trained["labels"].nunique(), spread.freedom)
+    return stats.paired_difference(*_item_tables(results, trained, other), pooled=spread)
+
+
+def seed_spread(results: str | Path, trained: pd.DataFrame, other: pd.DataFrame) -> stats.Spread:
+    """How much the difference of two arms varies from seed to seed, pooled over all label budgets both have."""
+    base = bool(is_base(other).all())
+    sides = ((part, other if base else other[other["labels"] == n]) for n, part in trained.groupby("labels"))
+    return stats.Spread.pooled(
+        [stats.difference_spread(*_item_tables(results, *both)) for both in sides if len(both[1])]
+    )
+
+
+def _item_tables(results: str | Path, trained: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     if is_base(other).all():
         seeds = trained[list(SEEDS)].drop_duplicates()
         other = other[["id", "accuracy", *SEEDS_OF_SAMPLING]].merge(seeds, on=list(SEEDS_OF_SAMPLING))
-    return stats.paired_difference(item_table(results, trained), item_table(results, other))
+    return item_table(results, trained), item_table(results, other)
 
 
 def place(key: Iterable[Any]) -> str:

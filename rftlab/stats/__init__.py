@@ -5,11 +5,14 @@ has it for a plain table), the crossover and the sentences. An interval that can
 Nothing here knows what a record, a task or a figure is.
 """
 
+from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
 from rftlab.stats.differences import (
     Crossover,
     Difference,
     crossover,
+    difference_spread,
     holm,
+    mcnemar_p,
     outcome,
     paired_difference,
     points,
@@ -24,8 +27,10 @@ from rftlab.stats.intervals import (
     t_interval,
     wilson_interval,
 )
+from rftlab.stats.sequential import boundaries, look_confidence
 
 __all__ = [
-    "Crossover", "Difference", "Interval", "bootstrap_interval", "crossover", "holm", "items_interval", "outcome",
-    "paired_difference", "pass_at_k", "points", "summarise", "t_interval", "verdict", "wilson_interval",
+    "Crossed", "Crossover", "Difference", "Interval", "Spread", "bootstrap_interval", "boundaries", "crossed_interval",
+    "crossover", "difference_spread", "holm", "items_interval", "look_confidence", "mcnemar_p", "outcome",
+    "paired_difference", "pass_at_k", "points", "seed_spread", "summarise", "t_interval", "verdict", "wilson_interval",
 ]  # fmt: skip

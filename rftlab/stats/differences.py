@@ -1,34 +1,28 @@
 """Paired differences of two methods, the crossover of their curves, and the sentences that report them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, nan
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from rftlab.stats.intervals import Floats, Interval, cut, t_interval
+from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
+from rftlab.stats.intervals import Floats, Interval, t_interval
 
 
 @dataclass(frozen=True)
-class Difference(Interval):
-    """A paired difference, first minus second; `n` counts the (seed, item) pairs.
+class Difference(Crossed):
+    """A paired difference, first minus second.
 
     Attributes:
-        p: two-sided p-value of "no difference"; NaN where there is no interval.
-        seeds: how many seeds both sides have.
-        items: how many items a seed has (the smallest such number).
-        covers: in words, what a repetition of the experiment may change without leaving the interval.
         runs: limits for these very training runs asked other test items; NaN, NaN where there are no items.
     """
 
-    p: float
-    seeds: int
-    items: int
-    covers: str
     runs: tuple[float, float] = (nan, nan)
 
 
@@ -53,46 +47,50 @@ def paired_difference(
     first: pd.DataFrame,
     second: pd.DataFrame,
     *,
+    pooled: Spread | None = None,
     confidence: float = 0.95,
     bounds: tuple[float, float] | None = (-1.0, 1.0),
 ) -> Difference:
     """Mean difference of two methods over the seeds and items that both have, with an interval for both.
 
-    Seeds and test items are crossed: every seed answers the same items, so that neither is a sample of the other. The
-    variance of the mean is taken apart into seeds, items and the rest (two-way analysis of variance) and the t-quantile
-    uses Satterthwaite's degrees of freedom. Where seeds hardly differ the interval is nearly that over items; where
-    they do, it widens, with two seeds very much (t = 12.7). Resampling seeds and items (a cluster bootstrap) was tried
-    and left: with two seeds that differ, its "95 %" interval held the truth in as few as 67 % of simulated cases, this
-    one in 92 % or more.
+    See `crossed_interval`. Resampling seeds and items (a cluster bootstrap) was tried and left: with two seeds that
+    differ, its "95 %" interval held the truth in as few as 67 % of simulated cases.
 
     Args:
         first: columns seed, item, value; one row per (seed, item), repeats are averaged.
         second: the same for the other method.
+        pooled: `difference_spread` of the same two methods, pooled over all of their label budgets.
         confidence: between 0 and 1.
         bounds: the range a difference can lie in; the limits are cut to it.
 
     Returns:
-        first minus second. With one seed the interval covers items only; with one item, or items that differ between
-        seeds, seeds only. Limits and p are NaN where every pair differs by the same amount, or there is one pair.
-    Source: Satterthwaite 1946; Searle, Casella, McCulloch 1992, Variance components, chapter 4 (two-way crossed);
-        differs: a negative variance component of one factor is taken as 0, which errs on the wide side.
+        first minus second. With one seed the interval covers items only, and p is McNemar's exact one where every
+        value is 0 or 1; with one item, or items that differ between seeds, it covers seeds only. Limits and p are NaN
+        where there is one pair, or seeds with items of their own that do not differ.
     """
-    table = _pair_table(first, second)
+    table, crossed = _pair_table(first, second)
     if table.size == 0:
-        return Difference(nan, nan, nan, 0, nan, 0, 0, "nothing: no seed and item in common")
-    crossed = table.notna().all(axis=0)
-    if crossed.mean() >= 0.5:
-        table = table.loc[:, crossed]
-    seeds, items = table.shape[0], int(table.notna().sum(axis=1).min())
-    pairs = int(table.notna().to_numpy().sum())
-    estimate, variance, freedom, covers = _crossed(table.to_numpy()) if crossed.mean() >= 0.5 else _nested(table)
-    if not variance > 1e-18:
-        return Difference(estimate, nan, nan, pairs, nan, seeds, items, covers)
-    error = float(np.sqrt(variance))
-    low, high = stats.t.interval(confidence, freedom, loc=estimate, scale=error)
-    p = float(2 * stats.t.sf(abs(estimate) / error, freedom))
+        return Difference(nan, nan, nan, 0, nan, 0, 0, nan, "nothing: no seed and item in common")
+    interval = partial(crossed_interval, pooled=pooled, confidence=confidence, bounds=bounds)
+    found = interval(table.to_numpy()) if crossed else _nested(table, interval)
+    if found.seeds == 1 and np.isin(table, (-1, 0, 1)).all():
+        found = replace(found, p=mcnemar_p(*(int((table == sign).to_numpy().sum()) for sign in (1, -1))))
     runs = t_interval(table.mean(axis=0), confidence=confidence, bounds=bounds)
-    return Difference(estimate, *cut(low, high, bounds), pairs, p, seeds, items, covers, (runs.low, runs.high))
+    return Difference(**vars(found), runs=(runs.low, runs.high))
+
+
+def difference_spread(first: pd.DataFrame, second: pd.DataFrame) -> Spread:
+    """How much the difference of two methods varies from seed to seed, to be pooled over label budgets."""
+    table, _ = _pair_table(first, second)
+    return seed_spread(table.to_numpy()) if table.size else Spread(nan, 0)
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Exact two-sided p of "as many items are right in the first alone as in the second alone"; 1 for none of either.
+
+    Source: McNemar 1947, by `statsmodels.stats.contingency_tables.mcnemar`.
+    """
+    return float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue) if only_first + only_second else 1.0
 
 
 def crossover(labels: Sequence[float], differences: Sequence[Interval]) -> Crossover:
@@ -175,38 +173,21 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
-def _pair_table(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Differences, one row a seed and one column an item; NaN where a seed did not see an item."""
+def _pair_table(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """Differences, one row a seed and one column an item; and whether seeds share items, which are then all there."""
     means = [side.groupby(["seed", "item"])["value"].mean() for side in (first, second)]
-    return (means[0] - means[1]).dropna().unstack("item")
+    table = (means[0] - means[1]).dropna().unstack("item")
+    everywhere = table.notna().all(axis=0)
+    crossed = bool(table.size) and everywhere.mean() >= 0.5
+    return (table.loc[:, everywhere] if crossed else table), crossed
 
 
-def _crossed(d: Floats) -> tuple[float, float, float, str]:
-    """Mean, its variance, degrees of freedom and coverage for a full (seeds, items) table."""
-    seeds, items = d.shape
-    mean = float(d.mean())
-    if seeds == 1:
-        variance = float(d.var(ddof=1)) / items if items > 1 else nan
-        return mean, variance, items - 1, "the choice of test items; not a new training run (one seed)"
-    over_seeds, over_items = d.mean(axis=1), d.mean(axis=0)
-    if items == 1:
-        return mean, float(d.var(ddof=1)) / seeds, seeds - 1, "new seeds; the test items are taken as they are"
-    rest = d - over_seeds[:, None] - over_items[None] + mean
-    freedoms = seeds - 1, items - 1, (seeds - 1) * (items - 1)
-    sums = items * ((over_seeds - mean) ** 2).sum(), seeds * ((over_items - mean) ** 2).sum(), (rest**2).sum()
-    by_seed, by_item, left = (float(total) / freedom for total, freedom in zip(sums, freedoms, strict=True))
-    square = max(by_seed + by_item - left, by_seed, by_item)
-    spread = sum(ms**2 / freedom for ms, freedom in zip((by_seed, by_item, left), freedoms, strict=True))
-    freedom = max(square**2 / spread, seeds - 1) if spread else nan
-    few = f"; with {seeds} seeds the spread between seeds is itself hardly known" if seeds < 5 else ""
-    return mean, square / (seeds * items), freedom, f"new seeds and new test items{few}"
-
-
-def _nested(table: pd.DataFrame) -> tuple[float, float, float, str]:
+def _nested(table: pd.DataFrame, interval: Callable[[Floats], Crossed]) -> Crossed:
     """The same where every seed has items of its own: its mean carries both kinds of chance."""
-    means = table.mean(axis=1).to_numpy()
-    variance = float(means.var(ddof=1)) / means.size if means.size > 1 else nan
-    return float(means.mean()), variance, means.size - 1, "new seeds with new test items (items differ by seed)"
+    found = interval(table.mean(axis=1).to_numpy()[:, None])
+    pairs, items = int(table.notna().to_numpy().sum()), int(table.notna().sum(axis=1).min())
+    covers = "new seeds with new test items (items differ by seed)"
+    return replace(found, n=pairs, items=items, covers=covers)
 
 
 def _upward_zero(x: Floats, y: Floats) -> float:

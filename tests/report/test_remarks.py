@@ -41,7 +41,7 @@ def said(results: Path) -> str:
         ({"base": 0, "sft": 0, "grpo": 0}, "nothing was learnt: all at 0 %."),
         ({"base": 1, "sft": 0, "grpo": 0}, "nothing was learnt: every method at 0 %; untrained base 100 %."),
         ({"base": 1, "sft": 0, "grpo": 1}, "no method is above the untrained base (100 %); the highest is GRPO with"),
-        ({"base": 0, "sft": 1, "grpo": 1}, "tie at 100 %: GRPO and SFT; +100 points [no interval] over untrained base"),
+        ({"base": 0, "sft": 1, "grpo": 1}, "tie at 100 %: GRPO and SFT; +100 points [+38, +100] over untrained base"),
         ({"base": 0, "sft": 0, "grpo": 1}, "GRPO leads with 100 %; "),
     ],
 )  # fmt: skip
