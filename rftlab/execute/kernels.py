@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
@@ -133,7 +134,7 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
         metadata=metadata,
     )
     # Of this name, nbclient keeps the history in memory; on disk, parallel kernels would wait for each other.
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec))
+    manager = _Manager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec))
     held = contextlib.ExitStack()
     folder = held.enter_context(scratch(_scratch_parent()))
     _held[manager] = held
@@ -152,6 +153,19 @@ def dispose(manager: AsyncKernelManager) -> None:
 
 # Locks of the folders that hold the sockets of kernels.
 _held: dict[AsyncKernelManager, contextlib.ExitStack] = {}
+
+
+class _Manager(AsyncKernelManager):
+    """Gives clients that lose nothing of what a kernel says, however slowly they read it.
+
+    By default a socket drops messages once a thousand are waiting, and with them the one that says that a cell has
+    ended.
+    """
+
+    def client(self, **arguments: Any) -> AsyncKernelClient:  # type: ignore[override]
+        client = super().client(**arguments)
+        client.context.rcvhwm = 0
+        return client
 
 
 class _OneSpec(KernelSpecManager):

@@ -45,20 +45,30 @@ def test_a_flood_of_output_is_cut_and_said(stub, tmp_path, what):
         assert len(cut.outputs) <= nb.MAX_OUTPUTS + 1
 
 
+def heard_slowly(folder, count, seconds):
+    """How many of a cell's messages are heard by a listener that takes so many ``seconds`` for the first of them."""
+    flood = f"from IPython.display import display\nfor _ in range({count}): display({{{MIME!r}: {{}}}}, raw=True)"
+    parameters = nbformat.v4.new_code_cell("turn = 0", metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(flood)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(notebook, folder / "flood.ipynb")
+    heard, waits = [], iter(seconds)
+
+    def slow(message):
+        heard.append(message)
+        time.sleep(next(waits, 0))
+
+    settings = KernelSettings(silent_timeout=10)
+    nb.NotebookRun(folder / "flood.ipynb", folder / "out.ipynb", {"turn": 1}, settings, slow).execute()
+    return len(heard)
+
+
 def test_what_is_still_being_read_when_a_cell_has_ended_is_waited_for(tmp_path, monkeypatch):
     # A shorter default than nbclient's 4 s, for the test's time alone.
     make = nb._Client.__init__
     monkeypatch.setattr(nb._Client, "__init__", lambda self, *a, **k: make(self, *a, **{"iopub_timeout": 1, **k}))
-    flood = f"from IPython.display import display\nfor _ in range(10): display({{{MIME!r}: {{}}}}, raw=True)"
-    parameters = nbformat.v4.new_code_cell("turn = 0", metadata={"tags": ["parameters"]})
-    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(flood)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "flood.ipynb")
-    heard = []
+    assert heard_slowly(tmp_path, 10, [0.2] * 10) == 10
 
-    def slow(message):
-        heard.append(message)
-        time.sleep(0.2)
 
-    nb.NotebookRun(tmp_path / "flood.ipynb", tmp_path / "out.ipynb", {"turn": 1}, KernelSettings(), slow).execute()
-    assert len(heard) == 10
+def test_nothing_is_lost_on_a_listener_that_is_slower_than_its_kernel(tmp_path):
+    assert heard_slowly(tmp_path, 3_000, [3.0]) == 3_000
