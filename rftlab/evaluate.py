@@ -9,7 +9,7 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.policy.base_answers import sample_shared
-from rftlab.policy.context import require_fit
+from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels, Task
@@ -102,7 +102,7 @@ def ask(
     texts = {example.id: policy.prompt_text(example, cot=cell.cot_eval) for example in examples}
     ids = {example.id: policy.encode_prompt(texts[example.id]) for example in examples}
     for name, prompt in ids.items():
-        require_fit(cell, f"the prompt of example {name}", len(prompt), policy.context, cot=cell.cot_eval)
+        require_prompt_fits(cell, f"the prompt of example {name}", len(prompt), policy.context, cot=cell.cot_eval)
     completions = sample_shared(
         policy,
         [ids[example.id] for example in repeated],

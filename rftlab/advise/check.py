@@ -4,7 +4,6 @@ A verifier must give full marks to the gold answers and none to other examples' 
 candidates. Data must not repeat itself across splits. What is found is a list of findings, each with its evidence.
 """
 
-import json
 import re
 import time
 from collections import Counter, defaultdict
@@ -14,9 +13,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from rftlab.cell import Cell
 from rftlab.grid import Grid
-from rftlab.preflight.checks import HUB_LIMIT_S
+from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, load_task, normalise_prompt
 from rftlab.user_code import child
@@ -110,15 +108,11 @@ def check_grid(path: Path, *, limit: float = child.LIMIT_S) -> list[Report]:
         RftlabError: as `check`, or anything about the grid.
     """
     cells = Grid.load(path).cells
-    named = {_named(cell): cell for cell in cells}
+    named = {(task_key(cell), cell.verifier, key(cell.verifier_settings)): cell for cell in cells}
     return [
         check(c.task, c.task_settings, verifier=c.verifier, verifier_settings=c.verifier_settings, limit=limit)
         for c in named.values()
     ]
-
-
-def _named(cell: Cell) -> str:
-    return json.dumps([cell.task, cell.task_settings, cell.verifier, cell.verifier_settings], sort_keys=True)
 
 
 def findings(request: Mapping[str, Any]) -> dict[str, Any]:

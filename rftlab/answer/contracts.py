@@ -133,21 +133,26 @@ class Verdict(NamedTuple):
 
 
 def against(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) -> Verdict:
-    """Two records' terms held against each other along an axis."""
+    """Two records' terms held against each other along an axis, and what they spent."""
+    refused, by_design, waived = fields_against(a, b, axis, waive)
+    more = times(a, b)
+    if more is None and "spent" in waive:
+        return Verdict(refused, by_design, (*waived, "spent"))
+    if more is None or more > 1 + TOLERANCE:
+        return Verdict((*refused, "spent"), by_design, waived)
+    return Verdict(refused, by_design, waived)
+
+
+def fields_against(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) -> Verdict:
+    """Likewise of the fields alone, whatever they spent."""
     exempt = _EXEMPT[axis]
     if axis == "cot" and not all(t.values[_COT] == t.values[_COT_EVAL] for t in (a, b)):
         exempt = _COT_ALONE
-    refused, by_design, waived = _differing(a.values, b.values, exempt, waive)
-    more = times(a, b)
-    if more is None:
-        (waived if "spent" in waive else refused).append("spent")
-    elif more > 1 + TOLERANCE:
-        refused.append("spent")
-    return Verdict(tuple(refused), tuple(by_design), tuple(waived))
+    return Verdict(*map(tuple, _differing(a.values, b.values, exempt, waive)))
 
 
 def against_over_seeds(a: Terms, b: Terms, axis: str, waive: frozenset[str] = frozenset()) -> Verdict:
-    """Likewise of records that differ in label budget and seed too: without all that follows from these two."""
+    """`fields_against` of records that differ in label budget and seed too: without all that follows from these two."""
     refused, by_design, waived = _differing(a.values, b.values, _EXEMPT[axis] | OVER_SEEDS, waive)
     return Verdict(tuple(refused), tuple(name for name in by_design if axis in FIELDS[name].axes), tuple(waived))
 

@@ -169,7 +169,7 @@ def _along(a: Node, b: Node, runs: Sequence[tuple[Terms, Terms]], axis: str, wai
     example: dict[str, tuple[Terms, Terms]] = {}
     found: tuple[dict[str, None], dict[str, None]] = ({}, {})
     for x, y in runs:
-        verdict = contracts.against(x, y, axis, waive)
+        verdict = contracts.fields_against(x, y, axis, waive)
         for name in verdict.refused:
             example.setdefault(name, (x, y))
         for names, more in zip(found, (verdict.by_design, verdict.waived), strict=True):
@@ -186,8 +186,7 @@ def _with_spending(
     a: Node, b: Node, axis: str, verdict: Verdict, example: dict[str, tuple[Terms, Terms]], waive: frozenset[str]
 ) -> Pair:
     """The pair, with what both spent on average at a label budget: steps of another size end at another share of it."""
-    example.pop("spent", None)
-    waived = {*verdict.waived} - {"spent"}
+    waived = {*verdict.waived}
     both = [(a.spent[n], b.spent[n]) for n in a.spent.keys() & b.spent.keys()] or [
         (x, y) for x in a.spent.values() for y in b.spent.values()
     ]

@@ -79,7 +79,7 @@ def require_unchanged(cell: Cell) -> None:
     now = {name: text for name, text in with_digests(cell).digests.items() if name != NOTEBOOK}
     then = {name: text for name, text in cell.digests.items() if name != NOTEBOOK}
     differing = changes(then, now)
-    gone = [describe(cell, name) for name in differing if not (name in now or ":" in name or is_version(then[name]))]
+    gone = [describe(cell, name) for name in missing(then, now) if ":" not in name]
     if gone:
         raise RftlabError(f"{', '.join(gone)} is not where it was when the grid was read; this machine may not see it")
     if differing:
@@ -138,8 +138,8 @@ class Files(NamedTuple):
 def files_of(cell: Cell) -> Files:
     """Which files the cell's digests follow now."""
     named = [(kind_of(name, value), value) for name, value in texts_of(cell)]
-    code = [sources_of(_file_of(value)) for kind, value in named if kind == "code"]
-    others = (Path(value).expanduser() for kind, value in named if kind in ("file", "model", "policy"))
+    code = [sources_of(file_of(kind, value)) for kind, value in named if kind == "code"]
+    others = (file_of(kind, value) for kind, value in named if kind in ("file", "model", "policy"))
     return Files(
         tuple(sources.main for sources in code),
         tuple(path for sources in code for files in sources.data.values() for path in files),
@@ -151,6 +151,11 @@ def files_of(cell: Cell) -> Files:
 def changes(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Names whose digests differ, in order."""
     return [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+
+
+def missing(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names of digests of files that are not where they were, in order."""
+    return [name for name in changes(then, now) if name not in now and not is_version(then[name])]
 
 
 def notebook_changed(cell: Cell, notebook: Path) -> bool:
@@ -251,7 +256,7 @@ def _content(kind: str, value: str) -> dict[str, str]:
     """Digests of what a value names, by what is put behind the parameter's name; nothing for what is not there."""
     if kind == "policy":
         return {"": weights.digest(weights.find_cell(value))}
-    path = _file_of(value) if kind == "code" else Path(value).expanduser()
+    path = file_of(kind, value)
     try:
         if kind == "model":
             there = path.is_dir() and (path / "config.json").is_file()
@@ -305,9 +310,9 @@ def _notebook(path: Path) -> dict[str, str]:
     return {NOTEBOOK: changed} if changed else {}
 
 
-def _file_of(value: str) -> Path:
-    """The file of `path.py:attribute`."""
-    return Path(value.rpartition(":")[0]).expanduser()
+def file_of(kind: str, value: str) -> Path:
+    """The file or folder that a text of this `kind_of` names: of `path.py:attribute` the file."""
+    return Path(value.rpartition(":")[0] if kind == "code" else value).expanduser()
 
 
 def _value(cell: Cell, name: str) -> str:

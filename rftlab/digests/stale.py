@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rftlab import record
 from rftlab.cell import Cell, is_version, without_folders
-from rftlab.digests import changes, describe, kind_of, texts_of, with_all_digests
+from rftlab.digests import changes, describe, kind_of, missing, texts_of, with_all_digests
 from rftlab.errors import RftlabError
 
 _NAMED = 3
@@ -86,7 +86,7 @@ def kept_out(earlier: Sequence[Earlier]) -> list[str]:
 def as_they_are(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with the digests of now; those whose files are not where they were stay as they are."""
     return [
-        cell if any(name not in now.digests and not is_version(text) for name, text in cell.digests.items()) else now
+        cell if missing(cell.digests, now.digests) else now
         for cell, now in zip(cells, with_all_digests(cells), strict=True)
     ]
 

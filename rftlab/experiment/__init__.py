@@ -31,7 +31,7 @@ from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
-from rftlab.tasks.base import Example, Labels, draw_labels, load_task, require_rationales, verifier_of
+from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier
 
 INTERACTIVE = Path("results/interactive")
@@ -261,11 +261,7 @@ class Experiment:
         test, beyond = max(sizes.test_items, sizes.sampled_items), sizes.ood_items + sizes.along_items
         asked = (*self.labels.train, *self.labels.development, *task.test[:test], *task.ood[:beyond])
         for cot, examples in ((self.cell.cot, self.labels.train), (self.cell.cot_eval, asked)):
-
-            def tokens(example: Example) -> int:
-                return len(policy.encode_prompt(policy.prompt_text(example, cot=cot)))  # noqa: B023
-
-            require_room(self.capped, examples, tokens, policy.context, cot=cot)
+            require_room(self.capped, examples, partial(policy.count_prompt, cot=cot), policy.context, cot=cot)
 
     @property
     def rates(self) -> tuple[float, ...]:

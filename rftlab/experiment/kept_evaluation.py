@@ -10,7 +10,7 @@ import torch
 
 from rftlab import record, stats
 from rftlab.cell import Cell
-from rftlab.digests import changes, describe, kind_of, texts_of, with_digests
+from rftlab.digests import changes, describe, file_of, kind_of, texts_of, with_digests
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome
 from rftlab.evaluate import evaluate as measure
@@ -125,9 +125,7 @@ def evaluate_kept(
     ]
     del experiment.policy  # before the base is loaded: two may not fit
     outcomes["base"] = _measure(Experiment(_untrained(asked)))
-    rewards = {
-        who: [row["reward"] for row in found.samples if row["part"] == "test"] for who, found in outcomes.items()
-    }
+    rewards = {who: _test_rewards(found) for who, found in outcomes.items()}
     intervals = {who: stats.items_interval(values) for who, values in rewards.items()}
     return Evaluation(
         cell=manifest.cell,
@@ -158,8 +156,8 @@ def _asked(cell: Cell, task: str, settings: dict[str, Any], verifier: str, items
 
 def _has_its_files(cell: Cell) -> bool:
     named = ((kind_of(name, text), text) for name, text in texts_of(cell))
-    files = [text.rpartition(":")[0] if kind == "code" else text for kind, text in named if kind in ("code", "file")]
-    return all(Path(file).expanduser().exists() for file in files)
+    files = (file_of(kind, text) for kind, text in named if kind in ("code", "file"))
+    return all(file.exists() for file in files)
 
 
 def _held_out(asked: Cell, task: Task) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy import weights
-from rftlab.policy.context import require_fit
+from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example
@@ -76,7 +76,7 @@ def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
         raise RftlabError('there is no question; give one, such as "3 + 4 = ?"')
     prompt = policy.prompt_text(Example("asked", question.strip(), ""), cot=cell.cot_eval)
     length = len(policy.encode_prompt(prompt))
-    require_fit(cell, "the question in its prompt", length, policy.context, cot=cell.cot_eval)
+    require_prompt_fits(cell, "the question in its prompt", length, policy.context, cot=cell.cot_eval)
     own = _answer(policy, cell, prompt)
     if cell.adapter.kind == "lora":
         with policy.as_base():

@@ -105,10 +105,10 @@ def require_room(
     if room is None or not (longest := _longest(examples)):
         return
     length, example = max(((tokens(example), example) for example in longest), key=lambda pair: pair[0])
-    require_fit(cell, f"the prompt of example {example.id} of task {cell.task!r}", length, room, cot=cot)
+    require_prompt_fits(cell, f"the prompt of example {example.id} of task {cell.task!r}", length, room, cot=cot)
 
 
-def require_fit(cell: Cell, what: str, length: int, room: int | None, *, cot: bool) -> None:
+def require_prompt_fits(cell: Cell, what: str, length: int, room: int | None, *, cot: bool) -> None:
     """Raise unless a prompt of this many tokens and a completion fit into the model's context together.
 
     Raises:

@@ -158,6 +158,10 @@ class Policy:
         ids = self.tokenizer(self.completion_text(example, cot=cot), add_special_tokens=False)["input_ids"]
         return [*ids, int(self.tokenizer.eos_token_id)]
 
+    def count_prompt(self, example: Example, cot: bool) -> int:
+        """Tokens of an example's whole prompt."""
+        return len(self.encode_prompt(self.prompt_text(example, cot=cot)))
+
     def count_gold(self, examples: Sequence[Example], cot: bool) -> list[int]:
         """Tokens of labelled completions, end-of-sequence token included."""
         texts = [self.completion_text(example, cot=cot) for example in examples]

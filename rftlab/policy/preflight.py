@@ -41,18 +41,14 @@ def check(looked: "Looked") -> None:
             announce(f"asking model {cell.model!r} with the prompts of task {cell.task!r}")
             _require_askable(cell, policy, task.test[0])
             shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
-            tokens = lambda example, cot, policy=shown: _tokens(policy, example, cot)  # noqa: E731
-            require_task_fits(say_caps(looked, cell, task, policy.count_gold), task, tokens, policy.context)
+            capped = say_caps(looked, cell, task, policy.count_gold)
+            require_task_fits(capped, task, shown.count_prompt, policy.context)
 
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
     try:
-        _tokens(policy, example, cell.cot_eval)
+        policy.count_prompt(example, cell.cot_eval)
     except Exception as error:  # a chat template is a program of the model's makers
         raise RftlabError(
             f"the chat template of model {cell.model!r} cannot write out a prompt: {told(error)}"
         ) from error
-
-
-def _tokens(policy: Policy, example: Example, cot: bool) -> int:
-    return len(policy.encode_prompt(policy.prompt_text(example, cot=cot)))

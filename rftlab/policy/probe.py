@@ -5,7 +5,7 @@ from collections.abc import Callable
 from rftlab.cell import Cell
 from rftlab.policy.base_answers import sample_shared
 from rftlab.policy.caps import Probe, parameter
-from rftlab.policy.context import require_fit
+from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Task, verifier_of
 from rftlab.user_code.child import announce
@@ -49,7 +49,7 @@ def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy]
     length, example = max(zip(map(len, prompts), asked, strict=True), key=lambda pair: pair[0])
     cap = _GENEROUS if room is None else max(1, min(_GENEROUS, room - length))
     least = Cell.make({**cell.flat(), parameter(cot=True): cap})
-    require_fit(least, f"the prompt of example {example.id} of task {task.name!r}", length, room, cot=True)
+    require_prompt_fits(least, f"the prompt of example {example.id} of task {task.name!r}", length, room, cot=True)
     rollouts = sample_shared(
         policy, prompts, max_new_tokens=cap, seed=0, temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p, greedy=False,

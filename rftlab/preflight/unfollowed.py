@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rftlab.cell import Cell
-from rftlab.digests import files_of
+from rftlab.digests import Files, files_of, texts_of
 from rftlab.user_code.opened import Opened
 from rftlab.user_code.sources import places
 
@@ -14,13 +14,13 @@ _NAMED = 3
 
 def folders(cells: Iterable[Cell]) -> list[Path]:
     """Where the code of the users' cells lies and may find files by a name; nothing for cells without any."""
-    mains = {main for cell in cells for main in files_of(cell).code}
+    mains = {main for files in _files(cells) for main in files.code}
     return list(dict.fromkeys(place for main in sorted(mains) for place in places(main.parent)))
 
 
 def notes(cells: Sequence[Cell], opened: Opened) -> list[str]:
     """Sentences on what the user's code reads and no digest follows, and on what it writes although one does."""
-    files = [files_of(cell) for cell in cells]
+    files = _files(cells)
     followed = {os.path.realpath(path) for each in files for path in each.followed}
     written = {os.path.realpath(path) for path in opened.written}
     written |= {os.path.realpath(path) for each in files for path in each.written}
@@ -38,6 +38,11 @@ def notes(cells: Sequence[Cell], opened: Opened) -> list[str]:
             for name in changing
         ),
     ]
+
+
+def _files(cells: Iterable[Cell]) -> list[Files]:
+    """`files_of` cells, once for those that name the same."""
+    return [files_of(cell) for cell in {tuple(texts_of(cell)): cell for cell in cells}.values()]
 
 
 def _sentence(reader: str, names: Sequence[str], *, own: bool) -> str:

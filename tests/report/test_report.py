@@ -352,9 +352,9 @@ def test_the_check_of_contracts_takes_linear_time(tmp_path):
     for n in range(10_000):
         cell = {**one.cell, "seed": n // 5, "method": f"m{n % 5}"}
         many.append(replace(one, id=str(n), cell=cell, contract=changed(one.contract, seed=n // 5)))
-    began = time.perf_counter()
+    began = time.process_time()
     assert survey(many).refused == ()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_the_reading_column_never_imports_torch():
