@@ -106,18 +106,19 @@ def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
     found = []
     trained, bases = cells[~tables.is_base(cells)], tables.panel_bases(cells)
     bases = bases[bases["method"] == tables.BASE]
-    for key, group in trained.groupby([*tables.PANEL, "arm", "labels"]):
+    for key, arm in trained.groupby([*tables.PANEL, "arm"]):
         base = bases[(bases[tables.PANEL] == list(key[:4])).all(axis=1)]
-        name = f"{title(str(key[4]))} with {key[5]} labels"
-        if len(base):
-            reached, before = group["accuracy"].mean(), base["accuracy"].mean()
-            if reached < before:
-                lost = tables.difference(results, group, base)
-                chance = "" if lost.conclusive else ", which may be chance"
-                how = f"{stats.points(lost)}{chance}" if lost.seeds else "of other seeds"
-                found.append(_below(name, reached, before, how, key))
-        elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
-            found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
+        for labels, group in arm.groupby("labels"):
+            name = f"{title(str(key[4]))} with {labels} labels"
+            if len(base):
+                reached, before = group["accuracy"].mean(), base["accuracy"].mean()
+                if reached < before:
+                    lost = tables.difference(results, group, base, tables.seed_spread(results, arm, base))
+                    chance = "" if lost.conclusive else ", which may be chance"
+                    how = f"{stats.points(lost)}{chance}" if lost.seeds else "of other seeds"
+                    found.append(_below(name, reached, before, how, key))
+            elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
+                found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
     return found
 
 

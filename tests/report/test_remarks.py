@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rftlab import cli, record, report
+from rftlab import cli, record, report, stats
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
 from rftlab.execute.one_cell import ERROR, FAILED
@@ -160,6 +160,18 @@ def test_every_arm_of_a_sweep_is_read_against_the_base_that_it_matches(
     assert len([text for text in map(str, report.happened(tmp_path)) if "below its untrained base" in text]) == 2
     table = report.summary(report.read_cells(tmp_path), tmp_path, ["accuracy"])
     assert set(table.loc[table["labels"] == 0, "over"]) == {"items"}
+
+
+def test_a_difference_from_the_base_is_the_same_wherever_it_is_said(tmp_path: Path, skill: Any) -> None:
+    skill(base=0.8, grpo=0.4)
+    synthetic.write_grid(tmp_path, methods=("base", "grpo"), labels=(10, 50, 300), cots=(True,), items=60)
+    table = report.compare_all(report.read_cells(tmp_path), tmp_path)
+    points = [
+        stats.points(stats.Interval(row["difference"], row["low"], row["high"], 0)) for _, row in table.iterrows()
+    ]
+    said = [text for text in map(str, report.happened(tmp_path)) if "below its untrained base" in text]
+    assert len(said) == len(points) == 3
+    assert all(each in text for each, text in zip(points, said, strict=True))
 
 
 def test_what_was_run_with_other_seeds_is_named_with_what_it_reached(tmp_path: Path, skill: Any) -> None:
