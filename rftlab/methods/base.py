@@ -53,6 +53,15 @@ class Settings(BaseModel):
         return ()
 
 
+class TaughtByLabels:
+    """Beside the settings of a method that imitates its labels, whatever its rewards are."""
+
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """Its labels."""
+        return ("its labels",)
+
+
 class RateSettings(Settings):
     """The learning rate's course, the same default warm-up for all methods, so that none loses more of its budget."""
 

@@ -12,14 +12,14 @@ from pydantic import Field
 from torch import Tensor
 from trl import GRPOTrainer
 
-from rftlab.methods.base import Settings, TrainingRun
+from rftlab.methods.base import Settings, TaughtByLabels, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
 from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.trl_online import LOG_NAMES
 
 
-class CHORDSettings(GRPOSettings):
+class CHORDSettings(TaughtByLabels, GRPOSettings):
     """Settings of `chord`: those of grpo, and the SFT term's."""
 
     mu_peak: float = Field(0.9, ge=0, le=1, description="weight of the SFT term at the start")
@@ -27,11 +27,6 @@ class CHORDSettings(GRPOSettings):
     mu_decay_share: float = Field(0.5, ge=0, le=1, description="share of the budget over which mu decays, linearly")
     token_weight: Literal["none", "phi"] = "none"
     sft_batch_size: int = Field(16, ge=1, description="labelled completions per optimiser step")
-
-    @property
-    def also_taught_by(self) -> tuple[str, ...]:
-        """Its labels."""
-        return ("its labels",)
 
 
 class _Trainer(StepTrainer):

@@ -13,22 +13,17 @@ from pydantic import Field
 from torch import Tensor
 from trl import GRPOTrainer
 
-from rftlab.methods.base import Settings, TrainingRun
+from rftlab.methods.base import Settings, TaughtByLabels, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
 from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
 from rftlab.methods.trl_online import LOG_NAMES
 
 
-class HPTSettings(GRPOSettings):
+class HPTSettings(TaughtByLabels, GRPOSettings):
     """Settings of `hpt`: those of grpo, and the gate's."""
 
     gamma: float = Field(0.0, ge=0, lt=1, description="a prompt with mean reward <= gamma is taught by SFT instead")
     sft_weight: float = Field(1.0, gt=0, description="weight of a taught prompt's SFT loss")
-
-    @property
-    def also_taught_by(self) -> tuple[str, ...]:
-        """Its labels."""
-        return ("its labels",)
 
 
 class _Trainer(StepTrainer):

@@ -11,23 +11,18 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from trl import GRPOTrainer
 
-from rftlab.methods.base import Settings, TrainingRun
+from rftlab.methods.base import Settings, TaughtByLabels, TrainingRun
 from rftlab.methods.demonstrations import Demonstrations, token_nll
 from rftlab.methods.grpo import GRPO, GRPOSettings, StepTrainer
 from rftlab.methods.trl_online import LOG_NAMES
 
 
-class InterleavedSettings(GRPOSettings):
+class InterleavedSettings(TaughtByLabels, GRPOSettings):
     """Settings of `interleaved`: those of grpo, and the turns."""
 
     sft_steps: int = Field(1, ge=1, description="SFT steps in a turn, k")
     grpo_steps: int = Field(3, ge=1, description="GRPO steps in a turn, m")
     sft_batch_size: int = Field(16, ge=1, description="labelled completions per SFT step")
-
-    @property
-    def also_taught_by(self) -> tuple[str, ...]:
-        """Its labels."""
-        return ("its labels",)
 
     @model_validator(mode="after")
     def _on_policy(self) -> "InterleavedSettings":

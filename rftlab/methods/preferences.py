@@ -17,7 +17,7 @@ from rftlab.errors import RftlabError
 from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.policy.load import Policy
-from rftlab.tasks.base import Example, load_task, normalise_prompt
+from rftlab.tasks.base import Example, load_task, normalise_prompt, unlike
 from rftlab.tasks.pairs import Pair, read_pairs
 from rftlab.verifiers.base import THINK
 
@@ -135,8 +135,7 @@ def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
 
 def _without_held_out(run: TrainingRun, pairs: list[Pair]) -> list[Pair]:
     """The pairs whose prompt is no development or validation item of this run: its policies are chosen by those."""
-    held_out = {normalise_prompt(example.prompt) for example in (*run.labels.development, *run.labels.validation)}
-    kept = [pair for pair in pairs if normalise_prompt(pair.prompt) not in held_out]
+    kept = list(unlike(pairs, (*run.labels.development, *run.labels.validation)))
     if left_out := len(pairs) - len(kept):
         run.monitor.warn(
             f"{left_out} of {len(pairs)} pairs of its file have the prompt of a development or validation item: left "

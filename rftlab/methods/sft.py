@@ -12,13 +12,13 @@ from datasets import Dataset
 from pydantic import Field
 from trl import SFTConfig, SFTTrainer
 
-from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
+from rftlab.methods.base import Ladder, RateSettings, Settings, TaughtByLabels, TrainingRun
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example
 
 
-class SFTSettings(RateSettings):
+class SFTSettings(TaughtByLabels, RateSettings):
     """Settings of `sft`, by TRL's names."""
 
     per_device_train_batch_size: int = Field(16, ge=1, description="examples a step (at most as many as labels)")
@@ -31,11 +31,6 @@ class SFTSettings(RateSettings):
     def batch(self) -> int:
         """Examples a step."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
-
-    @property
-    def also_taught_by(self) -> tuple[str, ...]:
-        """Its labels."""
-        return ("its labels",)
 
 
 class SFT:

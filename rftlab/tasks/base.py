@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line, printable
@@ -15,6 +15,14 @@ from rftlab.registry import METHODS, TASKS, find, make, resolve
 
 _MAX_NAMED = 5
 _FOLDS = 5
+
+
+class _Prompted(Protocol):
+    @property
+    def prompt(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=_Prompted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ class Task:
                 f"learning-rate trials need labels >= 2{more}, to train on some and validate on the others"
             )
         validation = drawn[: min(len(drawn) - 1, max(1, round(validation_share * len(drawn))))]
-        train = _unlike(drawn[len(validation) :], validation)
+        train = unlike(drawn[len(validation) :], validation)
         if not train:
             raise RftlabError(
                 "learning-rate trials need labels of two prompts, to train on one and validate on the other; "
@@ -161,16 +169,16 @@ def _last_unlike(order: Sequence[Example], count: int) -> list[int]:
     return list(itertools.islice(places, count))
 
 
-def _unlike(examples: Iterable[Example], held_out: Iterable[Example]) -> tuple[Example, ...]:
-    """Those whose prompt is none of the held-out ones."""
+def unlike(rows: Iterable[_Row], held_out: Iterable[Example]) -> tuple[_Row, ...]:
+    """Examples or pairs whose prompt is none of the held-out ones."""
     known = {normalise_prompt(example.prompt) for example in held_out}
-    return tuple(example for example in examples if normalise_prompt(example.prompt) not in known)
+    return tuple(row for row in rows if normalise_prompt(row.prompt) not in known)
 
 
 def _one_fold(drawn: tuple[Example, ...], at_most: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Labels to train on, and every fifth label, the first one included, held out of them."""
     held_out = drawn[::_FOLDS][:at_most]
-    rest = _unlike(drawn, held_out)
+    rest = unlike(drawn, held_out)
     if not rest:
         raise RftlabError(
             f"development: from_labels holds out every fifth label, and labels={len(drawn)} leaves none to train on; "
