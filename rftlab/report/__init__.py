@@ -1,26 +1,23 @@
 """From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
 
+from rftlab.answer.items import item_table, outcomes
+from rftlab.answer.results import PANEL, read_cells, read_results
 from rftlab.answer.survey import comparable
 from rftlab.report.comparisons import TINY_NOTE, compare_all, verdicts
 from rftlab.report.figures import draw_all
 from rftlab.report.page import write_report
 from rftlab.report.remarks import happened
 from rftlab.report.tables import (
-    PANEL,
     cost_table,
-    item_table,
     learning_axis,
     learning_table,
-    outcomes,
     overview,
-    read_cells,
-    read_study,
     seed_points,
     summary,
 )
 
 __all__ = [
     "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "happened", "item_table",
-    "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "read_study", "seed_points", "summary",
+    "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "read_results", "seed_points", "summary",
     "verdicts", "write_report",
 ]  # fmt: skip

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from rftlab import stats
+from rftlab.answer.items import difference, seed_spread
+from rftlab.answer.results import PANEL, is_base, panel_bases, place, read_results
 from rftlab.contract import SEEDS
 from rftlab.plots import title
 from rftlab.report import leaders
-from rftlab.report.tables import PANEL, difference, is_base, panel_bases, place, read_study, seed_spread
 
 FEW = 100
 SFT_METHODS = frozenset({"sft", "rejection_sft"})
@@ -64,7 +65,7 @@ def verdicts(results: str | Path, waive: str | Iterable[str] = ()) -> list[str]:
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    study = read_study(results, waive)
+    study = read_results(results, waive)
     said = study.survey.notes + ([TINY_NOTE] if tiny(study.cells) else [])
     compared = compare_all(study.cells, results)
     return said + claims(study.cells, results) + leaders.sentences(compared) + leaders.uncompared(study.cells, compared)

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rftlab import plots
+from rftlab.answer.results import is_base
 from rftlab.report import tables
 
 
@@ -24,7 +25,7 @@ def draw_all(cells: pd.DataFrame, results: str | Path) -> list[Drawing]:
     """Every figure of the report, in reading order.
 
     Args:
-        cells: from `tables.read_cells`.
+        cells: from `read_cells`.
         results: the grid's folder, for traces and per-item outcomes.
     """
     table = tables.summary(cells, results)
@@ -97,7 +98,7 @@ def _cost(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Draw
 
 
 def _trained(cells: pd.DataFrame) -> str:
-    return "no trained cell has finished yet" if tables.is_base(cells).all() else ""
+    return "no trained cell has finished yet" if is_base(cells).all() else ""
 
 
 def _drawing(name: str, heading: str, caption: str, figure: Callable[[], Figure], lacking: str) -> Drawing:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from rftlab import stats
+from rftlab.answer.results import BASE, PANEL, is_base, panel_bases, place
 from rftlab.plots import title
-from rftlab.report.tables import BASE, PANEL, is_base, panel_bases, place
 
 _EQUAL = 1e-9  # means of the same numbers in another order differ by rounding
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from rftlab import plots, record, stats
 from rftlab.answer import contracts
+from rftlab.answer.results import PANEL, SHOWN_IN, Results, measured, read_results
 from rftlab.contract import SEEDS
 from rftlab.digests import stale
 from rftlab.errors import RftlabError, RftlabWarning
@@ -53,7 +54,7 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
     """
     results = Path(results).resolve()
     accepted = contracts.waivers(waive)
-    study = tables.read_study(results, accepted)
+    study = read_results(results, accepted)
     cells = study.cells
     sweep_scratch(results, REPORT)
     sweep_scratch()
@@ -66,7 +67,7 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
                     (built / f"{drawing.name}.{kind}").write_bytes(plots.to_bytes(drawing.figure, kind))
         page = _render(results, study, drawings, built)
         (built / "report.html").write_text(page, encoding="utf-8")
-        _inert(cells.drop(columns=tables.SHOWN_IN)).to_csv(built / "cells.csv", index=False)
+        _inert(cells.drop(columns=SHOWN_IN)).to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
     if problem:
@@ -85,7 +86,7 @@ def _inert_text(value: object) -> object:
     return f"'{value}" if acts else value
 
 
-def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], built: Path) -> str:
+def _render(results: Path, study: Results, drawings: Sequence[Drawing], built: Path) -> str:
     records, damaged, cells, survey = study
     compared, shown = comparisons.compare_all(cells, results), _shown_measures(cells)
     environment = jinja2.Environment(
@@ -122,7 +123,7 @@ def _render(results: Path, study: tables.Study, drawings: Sequence[Drawing], bui
 
 def _shown_measures(cells: pd.DataFrame) -> list[str]:
     """Columns of the table of means: what was measured, of pass@k the largest k."""
-    found = tables.measured(cells)
+    found = measured(cells)
     largest = [measure for measure in found if measure.startswith("pass_at_")][-1:]
     return [measure for measure in (*_MEANS[:2], *largest, *_MEANS[2:]) if measure in found]
 
@@ -130,7 +131,7 @@ def _shown_measures(cells: pd.DataFrame) -> list[str]:
 def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of the table of means: one per panel, arm and label budget."""
     table = tables.summary(cells, results, shown)
-    by = [*tables.PANEL, "labels", "arm"]
+    by = [*PANEL, "labels", "arm"]
     wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=list(shown)).reset_index()
     greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
@@ -168,7 +169,7 @@ def _kept_out(results: Path) -> list[str]:
 
 def _uneven(cells: pd.DataFrame) -> list[str]:
     """Arms with fewer seeds than the best equipped one: their intervals are wider, or missing."""
-    by = [*tables.PANEL, "arm", "labels"]
+    by = [*PANEL, "arm", "labels"]
     seeds = cells.drop_duplicates([*by, *SEEDS]).groupby(by).size()
     few = seeds[seeds < seeds.max()]
     return [f"{', '.join(str(part) for part in key if part != '')}: {n} of {seeds.max()}" for key, n in few.items()]  # type: ignore[attr-defined]

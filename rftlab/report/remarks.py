@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rftlab import record, stats
+from rftlab.answer import items
+from rftlab.answer import results as read
 from rftlab.errors import RftlabError, printable
 from rftlab.execute.results import read_grid
 from rftlab.plots import title
 from rftlab.record import Record
-from rftlab.report import tables
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 # Warnings that quote somebody's error: its numbers are no measurements, and are never merged.
@@ -36,7 +37,7 @@ def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remar
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    study = tables.read_study(results, waive)
+    study = read.read_results(results, waive)
     return [*(Remark(note, ()) for note in study.survey.notes), *of_cells(study.records, study.cells, results)]
 
 
@@ -104,16 +105,16 @@ def _span(numbers: Iterable[str]) -> str:
 def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
     """Trained arms that ended below their untrained base, seeds and items paired; without a base, by their curves."""
     found = []
-    trained, bases = cells[~tables.is_base(cells)], tables.panel_bases(cells)
-    bases = bases[bases["method"] == tables.BASE]
-    for key, arm in trained.groupby([*tables.PANEL, "arm"]):
-        base = bases[(bases[tables.PANEL] == list(key[:4])).all(axis=1)]
+    trained, bases = cells[~read.is_base(cells)], read.panel_bases(cells)
+    bases = bases[bases["method"] == read.BASE]
+    for key, arm in trained.groupby([*read.PANEL, "arm"]):
+        base = bases[(bases[read.PANEL] == list(key[:4])).all(axis=1)]
         for labels, group in arm.groupby("labels"):
             name = f"{title(str(key[4]))} with {labels} labels"
             if len(base):
                 reached, before = group["accuracy"].mean(), base["accuracy"].mean()
                 if reached < before:
-                    lost = tables.difference(results, group, base, tables.seed_spread(results, arm, base))
+                    lost = items.difference(results, group, base, items.seed_spread(results, arm, base))
                     chance = "" if lost.conclusive else ", which may be chance"
                     how = f"{stats.points(lost)}{chance}" if lost.seeds else "of other seeds"
                     found.append(_below(name, reached, before, how, key))
@@ -124,14 +125,14 @@ def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
 
 def _below(name: str, reached: float, before: float, how: str, key: Sequence[Any]) -> Remark:
     text = f"{name} is below its untrained base: {100 * reached:.0f} % against {100 * before:.0f} %, {how}"
-    return Remark(text, (tables.place(key[:4]),))
+    return Remark(text, (read.place(key[:4]),))
 
 
 def _curve_ends(results: str | Path, cells: pd.DataFrame) -> tuple[float, float] | None:
     """Accuracy along the way before the first step and at the last evaluation, means over cells that have both."""
     ends = []
     for cell in cells["id"]:
-        rows = tables.read_lines(results, cell, record.TRACE, containing="eval/accuracy")
+        rows = items.read_lines(results, cell, record.TRACE, containing="eval/accuracy")
         curve = [(row["step"], row["eval/accuracy"]) for row in rows]
         if len(curve) > 1 and curve[0][0] == 0:
             ends.append((curve[0][1], curve[-1][1]))
@@ -145,11 +146,11 @@ def _arm_names(cells: pd.DataFrame) -> Mapping[str, str]:
     """Cell id -> its arm and label budget, with the panel where the arm is in several."""
     names = {}
     for arm, group in cells.groupby("arm"):
-        several = [column for column in tables.PANEL if group[column].nunique() > 1]
+        several = [column for column in read.PANEL if group[column].nunique() > 1]
         rows: Iterable[Any] = group.to_dict("records")
         for row in rows:
             budget = f"{row['labels']} labels" if row["labels"] else ""
-            names[row["id"]] = tables.place([title(str(arm)), budget, *(row[column] for column in several)])
+            names[row["id"]] = read.place([title(str(arm)), budget, *(row[column] for column in several)])
     return names
 
 

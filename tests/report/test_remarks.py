@@ -188,13 +188,13 @@ def test_a_seed_is_all_four_of_its_numbers(tmp_path: Path) -> None:
     for method, seed in product(("base", "sft", "grpo"), (0, 1, 2)):
         labels = 10 * (method != "base")
         synthetic.write_cell(tmp_path, {"method": method, "labels": labels, "seed_sampling": seed}, items=10)
-    study = report.read_study(tmp_path)
+    study = report.read_results(tmp_path)
     assert (set(study.cells["variant"]), study.survey.notes) == ({""}, [])
     assert set(report.summary(study.cells, tmp_path, ["accuracy"])["n"]) == {3}
     assert set(report.compare_all(study.cells, tmp_path)["seeds"]) == {3}
     assert "Fewer seeds" not in report.write_report(tmp_path, notebook=False)[0].read_text()
     synthetic.write_cell(tmp_path, {"method": "grpo", "labels": 10, "seed_data": 5}, items=10)
-    study = report.read_study(tmp_path)
+    study = report.read_results(tmp_path)
     table = report.compare_all(study.cells, tmp_path).set_index("second")
     assert table["seeds"].to_dict() == {"sft": 3, "base": 4}
     assert study.survey.unpaired == ("grpo with 10 labels, seed 0 and seed_data 5",)

@@ -190,7 +190,7 @@ def test_runs_of_one_method_that_do_not_match_are_never_averaged(tmp_path):
             cell = synthetic.write_cell(tmp_path, {"method": method, "labels": 10, "seed": seed}, items=10)
             edited = replace(cell, contract=changed(cell.contract, verifier_code=code))
             edited.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
-    study = report.read_study(tmp_path)
+    study = report.read_results(tmp_path)
     assert [str(refusal) for refusal in study.survey.refused] == [
         "grpo and sft cannot all be compared on arithmetic/word (tiny-base): they differ in verifier_code (a and b); "
         "run them with the same verifier_code"
@@ -206,14 +206,14 @@ def test_prompts_that_were_judged_by_other_verifiers_are_not_drawn_together(tmp_
         cell = synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "cot": cot}, items=10)
         edited = replace(cell, contract=changed(cell.contract, verifier_code=code))
         edited.write(record.cells_dir(tmp_path) / cell.id, trace=(), samples=())
-    study = report.read_study(tmp_path)
+    study = report.read_results(tmp_path)
     assert [refusal.differing for refusal in study.survey.refused] == [{"verifier_code": "a and b"}]
     assert study.cells["variant"].nunique() == 2
 
 
 def test_what_every_method_had_in_common_is_said_from_the_fields_that_did_match(tmp_path):
     synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
-    said = report.read_study(tmp_path).survey.same
+    said = report.read_results(tmp_path).survey.same
     assert said == (
         "Every method had the same seeds, base, prompts, labels, adapter, budget, tuning, decoding, verifier, "
         "held-out items and notebook."
@@ -286,7 +286,7 @@ def test_the_report_is_whole_on_disk_and_needs_nothing_else(results):
     assert names == {"report.html", "cells.csv"} | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")}
     assert all(path.stat().st_size for path in written)
     html = written[0].read_text()
-    assert report.read_study(results).survey.same in html
+    assert report.read_results(results).survey.same in html
     assert html.count("data:image/png;base64,") == len(figures)
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", html)
     assert "demo &lt;grid&gt;" in html

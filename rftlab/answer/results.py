@@ -1,0 +1,155 @@
+"""Records read once: the results of a study, by what a reader calls them.
+
+What is drawn or compared together is a *panel*: same task, model, variant and prompt. Within a panel the lines are
+*arms*: a method, or a method with a swept setting. Nothing is averaged over anything but seeds.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rftlab import record
+from rftlab.answer.contracts import waivers
+from rftlab.answer.survey import Place, Survey, survey
+from rftlab.cell import parameter_names
+from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
+from rftlab.record import Record
+from rftlab.record.tables import table
+from rftlab.registry import METHODS
+
+BASE = "base"
+UNTRAINED = frozenset(name for name, entry in METHODS.items() if not entry.uses_labels) | {BASE}
+"""Methods that do not train on labels, and so have no label budget."""
+PANEL = ["task", "model", "variant", "prompt"]
+SHOWN_IN = "shown_in"
+"""Column of the variants that show a cell: several for an untrained one that stands beside each of them."""
+MEASURES = (
+    "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "accuracy_lenient", "pass_at_2", "pass_at_4",
+    "pass_at_8", "format_rate", "truncation_rate",
+)  # fmt: skip
+PASS_AT = "pass_at_"
+_AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
+
+
+class Results(NamedTuple):
+    """What a report is made of: records, what is not counted, the table of `read_cells`, and who stands beside whom."""
+
+    records: list[Record]
+    damaged: list[record.Damage]
+    cells: pd.DataFrame
+    survey: Survey
+
+
+def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
+    """`rftlab.load` with the columns the report groups by: prompt, arm and variant.
+
+    prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
+    seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
+    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`). Cells whose
+    contracts refuse a comparison get other variants too, so that nothing shows them side by side.
+
+    Args:
+        results: a grid's results folder.
+        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
+
+    Raises:
+        RftlabError: as `rftlab.load`; or no such field to waive.
+    """
+    return read_results(results, waive).cells
+
+
+def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Results:
+    """The records of a results folder, the table of `read_cells`, and what their contracts say of each other."""
+    waive = waivers(waive)
+    records, damaged = record.read_sound(results)
+    cells = table(records, results)
+    for measure in MEASURES:
+        cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
+    for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):
+        cells[axis] = pd.to_numeric(cells[axis]) if axis in cells else np.nan
+    cells["tokens"] = cells["tokens_generated"] + cells["tokens_trained"]
+    cells["prompt"] = [prompt_name(*both) for both in zip(cells["cot"], cells["cot_eval"], strict=True)]
+    cells["variant"], cells["arm"] = "", cells["method"].astype(str)
+    for _, part in cells.groupby(["task", "model"]):
+        _mark_swept(cells, part)
+    places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
+    found = survey(records, dict(places), waive)
+    cells[SHOWN_IN] = [found.variants[cell] for cell in cells["id"]]
+    cells["variant"] = [variants[0] if len(variants) == 1 else "" for variants in cells[SHOWN_IN]]
+    return Results(records, damaged, cells, found)
+
+
+def measured(cells: pd.DataFrame) -> list[str]:
+    """Measures that any cell has, pass@k in order of k."""
+    passes = [name for name in map(str, cells) if name.startswith(PASS_AT)]
+    passes.sort(key=lambda name: int(name.removeprefix(PASS_AT)))
+    others = [name for name in MEASURES if name not in passes]
+    return [name for name in (*others, *passes) if name in cells and cells[name].notna().any()]
+
+
+def prompt_name(cot: bool, cot_eval: bool) -> str:
+    """`direct`, `chain-of-thought`, or in words how the two differ."""
+    if cot == cot_eval:
+        return "chain-of-thought" if cot else "direct"
+    return (
+        "direct in training, asked for chain-of-thought" if cot_eval else "chain-of-thought in training, asked directly"
+    )
+
+
+def is_base(cells: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows belong to methods that do not train on labels."""
+    return cells["method"].isin(UNTRAINED)
+
+
+def panel_bases(cells: pd.DataFrame) -> pd.DataFrame:
+    """The untrained rows, repeated for every panel they are the reference of.
+
+    The base has no training prompt: it belongs to each panel of its task and model that is asked as it was asked, and
+    whose variants it may stand in (`SHOWN_IN`). Without trained rows it stays as it is.
+    """
+    untrained = is_base(cells)
+    if untrained.all():
+        return cells.assign(labels=0)
+    panels = cells.loc[~untrained, [*PANEL, "cot_eval"]].drop_duplicates()
+    bases = cells[untrained].drop(columns=["prompt", "variant"]).explode(SHOWN_IN)
+    matched = panels.merge(bases.rename(columns={SHOWN_IN: "variant"}), on=["task", "model", "variant", "cot_eval"])
+    return matched.drop_duplicates([*PANEL, "arm", *SEEDS_OF_SAMPLING]).assign(labels=0)
+
+
+def place(key: Iterable[Any]) -> str:
+    """A panel's name in a sentence."""
+    return ", ".join(str(part) for part in key if part)
+
+
+def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
+    """Fill variant and arm for the cells of one task and model."""
+    others = [name for name in parameter_names().values() if name not in {*_AXES, *SEEDS, "digests"}]
+    twins = part[part.duplicated(_AXES, keep=False)]
+    if twins.empty:
+        return
+    texts = twins[others].map(_text)
+    differ = texts.groupby([twins[axis] for axis in _AXES]).nunique() > 1
+    by_method = differ.groupby(level="method").any()
+    trained = by_method[~by_method.index.isin([BASE])]
+    shared = [name for name in others if trained[name].sum() > 1]
+    for method, rows in part.groupby("method"):
+        swept = by_method.loc[method] if method in by_method.index else None
+        own = [name for name in others if swept is not None and swept[name] and name not in shared]
+        facets = shared if method != BASE else [name for name in shared if swept is not None and swept[name]]
+        if facets:
+            cells.loc[rows.index, "variant"] = _labels(rows, facets)
+        if own:
+            cells.loc[rows.index, "arm"] = [f"{method} [{text}]" for text in _labels(rows, own)]
+
+
+def _labels(rows: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    columns = [[f"{name}={_text(value)}" for value in rows[name]] for name in names]
+    return [", ".join(parts) for parts in zip(*columns, strict=True)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
