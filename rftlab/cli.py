@@ -158,9 +158,10 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
     forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
 
-    report = verbs.add_parser("report", help="write the report of a results folder")
+    report = verbs.add_parser("report", help="write the report of a results folder, or of several joined")
     report.set_defaults(verb=_report)
-    report.add_argument("results", type=Path, metavar="DIR")
+    report.add_argument("results", nargs="+", type=Path, metavar="DIR", help="several are joined, with -o")
+    report.add_argument("-o", "--out", type=Path, metavar="DIR", help="new folder of the joined study and its report")
     report.add_argument(
         "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
         "several, with commas) of the contract; the page says so",
@@ -301,7 +302,7 @@ def _forget(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from rftlab import study
 
-    study.report(options.results, ",".join(options.waive))
+    study.report(options.results, ",".join(options.waive), options.out)
     return 0
 
 

@@ -19,6 +19,7 @@ from rftlab.execute.results import lists, read_grid, results_lock, write_grid
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
 from rftlab.policy.weights import KEEP_CHOICES, Keep, find_cell
+from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.user_code.child import LIMIT_S
 
@@ -108,15 +109,27 @@ def run(
     return outcomes
 
 
-def report(results: str | Path, waive: str | Iterable[str] = ()) -> None:
+def report(
+    results: str | Path | Sequence[str | Path], waive: str | Iterable[str] = (), out: str | Path | None = None
+) -> None:
     """Write the report of a results folder; print the paths of its files and what happened in its cells.
 
     Args:
-        results: a grid's results folder.
+        results: a grid's results folder, or several, whose cells are joined in ``out``.
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
+        out: a new folder for the joined study and its report.
+
+    Raises:
+        RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
     """
+    from rftlab.answer.contracts import waivers
     from rftlab.report import happened, write_report  # matplotlib and pandas, which a run that fails does not need
 
+    waivers(waive)
+    places = [results] if isinstance(results, str | Path) else list(results)
+    if len(places) > 1 and out is None:
+        raise RftlabError("several results folders are joined in a new one; name it with -o")
+    results = places[0] if out is None else joined.join(places, out)
     for path in write_report(Path(results), waive=waive):
         print(path)
     tell(happened(results, waive))

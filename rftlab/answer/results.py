@@ -6,6 +6,7 @@ What is drawn or compared together is a *panel*: same task, model, variant and p
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from rftlab.answer.contracts import waivers
 from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
-from rftlab.record import Record
+from rftlab.record import Record, joined
 from rftlab.record.tables import table
 from rftlab.registry import METHODS
 
@@ -77,7 +78,8 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
     for _, part in cells.groupby(["task", "model"]):
         _mark_swept(cells, part)
     places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
-    found = survey(records, dict(places), waive)
+    found = survey(records, dict(places), waive, joined.studies_of(results))
+    found = replace(found, origins=tuple(joined.notes(results)))
     cells[SHOWN_IN] = [found.variants[cell] for cell in cells["id"]]
     cells["variant"] = [variants[0] if len(variants) == 1 else "" for variants in cells[SHOWN_IN]]
     return Results(records, damaged, cells, found)

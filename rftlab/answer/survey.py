@@ -25,6 +25,7 @@ class Refusal(NamedTuple):
         differing: field -> what two of them say of it.
         unknown: fields that some records lack.
         partly: whether some of their runs may be.
+        studies: of joined studies, which of them these arms are from; "" if all are from one.
     """
 
     where: tuple[str, str, str]
@@ -32,8 +33,12 @@ class Refusal(NamedTuple):
     differing: Mapping[str, str]
     unknown: tuple[str, ...]
     partly: bool = False
+    studies: str = ""
 
     def __str__(self) -> str:
+        return f"{self._sentence()}{f'; {self.studies}' if self.studies else ''}"
+
+    def _sentence(self) -> str:
         task, model, variant = self.where
         on = f"{task} ({model}{f', {variant}' if variant else ''})"
         several = len(self.arms) > 1
@@ -68,6 +73,7 @@ class Survey:
         waived: fields that were unknown and accepted.
         spread: arms whose own runs spent unlike amounts, though none far from the next.
         unpaired: runs with seeds that not every arm beside them has.
+        origins: of joined studies, where their cells came from and what did not agree.
     """
 
     refused: tuple[Refusal, ...] = ()
@@ -78,11 +84,13 @@ class Survey:
     waived: tuple[str, ...] = ()
     spread: tuple[str, ...] = ()
     unpaired: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What has to be said, in sentences; what is free is not mentioned."""
-        said = [f"Not compared: {refusal}." for refusal in self.refused]
+        said = [f"{text[0].upper()}{text[1:]}." for text in self.origins]
+        said += [f"Not compared: {refusal}." for refusal in self.refused]
         if self.waived:
             said.append(f"Unknown, and accepted as such: {', '.join(self.waived)}.")
         if self.spread:
@@ -101,7 +109,10 @@ class Survey:
 
 
 def survey(
-    records: Sequence[Record], places: Mapping[str, Place] | None = None, waive: str | Iterable[str] = ()
+    records: Sequence[Record],
+    places: Mapping[str, Place] | None = None,
+    waive: str | Iterable[str] = (),
+    studies: Mapping[str, str] | None = None,
 ) -> Survey:
     """Hold every record against those it would be shown beside; linear in their number.
 
@@ -109,6 +120,7 @@ def survey(
         records: of one study.
         places: cell id -> where the report shows it; by default every method is an arm and there are no variants.
         waive: fields whose being unknown is accepted.
+        studies: cell id -> the study it is from, where several were joined.
 
     Raises:
         RftlabError: no such field to waive.
@@ -116,7 +128,7 @@ def survey(
     accepted = contracts.waivers(waive)
     nodes = panels(records, places or {})
     pairs = {where: list(pairs_of(found, accepted)) for where, found in nodes.items()}
-    refused = tuple(refusal for where, found in pairs.items() for refusal in _refusals(where, found))
+    refused = tuple(refusal for where, found in pairs.items() for refusal in _refusals(where, found, studies or {}))
     variants: dict[str, tuple[str, ...]] = {}
     together: list[Pair] = []
     groups: list[Sequence[Node]] = []
@@ -149,7 +161,7 @@ def comparable(records: Sequence[Record], waive: str | Iterable[str] = ()) -> No
         raise RftlabError("; ".join(map(str, found.refused)))
 
 
-def _refusals(where: tuple[str, str, str], pairs: Sequence[Pair]) -> Iterator[Refusal]:
+def _refusals(where: tuple[str, str, str], pairs: Sequence[Pair], studies: Mapping[str, str]) -> Iterator[Refusal]:
     """One entry for all that is unknown, one for every set of fields that differ."""
     groups: dict[tuple[str, ...], list[Pair]] = {}
     unknown: dict[str, None] = {}
@@ -162,10 +174,10 @@ def _refusals(where: tuple[str, str, str], pairs: Sequence[Pair]) -> Iterator[Re
         if known:
             groups.setdefault(known, []).append(pair)
     if lacking:
-        yield Refusal(where, _arms(lacking), {}, tuple(unknown), _partly(lacking, pairs))
+        yield Refusal(where, _arms(lacking), {}, tuple(unknown), _partly(lacking, pairs), _from(lacking, studies))
     for fields, found in groups.items():
         differing = {name: _example(found, name) for name in fields}
-        yield Refusal(where, _arms(found), differing, (), _partly(found, pairs))
+        yield Refusal(where, _arms(found), differing, (), _partly(found, pairs), _from(found, studies))
 
 
 def _example(pairs: Sequence[Pair], name: str) -> str:
@@ -183,6 +195,17 @@ def _example(pairs: Sequence[Pair], name: str) -> str:
 
 def _arms(pairs: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted({node.arm for pair in pairs for node in pair[:2]}))
+
+
+def _from(pairs: Iterable[Pair], studies: Mapping[str, str]) -> str:
+    """Which studies the runs of each arm are from; "" if all are from one."""
+    found: dict[str, dict[str, None]] = {}
+    for node in (node for pair in pairs for node in pair[:2]):
+        of_arm = found.setdefault(node.arm, {})
+        of_arm.update((studies[run.cell], None) for run in node.runs if run.cell in studies)
+    if len({study for of_arm in found.values() for study in of_arm}) < 2:
+        return ""
+    return ", ".join(f"{arm} from {listed(sorted(of_arm))}" for arm, of_arm in sorted(found.items()) if of_arm)
 
 
 def _partly(refused: Sequence[Pair], pairs: Iterable[Pair]) -> bool:

@@ -20,12 +20,12 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import folders
-from rftlab.execute.folders import FAILED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
-from rftlab.execute.one_cell import CELL, ERROR, CellRun, Outcome
+from rftlab.execute.one_cell import CELL, CellRun, Outcome
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
 from rftlab.grid import is_done
+from rftlab.record.copied import ERROR, FAILED
 
 # How often a cell may be begun again because its node or its job was lost.
 RETRIES = 4

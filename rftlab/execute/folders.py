@@ -7,8 +7,9 @@ from pathlib import Path
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.files.staging import OLD, RUNNING, put_back, remove_if_left, set_aside, sweep_scratch
+from rftlab.record.copied import FAILED
 
-FAILED, SHARED = "failed", "shared"
+SHARED = "shared"
 REPORT = ".report-"
 """Beginning of the folders in which reports are built."""
 _NAMED = 3

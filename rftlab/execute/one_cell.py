@@ -17,15 +17,16 @@ from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
-from rftlab.execute.folders import FAILED, SHARED
+from rftlab.execute.folders import SHARED
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
 from rftlab.files.staging import staged, swap_in
 from rftlab.grid import is_done
 from rftlab.policy.weights import POLICY
+from rftlab.record.copied import ERROR, FAILED
 from rftlab.registry import METHODS, find
 
-ERROR, CELL = "error.txt", "cell.json"
+CELL = "cell.json"
 
 
 @dataclass(frozen=True)

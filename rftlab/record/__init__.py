@@ -19,13 +19,14 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
 from rftlab.files import checksums
 from rftlab.files.staging import set_aside, swap_in
+from rftlab.record import excerpt
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
 GRID = "grid.json"
 SCHEMA = 2
 """Of the records written now. Schema 1 has no digest and no checksums, and is read without them."""
 # What the numbers stand on: without either of these a record does not count.
-_DATA = (TRACE, SAMPLES)
+DATA = (TRACE, SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,13 @@ class Record:
         return self._write(folder, {**self.files, **{path.name: checksums.of_file(path) for path in sorted(later)}})
 
     def changed_files(self, folder: Path) -> list[str]:
-        """Names of files with a checksum that are missing or not as they were written."""
-        return [name for name in self.files if checksums.problem(folder, [name], self.files)]
+        """Names of files with a checksum that are missing or not as they were written.
+
+        Raises:
+            RftlabError: what was left out of a copy cannot be read.
+        """
+        wanted = excerpt.expected(folder, self.files)
+        return [name for name in wanted if checksums.problem(folder, [name], wanted)]
 
     def _write(self, folder: Path, files: checksums.Checksums) -> Path:
         body = {**asdict(self), "schema": SCHEMA, "files": files, "contract_hash": self.contract_hash}
@@ -180,7 +186,10 @@ def examine(folder: Path) -> Record | Damage | None:
         _ = found.parameters
     except ValueError as error:
         return Damage(folder, f"its cell has parameters this rftlab does not know ({one_line(str(error))})")
-    problem = checksums.problem(folder, _DATA, found.files)
+    try:
+        problem = checksums.problem(folder, DATA, excerpt.expected(folder, found.files))
+    except RftlabError as error:
+        problem = str(error)
     return Damage(folder, problem) if problem else found
 
 
