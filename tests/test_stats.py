@@ -1,7 +1,7 @@
-"""Intervals, differences and crossovers against scipy, statsmodels, brute force and simulated truth."""
+"""Intervals and differences against scipy, statsmodels, brute force and simulated truth."""
 
 from itertools import combinations, product
-from math import isnan, log, nan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -189,33 +189,6 @@ def test_negative_control_a_plain_item_bootstrap_fails_the_same_simulation():
     assert np.mean(held) < 0.7
 
 
-def interval(low: float, mean: float, high: float) -> stats.Interval:
-    return stats.Interval(mean, low, high, 2)
-
-
-def test_crossover_is_interpolated_on_the_log_axis():
-    found = stats.crossover([10, 1000], [interval(-0.3, -0.2, -0.1), interval(0.1, 0.2, 0.3)])
-    assert found.outcome == "found"
-    assert found.estimate == pytest.approx(100)
-    assert log(found.low) == pytest.approx(log(10) + log(100) * 0.25)
-    assert log(found.high) == pytest.approx(log(10) + log(100) * 0.75)
-
-
-def test_crossover_is_none_in_range_where_one_side_leads_throughout():
-    assert stats.crossover([10, 100], [interval(0.1, 0.2, 0.3)] * 2).outcome == "none in range"
-
-
-@pytest.mark.parametrize("means", [(-0.1, 0.1), (0.1, -0.1), (0.0, 0.0)])
-def test_crossover_is_inconclusive_where_the_intervals_hold_zero(means):
-    found = stats.crossover([10, 100], [interval(m - 0.2, m, m + 0.2) for m in means])
-    assert found.outcome == "inconclusive"
-    assert (found.low, found.high) == (0.0, float("inf"))
-
-
-def test_crossover_with_undefined_intervals_is_inconclusive():
-    assert stats.crossover([10, 100], [interval(nan, -0.1, nan), interval(nan, 0.1, nan)]).outcome == "inconclusive"
-
-
 def test_holm_multiplies_the_smallest_p_by_the_number_of_tests_and_skips_nan():
     found = stats.holm([0.01, 0.04, nan])
     assert found[:2] == pytest.approx([0.02, 0.04])
@@ -284,21 +257,6 @@ def test_pooled_intervals_hold_the_truth_as_often_as_they_say(falls, seeds, leas
         found = difference_of(tables[0], pooled=spread_of(*tables))
         held.append(found.low <= truth <= found.high)
     assert np.mean(held) >= least
-
-
-def test_looks_spend_what_was_declared_and_no_more():
-    assert stats.look_confidence(2, 10) == 1.0
-    assert stats.look_confidence(3, 3) == pytest.approx(0.95)
-    with pytest.raises(ValueError, match="declared"):
-        stats.look_confidence(11, 10)
-    rng = np.random.default_rng(11)
-    values = rng.normal(size=(20_000, 6))
-    false = np.zeros(len(values), dtype=bool)
-    for n in range(3, 7):
-        seen = values[:, :n]
-        half = scipy_stats.t.isf((1 - stats.look_confidence(n, 6)) / 2, n - 1) * scipy_stats.sem(seen, axis=1)
-        false |= np.abs(seen.mean(axis=1)) > half
-    assert false.mean() == pytest.approx(0.05, abs=0.006)
 
 
 def test_verdict_tells_runs_that_differ_from_seeds_that_spread():

@@ -112,7 +112,8 @@ def _crossover_claim(
     if len(found) < 2:
         return []
     crossing = stats.crossover(list(found), list(found.values()))
-    names = f"{title(second)} overtaking {title(first)}"
+    later, earlier = (first, second) if crossing.overtaking == "second" else (second, first)
+    names = f"{title(later)} overtaking {title(earlier)}"
     if crossing.outcome == "none in range":
         ahead = second if next(iter(found.values())).estimate > 0 else first
         told = f"none between {min(found)} and {max(found)} labels, {title(ahead)} is ahead at every budget"

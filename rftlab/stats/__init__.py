@@ -1,23 +1,30 @@
-"""Intervals, paired differences and crossovers: pure functions on arrays and tables.
+"""Intervals, paired differences, families of comparisons and crossovers: pure functions on arrays and tables.
 
 The tests and the bootstrap are scipy's and statsmodels'; written here are the crossed-design difference (no library
-has it for a plain table), the crossover and the sentences. An interval that cannot be computed is NaN, never 0 wide.
-Nothing here knows what a record, a task or a figure is.
+has it for a plain table), the levels of repeated looks, the area between two curves and the five words. An interval
+that cannot be computed is NaN, never 0 wide. Nothing here knows what a record, a task or a figure is.
+`tests/simulations` measures how often these intervals hold, docs/simulations.md has the tables.
 """
 
+from rftlab.stats.area import Area, area, log_weights
+from rftlab.stats.best import best_set
+from rftlab.stats.collapse import Collapse, at_most, collapse, collapsed
 from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
+from rftlab.stats.crossovers import Crossover, crossover
 from rftlab.stats.differences import (
-    Crossover,
     Difference,
-    crossover,
     difference_spread,
     holm,
     mcnemar_p,
     outcome,
     paired_difference,
+    paired_table,
     points,
+    table_difference,
+    table_spread,
     verdict,
 )
+from rftlab.stats.family import family_confidence, pooled_spreads, simultaneous
 from rftlab.stats.intervals import (
     Interval,
     bootstrap_interval,
@@ -28,9 +35,13 @@ from rftlab.stats.intervals import (
     wilson_interval,
 )
 from rftlab.stats.sequential import boundaries, look_confidence
+from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turned, word
 
 __all__ = [
-    "Crossed", "Crossover", "Difference", "Interval", "Spread", "bootstrap_interval", "boundaries", "crossed_interval",
-    "crossover", "difference_spread", "holm", "items_interval", "look_confidence", "mcnemar_p", "outcome",
-    "paired_difference", "pass_at_k", "points", "seed_spread", "summarise", "t_interval", "verdict", "wilson_interval",
+    "WORDS", "Area", "Collapse", "Crossed", "Crossover", "Difference", "Interval", "Spread", "Word", "area", "at_most",
+    "best_set", "bootstrap_interval", "boundaries", "collapse", "collapsed", "crossed_interval", "crossover", "decide",
+    "difference_spread", "family_confidence", "holm", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
+    "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",
+    "seed_spread", "simultaneous", "suggestion", "summarise", "t_interval", "table_difference", "table_spread",
+    "turned", "verdict", "wilson_interval", "word",
 ]  # fmt: skip

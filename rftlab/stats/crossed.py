@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from rftlab.stats.intervals import Floats, Interval, cut
+from rftlab.stats.intervals import Floats, Interval, critical_t, cut
 
 _NOTHING = 1e-18
 
@@ -40,10 +40,10 @@ class Crossed(Interval):
 
 @dataclass(frozen=True)
 class Spread:
-    """Variance of a seed's mean around the mean of all seeds, and its degrees of freedom."""
+    """Variance of a seed's mean around the mean of all seeds, and its degrees of freedom (0 for one seed)."""
 
     variance: float
-    freedom: int
+    freedom: float
 
     @staticmethod
     def pooled(spreads: Sequence["Spread"]) -> "Spread":
@@ -51,6 +51,20 @@ class Spread:
         freedom = sum(spread.freedom for spread in spreads)
         total = sum(spread.variance * spread.freedom for spread in spreads if spread.freedom)
         return Spread(total / freedom if freedom else nan, freedom)
+
+    @staticmethod
+    def summed(first: "Spread", second: "Spread") -> "Spread":
+        """Of a difference of two arms, from the spread of each: their seeds hardly move together.
+
+        For one budget, where nothing can be pooled over budgets: pool each arm over the arms of its kind, then add.
+        Source: Satterthwaite 1946.
+        """
+        parts = [spread for spread in (first, second) if spread.freedom]
+        if len(parts) < 2:
+            return Spread(nan, 0)
+        total = first.variance + second.variance
+        weight = sum(spread.variance**2 / spread.freedom for spread in parts)
+        return Spread(total, total**2 / weight if weight else first.freedom + second.freedom)
 
 
 def seed_spread(table: Floats) -> Spread:
@@ -99,9 +113,9 @@ def crossed_interval(
     if not square > _NOTHING:
         return _certain(mean, seeds, items, confidence, bounds, covers)
     error = sqrt(square / (seeds * items))
-    low, high = stats.t.interval(confidence, freedom, loc=mean, scale=error)
-    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
-    return Crossed(mean, *cut(low, high, bounds), table.size, p, seeds, items, float(freedom), covers)
+    half = critical_t(freedom, confidence) * error
+    p = float(2 * special.stdtr(freedom, -abs(mean) / error))
+    return Crossed(mean, *cut(mean - half, mean + half, bounds), table.size, p, seeds, items, float(freedom), covers)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Paired differences of two methods, the crossover of their curves, and the sentences that report them."""
+"""Paired differences of two methods, and the sentences that report them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, nan
@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
 from rftlab.stats.intervals import Floats, Interval, t_interval
@@ -24,23 +25,6 @@ class Difference(Crossed):
     """
 
     runs: tuple[float, float] = (nan, nan)
-
-
-@dataclass(frozen=True)
-class Crossover:
-    """The label budget at which a difference (SFT minus RFT) turns from negative to positive.
-
-    Attributes:
-        estimate: labels, interpolated on a log scale; NaN if the sign does not change in the range.
-        low: lower limit in labels; 0 where the range is open below.
-        high: upper limit in labels; inf where the range is open above.
-        outcome: "found", "none in range" or "inconclusive".
-    """
-
-    estimate: float
-    low: float
-    high: float
-    outcome: str
 
 
 def paired_difference(
@@ -68,21 +52,51 @@ def paired_difference(
         value is 0 or 1; with one item, or items that differ between seeds, it covers seeds only. Limits and p are NaN
         where there is one pair, or seeds with items of their own that do not differ.
     """
-    table, crossed = _pair_table(first, second)
+    return table_difference(paired_table(first, second), pooled=pooled, confidence=confidence, bounds=bounds)
+
+
+def paired_table(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Differences first minus second, one row a seed and one column an item; NaN where one side lacks the pair.
+
+    Args:
+        first: columns seed, item, value; repeats are averaged.
+        second: the same for the other method.
+    """
+    means = [side.groupby(["seed", "item"])["value"].mean() for side in (first, second)]
+    return (means[0] - means[1]).dropna().unstack("item")
+
+
+def table_difference(
+    table: pd.DataFrame,
+    *,
+    pooled: Spread | None = None,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] | None = (-1.0, 1.0),
+) -> Difference:
+    """`paired_difference` of a `paired_table`.
+
+    With one seed and outcomes that are right or wrong the limits are the wider of Student's t over items and of the
+    exact ones that go with McNemar's test, so that the interval leaves out 0 only where that test agrees.
+    """
     if table.size == 0:
         return Difference(nan, nan, nan, 0, nan, 0, 0, nan, "nothing: no seed and item in common")
+    table, crossed = _shared(table)
     interval = partial(crossed_interval, pooled=pooled, confidence=confidence, bounds=bounds)
     found = interval(table.to_numpy()) if crossed else _nested(table, interval)
-    if found.seeds == 1 and np.isin(table, (-1, 0, 1)).all():
-        found = replace(found, p=mcnemar_p(*(int((table == sign).to_numpy().sum()) for sign in (1, -1))))
+    if found.seeds == 1 and crossed:
+        found = _exact(found, table.to_numpy(), confidence)
     runs = t_interval(table.mean(axis=0), confidence=confidence, bounds=bounds)
     return Difference(**vars(found), runs=(runs.low, runs.high))
 
 
+def table_spread(table: pd.DataFrame) -> Spread:
+    """How much a difference varies from seed to seed in a `paired_table`, to be pooled over label budgets."""
+    return seed_spread(_shared(table)[0].to_numpy()) if table.size else Spread(nan, 0)
+
+
 def difference_spread(first: pd.DataFrame, second: pd.DataFrame) -> Spread:
-    """How much the difference of two methods varies from seed to seed, to be pooled over label budgets."""
-    table, _ = _pair_table(first, second)
-    return seed_spread(table.to_numpy()) if table.size else Spread(nan, 0)
+    """`table_spread` of two methods."""
+    return table_spread(paired_table(first, second))
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
@@ -91,37 +105,6 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     Source: McNemar 1947, by `statsmodels.stats.contingency_tables.mcnemar`.
     """
     return float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue) if only_first + only_second else 1.0
-
-
-def crossover(labels: Sequence[float], differences: Sequence[Interval]) -> Crossover:
-    """Label budget at which SFT overtakes RFT, from the differences SFT minus RFT at each budget.
-
-    The estimate is where the straight line between neighbouring differences crosses zero on a log-label axis; the
-    limits are where the intervals' own limits cross it (the budgets at which zero is still possible).
-
-    Args:
-        labels: budgets, at least 1 each.
-        differences: one interval a budget, in the same order.
-
-    Returns:
-        "found": a conclusive RFT lead turns into a conclusive SFT lead, once. "none in range": one side leads
-        conclusively at every budget. Otherwise "inconclusive", with the estimate if the means cross at all.
-    """
-    order = np.argsort(np.asarray(labels, dtype=float))
-    x = np.log(np.asarray(labels, dtype=float)[order])
-    mean, low, high = (np.array([getattr(differences[i], name) for i in order]) for name in ("estimate", "low", "high"))
-    estimate = _upward_zero(x, mean)
-    if len(x) and ((low > 0).all() or (high < 0).all()):
-        return Crossover(nan, nan, nan, "none in range")
-    behind, ahead = np.flatnonzero(high < 0), np.flatnonzero(low > 0)
-    once = behind.size and ahead.size and behind.max() < ahead.min() and isfinite(estimate)
-    first, last = _upward_zero(x, high), _upward_zero(x, low)
-    return Crossover(
-        estimate,
-        first if isfinite(first) else 0.0,
-        last if isfinite(last) else float("inf"),
-        "found" if once else "inconclusive",
-    )
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -173,13 +156,24 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
-def _pair_table(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """Differences, one row a seed and one column an item; and whether seeds share items, which are then all there."""
-    means = [side.groupby(["seed", "item"])["value"].mean() for side in (first, second)]
-    table = (means[0] - means[1]).dropna().unstack("item")
+def _shared(table: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The items that every seed has, and True; or all of them, and False, where seeds have items of their own."""
     everywhere = table.notna().all(axis=0)
-    crossed = bool(table.size) and everywhere.mean() >= 0.5
-    return (table.loc[:, everywhere] if crossed else table), crossed
+    crossed = bool(everywhere.mean() >= 0.5)
+    return (table.loc[:, everywhere] if crossed and not everywhere.all() else table), crossed
+
+
+def _exact(found: Crossed, outcomes: Floats, confidence: float) -> Crossed:
+    """One seed's limits and p, widened to those of McNemar's test where every outcome is -1, 0 or 1."""
+    if not np.isin(outcomes, (-1, 0, 1)).all() or outcomes.size < 2:
+        return found
+    gained, lost = (int((outcomes == sign).sum()) for sign in (1, -1))
+    if not gained + lost:
+        return replace(found, p=1.0)
+    share = np.array(proportion_confint(gained, gained + lost, alpha=1 - confidence, method="beta"))
+    low, high = (2 * share - 1) * (gained + lost) / outcomes.size
+    p = max(found.p, mcnemar_p(gained, lost))
+    return replace(found, low=min(found.low, float(low)), high=max(found.high, float(high)), p=p)
 
 
 def _nested(table: pd.DataFrame, interval: Callable[[Floats], Crossed]) -> Crossed:
@@ -188,11 +182,3 @@ def _nested(table: pd.DataFrame, interval: Callable[[Floats], Crossed]) -> Cross
     pairs, items = int(table.notna().to_numpy().sum()), int(table.notna().sum(axis=1).min())
     covers = "new seeds with new test items (items differ by seed)"
     return replace(found, n=pairs, items=items, covers=covers)
-
-
-def _upward_zero(x: Floats, y: Floats) -> float:
-    """Exponential of the first x where the line through (x, y) goes from negative to positive; NaN if none."""
-    for i in range(len(x) - 1):
-        if y[i] < 0 <= y[i + 1]:
-            return float(np.exp(x[i] + (x[i + 1] - x[i]) * -y[i] / (y[i + 1] - y[i])))
-    return nan

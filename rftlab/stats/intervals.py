@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb, nan
+from math import comb, inf, nan, sqrt
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 Floats = NDArray[np.float64]
@@ -55,8 +55,8 @@ def t_interval(values: ArrayLike, *, confidence: float = 0.95, bounds: tuple[flo
     mean = float(found.mean())
     if found.size < 2 or np.ptp(found) <= _NO_SPREAD * max(1.0, abs(mean)):
         return Interval(mean, nan, nan, found.size)
-    low, high = stats.t.interval(confidence, found.size - 1, loc=mean, scale=stats.sem(found))
-    return Interval(mean, *cut(low, high, bounds), found.size)
+    half = critical_t(found.size - 1, confidence) * float(found.std(ddof=1)) / sqrt(found.size)
+    return Interval(mean, *cut(mean - half, mean + half, bounds), found.size)
 
 
 def bootstrap_interval(
@@ -144,6 +144,11 @@ def summarise(
     low, high = bounds or (None, None)
     limits = {"low": (found["mean"] - half).clip(lower=low), "high": (found["mean"] + half).clip(upper=high)}
     return found.assign(**limits, n=found["count"])[[*by, "mean", "low", "high", "n"]]
+
+
+def critical_t(freedom: float, confidence: float) -> float:
+    """|t| that Student's t leaves with probability 1 - ``confidence``; inf for a confidence of 1."""
+    return -float(special.stdtrit(freedom, (1 - confidence) / 2)) if confidence < 1 else inf
 
 
 def _present(values: ArrayLike) -> Floats:

@@ -3,9 +3,11 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
-_DRAWS, _CHUNK = 2_000_000, 100_000
+from rftlab.stats.intervals import Floats
+
+_BINS = 400
 
 
 def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 0.05) -> float:
@@ -21,13 +23,16 @@ def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 
         alpha: of the whole plan; divide it by the number of comparisons of a family.
 
     Raises:
-        ValueError: more seeds than declared, or ``first`` below 2.
+        ValueError: more seeds than declared, ``first`` below 2, or ``alpha`` not between 0 and 1.
     Source: group-sequential boundaries that spend alpha (n / N)^2 (Kim and DeMets 1987), computed for Student's t with
         n - 1 degrees of freedom rather than its normal limit, which is too liberal for few seeds; intervals as in
-        Jennison and Turnbull 1989.
+        Jennison and Turnbull 1989; computed by recursion over the looks (Armitage, McPherson, Rowe 1969). With 400
+        bins a level is off by less than .2 % of itself at alpha .05, by less than .5 % at .05 / 315.
     """
     if not first >= 2:
         raise ValueError(f"a first look needs 2 seeds, not {first}")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha lies between 0 and 1, not at {alpha}")
     if seeds > largest:
         raise ValueError(f"{seeds} seeds, but the study was declared to have {largest} at most")
     if seeds < first:
@@ -49,30 +54,52 @@ def boundaries(largest: int, *, first: int = 3, alpha: float = 0.05) -> list[flo
 
 @lru_cache
 def _levels(first: int, largest: int, alpha: float) -> tuple[float, ...]:
-    """Nominal two-sided level at each look, so that what is spent after n seeds is alpha (n / largest)^2."""
-    spent = alpha * (np.arange(first, largest + 1) / largest) ** 2
-    p = _nominal(first, largest)
-    alive = np.ones(len(p), dtype=bool)
-    levels = []
-    for look, total in enumerate(spent):
-        wanted = round(total * len(p)) - int((~alive).sum())
-        here = np.sort(p[alive, look])
-        level = float(here[max(wanted, 1) - 1]) if look else float(total)  # the first look is exact
-        levels.append(level)
-        alive &= p[:, look] > level
+    """Nominal two-sided level at each look, so that what is spent after n seeds is alpha (n / largest)^2.
+
+    Followed is u = sum / (sqrt(n) norm) of n standard normal values, t = sqrt(n - 1) u / sqrt(1 - u^2). Where a
+    vector's direction does not depend on its length, u after n + 1 values depends on u after n alone, so that the
+    looks are a Markov chain in one dimension. Kept is the mass of paths not yet stopped, in bins of arcsin |u|.
+    """
+    steps = np.diff(alpha * (np.arange(first, largest + 1) / largest) ** 2)
+    levels = [alpha * (first / largest) ** 2]
+    bins = _bins(np.arctan(-special.stdtrit(first - 1, levels[0] / 2) / np.sqrt(first - 1)))
+    mass = -np.diff(_level(bins, first))
+    for n, wanted in enumerate(steps, start=first):
+        middle = (bins[1:] + bins[:-1]) / 2
+        edge = optimize.brentq(_missing, 0, np.pi / 2 - 1e-12, args=(mass, middle, n, wanted), xtol=1e-13)
+        levels.append(float(_level(edge, n + 1)))
+        bins = _bins(edge)
+        mass = -np.diff(mass @ _beyond(middle[:, None], bins, n))
     return tuple(levels)
 
 
-@lru_cache
-def _nominal(first: int, largest: int) -> np.ndarray:
-    """Two-sided p of a t-test after first, ..., largest standard normal values: (draws, looks)."""
-    rng = np.random.default_rng(0)
-    parts = []
-    for _ in range(_DRAWS // _CHUNK):
-        values = rng.standard_normal((_CHUNK, largest), dtype=np.float32)
-        n = np.arange(1, largest + 1)
-        total, squares = values.cumsum(axis=1), (values**2).cumsum(axis=1)
-        n, total, squares = (x[..., first - 1 :] for x in (n, total, squares))
-        t = total / np.sqrt(n) / np.sqrt((squares - total**2 / n) / (n - 1))
-        parts.append((2 * stats.t.sf(np.abs(t), n - 1)).astype(np.float32))
-    return np.concatenate(parts)
+def _missing(edge: float, mass: Floats, middle: Floats, n: int, wanted: float) -> float:
+    """How much more than wanted is stopped by the boundary ``edge``."""
+    return float(mass @ _beyond(middle, edge, n)) - wanted
+
+
+def _bins(edge: float) -> Floats:
+    """Limits of bins from 0 to ``edge``, finer towards the edge, where paths are stopped next."""
+    return edge * np.sin(np.linspace(0, np.pi / 2, _BINS + 1))
+
+
+def _level(angle: Floats | float, n: int) -> Floats:
+    """Two-sided p of Student's t with n - 1 degrees of freedom at an angle."""
+    return 2 * special.stdtr(n - 1, -np.tan(angle) * np.sqrt(n - 1))
+
+
+def _beyond(angle: Floats, edge: Floats | float, n: int) -> Floats:
+    """Chance that |u| passes sin(edge) after n + 1 values, where u is sin(angle) after n of them.
+
+    sqrt(n + 1) u' = sqrt(n) u cos(phi) + sin(phi) = r cos(phi - d), with phi's density proportional to cos^(n-1).
+    """
+    along = np.sqrt(n) * np.sin(angle)
+    r, d = np.hypot(along, 1), np.arctan2(1, along)
+    width = np.arccos(np.clip(np.sin(edge) * np.sqrt(n + 1) / r, -1, 1))
+    return _below(d + width, n) - _below(d - width, n) + _below(d + width - np.pi, n)
+
+
+def _below(phi: Floats, n: int) -> Floats:
+    """Distribution function of an angle in [-pi/2, pi/2] with density proportional to cos^(n-1)."""
+    s = np.sin(np.clip(phi, -np.pi / 2, np.pi / 2))
+    return 0.5 + 0.5 * np.sign(s) * special.betainc(0.5, n / 2, s * s)

@@ -1,0 +1,107 @@
+"""One difference over a range of label budgets: the area between two curves on log labels.
+
+A mean over whatever budgets a grid happens to have can change its sign with the choice of budgets. The mean height
+between two learning curves over a fixed range of log labels does not, and seeds and items stay paired in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.integrate import trapezoid
+
+from rftlab.stats.crossed import Spread
+from rftlab.stats.differences import Difference, table_difference, table_spread
+from rftlab.stats.intervals import Floats
+
+
+@dataclass(frozen=True)
+class Area:
+    """The mean difference of two methods over a range of log labels.
+
+    Attributes:
+        difference: mean height between the curves, first minus second, from the seeds that have all budgets.
+        by_budget: the difference at every budget that the area rests on, at the same confidence.
+    """
+
+    difference: Difference
+    by_budget: dict[float, Difference]
+
+    @property
+    def depends(self) -> bool:
+        """Whether two budgets conclude oppositely: then no single difference speaks for the range."""
+        return any(d.low > 0 for d in self.by_budget.values()) and any(d.high < 0 for d in self.by_budget.values())
+
+
+def area(
+    tables: Mapping[float, pd.DataFrame],
+    low: float,
+    high: float,
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] | None = (-1.0, 1.0),
+) -> Area:
+    """Mean difference over log labels from ``low`` to ``high``, with an interval for new seeds and new items.
+
+    The curve between two budgets is the straight line on a log axis (trapezoids; at an end of the range that is no
+    budget, the line is read there). Each seed and item has an area of its own, so that pairing is kept.
+
+    Args:
+        tables: a `paired_table` for each label budget, of the same two methods. Budgets outside the range that no end
+            of it lies next to carry no weight, but tell how much seeds differ.
+        low: smallest budget of the claim, above 0.
+        high: largest.
+        confidence: of this claim; by Bonferroni for one of several.
+        bounds: the range a difference can lie in.
+
+    Returns:
+        From the seeds and items that every budget with a weight has. The spread of seeds is pooled over all tables
+        (B (S - 1) degrees of freedom); for the area its variance is that times the sum of the squared weights, and
+        never less than the areas' own.
+
+    Raises:
+        ValueError: an empty range, or one that the budgets do not cover.
+    """
+    weights = log_weights(list(tables), low, high)
+    used = {labels: weight for labels, weight in zip(tables, weights, strict=True) if weight}
+    spread = Spread.pooled([table_spread(table) for table in tables.values()])
+    seeds = reduce(pd.Index.intersection, [tables[labels].index for labels in used])
+    items = reduce(pd.Index.intersection, [tables[labels].columns for labels in used])
+    heights = reduce(add, [weight * tables[labels].loc[seeds, items] for labels, weight in used.items()])
+    whole = Spread(spread.variance * float(np.square(weights).sum()), spread.freedom)
+    return Area(
+        table_difference(heights, pooled=whole, confidence=confidence, bounds=bounds),
+        {n: table_difference(tables[n], pooled=spread, confidence=confidence, bounds=bounds) for n in sorted(used)},
+    )
+
+
+def log_weights(labels: ArrayLike, low: float, high: float) -> Floats:
+    """Weight of each budget in the mean height of a curve over [low, high] on a log axis; they add up to 1.
+
+    Args:
+        labels: budgets above 0, in any order, none twice.
+        low: above 0.
+        high: above ``low``.
+
+    Raises:
+        ValueError: an empty range, a budget given twice, or a range that the budgets do not cover.
+    """
+    found = np.asarray(labels, dtype=float)
+    if not 0 < low < high:
+        raise ValueError(f"a range of labels goes from a number above 0 to a larger one, not from {low:g} to {high:g}")
+    if len(np.unique(found)) < len(found):
+        raise ValueError("a label budget is given twice")
+    if not len(found) or found.min() > low or found.max() < high:
+        have = ", ".join(f"{n:g}" for n in np.sort(found)) or "none"
+        raise ValueError(f"the budgets ({have}) do not cover the range from {low:g} to {high:g} labels")
+    x = np.log(np.sort(found))
+    ends = np.log([low, high])
+    knots = np.concatenate([ends[:1], x[(x > ends[0]) & (x < ends[1])], ends[1:]])
+    # The curve of one budget alone, 1 there and 0 at all others, has that budget's weight as its area.
+    heights = np.array([np.interp(knots, x, unit) for unit in np.eye(len(x))])
+    by_order = trapezoid(heights, knots, axis=1) / (ends[1] - ends[0])
+    return by_order[np.argsort(np.argsort(found))]
