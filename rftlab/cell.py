@@ -15,7 +15,10 @@ SCHEMA_VERSION = 1
 
 # Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
-_CAME_LATER: dict[str, Any] = {"system": "", "development": "apart", "start_from": "", "digests": {}}
+_CAME_LATER: dict[str, Any] = {
+    "system": "", "development": "apart", "start_from": "", "digests": {},
+    "budget.until": "spent", "budget.patience": 3,
+}  # fmt: skip
 
 # Fields that are equal to another unless they are given.
 FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "cot_eval": "cot"}
@@ -83,7 +86,14 @@ class Budget(_Part):
     unit: Literal["steps", "tokens", "flops", "seconds"] = Field(
         "steps", description="steps (optimiser), tokens (generated and trained), flops (estimated) or seconds (wall)"
     )
-    amount: float = Field(40.0, gt=0, description="how much of the unit")
+    amount: float = Field(40.0, gt=0, description="how much of the unit; with until plateau the most that is spent")
+    until: Literal["spent", "plateau"] = Field(
+        "spent",
+        description="train until the budget is spent, or at most so long, until development accuracy stands still",
+    )
+    patience: int = Field(
+        3, ge=1, le=1000, description="with until plateau: evaluations along the way without a gain that end training"
+    )
 
 
 class Tuning(_Part):

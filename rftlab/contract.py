@@ -78,7 +78,10 @@ FIELDS: Mapping[str, Field] = {
     "adapter": _match("adapter", "what is trained", *_ADAPTER, axes=("adapter",)),
     "budget_unit": _match("budget", "the unit of the compute budget", "budget.unit"),
     "budget_amount": _match("budget", "the compute budget", "budget.amount"),
-    "spent": _match("budget", "what was spent of it, within 5 %"),
+    "spent": _match("budget", "what was spent of it, within 5 %; not where each arm was trained to its plateau"),
+    "budget_until": _match("budget", "whether it is spent, or is the cap of training to a plateau", "budget.until"),
+    "budget_patience": _match("stopping rule", "evaluations without a gain that are a plateau", "budget.patience"),
+    "along_the_way": _match("stopping rule", "evaluations that it is seen in", "evaluation.along_the_way"),
     "tuning_trials": _match("tuning", "learning rates tried", "tuning.trials"),
     "tuning_ladder": _match("tuning", "the method's own learning rates, or given ones", "tuning.learning_rates"),
     "trial_share": _match("tuning", "the share of the budget a trial may use", "tuning.trial_share"),
@@ -116,9 +119,11 @@ FIELDS: Mapping[str, Field] = {
     "task": Field("free", "names", "the task's name and settings: its items decide", ("task", "task_settings")),
     "model": Field("free", "names", "where the base lies: its files decide", ("model",)),
     "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
-    "along_the_way": Field("free", "looks", "evaluations along the way", ("evaluation.along_the_way",)),
 }
 """Every field of the contract and every parameter of a cell, each in exactly one group."""
+
+CAME_LATER: Mapping[str, Any] = {"budget_until": "spent", "budget_patience": NA, "along_the_way": NA}
+"""Fields that the first records of this version lack, and what was so of every trained run of then."""
 
 ARM = tuple(name for name, field in FIELDS.items() if field.group == "match" and "method" in field.axes)
 """Fields that must match but follow from the method."""
@@ -164,8 +169,13 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "adapter": adapter,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,
+        "budget_until": cell.budget.until,
         "tuning_trials": cell.tuning.trials,
         "tuning_ladder": "given" if cell.tuning.learning_rates else "the method's own",
+    }
+    if_to_its_plateau = {
+        "budget_patience": cell.budget.patience,
+        "along_the_way": cell.evaluation.along_the_way,
     }
     if_tuned = {"trial_share": cell.tuning.trial_share, "validation_share": cell.tuning.validation_share}
     return {
@@ -182,6 +192,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "settings": cell.settings,
         **when(applies.labels, if_labelled),
         **when(applies.training, if_trained),
+        **when(applies.training and cell.budget.until == "plateau", if_to_its_plateau),
         **when(applies.training and cell.tuning.trials > 1, if_tuned),
     }
 

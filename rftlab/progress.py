@@ -26,6 +26,7 @@ class Progress:
         reward: float | None = None,
         loss: float | None = None,
         warning: str = "",
+        at_most: bool = False,
     ) -> None:
         """Show progress.
 
@@ -36,16 +37,25 @@ class Progress:
             reward: last mean training reward, if there is one.
             loss: last training loss, if there is one.
             warning: what goes wrong, in few words; "" if nothing does.
+            at_most: whether ``total`` is a cap, before which it may end.
         """
         shell = _kernel_shell()
         if shell is None:
             return
         from IPython.display import display
 
-        numbers = f"{phase} {step:g}/{total:g}"
+        numbers = f"{phase} {step:g}{' of at most ' if at_most else '/'}{total:g}"
         numbers += f" reward {reward:.3f}" if reward is not None else f" loss {loss:.3f}" if loss is not None else ""
         numbers += f", {warning}" if warning else ""
-        payload = {"phase": phase, "step": step, "total": total, "reward": reward, "loss": loss, "warning": warning}
+        payload = {
+            "phase": phase,
+            "step": step,
+            "total": total,
+            "reward": reward,
+            "loss": loss,
+            "warning": warning,
+            "at_most": at_most,
+        }
         display({"text/plain": numbers, MIME: payload}, raw=True, display_id=self._display_id, update=self._shown)
         self._shown = True
 

@@ -32,6 +32,7 @@ def another_value(name: str) -> Any:
         "template": "qa", "answer_format": "lenient", "budget.unit": "tokens", "task": "file", "model": "a/b",
         "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
         "development": "from_labels", "system": "x", "start_from": "x", "digests": {"verifier": "0"},
+        "budget.until": "plateau",
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rftlab.contract import AXES, FIELDS, NA, VERSION, Applies, Axis, of_cell
+from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, VERSION, Applies, Axis, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 from rftlab.registry import suggest
@@ -23,6 +23,7 @@ NA_TEXT = json.dumps(NA)
 _COST = {"steps": ("optimizer_steps",), "tokens": ("tokens_generated", "tokens_trained"), "flops": ("flops",)}
 _COST["seconds"] = ("seconds",)
 _COT, _COT_EVAL, _UNIT = MATCH.index("cot"), MATCH.index("cot_eval"), MATCH.index("budget_unit")
+_UNTIL, _PLATEAU = MATCH.index("budget_until"), json.dumps("plateau")
 _EXEMPT = {axis: frozenset(i for i, name in enumerate(MATCH) if axis in FIELDS[name].axes) for axis in AXES}
 # How a policy is asked follows from how it was trained only where both are the same in each record.
 _COT_ALONE = _EXEMPT["cot"] - _EXEMPT["cot_eval"]
@@ -110,6 +111,8 @@ def terms(record: Record) -> Terms:
     stored = record.contract
     if stored.get("version") == VERSION:
         fields = {**stored.get("match", {}), **stored.get("arm", {})}
+        trained = fields.get("budget_unit") != NA
+        fields = {**{name: value if trained else NA for name, value in CAME_LATER.items()}, **fields}
         shown = stored.get("shown", {})
     else:
         fields, shown = _of_older(record), {}
@@ -160,14 +163,21 @@ def against_over_seeds(a: Terms, b: Terms, axis: str, waive: frozenset[str] = fr
 def times(a: Terms, b: Terms) -> float | None:
     """How many times as much one spent as the other, at least 1; None if one is unknown.
 
-    1 where nothing is matched in one unit, which the unit itself says.
+    1 where nothing is matched in one unit, which the unit itself says, and where both were trained to their plateau.
     """
+    if to_its_plateau(a) and to_its_plateau(b):
+        return 1.0
     if a.values[_UNIT] != b.values[_UNIT] or a.values[_UNIT] is None:
         return 1.0
     if a.spent is None or b.spent is None:
         return None
     low, high = min(a.spent, b.spent), max(a.spent, b.spent)
     return 1.0 if not high > low else high / low if low else float("inf")
+
+
+def to_its_plateau(a: Terms) -> bool:
+    """Whether the budget was a cap, and training was to end where development accuracy stands still."""
+    return a.values[_UNTIL] == _PLATEAU
 
 
 def _differing(

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from rftlab.answer.contracts import MATCH, NA_TEXT, SHOWN, TOLERANCE, Terms, shorten, times, told
+from rftlab.answer.contracts import MATCH, NA_TEXT, SHOWN, TOLERANCE, Terms, shorten, times, to_its_plateau, told
 from rftlab.answer.groups import listed
 from rftlab.answer.pairs import Node, Pair, seeds_of
 from rftlab.contract import FIELDS, SEEDS
 
+_CAP = "cap on training"
 Said = Sequence[frozenset[str | None]]
 
 _FEW = 3
@@ -30,6 +31,7 @@ def same(pairs: Iterable[Pair], *, everyone: bool) -> str:
     """What the arms of all these pairs had in common, in words: fields of which both say the same at every budget."""
     applied: set[str] = set()
     differing: set[str] = set()
+    to_plateau: set[bool] = set()
     for pair in pairs:
         first, second = pair.first, pair.second
         if seeds_of(first, second) != seeds_of(second, first):
@@ -39,13 +41,16 @@ def same(pairs: Iterable[Pair], *, everyone: bool) -> str:
                 if x and y:
                     (applied if x == y and None not in x else differing).add(name)
         if first.trained and second.trained:
+            to_plateau.add(capped := to_its_plateau(first.terms) and to_its_plateau(second.terms))
+            if capped:
+                continue  # what they spent need not be the same
             (differing if "spent" in pair.verdict.waived else applied).add("spent")
     if not differing.isdisjoint(SEEDS):
         differing.update(SEEDS)
     topics: dict[str, list[str]] = {}
     for name, each in FIELDS.items():
         if each.group == "match" and name in applied | differing and each.topic != "method":
-            topics.setdefault(each.topic, []).append(name)
+            topics.setdefault(_CAP if each.topic == "budget" and to_plateau == {True} else each.topic, []).append(name)
     told_topics = []
     for topic, names in topics.items():
         matched = [name for name in names if name not in differing]

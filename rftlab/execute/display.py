@@ -89,7 +89,11 @@ class Display:
                 Text(self._label(cell)),
                 Text(f"{time.monotonic() - began:4.0f} s"),
                 Text(str(progress.get("phase", "starting"))),
-                Text(f"{step:g}/{total:g}" if step is not None and total is not None else ""),
+                Text(
+                    f"{step:g}{' of at most ' if progress.get('at_most') else '/'}{total:g}"
+                    if step is not None and total is not None
+                    else ""
+                ),
                 Text(_measure(progress)),
                 Text(str(progress.get("warning", "")), style="yellow"),
             )

@@ -19,7 +19,9 @@ from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.terms import code_of, contract_of
 from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings
-from rftlab.methods.monitor import Cost, Monitor
+from rftlab.methods.cost import Cost
+from rftlab.methods.monitor import Monitor
+from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
 from rftlab.policy.context import require_room, shots
 from rftlab.policy.kept import save as save_policy
@@ -31,6 +33,7 @@ from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.registry import METHODS, find, refuse_dropout
+from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier
 
@@ -68,6 +71,7 @@ class Experiment:
     tuning: list[dict[str, Any]]
     cost: Cost
     _budget_warnings: list[str]
+    _kept: Kept | None
     learning_rate: float
     _outcome: Outcome | None
     _state: str
@@ -87,6 +91,7 @@ class Experiment:
         if cell.start_from and not self._entry.trains:
             raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
         refuse_dropout(cell.method, cell.adapter.dropout)
+        refuse_unreadable(cell)
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
         judge, judged_by = verifier_of(cell, self.task)
@@ -142,10 +147,12 @@ class Experiment:
                 monitor.evaluate()
             if self._entry.uses_labels:
                 self._train(self.policy, self.labels, self.learning_rate, monitor)
+                monitor.end_stage()
             # The curve ends with the policy that is recorded, also where it is the prompt that a method changed.
             if not monitor.cost.optimizer_steps or monitor.trace[-1]["kind"] == "train":
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
+        self._kept = monitor.kept
         self._state = "trained"
         return pd.DataFrame(self.trace)
 
@@ -185,6 +192,7 @@ class Experiment:
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
             cost={
                 **asdict(self.cost),
+                **(to_restored(self._kept) if self._kept else {}),
                 **tuning_cost,
                 "development_items": len(self.labels.development),
                 "peak_memory_bytes": peak_memory_bytes(),
@@ -247,6 +255,7 @@ class Experiment:
         self.learning_rate = self._ladder()[0]
         self._outcome = None
         self._budget_warnings = []
+        self._kept = None
 
     def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
         def of_base() -> Probe:
@@ -280,7 +289,7 @@ class Experiment:
                 "give tuning.learning_rates"
             )
         split = draw_labels(self.cell, self.task, tuning.validation_share)
-        budget = Budget(unit=self.cell.budget.unit, amount=self.cell.budget.amount * tuning.trial_share)
+        budget = self.cell.budget.model_copy(update={"amount": self.cell.budget.amount * tuning.trial_share})
         for number, rate in enumerate(ladder[: tuning.trials], start=1):
             policy = load_policy(self.cell)
             monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
@@ -328,11 +337,13 @@ class Experiment:
             ) from broken
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
+        items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0
         monitor = Monitor(
             policy,
             budget,
             evaluate=partial(self._along_the_way, policy) if evaluations else None,
             evaluations=evaluations,
+            plateau=Plateau(policy, patience=budget.patience, items=items) if items else None,
             on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor.cost),
         )
         return monitor
@@ -350,4 +361,6 @@ class Experiment:
 
     def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:
         reward, loss = metrics.get("train/reward"), metrics.get("train/loss")
-        self.progress(phase, spent, amount, reward=reward, loss=loss, warning=caveats.so_far(asdict(cost)))
+        capped = self.cell.budget.until == "plateau" and phase == "train"
+        warning = caveats.so_far(asdict(cost))
+        self.progress(phase, spent, amount, reward=reward, loss=loss, warning=warning, at_most=capped)

@@ -8,64 +8,20 @@ count along. What is charged is therefore what was computed, padding and the row
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 
 from rftlab.cell import Budget
 from rftlab.methods.core import alike
+from rftlab.methods.cost import Cost
+from rftlab.methods.plateau import Kept, Plateau
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout
+from rftlab.stopping import SCHEDULE
 
 # One step, or a budget not spent, above this share of the budget is said.
 _COARSE = 0.05
-
-
-@dataclass
-class Cost:
-    """What has been spent so far.
-
-    Attributes:
-        optimizer_steps: parameter updates.
-        tokens_generated: completion tokens sampled in training, the end-of-sequence token included.
-        tokens_trained: tokens fed to a model whose gradient was taken, padding included, once for each pass; prompt and
-            completion, in policy, critic and reward model alike.
-        flops: estimate: 2 N for each token fed, and for a token whose gradient was taken 2 N more through the
-            activations and 2 for each trained weight (Kaplan et al. 2020, section 2.1, the last term for trained
-            weights only). N are the base's weights without embedding lookups (`Policy.parameters`); the output matrix
-            is one of them, tied or not, and counts for every token, also where a few positions only are scored or a
-            critic's head takes its place. Attention's own products and an adapter's forward pass are left out.
-        completions: completions sampled in training.
-        completions_cut: of those, the ones that the cap ended.
-        verifier_calls: completions scored by a verifier.
-        completions_rewarded: of those, the ones with a reward above 0.
-        groups: groups of two or more completions of one prompt whose rewards were compared with each other; 0 if a
-            method has none.
-        groups_alike: of those, the ones whose rewards were all equal: they say nothing about what is better.
-        seconds: wall time spent training, evaluations along the way not counted.
-    """
-
-    optimizer_steps: int = 0
-    tokens_generated: int = 0
-    tokens_trained: int = 0
-    flops: float = 0.0
-    completions: int = 0
-    completions_cut: int = 0
-    verifier_calls: int = 0
-    completions_rewarded: int = 0
-    groups: int = 0
-    groups_alike: int = 0
-    seconds: float = 0.0
-
-    def spent(self, unit: str) -> float:
-        """Amount spent of a budget's unit."""
-        return {
-            "steps": self.optimizer_steps,
-            "tokens": self.tokens_generated + self.tokens_trained,
-            "flops": self.flops,
-            "seconds": self.seconds,
-        }[unit]
 
 
 class Monitor:
@@ -87,6 +43,7 @@ class Monitor:
         evaluate: called along the way with no arguments, returns `eval/...` metrics; neither its time nor its tokens
             are counted.
         evaluations: how many of those are spread over the budget.
+        plateau: told of those; ends a stage before its budget. None where the budget is to be spent.
         on_progress: called after each step with (spent, amount, metrics).
         clock: seconds, monotonic.
     """
@@ -98,6 +55,7 @@ class Monitor:
         *,
         evaluate: Callable[[], Mapping[str, float]] | None = None,
         evaluations: int = 0,
+        plateau: Plateau | None = None,
         on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -107,6 +65,7 @@ class Monitor:
         self._unit, self._asked = budget.unit, budget.amount
         self._amount = float(max(1, math.floor(budget.amount))) if budget.unit == "steps" else budget.amount
         self._said: list[str] = []
+        self._plateau, self._course = plateau, SCHEDULE if budget.until == "plateau" else None
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
         self._on_progress, self._clock = on_progress, clock
@@ -126,9 +85,22 @@ class Monitor:
 
     @property
     def exhausted(self) -> bool:
-        """The budget, or that of the current stage, is spent, or one step more would overshoot it."""
+        """The budget, or that of the current stage, is spent, one step more would overshoot it, or it is in vain."""
+        return self._at_plateau or self._at_cap
+
+    @property
+    def _at_plateau(self) -> bool:
+        return bool(self._plateau and self._plateau.reached)
+
+    @property
+    def _at_cap(self) -> bool:
         spent = self._spent()
         return spent >= self._limit or spent + self._next_step() > self._limit * (1 + 1e-9)
+
+    @property
+    def kept(self) -> Kept | None:
+        """The policy that training was ended with, where it was to end at its plateau."""
+        return self._plateau.kept if self._plateau else None
 
     @property
     def steps_left(self) -> int | None:
@@ -156,7 +128,13 @@ class Monitor:
                 f"one step costs up to {self._largest / amount:.0%} of the budget of {amount:g} {self._unit}, which "
                 "therefore cannot be met closely; give a larger budget, or smaller steps"
             )
-        if self.cost.flops and abs(spent - amount) > _COARSE * amount:
+        if self.kept and self.kept.reason == "cap":
+            said.append(
+                f"not at its plateau: the cap of {amount:g} {self._unit} ended training, {self._since_gain()}; raise "
+                "budget.amount in all arms"
+            )
+        stopped = self.kept and self.kept.reason == "plateau"
+        if self.cost.flops and abs(spent - amount) > _COARSE * amount and not stopped:
             said.append(f"{spent / amount:.0%} of the budget of {amount:g} {self._unit} was spent")
         return said
 
@@ -168,8 +146,10 @@ class Monitor:
     def limit(self, share: float) -> None:
         """Begin a stage that may spend up to this share of the whole budget; 1 lifts the limit.
 
-        A stage of a budget in steps has at least one, as long as there are any.
+        A stage of a budget in steps has at least one, as long as there are any. A stage that was to end at its plateau
+        leaves its best policy.
         """
+        self.end_stage()
         limit = self._amount * min(share, 1.0)
         if self._unit == "steps":
             limit = min(max(round(limit), self.cost.optimizer_steps + 1), self._amount)
@@ -238,7 +218,10 @@ class Monitor:
             schedule: linear, cosine or constant_with_warmup, over the (stage's) budget in whatever unit it is counted;
                 constant has no warm-up either.
             warmup_ratio: share of the budget over which the rate rises; the first update is already part of it.
+
+        Where a budget is a cap, nobody knows how long a decay would be: every schedule is constant_with_warmup.
         """
+        schedule = self._course or schedule
         if schedule == "constant":
             return 1.0
         length = max(self._limit - self._stage_began, 1e-12)
@@ -269,7 +252,7 @@ class Monitor:
         due = int(min(spent / self._amount, 1.0) * self._evaluations)
         if self._evaluate and due > self._done_evaluations:
             self._done_evaluations = due
-            self.evaluate()
+            self._look()
         return self.exhausted
 
     def evaluate(self) -> None:
@@ -280,6 +263,26 @@ class Monitor:
             self._record("eval", self._evaluate())
             self._counting = counting
             self._resumed_at = self._clock()
+
+    def _look(self) -> None:
+        self.evaluate()
+        if self._plateau:
+            self._plateau.evaluated(self.trace[-1]["eval/accuracy"], self.cost)
+
+    def end_stage(self) -> None:
+        """Where a stage was to end at its plateau, leave its best policy, and write down which that is."""
+        if not self._plateau:
+            return
+        if self.trace and self.trace[-1]["kind"] == "train":
+            self._look()
+        kept = self._plateau.end_stage(otherwise="cap" if self._at_cap else "done")
+        if kept:
+            best = {"restored_step": kept.cost.optimizer_steps, "restored_accuracy": kept.accuracy}
+            self._record("stop", {"reason": kept.reason, **best})
+
+    def _since_gain(self) -> str:
+        assert self.kept is not None
+        return f"and accuracy on development items had last risen at step {self.kept.gained_at}"
 
     def __enter__(self) -> Self:
         return self
@@ -334,7 +337,7 @@ class Monitor:
             self.cost.seconds += now - self._resumed_at
             self._resumed_at = now
 
-    def _record(self, kind: str, metrics: Mapping[str, float]) -> None:
+    def _record(self, kind: str, metrics: Mapping[str, float | str]) -> None:
         cost = self.cost
         self.trace.append(
             {

@@ -8,6 +8,7 @@ from rftlab.errors import RftlabError
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find, refuse_dropout
+from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, require_rationales, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
@@ -72,6 +73,7 @@ def check_labels(cell: Cell, task: Task) -> None:
         from_labels=cell.development == "from_labels",
     )
     refuse_dropout(cell.method, cell.adapter.dropout)
+    refuse_unreadable(cell)
     if method.needs_rationales and cell.cot:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 

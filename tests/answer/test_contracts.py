@@ -10,11 +10,12 @@ import pytest
 from rftlab.answer import contracts
 from rftlab.answer.contracts import check
 from rftlab.cell import Cell, parameter_names
-from rftlab.contract import AXES, FIELDS, NA, grouped, of_cell
+from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, grouped, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 
 CELL = Cell.make({"method": "grpo", "tuning.trials": 2})
+TO_PLATEAU = Cell.make({**CELL.flat(), "budget.until": "plateau", "evaluation.along_the_way": 15})
 MATCH = [name for name, field in FIELDS.items() if field.group == "match" and name != "spent"]
 SHOWN = [name for name, field in FIELDS.items() if field.group == "show"]
 COST = {"optimizer_steps": 40, "tokens_generated": 100, "tokens_trained": 300, "flops": 1e9, "seconds": 4.0}
@@ -24,6 +25,7 @@ OTHER: dict[str, Any] = {
     "cot": False, "cot_eval": False, "labels": 300, "adapter": {**CELL.adapter.model_dump(), "r": 8},
     "tuning_trials": 3, "trial_share": 0.25, "validation_share": 0.1, "temperature": 0.5, "top_p": 0.9,
     "tuning_rates": [1e-4], "samples": 4, "train_items": 50, "token_cap": 16, "token_cap_training": 16,
+    "budget_until": "plateau", "budget_patience": 4, "along_the_way": 9,
 }  # fmt: skip
 
 
@@ -55,7 +57,8 @@ def test_equal_records_are_compared_freely():
 @pytest.mark.parametrize("name", MATCH)
 @pytest.mark.parametrize("axis", AXES)
 def test_a_field_that_must_match_refuses_alone_unless_it_follows_from_the_axis(name, axis):
-    found = check(record(), record({name: OTHER.get(name, "another")}), axis)
+    rule = of_cell(TO_PLATEAU) if name in ("budget_patience", "along_the_way") else {}  # elsewhere not applicable
+    found = check(record(rule), record({**rule, name: OTHER.get(name, "another")}), axis)
     # How a policy is asked follows from how it was trained only if both records were asked as they were trained.
     follows = axis in FIELDS[name].axes and (axis, name) != ("cot", "cot_eval")
     assert names(found.by_design) == ((name,) if follows else ())
@@ -72,16 +75,15 @@ def test_a_field_that_must_be_shown_is_said_and_refuses_nothing(name):
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.group == "free"])
 def test_free_parameters_are_in_no_contract(name):
-    other = {"task": "file", "model": "models/copy", "digests": {"a.csv": "1"}, "along_the_way": 9}[name]
-    parameter = "evaluation.along_the_way" if name == "along_the_way" else name
-    changed = Cell.make({**CELL.flat(), parameter: other})
+    other = {"task": "file", "model": "models/copy", "digests": {"a.csv": "1"}}[name]
+    changed = Cell.make({**CELL.flat(), name: other})
     assert changed.id != CELL.id
     assert of_cell(changed) == of_cell(CELL)
     found = check(record(), replace(record(), cell=changed.model_dump(mode="json")))
     assert found == contracts.Comparison("method", (), (), (), ())
 
 
-@pytest.mark.parametrize("name", [*MATCH, "spent"])
+@pytest.mark.parametrize("name", sorted({*MATCH, "spent"} - set(CAME_LATER)))
 def test_a_field_that_a_record_lacks_is_unknown_and_refuses_until_it_is_waived_by_name(name):
     lacking = record(cost={}) if name == "spent" else record({name: None})
     axis = next(axis for axis in AXES if axis not in FIELDS[name].axes)
@@ -91,6 +93,28 @@ def test_a_field_that_a_record_lacks_is_unknown_and_refuses_until_it_is_waived_b
         assert found.refused[0].unknown
         accepted = check(*pair, axis=axis, waive=(name,))
         assert (accepted.refused, names(accepted.waived)) == ((), (name,))
+
+
+def test_a_record_from_before_there_was_a_plateau_spent_its_budget():
+    before = record(dict.fromkeys(CAME_LATER))
+    assert check(before, record()).refused == check(record(), before).refused == ()
+    assert "budget_until" in names(check(before, record(of_cell(TO_PLATEAU))).refused)
+
+
+@pytest.mark.parametrize(
+    "name", ["budget_until", "budget_patience", "along_the_way", "budget_amount", "development_items"]
+)
+def test_under_the_plateau_the_rule_must_match_and_what_was_spent_need_not(name):
+    rule = of_cell(TO_PLATEAU)
+    other = "spent" if name == "budget_until" else OTHER.get(name, "another")
+    ten_times = {axis: amount * 10 for axis, amount in COST.items()}
+    assert check(record(rule), record(rule, cost=ten_times)).refused == ()
+    assert names(check(record(rule), record({**rule, name: other})).refused) == (name,)
+
+
+def test_evaluations_along_the_way_are_looks_where_the_budget_is_spent():
+    looked = of_cell(Cell.make({**CELL.flat(), "evaluation.along_the_way": 9, "budget.patience": 5}))
+    assert check(record(), record(looked)).refused == ()
 
 
 def test_a_difference_that_is_known_is_never_waived():

@@ -32,7 +32,16 @@ def claimed(sentence: str) -> set[str]:
 
 def test_a_sentence_is_read_as_it_is_meant():
     read = claimed("Every method had the same seeds, base (of it: tokenizer, precision), budget and notebook.")
-    assert read == {*SEEDS, "tokenizer", "precision", "budget_unit", "budget_amount", "spent", "notebook"}
+    assert read == {
+        *SEEDS,
+        "tokenizer",
+        "precision",
+        "budget_unit",
+        "budget_amount",
+        "budget_until",
+        "spent",
+        "notebook",
+    }
 
 
 def run(

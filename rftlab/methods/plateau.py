@@ -1,0 +1,121 @@
+"""When a run has reached its plateau, and which of its policies is kept: one rule for all methods.
+
+Along the way a policy is evaluated on the development items. A gain is an accuracy more than one item above that at the
+last gain; so many evaluations without one (`patience`) are the plateau. Kept is the policy of the best accuracy, of
+equal ones the last.
+
+A method of several stages (`Monitor.limit`) reaches the plateau of each: a stage ends with its best policy, from which
+the next goes on, and the last stage's is the run's. What a stage starts from takes no part in it: the base, and what
+an earlier stage left, are arms of their own, and a method that only harms is to be seen to do so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from rftlab.errors import RftlabError
+from rftlab.methods.cost import Cost
+from rftlab.policy.load import Policy
+
+# Accuracies are shares of items, computed as floats.
+_ROUNDING = 1e-9
+
+Reason = Literal["plateau", "cap", "done"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The policy a stage ended with.
+
+    Attributes:
+        accuracy: on the development items.
+        cost: spent when it was there.
+        reason: why the stage ended: at its plateau, at its cap, or because the method found nothing more to train on.
+        gained_at: step of the last gain.
+    """
+
+    accuracy: float
+    cost: Cost
+    reason: Reason
+    gained_at: int
+
+
+def to_restored(kept: Kept) -> dict[str, float]:
+    """Entries of a record's cost: whether the plateau was reached, 1 or 0, and what had been spent at the policy."""
+    axes = ("optimizer_steps", "tokens_generated", "tokens_trained", "flops", "seconds")
+    return {"at_plateau": float(kept.reason == "plateau"), **{f"restored_{n}": getattr(kept.cost, n) for n in axes}}
+
+
+class Plateau:
+    """Watches one run; its policy is put back to the best one at the end of every stage.
+
+    Attributes:
+        kept: of the last stage that was evaluated; None before.
+
+    Args:
+        policy: what is trained. A copy of its trained weights is held in memory, on the CPU.
+        patience: evaluations without a gain after which a stage has reached its plateau.
+        items: development items that an accuracy is of.
+    """
+
+    def __init__(self, policy: Policy, *, patience: int, items: int) -> None:
+        self.kept: Kept | None = None
+        self._policy, self._patience, self._items = policy, patience, items
+        self._begin()
+
+    def _begin(self) -> None:
+        self._gained: float | None = None  # the accuracy at the last gain
+        self._gained_at = self._waited = 0
+        self._best: tuple[float, Cost] | None = None
+        self._weights: dict[str, Tensor] = {}
+
+    @property
+    def reached(self) -> bool:
+        """Whether the stage has been evaluated `patience` times since its last gain."""
+        return self._waited >= self._patience
+
+    def evaluated(self, accuracy: float, cost: Cost) -> None:
+        """Take note of the policy as it is now.
+
+        Args:
+            accuracy: on the development items, in [0, 1].
+            cost: spent so far.
+        """
+        if self._gained is None or accuracy > self._gained + 1 / self._items + _ROUNDING:
+            self._gained, self._gained_at, self._waited = accuracy, cost.optimizer_steps, 0
+        else:
+            self._waited += 1
+        if self._best is None or accuracy >= self._best[0] - _ROUNDING:
+            self._best = (accuracy, replace(cost))
+            self._weights = {name: p.detach().to("cpu", copy=True) for name, p in self._trained().items()}
+
+    def end_stage(self, otherwise: Reason) -> Kept | None:
+        """Put the stage's best policy back, and begin the next; None if the stage was never evaluated.
+
+        Args:
+            otherwise: why the stage has ended, if not at its plateau.
+        """
+        if self._best is None:
+            return None
+        reason: Reason = "plateau" if self.reached else otherwise
+        self.kept = Kept(*self._best, reason, self._gained_at)
+        self._restore()
+        self._begin()
+        return self.kept
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        now = self._trained()
+        if now.keys() != self._weights.keys():
+            raise RftlabError(
+                "the method trains other weights than before, so that its best policy cannot be put back; "
+                "set budget.until: spent"
+            )
+        for name, parameter in now.items():
+            parameter.copy_(self._weights[name])
+
+    def _trained(self) -> Mapping[str, Any]:
+        return {name: p for name, p in self._policy.model.named_parameters() if p.requires_grad}

@@ -1,0 +1,49 @@
+"""What a cell has to say for a run that trains to its plateau; the rule itself is `rftlab.methods.plateau`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.registry import METHODS
+
+SCHEDULE = "constant_with_warmup"
+"""The learning rate's course of every method that trains to its plateau."""
+
+
+def refuse_unreadable(cell: Cell) -> None:
+    """Raise if the cell asks for a plateau that cannot be seen, or for a learning rate that decays to it.
+
+    Raises:
+        RftlabError: as said, with what to give instead.
+    """
+    entry = METHODS.get(cell.method)
+    if cell.budget.until != "plateau" or (entry and not entry.trains):
+        return
+    looks, patience = cell.evaluation.along_the_way, cell.budget.patience
+    if not looks:
+        raise RftlabError(
+            "budget.until: plateau is read off development items, but evaluation.along_the_way is 0; give the number "
+            "of evaluations to spread over the budget, such as 15"
+        )
+    if patience >= looks:
+        raise RftlabError(
+            f"budget.until: plateau stops after {patience} evaluations without a gain (budget.patience), but there are "
+            f"only {looks} (evaluation.along_the_way); give more of these, or less patience"
+        )
+    for given in _schedules(cell.settings):
+        if given != SCHEDULE:
+            raise RftlabError(
+                f"settings.lr_scheduler_type is {given!r}, but with budget.until: plateau nobody knows over which "
+                f"length to decay; leave it out (every method then has {SCHEDULE}), or set budget.until: spent"
+            )
+
+
+def _schedules(settings: Any) -> Iterator[Any]:
+    """Every schedule that a method's settings name, those of the stages of a sequence too."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            yield from [value] if name == "lr_scheduler_type" else _schedules(value)
+    elif isinstance(settings, list):
+        for each in settings:
+            yield from _schedules(each)
