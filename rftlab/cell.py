@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {
     "system": "", "development": "apart", "start_from": "", "digests": {},
-    "budget.until": "spent", "budget.patience": 3,
+    "budget.until": "spent", "budget.patience": 5,
 }  # fmt: skip
 
 # Fields that are equal to another unless they are given.
@@ -92,7 +92,7 @@ class Budget(_Part):
         description="train until the budget is spent, or at most so long, until development accuracy stands still",
     )
     patience: int = Field(
-        3, ge=1, le=1000, description="with until plateau: evaluations along the way without a gain that end training"
+        5, ge=1, le=1000, description="with until plateau: evaluations along the way without a gain that end training"
     )
 
 

@@ -146,13 +146,17 @@ def test_the_rate_rises_and_stays_whatever_the_method_does_otherwise(method: str
     assert rates == pytest.approx([run.learning_rate / 2] + [run.learning_rate] * 9)
 
 
+SEEN = {"evaluation.along_the_way": 15}
+COSINE = {"stages": [{"settings": {"lr_scheduler_type": "cosine"}}]}
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
         ({"evaluation.along_the_way": 0}, "along_the_way is 0"),
-        ({"evaluation.along_the_way": 3}, "after 3 evaluations .* only 3"),
-        ({"settings": {"lr_scheduler_type": "linear"}}, "'linear', but .* nobody knows"),
-        ({"method": "sft+grpo", "settings": {"stages": [{"settings": {"lr_scheduler_type": "cosine"}}]}}, "'cosine'"),
+        ({"evaluation.along_the_way": 3}, "after 5 evaluations .* only 3"),
+        ({"settings": {"lr_scheduler_type": "linear"}, **SEEN}, "'linear', but .* nobody knows"),
+        ({"method": "sft+grpo", "settings": COSINE, **SEEN}, "'cosine'"),
     ],
 )  # fmt: skip
 def test_a_plateau_that_cannot_be_seen_or_decayed_to_is_refused(values: dict[str, Any], says: str) -> None:
