@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.grid import Grid
+from rftlab.grid import Grid, label_budgets
+from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
 
 LOCK = ".lock"
@@ -41,21 +42,49 @@ def results_lock(results: Path) -> Iterator[None]:
 
 def write_grid(results: Path, grid: Grid) -> None:
     """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report."""
-    write_atomically(results / GRID, _listed(grid))
+    write_atomically(results / GRID, _listed(grid, _declared(results, grid)))
 
 
 def lists(results: Path, grid: Grid) -> bool:
     """Whether a results folder's list is of just these cells, their files where they are now."""
     try:
-        return (results / GRID).read_text(encoding="utf-8") == _listed(grid)
+        return (results / GRID).read_text(encoding="utf-8") == _listed(grid, _declared(results, grid))
     except (OSError, ValueError):
         return False
 
 
-def _listed(grid: Grid) -> str:
+def _listed(grid: Grid, declared: Plan) -> str:
     cells = [cell.model_dump(mode="json") for cell in grid.cells]
-    body = {"name": grid.name, "ids": [cell.id for cell in grid.cells], "cells": cells}
+    plans = {"plan": declared.to_json(), "plan_now": grid.plan.to_json()}
+    body = {"name": grid.name, **plans, "ids": [cell.id for cell in grid.cells], "cells": cells}
     return json.dumps(body, indent=1) + "\n"
+
+
+def _declared(results: Path, grid: Grid) -> Plan:
+    """The plan of a folder's first start; the grid's own where nothing was begun in it, or before there were plans."""
+    found = read_plans(results)
+    return found[0] if found else grid.plan
+
+
+def read_plans(results: Path) -> tuple[Plan, Plan] | None:
+    """What was declared when a results folder's study was first started, and what its grid declares now.
+
+    Returns:
+        None where no grid was run, or one of before there were plans.
+
+    Raises:
+        RftlabError: what is written there is no plan, or was changed by hand.
+    """
+    try:
+        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        plans = body["plan"], body["plan_now"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        first, now = map(Plan.of_json, plans)
+    except (RftlabError, TypeError, AttributeError) as error:
+        raise RftlabError(f"{results / GRID}: {error}; put it back, or run the grid into another folder") from None
+    return first, now
 
 
 def read_grid(results: Path) -> Grid:
@@ -66,7 +95,9 @@ def read_grid(results: Path) -> Grid:
     """
     try:
         body = json.loads((results / GRID).read_text(encoding="utf-8"))
-        return Grid(body["name"], tuple(Cell.make(values) for values in body["cells"]))
+        cells = tuple(Cell.make(values) for values in body["cells"])
+        plans = read_plans(results)
+        return Grid(body["name"], cells, plan=plans[1] if plans else Plan(labels=label_budgets(cells)))
     except FileNotFoundError:
         raise RftlabError(
             f"{results} holds no results of a grid (there is no {GRID}); give the folder of a run, or see cells that "

@@ -2,6 +2,11 @@
 
     name: demo                                   # default: the file's name
     keep: best                                   # policies: none, best (of each arm; the default) or all
+    named: [base, sft, grpo]                     # arms that the answer is about; default base, sft, grpo, sft+grpo
+    claims: [1, 12]                              # claims of the ledger that are tested beside them; default none
+    smallest_effect: 0.05                        # smallest difference in accuracy that matters
+    max_seeds: 10                                # seeds that the study may grow to, declared before it begins
+    labels_available: 60                         # labels you have, for the answer's last sentence
     defaults: {model: tiny-base, labels: 50}     # one line of defaults
     method: [base, sft, grpo]                    # a list is swept; fields are dotted (`budget.amount`) or nested
     seed: [0, 1, 2]
@@ -20,7 +25,7 @@ Fields a method does not use (the label budget of the untrained base) are levell
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +36,9 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
+from rftlab.grid.document import line_of
 from rftlab.grid.parameters import RESERVED, Axes, GridFile
+from rftlab.grid.plan import Plan
 from rftlab.registry import METHODS, find
 
 # A grid of more is a mistake, or not one study.
@@ -47,12 +54,14 @@ class Grid:
         cells: unique by id.
         path: the file it was read from, None if it was made in code.
         keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
+        plan: what it declares of its answer.
     """
 
     name: str
     cells: tuple[Cell, ...]
     path: Path | None = None
     keep: str = ""
+    plan: Plan = field(default_factory=Plan)
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
@@ -63,12 +72,18 @@ class Grid:
                 the sentence begins with file and line.
         """
         file = GridFile(Path(path))
-        return cls(file.name, tuple(_read_cells(file)), file.path, file.keep).settled()
+        cells = tuple(_read_cells(file))
+        plan = replace(file.plan, labels=label_budgets(cells))
+        for arm in plan.named:
+            if arm not in {cell.method for cell in cells}:
+                file.fail(line_of(file.document, "named"), f"named: the grid has no method {arm!r}")
+        return cls(file.name, cells, file.path, file.keep, plan).settled()
 
     def settled(self) -> "Grid":
         """The grid with the digests of the user's files as they are now, each cell once."""
         # Two paths may lead to one content.
-        return replace(self, cells=tuple({cell.id: cell for cell in with_all_digests(self.cells)}.values()))
+        cells = tuple({cell.id: cell for cell in with_all_digests(self.cells)}.values())
+        return replace(self, cells=cells, plan=replace(self.plan, labels=self.plan.labels or label_budgets(cells)))
 
     @property
     def variants(self) -> int:
@@ -82,6 +97,11 @@ class Grid:
         for cell in self.cells:
             (done if is_done(cell, results) else left).append(cell)
         return done, left
+
+
+def label_budgets(cells: Sequence[Cell]) -> tuple[int, ...]:
+    """Label budgets of the cells that have one, in order."""
+    return tuple(sorted({cell.labels for cell in cells if find(METHODS, cell.method, "method")[0].uses_labels}))
 
 
 def is_done(cell: Cell, results: Path) -> bool:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -12,11 +13,13 @@ from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
 from rftlab.grid.document import line_of, plain, read
+from rftlab.grid.plan import Plan, make
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, find
 from rftlab.user_code import DATA_SUFFIXES
 
-RESERVED = ("name", "keep", "defaults", "include", "exclude", "overrides")
+PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available")
+RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates",)
 _REGISTRIES = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
@@ -55,6 +58,18 @@ class GridFile:
             line = line_of(self.document, "name") if "name" in self.document else 1
             self.fail(line, f"the name {name!r} cannot name a folder; use letters, digits, dots, dashes, underscores")
         return name
+
+    @property
+    def plan(self) -> Plan:
+        """What the file declares of its answer."""
+        found = Plan()
+        for name in PLANNED:
+            if name in self.document:
+                try:
+                    found = replace(found, **{name: getattr(make(**{name: plain(self.document[name])}), name)})
+                except RftlabError as error:
+                    self.fail(line_of(self.document, name), str(error))
+        return found
 
     @property
     def keep(self) -> str:
