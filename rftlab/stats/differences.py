@@ -67,7 +67,7 @@ def paired_table(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_difference(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Floats,
     *,
     pooled: Spread | None = None,
     confidence: float = 0.95,
@@ -78,20 +78,21 @@ def table_difference(
     With one seed and outcomes that are right or wrong the limits are the wider of Student's t over items and of the
     exact ones that go with McNemar's test, so that the interval leaves out 0 only where that test agrees.
     """
-    if table.size == 0:
+    values, crossed = _shared(table)
+    if values.size == 0:
         return Difference(nan, nan, nan, 0, nan, 0, 0, nan, "nothing: no seed and item in common")
-    table, crossed = _shared(table)
     interval = partial(crossed_interval, pooled=pooled, confidence=confidence, bounds=bounds)
-    found = interval(table.to_numpy()) if crossed else _nested(table, interval)
+    found = interval(values) if crossed else _nested(values, interval)
     if found.seeds == 1 and crossed:
-        found = _exact(found, table.to_numpy(), confidence)
-    runs = t_interval(table.mean(axis=0), confidence=confidence, bounds=bounds)
+        found = _exact(found, values, confidence)
+    runs = t_interval(np.nanmean(values, axis=0), confidence=confidence, bounds=bounds)
     return Difference(**vars(found), runs=(runs.low, runs.high))
 
 
-def table_spread(table: pd.DataFrame) -> Spread:
+def table_spread(table: pd.DataFrame | Floats) -> Spread:
     """How much a difference varies from seed to seed in a `paired_table`, to be pooled over label budgets."""
-    return seed_spread(_shared(table)[0].to_numpy()) if table.size else Spread(nan, 0)
+    values, _ = _shared(table)
+    return seed_spread(values) if values.size else Spread(nan, 0)
 
 
 def difference_spread(first: pd.DataFrame, second: pd.DataFrame) -> Spread:
@@ -156,11 +157,19 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
-def _shared(table: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """The items that every seed has, and True; or all of them, and False, where seeds have items of their own."""
-    everywhere = table.notna().all(axis=0)
-    crossed = bool(everywhere.mean() >= 0.5)
-    return (table.loc[:, everywhere] if crossed and not everywhere.all() else table), crossed
+def _shared(table: pd.DataFrame | Floats) -> tuple[Floats, bool]:
+    """The items that every seed has, and True; or all of them, and False, where seeds have items of their own.
+
+    Seeds and items without any value are left out.
+    """
+    values = np.asarray(table, dtype=float)
+    there = ~np.isnan(values)
+    if there.all():
+        return values, True
+    values = values[there.any(axis=1)][:, there.any(axis=0)]
+    everywhere = ~np.isnan(values).any(axis=0)
+    crossed = bool(everywhere.size and everywhere.mean() >= 0.5)
+    return (values[:, everywhere] if crossed else values), crossed
 
 
 def _exact(found: Crossed, outcomes: Floats, confidence: float) -> Crossed:
@@ -176,9 +185,10 @@ def _exact(found: Crossed, outcomes: Floats, confidence: float) -> Crossed:
     return replace(found, low=min(found.low, float(low)), high=max(found.high, float(high)), p=p)
 
 
-def _nested(table: pd.DataFrame, interval: Callable[[Floats], Crossed]) -> Crossed:
+def _nested(values: Floats, interval: Callable[[Floats], Crossed]) -> Crossed:
     """The same where every seed has items of its own: its mean carries both kinds of chance."""
-    found = interval(table.mean(axis=1).to_numpy()[:, None])
-    pairs, items = int(table.notna().to_numpy().sum()), int(table.notna().sum(axis=1).min())
+    found = interval(np.nanmean(values, axis=1)[:, None])
+    own = (~np.isnan(values)).sum(axis=1)
+    pairs, items = int(own.sum()), int(own.min())
     covers = "new seeds with new test items (items differ by seed)"
     return replace(found, n=pairs, items=items, covers=covers)

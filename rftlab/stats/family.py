@@ -12,6 +12,7 @@ import pandas as pd
 
 from rftlab.stats.crossed import Spread
 from rftlab.stats.differences import Difference, table_difference, table_spread
+from rftlab.stats.intervals import Floats
 from rftlab.stats.sequential import look_confidence
 
 
@@ -37,7 +38,7 @@ def family_confidence(
 
 
 def simultaneous(
-    tables: Sequence[pd.DataFrame],
+    tables: Sequence[pd.DataFrame | Floats],
     *,
     spreads: Sequence[Spread | None] | None = None,
     comparisons: int | None = None,
@@ -75,7 +76,7 @@ def simultaneous(
     ]
 
 
-def pooled_spreads(tables: Sequence[pd.DataFrame], kinds: Sequence[Hashable]) -> list[Spread]:
+def pooled_spreads(tables: Sequence[pd.DataFrame | Floats], kinds: Sequence[Hashable]) -> list[Spread]:
     """How much seeds differ in tables of one kind, pooled: one Spread a table, equal for equal kinds.
 
     Args:
