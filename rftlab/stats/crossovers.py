@@ -74,7 +74,7 @@ def _perhaps(x: Floats, mean: Floats, low: Floats, high: Floats) -> Crossover:
     crossed = _zeros(x, mean)
     if len(crossed) != 1:
         return Crossover(nan, 0.0, inf, "inconclusive", "")
-    upward = mean[0] < 0
+    upward = mean[np.isfinite(mean) & (mean != 0)][-1] > 0
     near, far = (_zeros(x, limit) for limit in ((high, low) if upward else (low, high)))
     first = next((at for at in near if at <= crossed[0]), 0.0)
     last = next((at for at in reversed(far) if at >= crossed[0]), inf)
