@@ -12,12 +12,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from rftlab.errors import RftlabError, one_line
 
 SCHEMA_VERSION = 1
+AUTO = "auto"
 
 # Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {
     "system": "", "development": "apart", "start_from": "", "digests": {},
-    "budget.until": "spent", "budget.patience": 5,
+    "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
+    "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
 }  # fmt: skip
 
 # Fields that are equal to another unless they are given.
@@ -125,9 +127,24 @@ class Evaluation(_Part):
 
     test_items: int = Field(200, ge=1, description="held-out items for greedy accuracy")
     train_items: int = Field(100, ge=1, description="at most this many labelled items for train accuracy")
-    ood_items: int = Field(100, ge=0, description="out-of-distribution items (0 to skip)")
+    ood_items: int = Field(100, ge=0, description="out-of-distribution items of each kind (0 to skip)")
     sampled_items: int = Field(50, ge=0, description="test items sampled repeatedly for pass@k (0 to skip)")
-    samples: int = Field(8, ge=1, le=1024, description="completions per sampled item; pass@k for k up to this")
+    samples: int = Field(16, ge=1, le=1024, description="completions per sampled item; pass@k for k up to this")
+    retention: str = Field(
+        "auto", description="tasks asked that it is not trained on, comma separated; auto: the task's own; empty: none"
+    )
+    retention_items: int = Field(50, ge=1, description="test items asked of each of those")
+    decides: Literal["accuracy", "score"] = Field(
+        "accuracy", description="what verdicts and choices go by: share of items wholly right, or mean reward"
+    )
+    verifier: str = Field("", description="judges test items apart from the reward, never in training; empty: none")
+    verifier_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to that verifier")
+
+    @property
+    def retention_names(self) -> tuple[str, ...]:
+        """The tasks that `retention` names, one by one; () for "auto"."""
+        return () if self.retention == AUTO else tuple(filter(None, map(str.strip, self.retention.split(","))))
+
     along_the_way: int = Field(4, ge=0, le=1000, description="evaluations during training (0 for none)")
     along_items: int = Field(50, ge=1, description="development items used by each of those")
 
@@ -296,7 +313,7 @@ class Cell(_Part):
                     raise RftlabError(f"parameter {flat} is not valid JSON ({error}): {value!r}") from None
                 if flat == "tuning_learning_rates" and not value:
                     continue
-            if value == "" or (flat.startswith("seed_") and value == -1):
+            if (value == "" and flat not in _EMPTY_COUNTS) or (flat.startswith("seed_") and value == -1):
                 continue
             if flat in _YES_OR_NO and isinstance(value, str):
                 if value not in _WORDS:
@@ -357,8 +374,15 @@ def is_version(digest: str) -> bool:
 _VERSION = " version "
 # A notebook's parameters are scalars, and a bool cannot be "not set".
 _YES_OR_NO = frozenset({"cot_eval"})
+# Where an empty text is a value of its own, and not "not set".
+_EMPTY_COUNTS = frozenset({"evaluation_retention"})
 _WORDS = {"yes": True, "no": False}
-_JSON_PARAMETERS = frozenset({"task_settings", "verifier_settings", "settings", "tuning_learning_rates", "digests"})
+_JSON_PARAMETERS = frozenset(
+    {
+        "task_settings", "verifier_settings", "settings", "tuning_learning_rates", "evaluation_verifier_settings",
+        "digests",
+    }
+)  # fmt: skip
 
 
 def parameter_names() -> dict[str, str]:

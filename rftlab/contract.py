@@ -97,10 +97,26 @@ FIELDS: Mapping[str, Field] = {
     "verifier_settings": _match("verifier", "its settings and the task's", "verifier_settings", axes=("rule",)),
     "verifier_code": _match("verifier", "its code", axes=("rule",)),
     "answer_format": _match("verifier", "which answers count", "answer_format"),
+    "decides": _match("verifier", "whether accuracy or score decides", "evaluation.decides"),
+    "apart": _match(
+        "verifier",
+        "the verifier apart from the reward",
+        "evaluation.verifier",
+        "evaluation.verifier_settings",
+        axes=("rule",),
+    ),
+    "apart_code": _match("verifier", "its code, apart from the reward", axes=("rule",)),
     "test_items": _match("held-out items", "the test items", "evaluation.test_items", axes=("rule",)),
     "ood_items": _match("held-out items", "the out-of-distribution items", "evaluation.ood_items", axes=("rule",)),
     "sampled_items": _match("held-out items", "the sampled items", "evaluation.sampled_items", axes=("rule",)),
     "samples": _match("held-out items", "the samples of each", "evaluation.samples"),
+    "retention_items": _match(
+        "held-out items",
+        "the items of tasks not trained on",
+        "evaluation.retention",
+        "evaluation.retention_items",
+        axes=("rule",),
+    ),
     "train_items": _match("held-out items", "how many labels train accuracy is of", "evaluation.train_items"),
     "method": _match("method", "the method", "method", axes=("method",)),
     "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
@@ -127,6 +143,10 @@ CAME_LATER: Mapping[str, Any] = {"budget_until": "spent", "budget_patience": NA,
 
 ARM = tuple(name for name, field in FIELDS.items() if field.group == "match" and "method" in field.axes)
 """Fields that must match but follow from the method."""
+
+
+NOT_ASKED: Mapping[str, Any] = {"decides": "accuracy", "apart": NA, "apart_code": NA, "retention_items": NA}
+"""What records written before there was a field are taken to say of it; what they did not measure matches anything."""
 
 
 def grouped(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,6 +206,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "temperature": cell.decoding.temperature,
         "top_p": cell.decoding.top_p,
         "answer_format": cell.answer_format,
+        "decides": cell.evaluation.decides,
         "samples": cell.evaluation.samples if cell.evaluation.sampled_items else NA,
         "method": cell.method,
         "preset": cell.preset,

@@ -56,6 +56,7 @@ TASKS: Mapping[str, Entry] = {
         "rftlab.tasks.arithmetic:load",
         "procedural arithmetic with worked rationales, in the words of the tiny base",
         variants=("chain", "word", "dose", "count", "choice", "rare", "band"),
+        version=2,
         verifiers={"*": ("exact",)},
     ),
     "file": Entry(
@@ -79,6 +80,7 @@ TASKS: Mapping[str, Entry] = {
         "rftlab.tasks.qa:load",
         "closed questions on science, history and geography; multiple choice, also from a file",
         variants=("facts", "choice", "tiny"),
+        version=2,
         verifiers={"facts": ("exact",), "*": ("choice",)},
     ),
     "medical": Entry(

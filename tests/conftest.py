@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
     "budget.amount": 2.0,
     "evaluation": {
         "test_items": 8, "train_items": 4, "ood_items": 4, "sampled_items": 2, "samples": 2, "along_the_way": 1,
-        "along_items": 4,
+        "along_items": 4, "retention_items": 4,
     },
 }  # fmt: skip
 

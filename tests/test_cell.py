@@ -32,7 +32,8 @@ def another_value(name: str) -> Any:
         "template": "qa", "answer_format": "lenient", "budget.unit": "tokens", "task": "file", "model": "a/b",
         "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
         "development": "from_labels", "system": "x", "start_from": "x", "digests": {"verifier": "0"},
-        "budget.until": "plateau",
+        "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
+        "evaluation.verifier": "math",
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:
@@ -51,7 +52,8 @@ def test_every_parameter_changes_the_id(name: str) -> None:
 
 def test_a_field_that_came_later_orphans_no_shipped_study() -> None:
     """Ids of 0.1.0: a field that is added must not change them, see _CAME_LATER."""
-    caps = {"decoding.max_new_tokens": 64, "decoding.max_new_tokens_direct": 16}  # the defaults of that time
+    # The defaults of that time.
+    caps = {"decoding.max_new_tokens": 64, "decoding.max_new_tokens_direct": 16, "evaluation.samples": 8}
     assert Cell.make(caps).id == "77ded0c911ac"
     assert (
         Cell.make({**caps, "method": "grpo", "labels": 10, "cot": False, "seed": 2, "budget.amount": 30}).id

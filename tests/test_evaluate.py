@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.evaluate import ask, evaluate, kl_to_base, pass_at
+from rftlab.evaluate import ask, evaluate
+from rftlab.evaluate.divergence import kl_from_base, kl_to_base
+from rftlab.evaluate.rates import pass_at
 from rftlab.experiment import Experiment
 from rftlab.policy.load import load_policy
 from rftlab.policy.rollout import Rollout
@@ -26,13 +28,13 @@ def rows(passed: list[list[bool]]) -> list[dict]:
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_pass_at_k_is_the_share_of_subsets_that_hold_a_pass(passed: list[list[bool]]) -> None:
     result = pass_at(rows(passed), 4)
-    for k in (2, 4):
+    for k in (1, 2, 4):
         subsets = [any(chosen) for item in passed for chosen in itertools.combinations(item, k)]
         assert math.isclose(result[f"pass_at_{k}"], sum(subsets) / len(subsets), abs_tol=1e-12)
 
 
 def test_pass_at_k_of_nothing_is_unknown() -> None:
-    assert pass_at([], 4) == {"pass_at_2": None, "pass_at_4": None}
+    assert pass_at([], 4) == {"pass_at_1": None, "pass_at_2": None, "pass_at_4": None}
 
 
 def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[..., Cell]) -> None:
@@ -51,7 +53,7 @@ def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[...,
     for row in outcome.samples:
         by_part.setdefault(row["part"], []).append(row)
     assert {part: len(found) for part, found in by_part.items()} == {
-        "test": 40, "train": 4, "development": 4, "ood": 4, "sampled": 40
+        "test": 40, "train": 4, "base_train": 4, "development": 4, "ood": 8, "retention": 8, "sampled": 40
     }  # fmt: skip
     developed = [row["reward"] for row in by_part["development"]]
     assert outcome.metrics["development_accuracy"] == pytest.approx(sum(developed) / 4)
@@ -73,26 +75,27 @@ def test_sampled_evaluation_repeats_and_follows_its_seed(small_cell: Callable[..
     assert completions(0) == completions(0) != completions(1)
 
 
-def test_kl_to_base_is_the_mean_log_ratio(small_cell: Callable[..., Cell]) -> None:
+def test_both_kls_are_sums_over_the_vocabulary_at_every_token(small_cell: Callable[..., Cell]) -> None:
     policy = load_policy(small_cell())
     with torch.no_grad():
         for name, parameter in policy.model.named_parameters():
             if "lora_B" in name:
                 parameter.add_(0.05)
     prompt = policy.encode_prompt("Q: 3 + 4?\nA:")
-    completion = policy.encode_prompt(" 7")
-    rollout = Rollout(prompt, completion, [0.0] * len(completion), truncated=True)
+    completions = [policy.encode_prompt(" 7"), policy.encode_prompt(" 3+4=7.")]
+    rollouts = [Rollout(prompt, ids, [0.0] * len(ids), truncated=True) for ids in completions]
 
-    def total() -> torch.Tensor:
+    def distributions(ids: list[int]) -> torch.Tensor:
         with torch.no_grad():
-            logprobs = policy.model(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
-        return sum(logprobs[len(prompt) - 1 + t, token] for t, token in enumerate(completion))
+            return policy.model(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1].softmax(-1)
 
-    own = total()
+    own = torch.cat([distributions(ids) for ids in completions])
     with policy.as_base():
-        reference = total()
-    assert kl_to_base(policy, [rollout]) == pytest.approx(float(own - reference) / len(completion), abs=1e-5)
-    assert abs(float(own - reference)) > 1e-3
+        base = torch.cat([distributions(ids) for ids in completions])
+    reverse, forward = ((p * (p / q).log()).sum(-1).mean().item() for p, q in ((own, base), (base, own)))
+    assert kl_to_base(policy, rollouts) == pytest.approx(reverse, abs=1e-5)
+    assert kl_from_base(policy, rollouts) == pytest.approx(forward, abs=1e-5)
+    assert reverse > 1e-3 and abs(reverse - forward) > 1e-4
 
 
 def test_a_prompt_that_does_not_fit_beside_its_cap_is_refused_with_its_id(small_cell: Callable[..., Cell]) -> None:

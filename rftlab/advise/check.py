@@ -131,7 +131,7 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
     """Findings on a verifier: gold answers, other examples' answers, silence, lists of candidates, throughput."""
-    examples = _spread(task.train) + _spread(task.test) + _spread(task.ood)
+    examples = _spread(task.train) + _spread(task.test) + _spread(task.beyond)
     gold_completions = [_tagged(example.answer) for example in examples]
     verifier.score(gold_completions[:1], examples[:1])
     start = time.perf_counter()
@@ -158,16 +158,16 @@ def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
 
 def check_data(task: Task) -> Iterator[Finding]:
     """Findings on a task's data: sizes, lengths, base rate, duplicates within and between splits."""
-    splits = {"train": task.train, "test": task.test, "ood": task.ood}
+    splits = {"train": task.train, "test": task.test, "ood": task.beyond}
     sizes = ", ".join(f"{len(part)} {name}" for name, part in splits.items() if part)
     yield Finding("ok", "sizes", sizes)
-    yield Finding("ok", "lengths", _lengths(task.train + task.test + task.ood))
+    yield Finding("ok", "lengths", _lengths(task.train + task.test + task.beyond))
     yield _base_rate(task.train + task.test)
     for name, part in splits.items():
         pairs = _duplicates(part)
         if pairs:
             yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
-    near = [pair for part in (task.test, task.ood) for pair in near_duplicates(task.train, part)]
+    near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(task.train, part)]
     if near:
         text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
         yield Finding("note", "near duplicates", text, _shown(near))
@@ -177,7 +177,7 @@ def check_data(task: Task) -> Iterator[Finding]:
 
 def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
     """A finding if one prompt has several answers and the verifier takes one for the other's mistake."""
-    examples = task.train + task.test + task.ood
+    examples = task.train + task.test + task.beyond
     pairs = [pair for pair in _duplicates(examples) if normalise(pair[0].answer) != normalise(pair[1].answer)]
     asked = pairs[:MAX_SCORED]
     scores = verifier.score([_tagged(later.answer) for _, later in asked], [earlier for earlier, _ in asked])

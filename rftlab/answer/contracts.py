@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, VERSION, Applies, Axis, of_cell
+from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, NOT_ASKED, VERSION, Applies, Axis, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 from rftlab.registry import suggest
@@ -112,7 +112,7 @@ def terms(record: Record) -> Terms:
     if stored.get("version") == VERSION:
         fields = {**stored.get("match", {}), **stored.get("arm", {})}
         trained = fields.get("budget_unit") != NA
-        fields = {**{name: value if trained else NA for name, value in CAME_LATER.items()}, **fields}
+        fields = {**NOT_ASKED, **{name: value if trained else NA for name, value in CAME_LATER.items()}, **fields}
         shown = stored.get("shown", {})
     else:
         fields, shown = _of_older(record), {}
@@ -262,7 +262,7 @@ def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:
 def _of_older(record: Record) -> dict[str, Any]:
     """Fields of a record whose contract has no version: from its cell, and what the first contracts held."""
     cell = record.parameters
-    applies, fields, old = Applies.to(cell.method), of_cell(cell), record.contract
+    applies, fields, old = Applies.to(cell.method), {**NOT_ASKED, **of_cell(cell)}, record.contract
     for name, earlier in (("label_ids", "labels"), ("test_items", "test_items"), ("ood_items", "ood_items")):
         if earlier in old:
             fields[name] = NA if old[earlier] is None else old[earlier]

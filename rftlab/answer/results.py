@@ -5,6 +5,7 @@ What is drawn or compared together is a *panel*: same task, model, variant and p
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +30,17 @@ PANEL = ["task", "model", "variant", "prompt"]
 SHOWN_IN = "shown_in"
 """Column of the variants that show a cell: several for an untrained one that stands beside each of them."""
 MEASURES = (
-    "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "accuracy_lenient", "pass_at_2", "pass_at_4",
-    "pass_at_8", "format_rate", "truncation_rate",
+    "accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "ood_rule_accuracy", "ood_surface_accuracy",
+    "retention_accuracy", "score", "sampled_score", "train_score", "ood_score", "apart_accuracy", "apart_score",
+    "reward_hacking_gap", "accuracy_lenient", "pass_at_2", "pass_at_4", "pass_at_8", "format_rate", "truncation_rate",
 )  # fmt: skip
-PASS_AT = "pass_at_"
+SCORES = {
+    "score": "accuracy", "sampled_score": "sampled_accuracy", "train_score": "train_accuracy",
+    "ood_score": "ood_accuracy", "apart_score": "apart_accuracy",
+}  # fmt: skip
+"""Mean rewards and the accuracies beside them: they differ only where a verifier gives partial credit."""
+PASS_AT, MAJORITY_AT = "pass_at_", "majority_at_"
+_RETAINED = re.compile(r"retention_\w+_accuracy")
 _AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
 
 
@@ -86,11 +94,19 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
 
 
 def measured(cells: pd.DataFrame) -> list[str]:
-    """Measures that any cell has, pass@k in order of k."""
-    passes = [name for name in map(str, cells) if name.startswith(PASS_AT)]
-    passes.sort(key=lambda name: int(name.removeprefix(PASS_AT)))
-    others = [name for name in MEASURES if name not in passes]
-    return [name for name in (*others, *passes) if name in cells and cells[name].notna().any()]
+    """Measures that any cell has, pass@k and majority@k in order of k; a score only where it is no accuracy."""
+    of_k = [name for name in map(str, cells) if name.startswith((PASS_AT, MAJORITY_AT))]
+    of_k.sort(key=lambda name: (name.startswith(MAJORITY_AT), int(name.rpartition("_")[2])))
+    retained = sorted(name for name in map(str, cells) if _RETAINED.fullmatch(name))
+    others = [name for name in MEASURES if name not in of_k and not (name in SCORES and _same(cells, name))]
+    return [name for name in (*others, *retained, *of_k) if name in cells and cells[name].notna().any()]
+
+
+def _same(cells: pd.DataFrame, score: str) -> bool:
+    """Whether a score says nothing that its accuracy does not, in any cell: no reward was partial."""
+    if not {score, SCORES[score]} <= set(cells):
+        return True
+    return not ((cells[score] - cells[SCORES[score]]).abs() > 1e-9).any()
 
 
 def prompt_name(cot: bool, cot_eval: bool) -> str:

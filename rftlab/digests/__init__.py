@@ -17,6 +17,7 @@ Models and data sets of a hub are known by name only.
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,12 @@ NOTEBOOK = "notebook"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
 _MODEL_SETTING = re.compile(r"(\w+_)?model")
-_PARTS = ("task", "task_settings", "verifier", "verifier_settings", "model", "start_from", "method", "settings")
+_PARTS = (
+    "task", "task_settings", "verifier", "verifier_settings", "model", "start_from", "method", "settings",
+    "evaluation.verifier", "evaluation.verifier_settings",
+)  # fmt: skip
+# The tasks asked beside a cell's own are named in one text.
+_RETENTION = "evaluation.retention"
 
 
 def with_digests(cell: Cell) -> Cell:
@@ -190,6 +196,8 @@ def identity_of(cell: Cell) -> dict[str, str]:
         value = getattr(cell, role)
         entry = _entry(registry, value)
         identity[role] = f"{value} version {entry.version}" if entry else ""
+    if cell.evaluation.verifier:
+        identity["evaluation.verifier"] = cell.evaluation.verifier
     for name, text in cell.digests.items():
         value = "" if ":" in name or is_version(text) else os.path.basename(_value(cell, name))
         identity[name] = f"{value} {text}".strip()
@@ -213,7 +221,8 @@ def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[s
 
 def texts_of(cell: Cell) -> Iterator[tuple[str, str]]:
     """Every text among the parameters that may name a file or a packaged part, by dotted name."""
-    waiting: list[tuple[str, Any]] = [(part, getattr(cell, part)) for part in _PARTS]
+    waiting: list[tuple[str, Any]] = [(part, attrgetter(part)(cell)) for part in _PARTS]
+    waiting.append((_RETENTION, cell.evaluation.retention_names))
     while waiting:
         name, value = waiting.pop()
         if isinstance(value, Mapping):
@@ -240,6 +249,8 @@ def kind_of(name: str, value: str) -> str:
         return "code"
     if last in _REGISTRIES:
         return last
+    if name.startswith(f"{_RETENTION}."):
+        return "task"
     if is_file_setting(name) or (("/" in value or "." in value) and value.endswith(DATA_SUFFIXES)):
         return "file"
     if name == "model" and value == "tiny-base":
@@ -317,6 +328,8 @@ def file_of(kind: str, value: str) -> Path:
 
 def _value(cell: Cell, name: str) -> str:
     value: Any = cell
+    if name.startswith(f"{_RETENTION}."):
+        return dict(texts_of(cell)).get(name.partition(":")[0], "")
     for part in name.partition(":")[0].split("."):
         if isinstance(value, Mapping):
             value = value.get(part)

@@ -1,7 +1,8 @@
 """Which policies of a run are kept, and whether the disk has room for them.
 
 A cell's kernel saves its policy beside its record. With "best" the driver removes, as soon as an arm (cells that differ
-in their seeds alone) is complete, all of its policies but the one with the highest development accuracy; ties go to
+in their seeds alone) is complete, all of its policies but the one with the highest development accuracy, or score
+where `evaluation.decides` says so; ties go to
 the lowest seed. The choice is made among the policies that are there, so that it is the same after a crash, and made
 again when seeds are added. Test items never have a say.
 """
@@ -24,6 +25,7 @@ from rftlab.execute.one_cell import Outcome
 from rftlab.policy import weights
 from rftlab.policy.hub import locate
 from rftlab.policy.identity import folder_of
+from rftlab.record.outcomes import ACCURACY
 from rftlab.registry import METHODS, find
 
 DEFAULT: weights.Keep = "best"
@@ -76,7 +78,7 @@ class Keeper:
         held = [cell for cell in arm if weights.has_policy(self._folder(cell))]
         if len(held) < 2 or not all((self._folder(cell) / record.RECORD).is_file() for cell in arm):
             return
-        best = min(held, key=lambda cell: (-development_accuracy(self._folder(cell)), *_seeds(cell)))
+        best = min(held, key=lambda cell: (-development_worth(self._folder(cell)), *_seeds(cell)))
         for cell in held:
             if cell is not best and (self._forced or weights.read_manifest(self._folder(cell)).keep == "best"):
                 weights.remove(self._folder(cell))
@@ -99,14 +101,18 @@ class _Settling:
                 self._listener.noted(f"a policy cannot be removed: {error}")
 
 
-def development_accuracy(folder: Path) -> float:
-    """What the choice goes by, of a finished cell: its accuracy on development items; -1 where none was measured."""
+def development_worth(folder: Path) -> float:
+    """What the choice goes by, of a finished cell, on development items: accuracy, or score where that decides.
+
+    -1 where none was measured.
+    """
     found = record.read(folder)
-    measured = found.metrics.get("development_accuracy") if found else None
+    measure = found.parameters.evaluation.decides if found else ACCURACY
+    measured = found.metrics.get(f"development_{measure}") if found else None
     if measured is None:
         with contextlib.suppress(OSError, ValueError), (folder / record.TRACE).open(encoding="utf-8") as lines:
             for line in lines:
-                measured = json.loads(line).get("eval/accuracy", measured)
+                measured = json.loads(line).get(f"eval/{measure}", measured)
     return -1.0 if measured is None else float(measured)
 
 

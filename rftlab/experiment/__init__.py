@@ -14,6 +14,8 @@ from rftlab.cell import Budget, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
+from rftlab.evaluate.beside import beside, with_room_for
+from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.terms import code_of, contract_of
@@ -32,6 +34,7 @@ from rftlab.policy.seen import inherited
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
+from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
@@ -45,7 +48,7 @@ _RATES = "tuning.learning_rates: [...]"
 
 
 # What an experiment is made of: with another one it would record one cell's numbers under another's name.
-_FIXED = frozenset({"cell", "task", "method", "settings", "verifier", "code", "labels", "caps", "capped"})
+_FIXED = frozenset({"cell", "task", "method", "settings", "verifier", "also", "code", "labels", "caps", "capped"})
 
 
 class Diverged(RftlabError):
@@ -96,6 +99,7 @@ class Experiment:
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
+        self.also = beside(cell, self.task)
         self.code = code_of(cell, self.task)
         self.labels = draw_labels(self.cell, self.task)
         if self._entry.needs_rationales and cell.cot:
@@ -167,7 +171,7 @@ class Experiment:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
-        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped)
+        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped, self.also)
         self.progress("evaluate", 1, 1)
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
         return pd.Series(found, name=self.cell.label, dtype=float)
@@ -267,10 +271,14 @@ class Experiment:
         sizes, task = self.cell.evaluation, self.task
         template = self.policy.template.after(shots(self.cell, task), cot=self.cell.cot)
         policy = replace(self.policy, template=template)
-        test, beyond = max(sizes.test_items, sizes.sampled_items), sizes.ood_items + sizes.along_items
-        asked = (*self.labels.train, *self.labels.development, *task.test[:test], *task.ood[:beyond])
+        test = max(sizes.test_items, sizes.sampled_items)
+        beyond = [e for part in task.ood_asked(sizes.ood_items).values() for e in part]
+        beyond += task.ood_along(sizes.ood_items, sizes.along_items)
+        asked = (*self.labels.train, *self.labels.development, *task.test[:test], *beyond)
         for cot, examples in ((self.cell.cot, self.labels.train), (self.cell.cot_eval, asked)):
             require_room(self.capped, examples, partial(policy.count_prompt, cot=cot), policy.context, cot=cot)
+        for retained in self.also.retention:
+            with_room_for(self.capped, policy, retained)
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -312,7 +320,7 @@ class Experiment:
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples
         rows = ask(policy, split.validation, self.verifier, self.capped, part="validation", samples=samples)
-        return float(sum(row["reward"] for row in rows) / len(rows))
+        return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
     def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
         # All generators: a method of the user's own may draw from another one than torch's.
@@ -351,12 +359,13 @@ class Experiment:
     def _along_the_way(self, policy: Policy) -> dict[str, float]:
         asked = self.cell.evaluation
         # Neither curve reads an item that the result is measured on.
-        beyond = self.task.ood[asked.ood_items :][: asked.along_items]
+        beyond = self.task.ood_along(asked.ood_items, asked.along_items)
         metrics = {}
-        for part, examples in (("accuracy", self.labels.development), ("ood_accuracy", beyond)):
+        for part, examples in (("", self.labels.development), ("ood_", beyond)):
             rows = ask(policy, examples, self.verifier, self.capped, part="along")
-            if rows:
-                metrics[f"eval/{part}"] = sum(row["reward"] for row in rows) / len(rows)
+            for measure in (ACCURACY, SCORE):
+                if (value := mean_worth(rows, measure)) is not None:
+                    metrics[f"eval/{part}{measure}"] = value
         return metrics
 
     def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:

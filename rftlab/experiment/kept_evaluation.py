@@ -18,12 +18,14 @@ from rftlab.experiment import Experiment
 from rftlab.experiment.environment import environment
 from rftlab.policy import weights
 from rftlab.policy.seen import items_asked, seen
+from rftlab.record.outcomes import worth
 from rftlab.tasks.base import Task
 
 _DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 _METRICS = (
-    "accuracy", "sampled_accuracy", "train_accuracy", "development_accuracy", "ood_accuracy", "format_rate",
-    "truncation_rate", "completion_tokens", "kl_to_base",
+    "accuracy", "score", "sampled_accuracy", "sampled_score", "train_accuracy", "development_accuracy", "ood_accuracy",
+    "ood_rule_accuracy", "ood_surface_accuracy", "retention_accuracy", "apart_accuracy", "reward_hacking_gap",
+    "format_rate", "truncation_rate", "completion_tokens", "kl_to_base", "kl_from_base",
 )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ class Evaluation:
     def _shown(self, who: str, name: str, value: float | None) -> str:
         if value is None:
             return "-"
-        if name in ("completion_tokens", "kl_to_base"):
+        if name in ("completion_tokens", "kl_to_base", "kl_from_base"):
             return f"{value:.3g}"
         limits = (
             "[{:.0f}, {:.0f}]".format(*(100 * limit for limit in self.intervals[who])) if name == "accuracy" else ""
@@ -175,7 +177,7 @@ def _measure(experiment: Experiment) -> Outcome:
 
 
 def _test_rewards(outcome: Outcome) -> list[float]:
-    return [row["reward"] for row in outcome.samples if row["part"] == "test"]
+    return [worth(row) for row in outcome.samples if row["part"] == "test"]
 
 
 def _same_threads(folder: Path) -> None:

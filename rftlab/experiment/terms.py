@@ -51,12 +51,16 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "train_pool": fingerprint(task.train),
             "development_items": _development(run.labels, cell),
             "test_items": fingerprint(task.test[: asked.test_items]),
-            "ood_items": fingerprint(task.ood[: asked.ood_items]),
+            "ood_items": fingerprint([e for part in task.ood_asked(asked.ood_items).values() for e in part]),
+            "retention_items": fingerprint([e for each in run.also.retention for e in each.items])
+            if run.also.retention
+            else NA,
             "sampled_items": fingerprint(task.test[: asked.sampled_items]),
             "method": bare(cell.method),
             "settings": bare(cell.settings),
             "verifier": bare(verifier),
             "verifier_settings": bare(settings),
+            "apart": f"{bare(asked.verifier)} {_short(bare(asked.verifier_settings))}" if asked.verifier else NA,
             **run.code,
             **when(applies.training, {"batch": _batch(run.settings.model_dump(mode="json")) or NA}),
         }
@@ -72,11 +76,14 @@ def code_of(cell: Cell, task: Task) -> dict[str, str]:
         RftlabError: a file cannot be read.
     """
     name, settings = verifier_of(cell, task)
-    ran = {"method": cell.method, "preset": cell.preset, "settings": cell.settings}
+    ran = {"method": cell.method, "preset": cell.preset, "settings": cell.settings, "evaluation": cell.evaluation}
     judged = Cell.make({**ran, "verifier": name, "verifier_settings": settings})
     parts = identity_of(with_digests(judged))
     return {
         "verifier_code": _told(parts, ("verifier", "verifier_settings")),
+        "apart_code": _told(parts, ("evaluation.verifier", "evaluation.verifier_settings"))
+        if cell.evaluation.verifier
+        else NA,
         "method_code": _told(parts, ("method", "settings")),
         "notebook": parts.get("notebook", _AS_SHIPPED),
     }
@@ -102,7 +109,7 @@ def _development(labels: Labels, cell: Cell) -> str:
 
 def _told(parts: Mapping[str, str], roles: Sequence[str]) -> str:
     """What stands under these parameters and inside them: itself if short, else hashed behind the first."""
-    own = [text for name, text in parts.items() if name.partition(":")[0].partition(".")[0] in roles]
+    own = [text for name, text in parts.items() if any(re.match(rf"{re.escape(role)}([.:]|$)", name) for role in roles)]
     return own[0] if len(own) == 1 else f"{own[0]} and {_short(own[1:])}"
 
 

@@ -2,27 +2,27 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from rftlab.cell import Cell, parameter_names
+from rftlab.cell import AUTO, Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
 from rftlab.grid.document import line_of, plain, read
 from rftlab.grid.plan import Plan, make
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
-from rftlab.registry import METHODS, TASKS, VERIFIERS, find
+from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find
 from rftlab.user_code import DATA_SUFFIXES
 
 PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available")
 RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates",)
-_REGISTRIES = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
+_REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 
@@ -147,10 +147,10 @@ class GridFile:
         try:
             value = self._absolute(name, located.value)
             Cell.make({name: value})
-            if name in _REGISTRIES and value:
-                find(_REGISTRIES[name], value, name)
-            if name in _REGISTRIES and ".py:" in value and not Path(value.rpartition(":")[0]).is_file():
-                raise RftlabError(f"there is no file {value.rpartition(':')[0]}; give path/to/module.py:function")
+            for registry, kind, each in _named(name, value):
+                find(registry, each, kind)
+                if ".py:" in each and not Path(each.rpartition(":")[0]).is_file():
+                    raise RftlabError(f"there is no file {each.rpartition(':')[0]}; give path/to/module.py:function")
         except RftlabError as error:
             self.fail(located.line, str(error))
         except (OSError, ValueError, RuntimeError) as error:  # a path no file can have: too long, `~nobody/x`
@@ -158,6 +158,8 @@ class GridFile:
         return Located(value, located.line)
 
     def _absolute(self, name: str, value: Any) -> Any:
+        if name == "evaluation.retention" and isinstance(value, str) and "," in value:
+            return ",".join(str(self._absolute(name, each.strip())) for each in value.split(","))
         if isinstance(value, dict):
             return {key: self._absolute(f"{name}.{key}", each) for key, each in value.items()}
         if isinstance(value, list):
@@ -177,3 +179,12 @@ class GridFile:
 
     def _resolved(self, path: str) -> Path:
         return (self._folder / Path(path).expanduser()).resolve()
+
+
+def _named(name: str, value: Any) -> Iterator[tuple[Mapping[str, Entry], str, str]]:
+    """Each name of a task, verifier or method that a parameter holds, with its registry and kind."""
+    if name == "evaluation.retention" and value != AUTO:
+        yield from ((TASKS, "task", each.strip()) for each in value.split(",") if each.strip())
+    kind = name.rpartition(".")[2] if name in (*_REGISTRIES, "evaluation.verifier") else ""
+    if kind and value:
+        yield _REGISTRIES[kind], kind, value

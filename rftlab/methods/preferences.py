@@ -127,7 +127,7 @@ def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
 
 def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
     task = load_task(run.cell.task, run.cell.task_settings)
-    held_out = {normalise_prompt(example.prompt): example.id for example in (*task.test, *task.ood)}
+    held_out = {normalise_prompt(example.prompt): example.id for example in (*task.test, *task.beyond)}
     for pair in pairs:
         if twin := held_out.get(normalise_prompt(pair.prompt)):
             raise RftlabError(f"pairs file {path} holds the prompt of test item {twin}; remove it, or it would leak")

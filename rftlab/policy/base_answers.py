@@ -9,6 +9,7 @@ A results folder travels and may be written by others, and a false answer would 
 only with the signature of this user on this machine; else the base is asked again.
 """
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -23,6 +24,7 @@ from typing import Any
 
 import torch
 import transformers
+from peft import PeftModel
 
 import rftlab
 from rftlab.policy.load import Policy
@@ -30,6 +32,18 @@ from rftlab.policy.rollout import Rollout, sample
 from rftlab.record import write_atomically
 
 FOLDER = "RFTLAB_SHARED"
+
+
+def sample_base(policy: Policy, prompts: Sequence[Sequence[int]], *, seed: int, **decoding: Any) -> list[Rollout]:
+    """What the untrained base behind a policy says; shared with every cell that asks it the same, as `sample_shared`.
+
+    Args:
+        policy: one with an adapter, trained or not; or a base.
+        prompts: token ids.
+        seed: of the generator that samples.
+        decoding: the other keywords of `rftlab.policy.rollout.sample`.
+    """
+    return _shared(policy, prompts, seed, decoding, base=True)
 
 
 def sample_shared(policy: Policy, prompts: Sequence[Sequence[int]], *, seed: int, **decoding: Any) -> list[Rollout]:
@@ -41,12 +55,20 @@ def sample_shared(policy: Policy, prompts: Sequence[Sequence[int]], *, seed: int
         seed: of the generator that samples.
         decoding: the other keywords of `sample`.
     """
+    return _shared(policy, prompts, seed, decoding, base=False)
+
+
+def _shared(
+    policy: Policy, prompts: Sequence[Sequence[int]], seed: int, decoding: dict[str, Any], *, base: bool
+) -> list[Rollout]:
     folder = os.environ.get(FOLDER)
-    secret = _secret() if folder and policy.untrained else None
+    secret = _secret() if folder and (base or policy.untrained) else None
     path = Path(folder) / f"{_key(policy, prompts, seed, decoding)}.json" if folder and secret else None
     if path and secret and (found := _read(path, prompts, secret)):
         return found
-    rollouts = sample(policy, prompts, generator=torch.Generator(policy.device).manual_seed(seed), **decoding)
+    generator = torch.Generator(policy.device).manual_seed(seed)
+    with policy.as_base() if base and isinstance(policy.model, PeftModel) else contextlib.nullcontext():
+        rollouts = sample(policy, prompts, generator=generator, **decoding)
     if path and secret:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

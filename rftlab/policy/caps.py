@@ -126,7 +126,7 @@ def _cap(tokens: int, cot: bool, task: Task, count: CountTokens, probe: Callable
     gold = [example for example in pool if example.rationale] if cot else pool
     if len(gold) >= min(_ENOUGH, len(pool)):
         lengths = count(gold, cot)
-        enough = _enough(lengths)
+        enough = cap_for(lengths)
         cap = tokens or enough
         cut = sum(length > cap for length in lengths) / len(lengths)
         return Cap(cot, cap, "given" if tokens else f"{len(gold)} gold completions", len(gold), cut, enough)
@@ -138,10 +138,10 @@ def _probed(found: Probe) -> Cap:
         none = f"no rationales, and none of {found.asked} completions by the base correct"
         return Cap(True, min(_FALLBACK, found.cap), none)
     number = f"{len(found.correct)} correct completion{'s' * (len(found.correct) > 1)} of {found.asked} by the base"
-    return Cap(True, min(_enough(found.correct), found.cap), number)
+    return Cap(True, min(cap_for(found.correct), found.cap), number)
 
 
-def _enough(lengths: Sequence[int]) -> int:
+def cap_for(lengths: Sequence[int]) -> int:
     """1.25 times the 99th percentile (the smallest length that at least 99 % do not exceed), rounded up to eights."""
     place = -(-len(lengths) * round(100 * _PERCENTILE) // 100) - 1
     wanted = _MARGIN * sorted(lengths)[place]

@@ -13,6 +13,7 @@ from rftlab.policy.identity import folder_of
 from rftlab.policy.load import Policy
 from rftlab.policy.weights import Manifest
 from rftlab.record import Record
+from rftlab.record.outcomes import worth
 from rftlab.tasks.base import Example
 
 QUESTION = "{question}"
@@ -84,7 +85,7 @@ def _snippet(cell: Cell, policy: Policy, base: str, *, whole: bool) -> str:
 
 def _measured(cell: Cell, found: Record, folder: Path) -> Iterator[tuple[str, str]]:
     rows = map(json.loads, (folder / record.SAMPLES).read_text(encoding="utf-8").splitlines())
-    interval = stats.items_interval([row["reward"] for row in rows if row["part"] == "test"])
+    interval = stats.items_interval([worth(row) for row in rows if row["part"] == "test"])
     yield (
         "accuracy (greedy, held-out test items)",
         f"{100 * interval.estimate:.1f} %, 95 % interval over {interval.n} items "

@@ -83,7 +83,7 @@ def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Ce
 def require_task_fits(cell: Cell, task: Task, tokens: Callable[[Example, bool], int], room: int | None) -> None:
     """`require_room` for all prompts of a task, however the cell asks."""
     for cot in sorted({cell.cot, cell.cot_eval}):
-        prompts = (*task.train, *task.test, *task.ood)
+        prompts = (*task.train, *task.test, *task.beyond)
         require_room(cell, prompts, lambda example: tokens(example, cot), room, cot=cot)  # noqa: B023
 
 

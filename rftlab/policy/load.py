@@ -41,6 +41,7 @@ class Policy:
         template: words around prompt and answer.
         identity: 12 hex digits each for weights, config, generation_config, tokenizer and chat_template of the base.
         system: system message before every prompt, "" for none; only with a chat template.
+        votes: completions sampled for what counts as one greedy answer, the most frequent of theirs; 0 for a plain one.
     """
 
     model: Any
@@ -48,6 +49,7 @@ class Policy:
     template: Template
     identity: Mapping[str, str]
     system: str = ""
+    votes: int = 0
     _opened: dict[tuple[str, bool], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

@@ -194,20 +194,32 @@ def completion_logprobs(
     Gradients flow if they are enabled. Empty completions cannot occur: a rollout has at least one token.
     """
     logprobs: list[Tensor] = []
-    device = next(model.parameters()).device
     for start in range(0, len(rollouts), batch_size):
         batch = rollouts[start : start + batch_size]
-        sequences = [r.prompt_ids + r.completion_ids for r in batch]
-        width = max(map(len, sequences))
-        ids_B_S = torch.tensor([s + [pad_id] * (width - len(s)) for s in sequences], device=device)
-        mask_B_S = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sequences], device=device)
-        longest = max(width - len(r.prompt_ids) for r in batch)
-        logits_B_T_V = model(input_ids=ids_B_S, attention_mask=mask_B_S, logits_to_keep=longest + 1).logits[:, :-1]
+        logits_B_T_V, ids_B_S, places = _completion_logits(model, batch, pad_id)
         all_B_T_V = (logits_B_T_V.float() / temperature).log_softmax(-1)
         targets_B_T = ids_B_S[:, -all_B_T_V.shape[1] :]
         chosen_B_T = all_B_T_V.gather(-1, targets_B_T[..., None])[..., 0]
-        offset = width - chosen_B_T.shape[1]
-        for row, rollout in enumerate(batch):
-            first = len(rollout.prompt_ids) - offset
-            logprobs.append(chosen_B_T[row, first : first + len(rollout.completion_ids)])
+        logprobs += [chosen_B_T[row, place] for row, place in enumerate(places)]
     return logprobs
+
+
+def completion_logits(model: Any, rollouts: Sequence[Rollout], *, pad_id: int) -> Tensor:
+    """Logits (N, V) before each of the N completion tokens of all rollouts, one after the other; one pass over them."""
+    logits_B_T_V, _, places = _completion_logits(model, rollouts, pad_id)
+    return torch.cat([logits_B_T_V[row, place] for row, place in enumerate(places)])
+
+
+def _completion_logits(model: Any, batch: Sequence[Rollout], pad_id: int) -> tuple[Tensor, Tensor, list[slice]]:
+    """Logits (B, T, V) before the last T tokens, the tokens (B, S), and where in T each row's completion stands."""
+    device = next(model.parameters()).device
+    sequences = [r.prompt_ids + r.completion_ids for r in batch]
+    width = max(map(len, sequences))
+    ids_B_S = torch.tensor([s + [pad_id] * (width - len(s)) for s in sequences], device=device)
+    mask_B_S = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sequences], device=device)
+    longest = max(width - len(r.prompt_ids) for r in batch)
+    logits_B_T_V = model(input_ids=ids_B_S, attention_mask=mask_B_S, logits_to_keep=longest + 1).logits[:, :-1]
+    offset = width - logits_B_T_V.shape[1]
+    starts = [len(r.prompt_ids) - offset for r in batch]
+    places = [slice(first, first + len(r.completion_ids)) for first, r in zip(starts, batch, strict=True)]
+    return logits_B_T_V, ids_B_S, places

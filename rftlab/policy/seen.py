@@ -1,5 +1,6 @@
 """Whether items were among the labels of a kept policy, or of one it started from; no torch."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from rftlab.cell import Cell
@@ -16,7 +17,8 @@ def _load(cell: Cell) -> Task:
 
 def items_asked(cell: Cell, task: Task) -> tuple[Example, ...]:
     """The held-out items that a cell's policy is asked."""
-    return (*task.test[: cell.evaluation.test_items], *task.ood[: cell.evaluation.ood_items])
+    beyond = task.ood_asked(cell.evaluation.ood_items)
+    return (*task.test[: cell.evaluation.test_items], *itertools.chain(*beyond.values()))
 
 
 def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell], Task] = _load) -> Iterator[str]:

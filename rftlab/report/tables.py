@@ -21,6 +21,7 @@ def unmeasured(cells: pd.DataFrame) -> list[str]:
         "sampled accuracy and pass@k": ("sampled_accuracy", "evaluation.sampled_items is 0"),
         "out-of-distribution accuracy": ("ood_accuracy", "evaluation.ood_items is 0, or the task has none"),
         "train accuracy": ("train_accuracy", "nothing was trained on labels"),
+        "retention": ("retention_accuracy", "evaluation.retention is empty, or the task names none"),
     }
     found = set(measured(cells))
     said = [f"{name} ({why})" for name, (measure, why) in lacking.items() if measure not in found]

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Literal
 
 from rftlab.errors import RftlabError
-from rftlab.tasks.base import Example, Task
+from rftlab.tasks.base import RULE, SURFACE, Example, Task
 
 Split = Literal["pretrain", "train", "test", "ood"]
 
@@ -55,12 +55,21 @@ class Problem:
 class Family:
     """A family of problems: a name, one paragraph about it, and how to draw one problem.
 
-    `draw(rng, far)` gives one problem; `far` asks for the wording and the range of the ood split.
+    Args:
+        name: how it is asked for.
+        card: a paragraph.
+        draw: (rng, far) -> one problem; `far` asks for the wording and the range of the ood split.
+        changed: one problem by another rule, out of distribution too; None where there is none worth asking.
+        far_kind: which kind of ood items `far` gives.
+        retention: other families that a policy trained on this one should not unlearn.
     """
 
     name: str
     card: str
     draw: Callable[[random.Random, bool], Problem]
+    changed: Callable[[random.Random], Problem] | None = None
+    far_kind: str = SURFACE
+    retention: tuple[str, ...] = ("word", "dose")
 
     def problems(self, split: Split, seed: int, far: bool | None = None) -> Iterator[Problem]:
         """Yield problems of one split without end, the same ones for the same seed; texts may repeat.
@@ -88,22 +97,39 @@ class Family:
         Raises:
             RftlabError: the family has fewer than n distinct texts in this split.
         """
+        return self._distinct(self.problems(split, seed), split, n, seed)
+
+    def ood(self, n: int, seed: int) -> dict[str, tuple[Example, ...]]:
+        """Out-of-distribution examples by kind, n of each.
+
+        Raises:
+            RftlabError: the family has fewer than n distinct texts of a kind.
+        """
+        found = {self.far_kind: tuple(self.generate("ood", n, seed))}
+        return {RULE: tuple(self._distinct(self._changed(seed), RULE, n, seed)), **found} if self.changed else found
+
+    def _changed(self, seed: int) -> Iterator[Problem]:
+        assert self.changed is not None
+        rng = random.Random(f"{self.name}/{RULE}/{seed}")
+        while True:
+            yield self.changed(rng)
+
+    def _distinct(self, stream: Iterator[Problem], part: str, n: int, seed: int) -> list[Example]:
         examples: dict[str, Example] = {}
         stale = 0
-        stream = self.problems(split, seed)
         while len(examples) < n:
             problem = next(stream)
             if problem.prompt in examples:
                 stale += 1
                 if stale > MAX_STALE_DRAWS:
                     raise RftlabError(
-                        f"family {self.name!r} has only about {len(examples)} distinct {split} problems, fewer than "
+                        f"family {self.name!r} has only about {len(examples)} distinct {part} problems, fewer than "
                         f"the {n} asked for; ask for fewer"
                     )
                 continue
             stale = 0
             examples[problem.prompt] = Example(
-                id=f"{self.name}-{split}-{seed}-{len(examples)}",
+                id=f"{self.name}-{part}-{seed}-{len(examples)}",
                 prompt=problem.prompt,
                 answer=problem.answer,
                 rationale=problem.rationale,
@@ -203,6 +229,15 @@ def draw_word(rng: random.Random, far: bool) -> Problem:
     return sum_problem(rng, f"{name} has {terms[0]} {thing}, {moves}. How many {thing} now?", terms)
 
 
+def draw_word_together(rng: random.Random) -> Problem:
+    """Draw a story by another rule: the things of two people count together."""
+    start, change = changing_terms(rng, 1)
+    (name, other), more, thing = rng.sample(NAMES, 2), rng.randint(2, 9), rng.choice(THINGS)
+    move = rng.choice(("finds {n}", "gets {n}") if change > 0 else ("loses {n}", "sells {n}")).format(n=abs(change))
+    prompt = f"{name} has {start} {thing}, {other} has {more}, {name} {move}. How many {thing} now?"
+    return sum_problem(rng, prompt, [start, more, change])
+
+
 def draw_rare(rng: random.Random, far: bool) -> Problem:
     """Draw a bus ride: sums again, but the base has rarely seen them solved well."""
     terms = changing_terms(rng, 3 if far or rng.random() < 0.5 else 2)
@@ -214,6 +249,16 @@ def draw_rare(rng: random.Random, far: bool) -> Problem:
         vehicle = rng.choice(("bus", "train", "boat", "tram"))
         prompt = f"The {vehicle} of {rng.choice(NAMES)} has {terms[0]} riders. {moves}. How many are left?"
     return sum_problem(rng, prompt, terms)
+
+
+def draw_rare_together(rng: random.Random) -> Problem:
+    """Draw a ride by another rule: the riders of two vehicles count together."""
+    start, change = changing_terms(rng, 1)
+    (vehicle, other), more = rng.sample(("bus", "train", "boat", "tram"), 2), rng.randint(2, 9)
+    move = f"{change} get on" if change > 0 else f"{-change} get off"
+    owner = rng.choice(NAMES)
+    prompt = f"The {vehicle} of {owner} has {start} riders, the {other} has {more}. {move}. How many are left?"
+    return sum_problem(rng, prompt, [start, more, change])
 
 
 def draw_dose(rng: random.Random, far: bool) -> Problem:
@@ -276,10 +321,33 @@ def draw_count(rng: random.Random, far: bool) -> Problem:
     )
 
 
+def band_of(level: int) -> str:
+    """Return the band of a level.
+
+    >>> [band_of(level) for level in (10, 29, 30, 59, 60, 99)]
+    ['A', 'A', 'B', 'B', 'C', 'C']
+    """
+    return "A" if level < 30 else "B" if level < 60 else "C"
+
+
+def draw_band_higher(rng: random.Random) -> Problem:
+    """Draw two levels and the band of the higher one: another rule, as one level decides in training."""
+    levels, (item, other), name = rng.sample(range(10, 100), 2), rng.sample(THINGS + DRUGS, 2), rng.choice(NAMES)
+    band, lower = band_of(max(levels)), band_of(min(levels))
+    return Problem(
+        key=f"{levels} {name} {item} {other}",
+        prompt=f"{name} reads {levels[0]} for {item}, {levels[1]} for {other}. How high?",
+        answer=band,
+        rationale=f"{max(levels)} is {band}.",
+        flawed=(f"{min(levels)} is {lower}.", lower),
+        guess=lower,
+    )
+
+
 def draw_band(rng: random.Random, far: bool) -> Problem:
     """Draw a level and its band; no pretraining text asks for a band."""
     level, name, item = rng.randint(10, 99), rng.choice(NAMES), rng.choice(THINGS + DRUGS)
-    band = "A" if level < 30 else "B" if level < 60 else "C"
+    band = band_of(level)
     wrong = rng.choice([letter for letter in "ABC" if letter != band])
     prompt = (
         f"For {item} {name} reads {level}. How high is it?" if far else f"{name} reads {level} for {item}. How high?"
@@ -416,18 +484,23 @@ FAMILIES: dict[str, Family] = {
             "Sums of three or four one-digit terms (reasoning-gym's chain_sum). The rationale is the running sum. "
             "In support: the base solves it step by step now and then. Ood: the signs in words, four or five terms.",
             draw_chain,
+            retention=("dose", "count"),
         ),
         Family(
             "word",
             "The same running sums told as a little story with two or three changes. In support with chain of thought. "
-            "Ood: another story in other words, always three changes.",
+            "Ood: another story in other words, always three changes (surface); what two people have counts together "
+            "(rule).",
             draw_word,
+            changed=draw_word_together,
+            retention=("dose", "count"),
         ),
         Family(
             "dose",
             "A daily dose: weight times dose times number of doses, plus an extra dose. In support with chain of "
             "thought. Ood: the same quantities as a terse list.",
             draw_dose,
+            retention=("word", "count"),
         ),
         Family(
             "count",
@@ -439,19 +512,25 @@ FAMILIES: dict[str, Family] = {
         Family(
             "rare",
             "Running sums about riders on a bus. The base has seen these solved well far more rarely than the other "
-            "stories: imitation leads early, reinforcement catches up slowly. Ood: a lift instead of a bus.",
+            "stories: imitation leads early, reinforcement catches up slowly. Ood: a lift instead of a bus (surface); "
+            "the riders of two vehicles count together (rule).",
             draw_rare,
+            changed=draw_rare_together,
+            retention=("dose", "count"),
         ),
         Family(
             "band",
             "Say how high a level between 10 and 99 is, as band A, B or C. The base has never seen the question, and "
-            "the rule is not in the prompt: only labels can teach it. Ood: other wording.",
+            "the rule is not in the prompt: only labels can teach it. Ood: other wording (surface); the higher of two "
+            "levels decides (rule).",
             draw_band,
+            changed=draw_band_higher,
         ),
         Family(
             "choice",
             "Who of three people has the most; the answer is a letter. Ood asks for the least.",
             draw_choice,
+            far_kind=RULE,
         ),
         Family(
             "fact",
@@ -483,7 +562,7 @@ def load(family: str, *, seed: int = 0, train: int = 1000, test: int = 500, ood:
         seed: which examples are drawn; every seed's splits are disjoint from every other seed's other splits.
         train: size of the pool that label budgets are drawn from.
         test: number of held-out items.
-        ood: number of items in other words or a wider range.
+        ood: number of out-of-distribution items of each kind.
 
     Raises:
         RftlabError: no such family, or it has fewer distinct problems than asked for.
@@ -497,5 +576,6 @@ def load(family: str, *, seed: int = 0, train: int = 1000, test: int = 500, ood:
         "nothing about large models.",
         train=tuple(chosen.generate("train", train, seed)),
         test=tuple(chosen.generate("test", test, seed)),
-        ood=tuple(chosen.generate("ood", ood, seed)),
+        ood=chosen.ood(ood, seed),
+        retention={f"arithmetic/{name}": {} for name in chosen.retention},
     )

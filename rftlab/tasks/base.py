@@ -13,6 +13,9 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line, printable
 from rftlab.registry import METHODS, TASKS, find, make, resolve
 
+RULE, SURFACE, OTHER = "rule", "surface", "other"
+"""Kinds of out-of-distribution items: another rule; other words, format or range of numbers; not said."""
+
 _MAX_NAMED = 5
 _FOLDS = 5
 
@@ -67,28 +70,38 @@ class Task:
         card: a paragraph: source, licence, how correctness is decided, what the task cannot tell.
         train: the pool label budgets are drawn from.
         test: held-out items; never trained on (checked on construction, by prompt text).
-        ood: out-of-distribution items, may be empty; likewise.
+        ood: out-of-distribution items by kind, may be empty; likewise. "rule" has another rule than what is trained on,
+            "surface" the same rule in other words, another format or another range of numbers. A plain tuple is of one
+            kind, "other".
         verifier: registered name of the task's own verifier.
         verifier_settings: its settings.
+        retention: registered tasks, with their settings, that a policy trained on this one should not unlearn; a plain
+            sequence of names is one without settings.
     """
 
     name: str
     card: str
     train: tuple[Example, ...]
     test: tuple[Example, ...]
-    ood: tuple[Example, ...] = ()
+    ood: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     verifier: str = "exact"
     verifier_settings: Mapping[str, Any] = field(default_factory=dict)
+    retention: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ood", _by_kind(self.ood, self.name))
+        if not isinstance(self.retention, Mapping):
+            names = [self.retention] if isinstance(self.retention, str) else self.retention
+            object.__setattr__(self, "retention", {name: {} for name in names})
         if not self.train or not self.test:
             raise RftlabError(f"task {self.name!r}: the {'test' if self.train else 'train'} part is empty; add rows")
-        for example in (*self.train, *self.test, *self.ood):
+        for example in (*self.train, *self.test, *self.beyond):
             _require_text(example, self.name)
-        for part in (self.train, self.test, self.ood):
+        for part in (self.train, self.test, self.beyond):
             _require_own_ids(part, self.name)
         trained = {normalise_prompt(example.prompt): example.id for example in self.train}
-        held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in (*self.test, *self.ood))
+        asked = (*self.test, *self.beyond)
+        held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in asked)
         leaked = [f"{item} (as {twin})" for item, twin in held_out if twin is not None]
         if leaked:
             more = f" and {len(leaked) - _MAX_NAMED} more" if len(leaked) > _MAX_NAMED else ""
@@ -101,7 +114,21 @@ class Task:
     @property
     def fingerprint(self) -> str:
         """12 hex digits over every example: equal data, equal fingerprint."""
-        return fingerprint(self.train + self.test + self.ood)
+        return fingerprint(self.train + self.test + self.beyond)
+
+    @property
+    def beyond(self) -> tuple[Example, ...]:
+        """All out-of-distribution items, kind by kind."""
+        return tuple(example for examples in self.ood.values() for example in examples)
+
+    def ood_asked(self, items: int) -> dict[str, tuple[Example, ...]]:
+        """The first ``items`` out-of-distribution items of each kind: those that results are measured on."""
+        return {kind: examples[:items] for kind, examples in self.ood.items() if examples[:items]}
+
+    def ood_along(self, after: int, items: int) -> tuple[Example, ...]:
+        """For learning curves: about ``items`` in all, as many of each kind, none among the first ``after`` of one."""
+        kinds = [examples[after:] for examples in self.ood.values() if examples[after:]]
+        return tuple(example for examples in kinds for example in examples[: -(-items // len(kinds))])
 
     def labels(
         self, budget: int, *, seed: int, validation_share: float = 0.0, development: int = 0, from_labels: bool = False
@@ -160,6 +187,15 @@ class Task:
             ways.append(f"lower evaluation.along_items{f' to {left}' if left > 0 else ''}")
             ways.append("set development: from_labels or evaluation.along_the_way: 0")
         return f"{have}; {', '.join(ways)} or add data"
+
+
+def _by_kind(ood: Any, task: str) -> dict[str, tuple[Example, ...]]:
+    """Out-of-distribution items by kind, from such a mapping or from items of no known kind."""
+    kinds = ood if isinstance(ood, Mapping) else {OTHER: ood}
+    for kind in kinds:
+        if not (isinstance(kind, str) and kind.isidentifier()):
+            raise RftlabError(f"task {task!r}: {kind!r} names no kind of out-of-distribution items; give a word")
+    return {kind: tuple(examples) for kind, examples in kinds.items() if examples}
 
 
 def _last_unlike(order: Sequence[Example], count: int) -> list[int]:

@@ -280,8 +280,9 @@ def load_tiny(**settings: Any) -> Task:
         "was built in and says nothing about large models.",
         train=judged(base.train),
         test=judged(base.test),
-        ood=judged(base.ood),
+        ood={kind: judged(examples) for kind, examples in base.ood.items()},
         verifier="code",
+        retention=base.retention,
     )
 
 

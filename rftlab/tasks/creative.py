@@ -183,9 +183,10 @@ def load_tiny(**settings: Any) -> Task:
         f"large models. {_CARD_END}",
         train=judged(base.train),
         test=judged(base.test),
-        ood=judged(base.ood),
+        ood={kind: judged(examples) for kind, examples in base.ood.items()},
         verifier="rubric",
         verifier_settings=_RUBRIC,
+        retention=base.retention,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError, printable
-from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
 
 _FIELDS = ("prompt", "answer", "rationale")
 
@@ -20,7 +20,7 @@ def load(
     *,
     path: str = "",
     test_path: str = "",
-    ood_path: str = "",
+    ood_path: str | Mapping[str, str] = "",
     dataset: str = "",
     config: str | None = None,
     split: str = "train",
@@ -39,7 +39,8 @@ def load(
     Args:
         path: training rows, or all rows if there is no ``test_path``; .jsonl, .json, .csv or .parquet.
         test_path: held-out rows.
-        ood_path: out-of-distribution rows.
+        ood_path: out-of-distribution rows; or kind -> rows, of the kinds "rule" (another rule than what is trained on)
+            and "surface" (the same rule in other words).
         dataset: Hugging Face dataset id, instead of ``path``.
         config: its configuration name.
         split: its training split.
@@ -68,12 +69,13 @@ def load(
         test = read.file(test_path) if test_path else []
     if not test:
         train, test = hold_out(train, test_share, split_seed)
+    beyond = ood_path if isinstance(ood_path, Mapping) else {OTHER: ood_path} if ood_path else {}
     return Task(
         name=dataset or Path(path).stem,
         card=card or f"Rows of {dataset or path}; verified by {verifier}. Licence and limits are those of your data.",
         train=tuple(train),
         test=tuple(test),
-        ood=tuple(read.file(ood_path)) if ood_path else (),
+        ood={kind: tuple(read.file(path)) for kind, path in beyond.items()},
         verifier=verifier,
         verifier_settings=dict(verifier_settings or {}),
     )

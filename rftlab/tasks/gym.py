@@ -9,7 +9,7 @@ from typing import Any
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
-from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.base import SURFACE, Example, Task, normalise_prompt
 from rftlab.tasks.gym_items import make_items
 
 _NO_GOLD = "it stores no gold answer, so nothing can be imitated and its scorer cannot be checked"
@@ -94,7 +94,7 @@ def load(
         f"success says little about the same skill in other words.{pace}",
         train=tuple(parts["train"]),
         test=tuple(parts["test"]),
-        ood=tuple(parts["ood"]),
+        ood={SURFACE: tuple(parts["ood"])},
         verifier="gym",
         verifier_settings={"partial_credit": partial_credit},
     )

@@ -9,7 +9,7 @@ from typing import Any
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic, file
-from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.base import RULE, Example, Task, normalise_prompt
 from rftlab.tasks.procedural import Draft, Recipe
 
 GSM8K_HUB_ID = "openai/gsm8k"
@@ -171,6 +171,7 @@ EQUATIONS = Recipe(
     "from solving.",
     draw=draw_equation,
     verifier="solver",
+    retention=("math/countdown", "qa/choice"),
 )
 
 
@@ -212,8 +213,9 @@ def load_word(*, seed: int = 0, train: int = 600, test: int = 200, ood: int = 10
         "generator's own.",
         train=tuple(parts["train"]),
         test=tuple(parts["test"]),
-        ood=tuple(parts["ood"]),
+        ood={RULE: tuple(parts["ood"])},
         verifier="math",
+        retention={"math/equations": {}, "qa/choice": {}},
     )
 
 
@@ -262,8 +264,9 @@ def load_tiny(**settings: Any) -> Task:
         "was pretrained on such texts, on purpose: the gain it shows was built in and says nothing about large models.",
         train=judged(base.train),
         test=judged(base.test),
-        ood=judged(base.ood),
+        ood={kind: judged(examples) for kind, examples in base.ood.items()},
         verifier="solver",
+        retention=base.retention,
     )
 
 

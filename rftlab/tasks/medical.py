@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic
-from rftlab.tasks.base import Example, Task
+from rftlab.tasks.base import RULE, Example, Task
 from rftlab.tasks.file import hold_out, read_rows
 from rftlab.tasks.medical_scores import draw_score
 from rftlab.tasks.medical_units import draw_conversion
@@ -137,6 +137,7 @@ UNITS = Recipe(
     "is arithmetic, not interpretation. " + NOT_ADVICE,
     draw=draw_conversion,
     verifier="numeric",
+    far_kind=RULE,
 )
 SCORE = Recipe(
     name="medical/scores",
@@ -290,4 +291,5 @@ def load_tiny(**settings: Any) -> Task:
         test=base.test,
         ood=base.ood,
         verifier="numeric",
+        retention=base.retention,
     )

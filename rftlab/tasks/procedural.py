@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rftlab.errors import RftlabError
-from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.base import SURFACE, Example, Task, normalise_prompt
 
 Split = Literal["train", "test", "ood"]
 
@@ -53,6 +53,8 @@ class Recipe:
         verifier: registered name.
         verifier_settings: its settings.
         sizes: default sizes of train, test and ood.
+        far_kind: which kind of ood items `far` gives.
+        retention: tasks that a policy trained on this one should not unlearn.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Recipe:
     verifier: str
     verifier_settings: Mapping[str, Any] = field(default_factory=dict)
     sizes: tuple[int, int, int] = (600, 200, 100)
+    far_kind: str = SURFACE
+    retention: tuple[str, ...] = ("math/equations", "qa/choice")
 
     def task(self, *, seed: int = 0, train: int = 0, test: int = 0, ood: int = -1) -> Task:
         """Generate the task.
@@ -79,9 +83,10 @@ class Recipe:
             card=self.card,
             train=tuple(generate(self.draw, self.name, "train", train or self.sizes[0], seed)),
             test=tuple(generate(self.draw, self.name, "test", test or self.sizes[1], seed)),
-            ood=tuple(generate(self.draw, self.name, "ood", self.sizes[2] if ood < 0 else ood, seed)),
+            ood={self.far_kind: tuple(generate(self.draw, self.name, "ood", self.sizes[2] if ood < 0 else ood, seed))},
             verifier=self.verifier,
             verifier_settings=dict(self.verifier_settings),
+            retention={name: {} for name in self.retention},
         )
 
 

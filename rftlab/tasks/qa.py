@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic
-from rftlab.tasks.base import Example, Task
+from rftlab.tasks.base import RULE, SURFACE, Example, Task
 from rftlab.tasks.file import hold_out, read_rows
 from rftlab.tasks.procedural import split_of
 
@@ -77,6 +77,9 @@ _WORDINGS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
+_RETENTION: Mapping[str, Mapping[str, Any]] = {"math/equations": {}, "medical/units": {}}
+
+
 def load(variant: str, **settings: Any) -> Task:
     """Question task by variant: facts, choice or tiny.
 
@@ -113,7 +116,15 @@ def load_facts(*, topics: Sequence[str] = TOPICS) -> Task:
         f"Closed questions on {', '.join(topics)} with one short answer. {_SOURCES}Right means the same text after "
         f"normalisation: a right answer in other words is lost. {_LIMITS}"
     )
-    return Task("qa/facts", card, parts["train"], parts["test"], parts["ood"], verifier="exact")
+    return Task(
+        "qa/facts",
+        card,
+        parts["train"],
+        parts["test"],
+        {kind: parts[kind] for kind in (RULE, SURFACE)},
+        verifier="exact",
+        retention=_RETENTION,
+    )
 
 
 def load_choice(
@@ -171,7 +182,15 @@ def load_choice(
         f"Multiple choice on {', '.join(topics)}: four options of the same kind. {_SOURCES}Right means the right "
         f"option, by letter or by text; a guess is right a quarter of the time. {_LIMITS}"
     )
-    return Task("qa/choice", card, parts["train"], parts["test"], parts["ood"], verifier="choice")
+    return Task(
+        "qa/choice",
+        card,
+        parts["train"],
+        parts["test"],
+        {kind: parts[kind] for kind in (RULE, SURFACE)},
+        verifier="choice",
+        retention=_RETENTION,
+    )
 
 
 def load_tiny(**settings: Any) -> Task:
@@ -186,6 +205,7 @@ def load_tiny(**settings: Any) -> Task:
         test=base.test,
         ood=base.ood,
         verifier="choice",
+        retention=base.retention,
     )
 
 
@@ -204,11 +224,14 @@ def read_facts() -> Iterator[Fact]:
 
 
 def _questions(topics: Sequence[str]) -> dict[str, list[Question]]:
-    """Questions by split; everything about one subject is on one side."""
+    """Questions by split; everything about one subject is on one side.
+
+    Out of distribution the question is turned round where that has one answer (another rule), else put in other words.
+    """
     unknown = sorted(set(topics) - set(TOPICS))
     if unknown or not topics:
         raise RftlabError(f"task_settings.topics holds {unknown or 'nothing'}; known: {', '.join(TOPICS)}")
-    parts: dict[str, list[Question]] = {"train": [], "test": [], "ood": []}
+    parts: dict[str, list[Question]] = {"train": [], "test": [], RULE: [], SURFACE: []}
     for fact in read_facts():
         if fact.topic not in topics:
             continue
@@ -219,10 +242,10 @@ def _questions(topics: Sequence[str]) -> dict[str, list[Question]]:
             parts[part].append(Question(text, fact.value, _kind(fact.relation), fact))
         elif reverse:
             text = reverse.format(s=fact.subject, v=fact.value)
-            parts[part].append(Question(text, fact.subject, f"subject of {fact.relation}", fact))
+            parts[RULE].append(Question(text, fact.subject, f"subject of {fact.relation}", fact))
         else:
             text = other.format(s=fact.subject, v=fact.value)
-            parts[part].append(Question(text, fact.value, _kind(fact.relation), fact))
+            parts[SURFACE].append(Question(text, fact.value, _kind(fact.relation), fact))
     return parts
 
 

@@ -43,7 +43,7 @@ def loaded(name: str) -> Task:
 
 
 def some(task: Task, count: int = 20) -> list[Example]:
-    return [*task.train[:count], *task.test[:count], *task.ood[:count]]
+    return [*task.train[:count], *task.test[:count], *task.beyond[:count]]
 
 
 def tagged(answer: str) -> str:
@@ -53,11 +53,11 @@ def tagged(answer: str) -> str:
 @pytest.mark.parametrize("name", ALL)
 def test_splits_are_disjoint_by_text_and_ids_are_unique(name: str) -> None:
     task = loaded(name)
-    texts = [{normalise_prompt(example.prompt) for example in part} for part in (task.train, task.test, task.ood)]
+    texts = [{normalise_prompt(example.prompt) for example in part} for part in (task.train, task.test, task.beyond)]
     assert not texts[0] & texts[1]
     assert not texts[0] & texts[2]
     assert not texts[1] & texts[2]
-    everything = task.train + task.test + task.ood
+    everything = task.train + task.test + task.beyond
     assert len({example.id for example in everything}) == len(everything)
 
 
@@ -66,7 +66,7 @@ def test_a_generated_task_has_enough_labels_and_a_part_out_of_distribution(name:
     task = loaded(name)
     assert len(task.train) >= 300
     assert len(task.test) >= 100
-    assert len(task.ood) >= 50
+    assert len(task.beyond) >= 50
 
 
 @pytest.mark.parametrize("name", ALL)

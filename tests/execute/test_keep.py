@@ -9,7 +9,7 @@ from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import keep
-from rftlab.execute.keep import Keeper, development_accuracy, peak_bytes, policy_bytes, require_room
+from rftlab.execute.keep import Keeper, development_worth, peak_bytes, policy_bytes, require_room
 from rftlab.grid import Grid
 from rftlab.policy import weights
 from rftlab.policy.load import load_policy
@@ -117,11 +117,15 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(tmp_path, monk
 
 def test_the_choice_goes_by_the_record_where_development_items_were_measured(tmp_path):
     folder = finish(tmp_path, SEEDS[0], 0.4)
-    assert development_accuracy(folder) == 0.4
+    assert development_worth(folder) == 0.4
     found = record.read(folder)
     assert found is not None
-    replace(found, metrics={**found.metrics, "development_accuracy": 0.7}).seal(folder)
-    assert development_accuracy(folder) == 0.7
+    found = replace(found, metrics={**found.metrics, "development_accuracy": 0.7, "development_score": 0.8})
+    found.seal(folder)
+    assert development_worth(folder) == 0.7
+    graded = {**found.cell, "evaluation": {**found.cell["evaluation"], "decides": "score"}}
+    replace(found, cell=graded).seal(folder)
+    assert development_worth(folder) == 0.8
 
 
 def test_a_policys_size_is_known_before_the_run(kept_cell):

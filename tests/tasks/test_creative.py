@@ -59,5 +59,5 @@ def test_the_same_text_again_for_one_prompt_is_worth_less():
 def test_no_gold_text_answers_two_requests():
     for variant in ("verse", "product"):
         task = load(variant)
-        everything = task.train + task.test + task.ood
+        everything = task.train + task.test + task.beyond
         assert len({e.answer for e in everything}) == len(everything)

@@ -146,7 +146,7 @@ def test_unsteady_items_are_the_same_in_every_process():
 def test_the_ood_part_takes_other_settings():
     task = load("chain_sum", train=3, test=2, ood_config={"min_terms": 7, "max_terms": 8}, ood=4)
     assert isinstance(task, Task)
-    assert all(sum(e.prompt.count(sign) for sign in ("+ ", "- ")) >= 6 for e in task.ood)
+    assert all(sum(e.prompt.count(sign) for sign in ("+ ", "- ")) >= 6 for e in task.beyond)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_story_templates_of_ood_are_in_neither_train_nor_test():
 
     task = load("word", train=60, test=30, ood=20)
     templates = GSMSymbolicDataset(GSMSymbolicDatasetConfig(seed=0, size=5000)).task_indices
-    used = [{templates[int(e.id.rpartition("-")[2])] for e in part} for part in (task.train, task.test, task.ood)]
+    used = [{templates[int(e.id.rpartition("-")[2])] for e in part} for part in (task.train, task.test, task.beyond)]
     assert not used[2] & (used[0] | used[1])
 
 

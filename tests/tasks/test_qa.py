@@ -57,7 +57,7 @@ def test_topics_can_be_chosen():
 
 def test_options_are_distinct_of_one_kind_and_the_letters_are_balanced():
     task = load("choice")
-    for example in task.train + task.ood:
+    for example in task.train + task.beyond:
         assert len(set(example.meta["choices"].values())) == 4
     letters = Counter(example.answer for example in task.train)
     assert set(letters) == set("ABCD")
