@@ -131,7 +131,7 @@ class Evaluation(_Part):
     sampled_items: int = Field(50, ge=0, description="test items sampled repeatedly for pass@k (0 to skip)")
     samples: int = Field(16, ge=1, le=1024, description="completions per sampled item; pass@k for k up to this")
     retention: str = Field(
-        "auto", description="tasks asked that it is not trained on, comma separated; auto: the task's own; empty: none"
+        "auto", description="tasks it is not trained on, comma separated; auto: the task's own; empty: none"
     )
     retention_items: int = Field(50, ge=1, description="test items asked of each of those")
     decides: Literal["accuracy", "score"] = Field(
