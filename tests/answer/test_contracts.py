@@ -10,7 +10,7 @@ import pytest
 from rftlab.answer import contracts
 from rftlab.answer.contracts import check
 from rftlab.cell import Cell, parameter_names
-from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, grouped, of_cell
+from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, NOT_ASKED, grouped, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 
@@ -83,7 +83,7 @@ def test_free_parameters_are_in_no_contract(name):
     assert found == contracts.Comparison("method", (), (), (), ())
 
 
-@pytest.mark.parametrize("name", sorted({*MATCH, "spent"} - set(CAME_LATER)))
+@pytest.mark.parametrize("name", sorted({*MATCH, "spent"} - {*CAME_LATER, *NOT_ASKED}))
 def test_a_field_that_a_record_lacks_is_unknown_and_refuses_until_it_is_waived_by_name(name):
     lacking = record(cost={}) if name == "spent" else record({name: None})
     axis = next(axis for axis in AXES if axis not in FIELDS[name].axes)
@@ -194,3 +194,10 @@ def test_the_docs_have_every_field_with_its_group_and_axes():
     rows = [[part.strip() for part in line.split("|")[1:4]] for line in page.splitlines() if line.startswith("| `")]
     groups = {"match": "must match", "show": "shown", "free": "free"}
     assert rows == [[f"`{name}`", groups[f.group], ", ".join(f.axes)] for name, f in FIELDS.items()]
+
+
+def test_records_from_before_the_measures_there_are_now_are_compared_with_those_of_today():
+    before = record(dict.fromkeys(NOT_ASKED))
+    assert check(before, record()).refused == check(record(), before).refused == ()
+    by_score = record(of_cell(Cell.make({"evaluation.decides": "score"})))
+    assert "decides" in names(check(before, by_score).refused)
