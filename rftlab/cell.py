@@ -2,14 +2,16 @@
 
 import difflib
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rftlab.errors import RftlabError, one_line
+from rftlab.json_values import FrozenDict, frozen, without_folders
 
 SCHEMA_VERSION = 1
 AUTO = "auto"
@@ -20,43 +22,25 @@ _CAME_LATER: dict[str, Any] = {
     "system": "", "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
+    "evaluation.marks": [],
 }  # fmt: skip
 
 # Fields that are equal to another unless they are given.
 FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "cot_eval": "cot"}
 
 
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise TypeError("a Cell never changes; make another one: Cell.make({**cell.flat(), name: value})")
-
-
-class _FrozenDict(dict[str, Any]):
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)
-
-
-class _FrozenList(list[Any]):
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = _refuse  # type: ignore[assignment]
-    extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (list(self),)
-
-
-def _frozen(value: Any) -> Any:
-    """JSON values that refuse to be changed, and are equal to what they were."""
-    if isinstance(value, dict):
-        return _FrozenDict({key: _frozen(each) for key, each in value.items()})
-    return _FrozenList(map(_frozen, value)) if isinstance(value, list) else value
-
-
-_Mapping = Annotated[dict[str, Any], AfterValidator(_frozen)]
+_Mapping = Annotated[dict[str, Any], AfterValidator(frozen)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _floats(value: Any) -> Any:
+    """A list as a tuple, whole numbers in it as floats."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in value)
 
 
 class Adapter(_Part):
@@ -106,12 +90,7 @@ class Tuning(_Part):
     trial_share: float = Field(0.5, gt=0, le=1, description="share of the compute budget each trial may use")
     validation_share: float = Field(0.2, gt=0, lt=1, description="share of the labels held out when trials > 1")
 
-    @field_validator("learning_rates", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return value
-        return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in value)
+    _as_tuple = field_validator("learning_rates", mode="before")(_floats)
 
     @field_validator("learning_rates")
     @classmethod
@@ -138,15 +117,28 @@ class Evaluation(_Part):
         "accuracy", description="what verdicts and choices go by: share of items wholly right, or mean reward"
     )
     verifier: str = Field("", description="judges test items apart from the reward, never in training; empty: none")
-    verifier_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to that verifier")
+    verifier_settings: _Mapping = Field(default_factory=FrozenDict, description="passed to that verifier")
+
+    along_the_way: int = Field(4, ge=0, le=1000, description="evaluations during training (0 for none)")
+    along_items: int = Field(50, ge=1, description="development items used by each of those")
+    marks: tuple[float, ...] = Field(
+        (),
+        description="FLOPs of training, ascending, at which the policy is scored on the test items, unseen by training",
+    )
 
     @property
     def retention_names(self) -> tuple[str, ...]:
         """The tasks that `retention` names, one by one; () for "auto"."""
         return () if self.retention == AUTO else tuple(filter(None, map(str.strip, self.retention.split(","))))
 
-    along_the_way: int = Field(4, ge=0, le=1000, description="evaluations during training (0 for none)")
-    along_items: int = Field(50, ge=1, description="development items used by each of those")
+    _as_tuple = field_validator("marks", mode="before")(_floats)
+
+    @field_validator("marks")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in itertools.pairwise((0.0, *value))):
+            raise ValueError("marks are FLOPs above 0, each above the one before")
+        return value
 
 
 class Cell(_Part):
@@ -157,9 +149,9 @@ class Cell(_Part):
     """
 
     task: str = Field("arithmetic/word", min_length=1, description="registered task, or path.py:function")
-    task_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to the task (path, columns, ...)")
+    task_settings: _Mapping = Field(default_factory=FrozenDict, description="passed to the task (path, columns, ...)")
     verifier: str = Field("", description="registered verifier or path.py:function; empty takes the task's own")
-    verifier_settings: _Mapping = Field(default_factory=_FrozenDict, description="passed to the verifier")
+    verifier_settings: _Mapping = Field(default_factory=FrozenDict, description="passed to the verifier")
     answer_format: Literal["strict", "lenient"] = Field(
         "strict", description="strict: only <answer> tags count; lenient: the tolerant fallback counts too"
     )
@@ -169,7 +161,7 @@ class Cell(_Part):
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     method: str = Field("sft", min_length=1, description="registered method")
     preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
-    settings: _Mapping = Field(default_factory=_FrozenDict, description="settings of the method, by TRL's names")
+    settings: _Mapping = Field(default_factory=FrozenDict, description="settings of the method, by TRL's names")
     labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
     development: Literal["apart", "from_labels"] = Field(
         "apart", description="development items: apart from the label budget, or taken out of it by folds"
@@ -185,8 +177,8 @@ class Cell(_Part):
     budget: Budget = Budget()
     tuning: Tuning = Tuning()
     evaluation: Evaluation = Evaluation()
-    digests: Annotated[dict[str, str], AfterValidator(_frozen)] = Field(
-        default_factory=_FrozenDict,
+    digests: Annotated[dict[str, str], AfterValidator(frozen)] = Field(
+        default_factory=FrozenDict,
         description="content of the files of yours that the cell depends on; filled in for you",
     )
 
@@ -296,7 +288,8 @@ class Cell(_Part):
         """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
 
         Seeds of -1 and empty texts mean "not set"; `cot_eval` is "yes" or "no"; `task_settings`, `verifier_settings`,
-        `settings`, `tuning_learning_rates` and `digests` are JSON texts, because papermill passes only scalars.
+        `settings`, `tuning_learning_rates`, `evaluation_marks` and `digests` are JSON texts, because papermill passes
+        only scalars.
 
         Raises:
             RftlabError: as `make`; one of the JSON texts does not parse, or `cot_eval` is another word.
@@ -311,7 +304,7 @@ class Cell(_Part):
                     value = json.loads(value) if value else {}
                 except ValueError as error:
                     raise RftlabError(f"parameter {flat} is not valid JSON ({error}): {value!r}") from None
-                if flat == "tuning_learning_rates" and not value:
+                if flat in _JSON_LISTS and not value:
                     continue
             if (value == "" and flat not in _EMPTY_COUNTS) or (flat.startswith("seed_") and value == -1):
                 continue
@@ -345,44 +338,15 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def without_folders(values: Any, digests: Mapping[str, str]) -> Any:
-    """JSON values with each path whose content is in ``digests``, by dotted name, cut to its file name.
-
-    `/home/me/study/checks.py:score` becomes `checks.py:score`.
-    """
-
-    def cut(name: str, text: str) -> str:
-        return text if is_version(digests.get(name, _VERSION)) else text.rstrip("/").rpartition("/")[2]
-
-    return with_texts(values, cut)
-
-
-def with_texts(values: Any, new: Callable[[str, str], str], name: str = "") -> Any:
-    """JSON values with each text replaced by ``new(dotted name, text)``."""
-    if isinstance(values, Mapping):
-        return {key: with_texts(each, new, f"{name}.{key}" if name else key) for key, each in values.items()}
-    if isinstance(values, list):
-        return [with_texts(each, new, f"{name}.{index}") for index, each in enumerate(values)]
-    return new(name, values) if isinstance(values, str) else values
-
-
-def is_version(digest: str) -> bool:
-    """Whether an entry of `Cell.digests` is the version of a packaged part (`grpo version 2`), not of content."""
-    return _VERSION in digest
-
-
-_VERSION = " version "
 # A notebook's parameters are scalars, and a bool cannot be "not set".
 _YES_OR_NO = frozenset({"cot_eval"})
 # Where an empty text is a value of its own, and not "not set".
 _EMPTY_COUNTS = frozenset({"evaluation_retention"})
 _WORDS = {"yes": True, "no": False}
-_JSON_PARAMETERS = frozenset(
-    {
-        "task_settings", "verifier_settings", "settings", "tuning_learning_rates", "evaluation_verifier_settings",
-        "digests",
-    }
-)  # fmt: skip
+_JSON_LISTS = frozenset({"tuning_learning_rates", "evaluation_marks"})
+_JSON_PARAMETERS = _JSON_LISTS | frozenset(
+    {"task_settings", "verifier_settings", "settings", "evaluation_verifier_settings", "digests"}
+)
 
 
 def parameter_names() -> dict[str, str]:

@@ -134,6 +134,7 @@ FIELDS: Mapping[str, Field] = {
     "sandbox": Field("show", "machine", "how far code that a model wrote is isolated"),
     "task": Field("free", "names", "the task's name and settings: its items decide", ("task", "task_settings")),
     "model": Field("free", "names", "where the base lies: its files decide", ("model",)),
+    "marks": Field("free", "looks", "FLOP marks, which training does not see", ("evaluation.marks",)),
     "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
 }
 """Every field of the contract and every parameter of a cell, each in exactly one group."""

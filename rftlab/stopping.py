@@ -12,13 +12,20 @@ SCHEDULE = "constant_with_warmup"
 
 
 def refuse_unreadable(cell: Cell) -> None:
-    """Raise if the cell asks for a plateau that cannot be seen, or for a learning rate that decays to it.
+    """Raise if a plateau is asked for that cannot be seen, a rate that decays to it, or marks where a rate may decay.
 
     Raises:
         RftlabError: as said, with what to give instead.
     """
     entry = METHODS.get(cell.method)
-    if cell.budget.until != "plateau" or (entry and not entry.trains):
+    if entry and not entry.trains:
+        return
+    if cell.budget.until == "spent":
+        if cell.evaluation.marks:
+            raise RftlabError(
+                "evaluation.marks are read as what a run with so many FLOPs would have given, which a rate that decays "
+                "over a larger budget is not; set budget.until: plateau, or run each budget by itself"
+            )
         return
     looks, patience = cell.evaluation.along_the_way, cell.budget.patience
     if not looks:

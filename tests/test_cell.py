@@ -33,7 +33,7 @@ def another_value(name: str) -> Any:
         "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
         "development": "from_labels", "system": "x", "start_from": "x", "digests": {"verifier": "0"},
         "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
-        "evaluation.verifier": "math",
+        "evaluation.verifier": "math", "evaluation.marks": [1e9],
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:

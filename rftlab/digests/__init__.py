@@ -21,9 +21,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rftlab.cell import Cell, is_version
+from rftlab.cell import Cell
 from rftlab.digests.notebooks import edited, notebook_path
 from rftlab.errors import RftlabError
+from rftlab.json_values import is_version
 from rftlab.policy import weights
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry

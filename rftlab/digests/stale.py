@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rftlab import record
-from rftlab.cell import Cell, is_version, without_folders
+from rftlab.cell import Cell
 from rftlab.digests import changes, describe, kind_of, missing, texts_of, with_all_digests
 from rftlab.errors import RftlabError
+from rftlab.json_values import is_version, without_folders
 
 _NAMED = 3
 _BY_NAME = ("task", "verifier", "method")

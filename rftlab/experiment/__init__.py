@@ -22,6 +22,7 @@ from rftlab.experiment.terms import code_of, contract_of
 from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings
 from rftlab.methods.cost import Cost
+from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
@@ -75,6 +76,8 @@ class Experiment:
     cost: Cost
     _budget_warnings: list[str]
     _kept: Kept | None
+    _before: list[dict[str, Any]]
+    _at_marks: list[dict[str, Any]]
     learning_rate: float
     _outcome: Outcome | None
     _state: str
@@ -149,11 +152,13 @@ class Experiment:
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
             if self._entry.trains:
                 monitor.evaluate()
+                with monitor.uncharged():
+                    self._before = self._ask_test_items() if self.cell.evaluation.marks else []
             if self._entry.uses_labels:
                 self._train(self.policy, self.labels, self.learning_rate, monitor)
                 monitor.end_stage()
             # The curve ends with the policy that is recorded, also where it is the prompt that a method changed.
-            if not monitor.cost.optimizer_steps or monitor.trace[-1]["kind"] == "train":
+            if not monitor.cost.optimizer_steps or monitor.unseen:
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
         self._kept = monitor.kept
@@ -231,7 +236,7 @@ class Experiment:
             raise RftlabError("this policy was trained and recorded by another cell; call train() to train one here")
         record = self.record()
         assert self._outcome is not None
-        files = {"trace": self.trace, "samples": self._outcome.samples}
+        files = {"trace": self.trace, "samples": [*self._outcome.samples, *self._at_marks]}
         if not self._given:
             with staged(self.folder) as staging:
                 self._keep(staging)
@@ -260,6 +265,7 @@ class Experiment:
         self._outcome = None
         self._budget_warnings = []
         self._kept = None
+        self._before, self._at_marks = [], []
 
     def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
         def of_base() -> Probe:
@@ -346,15 +352,28 @@ class Experiment:
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0
+        decides = f"eval/{self.cell.evaluation.decides}"
         monitor = Monitor(
             policy,
             budget,
             evaluate=partial(self._along_the_way, policy) if evaluations else None,
             evaluations=evaluations,
-            plateau=Plateau(policy, patience=budget.patience, items=items) if items else None,
+            plateau=Plateau(policy, patience=budget.patience, items=items, measure=decides) if items else None,
+            marks=Marks(self.cell.evaluation.marks, self._score_at) if evaluations else None,
             on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor.cost),
         )
         return monitor
+
+    def _ask_test_items(self) -> list[dict[str, Any]]:
+        return ask(
+            self.policy, self.task.test[: self.cell.evaluation.test_items], self.verifier, self.capped, part="mark"
+        )
+
+    def _score_at(self, mark: float, *, untrained: bool) -> float:
+        """The measure that decides, on the test items, whose outcomes go to the samples; training reads neither."""
+        rows = self._before if untrained else self._ask_test_items()
+        self._at_marks += [{"mark": mark, **{name: row[name] for name in ("part", "item", "reward")}} for row in rows]
+        return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
     def _along_the_way(self, policy: Policy) -> dict[str, float]:
         asked = self.cell.evaluation

@@ -199,7 +199,7 @@ def _same(actual: Any, wanted: Any) -> bool:
 
 @cache
 def _level_values() -> dict[str, Any]:
-    trained = ("labels", "preset", "settings", "budget.", "tuning.")
+    trained = ("labels", "preset", "settings", "budget.", "tuning.", "evaluation.marks")
     return {name: value for name, value in Cell.make({}).flat().items() if name.startswith(trained)} | {"labels": 0}
 
 

@@ -5,9 +5,10 @@ trainer, of a sampler, of a reference policy, of a critic, of a method of the us
 count along. What is charged is therefore what was computed, padding and the rows of a sampler's batch included.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -15,6 +16,8 @@ import torch
 from rftlab.cell import Budget
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
+from rftlab.methods.marks import Marks
+from rftlab.methods.pace import Pace
 from rftlab.methods.plateau import Kept, Plateau
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout
@@ -33,7 +36,8 @@ class Monitor:
 
     Attributes:
         cost: what has been spent.
-        trace: one row per step and per evaluation.
+        trace: one row per step, evaluation, stage ended at a plateau, and mark.
+        unseen: whether the policy as it is now has not been evaluated.
         steps_per_draw: a method that learns several steps from each draw of completions says here how many, so that
             what the next step will cost is known.
 
@@ -44,6 +48,7 @@ class Monitor:
             are counted.
         evaluations: how many of those are spread over the budget.
         plateau: told of those; ends a stage before its budget. None where the budget is to be spent.
+        marks: FLOPs at which policies are scored, uncharged as well; None for none.
         on_progress: called after each step with (spent, amount, metrics).
         clock: seconds, monotonic.
     """
@@ -56,6 +61,7 @@ class Monitor:
         evaluate: Callable[[], Mapping[str, float]] | None = None,
         evaluations: int = 0,
         plateau: Plateau | None = None,
+        marks: Marks | None = None,
         on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -68,14 +74,15 @@ class Monitor:
         self._plateau, self._course = plateau, SCHEDULE if budget.until == "plateau" else None
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
+        self._marks, self.unseen = marks, True
         self._on_progress, self._clock = on_progress, clock
         self._resumed_at = clock()
         self._counting = True
         self._flops_forward = 2.0 * policy.parameters
         self._flops_backward = 2.0 * policy.parameters + 2.0 * policy.trained_parameters
         self._hook = self._count_at(policy.model.get_input_embeddings())
-        self._largest = self._step_began = self._begun = 0.0
-        self._since_draw = 0
+        self._largest = 0.0
+        self._paces = {unit: Pace() for unit in (budget.unit, "flops")}
         self._begin_stage(self._amount)
 
     @property
@@ -150,6 +157,7 @@ class Monitor:
         leaves its best policy.
         """
         self.end_stage()
+        self._cross_marks()
         limit = self._amount * min(share, 1.0)
         if self._unit == "steps":
             limit = min(max(round(limit), self.cost.optimizer_steps + 1), self._amount)
@@ -160,6 +168,7 @@ class Monitor:
 
         It says nothing of what a step will cost, and the learning rate's schedule runs over what is left.
         """
+        self._cross_marks()
         self._begin_stage(self._limit)
 
     def sampled(self, rollouts: Sequence[Rollout]) -> None:
@@ -225,7 +234,7 @@ class Monitor:
         if schedule == "constant":
             return 1.0
         length = max(self._limit - self._stage_began, 1e-12)
-        before = (self._step_began - self._stage_began) / length
+        before = (self._paces[self._unit].step_began - self._stage_began) / length
         after = (self._spent() + (self._unit == "steps") - self._stage_began) / length
         risen = min(1.0, after / warmup_ratio) if warmup_ratio else 1.0
         # At most what the budget allows: a step that overshoots it is still an update.
@@ -241,10 +250,9 @@ class Monitor:
         """
         self._end_draw()
         self.cost.optimizer_steps += 1
-        spent = self._spent()
-        self._update, self._since_draw = spent - self._begun, self._since_draw + 1
-        self._largest = max(self._largest, spent - self._step_began)
-        self._begun = self._step_began = spent
+        spent, self.unseen = self._spent(), True
+        costs = {unit: pace.stepped(self.cost.spent(unit)) for unit, pace in self._paces.items()}
+        self._largest = max(self._largest, costs[self._unit])
         self._record("train", metrics)
         if self._on_progress:
             self._on_progress(spent, self._amount, metrics)
@@ -253,31 +261,54 @@ class Monitor:
         if self._evaluate and due > self._done_evaluations:
             self._done_evaluations = due
             self._look()
+        self._cross_marks(upcoming=self._paces["flops"].upcoming(self.steps_per_draw))
         return self.exhausted
 
     def evaluate(self) -> None:
         """Evaluate now and record it; it is not part of the cost."""
+        self.unseen = False
         if self._evaluate:
-            self._settle()
-            counting, self._counting = self._counting, False
-            self._record("eval", self._evaluate())
-            self._counting = counting
-            self._resumed_at = self._clock()
+            with self.uncharged():
+                self._record("eval", self._evaluate())
+            if self._plateau and not self.cost.optimizer_steps:
+                self._plateau.starts_from(self.trace[-1][self._plateau.measure])
+
+    @contextlib.contextmanager
+    def uncharged(self) -> Iterator[None]:
+        """What is computed inside is not part of the cost."""
+        self._settle()
+        counting, self._counting = self._counting, False
+        try:
+            yield
+        finally:
+            self._counting, self._resumed_at = counting, self._clock()
+
+    def _cross_marks(self, upcoming: float = 0.0) -> None:
+        """Score the policy at marks that are crossed by now, or would be by one step more."""
+        crossed = self._marks.crossed(self.cost.flops + upcoming) if self._marks else []
+        for mark in crossed:
+            assert self._marks is not None
+            untrained = self.cost.optimizer_steps == 0 or (self.cost.optimizer_steps == 1 and mark < self.cost.flops)
+            best = self._plateau.best_in_place() if self._plateau else contextlib.nullcontext()
+            with self.uncharged(), best as step:
+                accuracy = self._marks.score(mark, untrained=untrained)
+                scored = 0 if untrained else self.cost.optimizer_steps if step is None else step
+                self._record("mark", {"mark": mark, "mark/accuracy": accuracy, "marked_step": scored})
 
     def _look(self) -> None:
         self.evaluate()
         if self._plateau:
-            self._plateau.evaluated(self.trace[-1]["eval/accuracy"], self.cost)
+            self._plateau.evaluated(self.trace[-1][self._plateau.measure], self.cost)
 
     def end_stage(self) -> None:
         """Where a stage was to end at its plateau, leave its best policy, and write down which that is."""
         if not self._plateau:
             return
-        if self.trace and self.trace[-1]["kind"] == "train":
+        if self.unseen and self.cost.optimizer_steps:
             self._look()
         kept = self._plateau.end_stage(otherwise="cap" if self._at_cap else "done")
         if kept:
-            best = {"restored_step": kept.cost.optimizer_steps, "restored_accuracy": kept.accuracy}
+            best = {"restored_step": kept.cost.optimizer_steps, "restored_value": kept.accuracy}
             self._record("stop", {"reason": kept.reason, **best})
 
     def _since_gain(self) -> str:
@@ -312,20 +343,20 @@ class Monitor:
 
     def _begin_stage(self, limit: float) -> None:
         self._limit = limit
-        self._stage_began = self._step_began = self._begun = self._spent()
-        self._sampled, self._draw, self._update, self._since_draw = False, 0.0, 0.0, 0
+        self._stage_began, self._sampled = self._spent(), False
+        for unit, pace in self._paces.items():
+            pace.begin_stage(self.cost.spent(unit))
 
     def _end_draw(self) -> None:
         """All that a step spends before the first gradient, if it sampled, is what its draw costs."""
         if self._sampled:
-            spent = self._spent()
-            self._sampled, self._draw, self._begun, self._since_draw = False, spent - self._begun, spent, 0
+            self._settle()
+            self._sampled = False
+            for unit, pace in self._paces.items():
+                pace.drawn(self.cost.spent(unit))
 
     def _next_step(self) -> float:
-        """What the next step will cost, as far as the last ones tell; 0 before the first of a stage."""
-        if self._unit == "steps":
-            return 1.0
-        return self._update + (self._draw if self._since_draw >= self.steps_per_draw else 0.0)
+        return 1.0 if self._unit == "steps" else self._paces[self._unit].upcoming(self.steps_per_draw)
 
     def _spent(self) -> float:
         self._settle()

@@ -1,15 +1,17 @@
 """When a run has reached its plateau, and which of its policies is kept: one rule for all methods.
 
 Along the way a policy is evaluated on the development items. A gain is an accuracy more than one item above that at the
-last gain; so many evaluations without one (`patience`) are the plateau. Kept is the policy of the best accuracy, of
-equal ones the last.
+last gain; so many evaluations without one (`patience`) are the plateau. Twice as many it takes while a run is not yet
+above what it started from: reinforcement learning may wait long for its first rewards and then learn fast. Kept is the
+policy of the best accuracy, of equal ones the last.
 
 A method of several stages (`Monitor.limit`) reaches the plateau of each: a stage ends with its best policy, from which
-the next goes on, and the last stage's is the run's. What a stage starts from takes no part in it: the base, and what
-an earlier stage left, are arms of their own, and a method that only harms is to be seen to do so.
+the next goes on, and the last stage's is the run's. What a stage starts from is no candidate: the base, and what an
+earlier stage left, are arms of their own, and a method that only harms is to be seen to do so.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,6 +24,8 @@ from rftlab.policy.load import Policy
 
 # Accuracies are shares of items, computed as floats.
 _ROUNDING = 1e-9
+# What a run has to be above its start to have begun to learn; a tenth or a fiftieth did as well (docs/decisions.md).
+_BEGUN = 0.05
 
 Reason = Literal["plateau", "cap", "done"]
 
@@ -54,28 +58,38 @@ class Plateau:
 
     Attributes:
         kept: of the last stage that was evaluated; None before.
+        measure: name of what it goes by in the evaluations along the way.
 
     Args:
         policy: what is trained. A copy of its trained weights is held in memory, on the CPU.
         patience: evaluations without a gain after which a stage has reached its plateau.
         items: development items that an accuracy is of.
+        measure: the accuracy, or the mean reward where that decides.
     """
 
-    def __init__(self, policy: Policy, *, patience: int, items: int) -> None:
+    def __init__(self, policy: Policy, *, patience: int, items: int, measure: str = "eval/accuracy") -> None:
         self.kept: Kept | None = None
+        self.measure = measure
+        self._start: float | None = None
         self._policy, self._patience, self._items = policy, patience, items
         self._begin()
 
     def _begin(self) -> None:
         self._gained: float | None = None  # the accuracy at the last gain
         self._gained_at = self._waited = 0
+        self._begun = self._start is None
         self._best: tuple[float, Cost] | None = None
         self._weights: dict[str, Tensor] = {}
 
     @property
     def reached(self) -> bool:
-        """Whether the stage has been evaluated `patience` times since its last gain."""
-        return self._waited >= self._patience
+        """Whether the stage has been evaluated so often since its last gain that it stands still."""
+        return self._waited >= self._patience * (1 if self._begun else 2)
+
+    def starts_from(self, accuracy: float) -> None:
+        """Take note of the accuracy before the first step, in [0, 1]."""
+        self._start = accuracy
+        self._begin()
 
     def evaluated(self, accuracy: float, cost: Cost) -> None:
         """Take note of the policy as it is now.
@@ -84,6 +98,7 @@ class Plateau:
             accuracy: on the development items, in [0, 1].
             cost: spent so far.
         """
+        self._begun = self._begun or accuracy > (self._start or 0.0) + _BEGUN
         if self._gained is None or accuracy > self._gained + 1 / self._items + _ROUNDING:
             self._gained, self._gained_at, self._waited = accuracy, cost.optimizer_steps, 0
         else:
@@ -102,20 +117,34 @@ class Plateau:
             return None
         reason: Reason = "plateau" if self.reached else otherwise
         self.kept = Kept(*self._best, reason, self._gained_at)
-        self._restore()
+        self._start = self.kept.accuracy
+        self._put(self._weights)
         self._begin()
         return self.kept
 
+    @contextlib.contextmanager
+    def best_in_place(self) -> Iterator[int | None]:
+        """While inside, the policy is the stage's best so far; gives its step. None: it is as it was, not evaluated."""
+        if self._best is None:
+            yield None
+            return
+        now = {name: p.detach().clone() for name, p in self._trained().items()}
+        self._put(self._weights)
+        try:
+            yield self._best[1].optimizer_steps
+        finally:
+            self._put(now)
+
     @torch.no_grad()
-    def _restore(self) -> None:
+    def _put(self, weights: Mapping[str, Tensor]) -> None:
         now = self._trained()
-        if now.keys() != self._weights.keys():
+        if now.keys() != weights.keys():
             raise RftlabError(
                 "the method trains other weights than before, so that its best policy cannot be put back; "
                 "set budget.until: spent"
             )
         for name, parameter in now.items():
-            parameter.copy_(self._weights[name])
+            parameter.copy_(weights[name])
 
     def _trained(self) -> Mapping[str, Any]:
         return {name: p for name, p in self._policy.model.named_parameters() if p.requires_grad}

@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rftlab.cell import Cell, is_version, with_texts
+from rftlab.cell import Cell
+from rftlab.json_values import is_version, with_texts
 
 
 def flat_values(cells: Sequence[Cell]) -> list[dict[str, Any]]:
