@@ -197,6 +197,10 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
         notebook="10_sft.ipynb", trains=False, needs_rationales=True, shots=4,
     ),
+    "base-maj": Entry(
+        "rftlab.methods.controls:Majority", "control: the untrained base's most frequent answer of several samples",
+        notebook="10_sft.ipynb", uses_labels=False, trains=False,
+    ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
         notebook="20_rft.ipynb", dropout=False, version=2,

@@ -49,9 +49,10 @@ def _mean_kl(policy: Policy, rollouts: Sequence[Rollout], base: Policy | None, *
     total, tokens = 0.0, 0
     for start in range(0, len(rollouts), rows):
         batch = rollouts[start : start + rows]
-        own_N_V = completion_logits(policy.model, batch, pad_id=pad).float().log_softmax(-1)
-        with contextlib.nullcontext(base.model) if base else policy.as_base() as model:
-            base_N_V = completion_logits(model, batch, pad_id=pad).float().log_softmax(-1)
+        with policy.merged():
+            own_N_V = completion_logits(policy.model, batch, pad_id=pad).float().log_softmax(-1)
+        with contextlib.nullcontext() if base else policy.as_base(), (base or policy).merged():
+            base_N_V = completion_logits((base or policy).model, batch, pad_id=pad).float().log_softmax(-1)
         of_N_V, to_N_V = (base_N_V, own_N_V) if forward else (own_N_V, base_N_V)
         # Where a token is impossible to the first, it adds nothing, however impossible it is to the second.
         added_N_V = (of_N_V.exp() * (of_N_V - to_N_V)).nan_to_num(nan=0.0)

@@ -1,6 +1,7 @@
 """One cell from start to record: what the notebooks call, in the order they call it."""
 
 import gc
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -80,6 +81,7 @@ class Experiment:
     _at_marks: list[dict[str, Any]]
     learning_rate: float
     _outcome: Outcome | None
+    _evaluation_seconds: float
     _state: str
 
     def __init__(self, cell: Cell, out: str | Path = "", *, kept: str | Path = "") -> None:
@@ -107,7 +109,7 @@ class Experiment:
         self.labels = draw_labels(self.cell, self.task)
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
-        self.policy = load_policy(cell, kept=find_cell(str(kept)) if kept else None)
+        self.policy = self._loaded(find_cell(str(kept)) if kept else None)
         self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
         self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
         self._require_room()
@@ -145,7 +147,7 @@ class Experiment:
         if self._state != "new":
             del self.policy  # before the next is loaded: two may not fit
             gc.collect()
-            self.policy = load_policy(self.cell)
+            self.policy = self._loaded()
         self._start("training")
         if self.cell.tuning.trials > 1 and self._entry.uses_labels:
             self._tune()
@@ -176,7 +178,9 @@ class Experiment:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
+        began = time.perf_counter()
         self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped, self.also)
+        self._evaluation_seconds = time.perf_counter() - began
         self.progress("evaluate", 1, 1)
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
         return pd.Series(found, name=self.cell.label, dtype=float)
@@ -204,6 +208,7 @@ class Experiment:
                 **(to_restored(self._kept) if self._kept else {}),
                 **tuning_cost,
                 "development_items": len(self.labels.development),
+                "evaluation_seconds": self._evaluation_seconds,
                 "peak_memory_bytes": peak_memory_bytes(),
             },
             tuning=tuple(self.tuning),
@@ -266,6 +271,11 @@ class Experiment:
         self._budget_warnings = []
         self._kept = None
         self._before, self._at_marks = [], []
+
+    def _loaded(self, kept: Path | None = None) -> Policy:
+        policy = load_policy(self.cell, kept=kept)
+        policy.votes = getattr(self.settings, "votes", 0)  # of the method that asks several times
+        return policy
 
     def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
         def of_base() -> Probe:

@@ -147,7 +147,8 @@ class Sampler:
         """Rollouts with the verifier's rewards; the calls are counted."""
         texts = [self._run.policy.decode(rollout.completion_ids, cot=self._run.cell.cot) for rollout in rollouts]
         scores = self._run.verifier.score(texts, examples)
-        self._run.monitor.verified([score.reward for score in scores], group=self._generations)
+        rewards, parts = [score.reward for score in scores], [score.parts for score in scores]
+        self._run.monitor.verified(rewards, group=self._generations, parts=parts)
         return [
             Trajectory(rollout, example, text, score.reward)
             for rollout, example, text, score in zip(rollouts, examples, texts, scores, strict=True)

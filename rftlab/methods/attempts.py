@@ -75,6 +75,7 @@ def _draw(run: TrainingRun, examples: Sequence[Example], generator: torch.Genera
     )
     run.monitor.sampled(rollouts)
     texts = [policy.decode(r.completion_ids, cot=run.cell.cot) for r in rollouts]
-    rewards = [score.reward for score in run.verifier.score(texts, examples)]
-    run.monitor.verified(rewards)
+    scores = run.verifier.score(texts, examples)
+    rewards = [score.reward for score in scores]
+    run.monitor.verified(rewards, parts=[score.parts for score in scores])
     return [Trajectory(*row) for row in zip(rollouts, examples, texts, rewards, strict=True)]

@@ -67,6 +67,35 @@ class GRPOFormat(GRPO):
         return _FormatReward(run)
 
 
+class MajoritySettings(Settings):
+    """Settings of `base-maj`."""
+
+    votes: int = Field(
+        16, ge=2, le=256, description="completions sampled for each question; the most frequent answer is given"
+    )
+
+
+class Majority:
+    """The untrained base, asked several times, answering what it says most often."""
+
+    Settings: ClassVar[type[Settings]] = MajoritySettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    ladder = Ladder(lora=(0.0,) * 4, full=(0.0,) * 4)
+    card = (
+        "Idea: spend tokens when asked instead of in training: sample, and take the most frequent answer\n"
+        "(self-consistency, Wang et al. 2022, 2203.11171).\n"
+        "Objective: none. Each question is asked `votes` times at the cell's temperature; of answers that are equally\n"
+        "frequent the one drawn first is given. completion_tokens counts all votes.\n"
+        "Settings: votes = 16.\n"
+        "When: beside every result with a verifier of short answers: training has to beat what sampling alone gives.\n"
+        "What goes wrong: a base that is seldom right, or answers in texts that never repeat, has no majority; every\n"
+        "question costs `votes` times as much, for ever."
+    )
+
+    def train(self, run: TrainingRun) -> None:
+        """Nothing: the policy votes from the start."""
+
+
 class FewShotSettings(Settings):
     """Settings of `base-few-shot`."""
 

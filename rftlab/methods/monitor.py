@@ -16,6 +16,7 @@ import torch
 from rftlab.cell import Budget
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
+from rftlab.methods.drawn import Drawn
 from rftlab.methods.marks import Marks
 from rftlab.methods.pace import Pace
 from rftlab.methods.plateau import Kept, Plateau
@@ -83,6 +84,7 @@ class Monitor:
         self._hook = self._count_at(policy.model.get_input_embeddings())
         self._largest = 0.0
         self._paces = {unit: Pace() for unit in (budget.unit, "flops")}
+        self._drawn = Drawn()
         self._begin_stage(self._amount)
 
     @property
@@ -175,6 +177,7 @@ class Monitor:
         """Count completions that were sampled to be learnt from, and those of them that the cap cut."""
         self.cost.completions += len(rollouts)
         self.cost.completions_cut += sum(rollout.truncated for rollout in rollouts)
+        self._drawn.sampled(rollouts)
         self.generated(sum(len(rollout.completion_ids) for rollout in rollouts))
 
     def generated(self, completion_tokens: int) -> None:
@@ -182,13 +185,15 @@ class Monitor:
         self.cost.tokens_generated += completion_tokens
         self._sampled = True
 
-    def verified(self, rewards: Sequence[float], *, group: int = 0) -> None:
+    def verified(self, rewards: Sequence[float], *, group: int = 0, parts: Sequence[Mapping[str, float]] = ()) -> None:
         """Count completions scored by the verifier, and what there was to learn from their rewards.
 
         Args:
             rewards: one per completion.
             group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
+            parts: what each reward is made of, for the trace.
         """
+        self._drawn.scored(parts)
         self.cost.verifier_calls += len(rewards)
         self.cost.completions_rewarded += sum(reward > 0 for reward in rewards)
         if group:
@@ -202,6 +207,7 @@ class Monitor:
         groups = [group for group in groups if len(group) > 1]
         self.cost.groups += len(groups)
         self.cost.groups_alike += sum(alike(group) for group in groups)
+        self._drawn.compared(groups)
 
     def differentiated_again(self, tokens: int) -> None:
         """Count a second backward pass, through the gradient of tokens fed before (a Hessian or Fisher product).
@@ -246,8 +252,11 @@ class Monitor:
         """Record one optimiser step; True once another one must not begin (in this stage).
 
         Args:
-            metrics: `train/...` numbers of this step, such as train/loss and train/reward.
+            metrics: `train/...` numbers of this step, such as train/loss and train/reward; of the completions drawn for
+                it, `Drawn.metrics` is added where the method says nothing itself.
         """
+        metrics = {**self._drawn.metrics(), **metrics}
+        self._drawn = Drawn()
         self._end_draw()
         self.cost.optimizer_steps += 1
         spent, self.unseen = self._spent(), True

@@ -159,7 +159,7 @@ class VerifierReward:
         texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in more["completion_ids"]]
         scores = run.verifier.score(texts, [run.labels.train[i] for i in index])
         rewards = [self.of(score) for score in scores]
-        run.monitor.verified(rewards, group=run.settings.num_generations)
+        run.monitor.verified(rewards, group=run.settings.num_generations, parts=[s.parts for s in scores])
         return rewards
 
     def of(self, score: Score) -> float:

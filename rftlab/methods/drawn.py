@@ -1,0 +1,51 @@
+"""What the completions of a step were like, for its row of the trace: every method that samples has it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rftlab.methods.core import alike
+from rftlab.policy.rollout import Rollout
+
+
+class Drawn:
+    """Completions that were sampled, scored and compared since the last step."""
+
+    def __init__(self) -> None:
+        self._lengths: list[int] = []
+        self._cut = 0
+        self._surprise = 0.0
+        self._groups = self._alike = 0
+        self._parts: Counter[str] = Counter()
+        self._scored: Counter[str] = Counter()
+
+    def sampled(self, rollouts: Sequence[Rollout]) -> None:
+        """Add completions."""
+        self._lengths += [len(rollout.completion_ids) for rollout in rollouts]
+        self._cut += sum(rollout.truncated for rollout in rollouts)
+        self._surprise -= sum(map(sum, (rollout.logprobs for rollout in rollouts)))
+
+    def scored(self, parts: Sequence[Mapping[str, float]]) -> None:
+        """Add the parts of completions' rewards."""
+        for each in parts:
+            self._parts.update(each)
+            self._scored.update(each.keys())
+
+    def compared(self, groups: Sequence[Sequence[float]]) -> None:
+        """Add groups of rewards."""
+        self._groups += len(groups)
+        self._alike += sum(map(alike, groups))
+
+    def metrics(self) -> dict[str, float]:
+        """Entries of the trace; none of what there was nothing of.
+
+        train/part/NAME: mean of a part of the reward. train/entropy: nats per token, the mean of -log p over the tokens
+        that were sampled, which estimates the entropy of the distribution they were drawn from.
+        """
+        found = {f"train/part/{name}": self._parts[name] / count for name, count in self._scored.items()}
+        if self._lengths:
+            found["train/completion_tokens"] = sum(self._lengths) / len(self._lengths)
+            found["train/truncation_rate"] = self._cut / len(self._lengths)
+            found["train/entropy"] = self._surprise / sum(self._lengths)
+        if self._groups:
+            found["train/zero_std_groups"] = self._alike / self._groups
+        return found
