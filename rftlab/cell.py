@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
@@ -22,8 +31,11 @@ _CAME_LATER: dict[str, Any] = {
     "system": "", "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
-    "evaluation.marks": [],
+    "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test",
 }  # fmt: skip
+
+NOT_YET = "a stage that has not chosen yet"
+"""`tuned_by` of a cell whose learning rates a grid's tuning stage is still to choose: it cannot be run."""
 
 # Fields that are equal to another unless they are given.
 FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "cot_eval": "cot"}
@@ -32,15 +44,25 @@ FOLLOWS = {"seed_data": "seed", "seed_init": "seed", "seed_sampling": "seed", "c
 _Mapping = Annotated[dict[str, Any], AfterValidator(frozen)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
 def _floats(value: Any) -> Any:
     """A list as a tuple, whole numbers in it as floats."""
     if not isinstance(value, list | tuple):
         return value
     return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in value)
+
+
+def _above_zero(value: tuple[float, ...]) -> tuple[float, ...]:
+    for rate in value:
+        if rate <= 0:
+            raise ValueError(f"a learning rate is above 0, not {rate:g}")
+    return value
+
+
+_Rates = Annotated[tuple[float, ...], BeforeValidator(_floats), AfterValidator(_above_zero)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Adapter(_Part):
@@ -83,27 +105,20 @@ class Budget(_Part):
 
 
 class Tuning(_Part):
-    """Learning-rate trials: every method gets the same number, chosen on validation labels out of its own budget."""
+    """Learning-rate trials in every cell: all methods get the same number, judged on labels out of their own budget."""
 
     trials: int = Field(1, ge=1, le=32, description="learning rates tried; 1 takes the first of the ladder")
-    learning_rates: tuple[float, ...] = Field((), description="the ladder; empty takes the method's own")
+    learning_rates: _Rates = Field((), description="the ladder; empty takes the method's own")
     trial_share: float = Field(0.5, gt=0, le=1, description="share of the compute budget each trial may use")
     validation_share: float = Field(0.2, gt=0, lt=1, description="share of the labels held out when trials > 1")
-
-    _as_tuple = field_validator("learning_rates", mode="before")(_floats)
-
-    @field_validator("learning_rates")
-    @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        for rate in value:
-            if rate <= 0:
-                raise ValueError(f"a learning rate is above 0, not {rate:g}")
-        return value
 
 
 class Evaluation(_Part):
     """What is measured, on how many items."""
 
+    part: Literal["test", "development"] = Field(
+        "test", description="items that are scored: test, or development alone, as where learning rates are tuned"
+    )
     test_items: int = Field(200, ge=1, description="held-out items for greedy accuracy")
     train_items: int = Field(100, ge=1, description="at most this many labelled items for train accuracy")
     ood_items: int = Field(100, ge=0, description="out-of-distribution items of each kind (0 to skip)")
@@ -176,6 +191,10 @@ class Cell(_Part):
     decoding: Decoding = Decoding()
     budget: Budget = Budget()
     tuning: Tuning = Tuning()
+    learning_rates: _Rates = Field(
+        (), description="one for each stage of the method; empty takes the method's defaults"
+    )
+    tuned_by: str = Field("", description="the tuning stage that chose them; filled in for you")
     evaluation: Evaluation = Evaluation()
     digests: Annotated[dict[str, str], AfterValidator(frozen)] = Field(
         default_factory=FrozenDict,
@@ -198,6 +217,13 @@ class Cell(_Part):
         for name, leader in FOLLOWS.items():
             filled.setdefault(name, filled.get(leader, cls.model_fields[leader].default))
         return filled
+
+    @model_validator(mode="after")
+    def _rates_are_given_once(self) -> "Cell":
+        if self.learning_rates and (self.tuning.trials > 1 or self.tuning.learning_rates):
+            other = "tuning.trials" if self.tuning.trials > 1 else "tuning.learning_rates"
+            raise ValueError(f"{other} chooses a learning rate in the cell, and learning_rates gives it; leave one out")
+        return self
 
     @cached_property
     def id(self) -> str:
@@ -229,7 +255,10 @@ class Cell(_Part):
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
         task, method = (name.rpartition("/")[2] for name in (self.task, self.method))
-        return f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+        label = f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+        if self.evaluation.part == "development" and self.learning_rates:  # a rung of a tuning stage
+            label += f" rate {', '.join(f'{rate:g}' for rate in self.learning_rates)}"
+        return label
 
     @staticmethod
     def labels_apart(cells: Iterable["Cell"]) -> dict[str, str]:
@@ -257,8 +286,9 @@ class Cell(_Part):
 
     @property
     def development_items(self) -> int:
-        """Development items asked for: none where nothing is evaluated along the way."""
-        return self.evaluation.along_items if self.evaluation.along_the_way else 0
+        """Development items asked for: none where nothing is evaluated along the way, nor they are what is scored."""
+        asked = self.evaluation
+        return asked.along_items if asked.along_the_way or asked.part == "development" else 0
 
     @property
     def max_new_tokens(self) -> int:
@@ -288,8 +318,8 @@ class Cell(_Part):
         """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
 
         Seeds of -1 and empty texts mean "not set"; `cot_eval` is "yes" or "no"; `task_settings`, `verifier_settings`,
-        `settings`, `tuning_learning_rates`, `evaluation_marks` and `digests` are JSON texts, because papermill passes
-        only scalars.
+        `settings`, `tuning_learning_rates`, `learning_rates`, `evaluation_marks` and `digests` are JSON texts, because
+        papermill passes only scalars.
 
         Raises:
             RftlabError: as `make`; one of the JSON texts does not parse, or `cot_eval` is another word.
@@ -343,7 +373,7 @@ _YES_OR_NO = frozenset({"cot_eval"})
 # Where an empty text is a value of its own, and not "not set".
 _EMPTY_COUNTS = frozenset({"evaluation_retention"})
 _WORDS = {"yes": True, "no": False}
-_JSON_LISTS = frozenset({"tuning_learning_rates", "evaluation_marks"})
+_JSON_LISTS = frozenset({"tuning_learning_rates", "learning_rates", "evaluation_marks"})
 _JSON_PARAMETERS = _JSON_LISTS | frozenset(
     {"task_settings", "verifier_settings", "settings", "evaluation_verifier_settings", "digests"}
 )

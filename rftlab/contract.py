@@ -83,10 +83,11 @@ FIELDS: Mapping[str, Field] = {
     "budget_patience": _match("stopping rule", "evaluations without a gain that are a plateau", "budget.patience"),
     "along_the_way": _match("stopping rule", "evaluations that it is seen in", "evaluation.along_the_way"),
     "tuning_trials": _match("tuning", "learning rates tried", "tuning.trials"),
-    "tuning_ladder": _match("tuning", "the method's own learning rates, or given ones", "tuning.learning_rates"),
+    "tuning_ladder": _match("tuning", "who chose the learning rates", "tuning.learning_rates"),
+    "tuning_stage": _match("tuning", "what the stage that chose them looked at", "tuned_by", axes=("labels",)),
     "trial_share": _match("tuning", "the share of the budget a trial may use", "tuning.trial_share"),
     "validation_share": _match("tuning", "the share of the labels held out for trials", "tuning.validation_share"),
-    "tuning_rates": _match("tuning", "the rates themselves", axes=("method", "adapter")),
+    "tuning_rates": _match("tuning", "the rates themselves", "learning_rates", axes=("method", "adapter")),
     "temperature": _match("decoding", "the sampling temperature", "decoding.temperature"),
     "top_p": _match("decoding", "the nucleus", "decoding.top_p"),
     "token_cap": _match(
@@ -106,6 +107,7 @@ FIELDS: Mapping[str, Field] = {
         axes=("rule",),
     ),
     "apart_code": _match("verifier", "its code, apart from the reward", axes=("rule",)),
+    "scored": _match("held-out items", "which part is scored", "evaluation.part"),
     "test_items": _match("held-out items", "the test items", "evaluation.test_items", axes=("rule",)),
     "ood_items": _match("held-out items", "the out-of-distribution items", "evaluation.ood_items", axes=("rule",)),
     "sampled_items": _match("held-out items", "the sampled items", "evaluation.sampled_items", axes=("rule",)),
@@ -139,14 +141,25 @@ FIELDS: Mapping[str, Field] = {
 }
 """Every field of the contract and every parameter of a cell, each in exactly one group."""
 
-CAME_LATER: Mapping[str, Any] = {"budget_until": "spent", "budget_patience": NA, "along_the_way": NA}
+CAME_LATER: Mapping[str, Any] = {
+    "budget_until": "spent",
+    "budget_patience": NA,
+    "along_the_way": NA,
+    "tuning_stage": NA,
+}
 """Fields that the first records of this version lack, and what was so of every trained run of then."""
 
 ARM = tuple(name for name, field in FIELDS.items() if field.group == "match" and "method" in field.axes)
 """Fields that must match but follow from the method."""
 
 
-NOT_ASKED: Mapping[str, Any] = {"decides": "accuracy", "apart": NA, "apart_code": NA, "retention_items": NA}
+NOT_ASKED: Mapping[str, Any] = {
+    "decides": "accuracy",
+    "apart": NA,
+    "apart_code": NA,
+    "retention_items": NA,
+    "scored": "test",
+}
 """What records written before there was a field are taken to say of it; what they did not measure matches anything."""
 
 
@@ -192,7 +205,8 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "budget_amount": cell.budget.amount,
         "budget_until": cell.budget.until,
         "tuning_trials": cell.tuning.trials,
-        "tuning_ladder": "given" if cell.tuning.learning_rates else "the method's own",
+        "tuning_ladder": _chosen_by(cell),
+        "tuning_stage": cell.tuned_by.rpartition(", ")[0] or NA,  # without the digest of what it found
     }
     if_to_its_plateau = {
         "budget_patience": cell.budget.patience,
@@ -208,6 +222,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "top_p": cell.decoding.top_p,
         "answer_format": cell.answer_format,
         "decides": cell.evaluation.decides,
+        "scored": cell.evaluation.part,
         "samples": cell.evaluation.samples if cell.evaluation.sampled_items else NA,
         "method": cell.method,
         "preset": cell.preset,
@@ -217,6 +232,12 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         **when(applies.training and cell.budget.until == "plateau", if_to_its_plateau),
         **when(applies.training and cell.tuning.trials > 1, if_tuned),
     }
+
+
+def _chosen_by(cell: Cell) -> str:
+    if cell.tuned_by:
+        return "a tuning stage"
+    return "given" if cell.tuning.learning_rates or cell.learning_rates else "the method's own"
 
 
 def when(applies: bool, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from rftlab import preflight, record
-from rftlab.cell import Cell
+from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import stale
 from rftlab.errors import RftlabError
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import DEFAULT, Keeper, require_room
-from rftlab.execute.kernels import KernelKind, KernelSettings, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
+from rftlab.execute.tuning import StageRun
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
+from rftlab.grid.tuning import LADDERS, prototypes
 from rftlab.policy.weights import KEEP_CHOICES, Keep, find_cell
 from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
@@ -44,7 +46,7 @@ def run(
     check_timeout: float = LIMIT_S,
     dry_run: bool = False,
 ) -> list[Outcome]:
-    """Run what is left of a grid, then write its report.
+    """Run what is left of a grid, its tuning stage first if it has one, then write its report.
 
     Args:
         grid: a grid, or the YAML file of one.
@@ -63,7 +65,7 @@ def run(
         dry_run: check everything, the user's own code by executing it, and list the cells; train nothing.
 
     Returns:
-        How each cell that was left ended; empty if none was.
+        How each cell that was left ended, those of the tuning stage included; empty if none was.
 
     Raises:
         RftlabError: anything about the grid or an argument that cannot work; nothing is written then.
@@ -77,7 +79,7 @@ def run(
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     done, left = grid.split(where)
-    again = _chosen(grid, rerun, done)
+    again = [] if grid.tuning else _chosen(grid, rerun, done)
     left = [*again, *left]
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
@@ -85,20 +87,32 @@ def run(
     settings = replace(kernel_settings(kernel, many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
     if here and left and not dry_run:
         preheat(settings)
-    found = preflight.check(grid.cells, limit=check_timeout)
+    found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
+    stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
+    tuned: list[Outcome] = []
+    if stage:
+        print(f"{grid.name}: {stage}")
+        tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells)
+        grid = stage.resolved()
+        done, left = grid.split(where)
+        again = _chosen(grid, rerun, done)
+        left = [*again, *left]
     room = require_room(left, where, kept, many)
     size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} without seeds)"
     counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
-    for note in (*found.notes, *_on_earlier_cells(grid, left, where)):
+    tuning = stage.wanted if stage else []
+    for note in (*found.notes, *_on_earlier_cells(grid, [*tuning, *left], where)):
         print(f"  {note}")
     if dry_run:
-        _list(grid, left)
+        _list(grid, left, stage)
         return []
+    left = [cell for cell in left if cell.tuned_by != NOT_YET]
     _forget(again, where)
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     keeper.settle()
     outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    cool()
     if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
             write_grid(where, grid)
@@ -106,7 +120,7 @@ def run(
     print(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)
-    return outcomes
+    return [*tuned, *outcomes]
 
 
 def report(
@@ -204,10 +218,38 @@ def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> li
     return [cell for cell in done if cell.id.startswith(tuple(rerun))]
 
 
-def _list(grid: Grid, left: Sequence[Cell]) -> None:
-    waiting, labels = {cell.id for cell in left}, Cell.labels_apart(grid.cells)
+def _tune(
+    stage: StageRun, name: str, results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells"
+) -> list[Outcome]:
+    """Run the tuning stage, round after round, as far as it goes: an arm with a cell that fails stays open."""
+    settings = replace(settings, keep="none", stay_warm=True)
+    outcomes: list[Outcome] = []
+    while wanted := stage.after(outcomes):
+        _leave(stage, results)
+        with Display(f"{name}, tuning", stage.cells, left=len(wanted), workers=workers) as display:
+            outcomes += run_cells(wanted, results, display, workers=workers, settings=settings, grid=stage.resolved())
+        stage.look()
+    _leave(stage, results)
+    return [*outcomes, *stage.failures]
+
+
+def _leave(stage: StageRun, results: Path) -> None:
+    with results_lock(results):
+        stage.write()
+
+
+def _list(grid: Grid, left: Sequence[Cell], stage: StageRun | None) -> None:
+    waiting = {cell.id for cell in left}
+    if stage:
+        wanted, named = {cell.id for cell in stage.wanted}, Cell.labels_apart(stage.cells)
+        for cell in stage.cells:
+            print(f"  {'tune' if cell.id in wanted else 'done'}  {cell.id}  {named[cell.id]}")
+    labels = Cell.labels_apart(grid.cells)
     for cell in grid.cells:
-        print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")
+        if cell.tuned_by == NOT_YET:  # its id is not known yet
+            print(f"  after tuning        {labels[cell.id]}")
+        else:
+            print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")
     if executed := _users_files(grid.cells):
         print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
 
@@ -221,7 +263,7 @@ def _forget(cells: Sequence[Cell], results: Path) -> None:
 
 def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[str]:
     """What will run again because something changed since it ran, and what else of before the folder holds."""
-    earlier = stale.earlier_cells(grid.cells, results)
+    earlier = stale.earlier_cells([*grid.cells, *left], results)
     waiting = {cell.id for cell in left}
     rest = [each for each in earlier if each.twin is None or each.twin.id not in waiting]
     return [*stale.run_again(earlier, left), *stale.kept_out(rest)]

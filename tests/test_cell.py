@@ -34,6 +34,7 @@ def another_value(name: str) -> Any:
         "development": "from_labels", "system": "x", "start_from": "x", "digests": {"verifier": "0"},
         "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
         "evaluation.verifier": "math", "evaluation.marks": [1e9],
+        "learning_rates": [0.1], "tuned_by": "x", "evaluation.part": "development",
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:
@@ -48,6 +49,12 @@ def another_value(name: str) -> Any:
 @pytest.mark.parametrize("name", sorted(set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules"}))
 def test_every_parameter_changes_the_id(name: str) -> None:
     assert Cell.make({name: another_value(name)}).id != Cell().id
+
+
+@pytest.mark.parametrize("tuning", [{"trials": 2}, {"learning_rates": [0.1]}])
+def test_a_rate_that_is_given_is_not_also_chosen_in_the_cell(tuning: dict[str, Any]) -> None:
+    with pytest.raises(RftlabError, match=r"and learning_rates gives it; leave one out"):
+        Cell.make({"tuning": tuning, "learning_rates": [0.1]})
 
 
 def test_a_field_that_came_later_orphans_no_shipped_study() -> None:
@@ -72,6 +79,8 @@ def test_parameters_round_trip(labels: int, seed: int, cot: bool, rate: float, t
             "task_settings": {"path": text, "columns": {"prompt": text}},
         }
     )  # fmt: skip
+    given = Cell.make({"learning_rates": [rate, rate / 2], "tuned_by": "x"})
+    assert Cell.from_parameters(given.to_parameters()) == given
     assert Cell.from_parameters(cell.to_parameters()) == cell
     assert Cell.model_validate_json(cell.model_dump_json()) == cell
 

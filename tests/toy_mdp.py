@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
 from rftlab.cell import Budget, Cell
-from rftlab.methods.base import TrainingRun, load_method, make_settings
+from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
 from rftlab.methods.monitor import Monitor
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
@@ -142,14 +142,16 @@ def toy_run(
          "budget.amount": float(steps), "adapter.r": 8, "adapter.alpha": 16, "adapter.kind": kind}
     )  # fmt: skip
     policy, trained = policy or toy_policy(seed, kind=kind), load_method(method)
+    made = make_settings(trained, method, preset, settings)
+    rates = rates_of(cell, stages_of(trained, method, made))
     budget = budget or Budget(unit="steps", amount=float(steps))
     return TrainingRun(
         policy,
         Labels(tuple(examples), ()),
         verifier or FunctionVerifier(reward),
         cell,
-        make_settings(trained, method, preset, settings),
-        learning_rate=rate or getattr(trained.ladder, kind)[0],
+        made,
+        learning_rates=(*rates[:-1], rate) if rate else rates,
         monitor=Monitor(policy, budget),
     )
 

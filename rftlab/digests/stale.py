@@ -70,6 +70,8 @@ def run_again(earlier: Iterable[Earlier], left: Iterable[Cell]) -> list[str]:
 
 def kept_out(earlier: Sequence[Earlier]) -> list[str]:
     """The sentence on cells that stay in the folder and out of the report, with some ids; none for no cells."""
+    # Of a tuning stage's cells `tuning.json` says which count; none is ever in the report.
+    earlier = [each for each in earlier if each.cell.evaluation.part == "test"]
     if not earlier:
         return []
     groups: dict[str, list[str]] = {}
@@ -106,12 +108,17 @@ def _bare(cell: Cell) -> str:
     paths = {name: "" for name, value in texts_of(cell) if kind_of(name, value) not in ("", *_BY_NAME)}
     values = without_folders(values, paths)
     del values["digests"]
+    if values.pop("tuned_by"):
+        del values["learning_rates"]
     return json.dumps(values, sort_keys=True)
 
 
 def _changed(then: Cell, now: Cell) -> tuple[str, ...]:
     names = changes(then.digests, now.digests)
-    return tuple(dict.fromkeys(_in_words(then, now, name) for name in names))
+    changed = tuple(dict.fromkeys(_in_words(then, now, name) for name in names))
+    if then.tuned_by != now.tuned_by and not changed:
+        return ("the tuning of its learning rates",)
+    return changed
 
 
 def _in_words(then: Cell, now: Cell, name: str) -> str:

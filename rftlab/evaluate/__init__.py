@@ -48,7 +48,7 @@ class Outcome:
 def evaluate(
     policy: Policy, task: Task, labels: Labels, verifier: Verifier, cell: Cell, also: Beside | None = None
 ) -> Outcome:
-    """Greedy and sampled evaluation as the cell asks for it.
+    """Greedy and sampled evaluation as the cell asks for it: on test items and beside, or on development items alone.
 
     Args:
         policy: asked with `cell.cot_eval` prompts and `cell.decoding`.
@@ -59,6 +59,8 @@ def evaluate(
         cell: how many items, how many samples.
         also: tasks not trained on and the verifier apart; loaded as the cell says where they are not given.
     """
+    if cell.evaluation.part == "development":
+        return _on_development(policy, labels, verifier, cell)
     also = beside(cell, task) if also is None else also
     asked = cell.evaluation
     train_items = labels.train[: asked.train_items]
@@ -132,6 +134,21 @@ def ask(
 def ask_base(policy: Policy, examples: Sequence[Example], verifier: Verifier, cell: Cell) -> list[dict[str, Any]]:
     """Greedy answers of the base behind a policy to the items it was trained on; part "base_train"."""
     return _asked(policy, examples, verifier, cell, part="base_train", samples=0, base=True)
+
+
+def _on_development(policy: Policy, labels: Labels, verifier: Verifier, cell: Cell) -> Outcome:
+    """What learning rates are chosen by; the first `evaluation.sampled_items` are sampled too."""
+    asked, items = cell.evaluation, labels.development
+    greedy = ask(policy, items, verifier, cell, part="development")
+    drawn = ask(policy, items[: asked.sampled_items], verifier, cell, part="development_sampled", samples=asked.samples)
+    samples = greedy + drawn
+    metrics: dict[str, float | None] = {
+        **_means("development_", greedy),
+        **_means("development_sampled_", drawn),
+        "truncation_rate": mean(greedy, "truncated"),
+        "verifier_errors": float(sum(row["parts"].get("verifier_error", 0.0) for row in samples)),
+    }
+    return Outcome(metrics, samples)
 
 
 def _asked(

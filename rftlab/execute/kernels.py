@@ -54,6 +54,7 @@ class KernelSettings:
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
             cell's for good.
         keep_going: begin further cells also after several have failed alike.
+        stay_warm: leave what warm kernels are forked from running, for the cells that come after these.
     """
 
     kind: KernelKind = "cold"
@@ -65,6 +66,7 @@ class KernelSettings:
     shared: Path | None = None
     keep: str = ""
     keep_going: bool = False
+    stay_warm: bool = False
 
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""
@@ -115,6 +117,12 @@ def preheat(settings: KernelSettings) -> None:
 
         with contextlib.suppress(RftlabError, OSError):
             warm.zygote_for(settings.modules, settings.environment())
+
+
+def cool() -> None:
+    """End what warm kernels are forked from, if anything is."""
+    if (warm := sys.modules.get("rftlab.execute.warm")) is not None:
+        warm.close_all()
 
 
 def make_manager(settings: KernelSettings) -> AsyncKernelManager:

@@ -92,7 +92,8 @@ def _kernels(settings: KernelSettings, listener: Listener, caught: list[int]) ->
             settings = replace(settings, kind="cold")
         yield settings
     finally:
-        warm.close_all()
+        if not settings.stay_warm:
+            warm.close_all()
 
 
 class _Pool:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from transformers import set_seed
 
-from rftlab.cell import Budget, Cell
+from rftlab.cell import NOT_YET, Budget, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
@@ -21,7 +21,7 @@ from rftlab.experiment import caveats
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.terms import code_of, contract_of
 from rftlab.files.staging import staged
-from rftlab.methods.base import TrainingRun, load_method, make_settings
+from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
 from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
@@ -46,7 +46,8 @@ INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
 
 
-_RATES = "tuning.learning_rates: [...]"
+_RATES = "learning_rates: [...]"
+_LADDER = "tuning.learning_rates: [...]"
 
 
 # What an experiment is made of: with another one it would record one cell's numbers under another's name.
@@ -79,7 +80,7 @@ class Experiment:
     _kept: Kept | None
     _before: list[dict[str, Any]]
     _at_marks: list[dict[str, Any]]
-    learning_rate: float
+    learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _evaluation_seconds: float
     _state: str
@@ -88,6 +89,11 @@ class Experiment:
         if not isinstance(cell, Cell):
             raise RftlabError(
                 f"an experiment is made of a Cell, not of a {type(cell).__name__}; make one with Cell.make"
+            )
+        if cell.tuned_by == NOT_YET:
+            raise RftlabError(
+                f"the learning rates of {cell.label} are still to be chosen by its grid's tuning stage; "
+                "run the grid, or leave tuned_by empty"
             )
         self.cell = cell = settled(cell)
         self._data = data_of(cell)
@@ -102,11 +108,15 @@ class Experiment:
         refuse_unreadable(cell)
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
+        self._stages = stages_of(self.method, cell.method, self.settings)
+        rates_of(cell, self._stages)
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
         self.also = beside(cell, self.task)
         self.code = code_of(cell, self.task)
         self.labels = draw_labels(self.cell, self.task)
+        if cell.evaluation.part == "development" and not self.labels.development:
+            raise RftlabError("evaluation.part is development, and there are no development items; give more labels")
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
         self.policy = self._loaded(find_cell(str(kept)) if kept else None)
@@ -142,7 +152,8 @@ class Experiment:
     def train(self) -> pd.DataFrame:
         """Tune the learning rate if the cell asks for trials, then train; the trace as a table.
 
-        Called again it starts again: from the base's weights and the same seeds, to the same result.
+        Called again it starts again: from the base's weights and the same seeds, to the same result. In a cell of a
+        tuning stage divergence is a finding, not an error.
         """
         if self._state != "new":
             del self.policy  # before the next is loaded: two may not fit
@@ -157,10 +168,15 @@ class Experiment:
                 with monitor.uncharged():
                     self._before = self._ask_test_items() if self.cell.evaluation.marks else []
             if self._entry.uses_labels:
-                self._train(self.policy, self.labels, self.learning_rate, monitor)
-                monitor.end_stage()
+                try:
+                    self._train(self.policy, self.labels, self.learning_rates, monitor)
+                    monitor.end_stage()
+                except Diverged:
+                    if self.cell.evaluation.part != "development":
+                        raise
+                    self._diverged = True
             # The curve ends with the policy that is recorded, also where it is the prompt that a method changed.
-            if not monitor.cost.optimizer_steps or monitor.unseen:
+            if not self._diverged and (not monitor.cost.optimizer_steps or monitor.unseen):
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
         self._kept = monitor.kept
@@ -179,7 +195,10 @@ class Experiment:
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
         self.progress("evaluate", 0, 1)
         began = time.perf_counter()
-        self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped, self.also)
+        if self._diverged:
+            self._outcome = Outcome({"diverged": 1.0}, [])
+        else:
+            self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped, self.also)
         self._evaluation_seconds = time.perf_counter() - began
         self.progress("evaluate", 1, 1)
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
@@ -257,7 +276,7 @@ class Experiment:
         return record.write(self.folder, **files)
 
     def _keep(self, folder: Path) -> None:
-        if (keep := wanted()) != "none" and self.cost.optimizer_steps:
+        if self.cell.evaluation.part == "test" and (keep := wanted()) != "none" and self.cost.optimizer_steps:
             folder.mkdir(parents=True, exist_ok=True)
             cap = self.capped.max_new_tokens
             save_policy(self.policy, self.cell, folder, max_new_tokens=cap, keep=keep)
@@ -266,8 +285,8 @@ class Experiment:
         """Forget all that was measured."""
         self._state = state  # "new", "kept", "training" (and, if it ended early, still so), "trained"
         self.trace, self.tuning, self.cost = [], [], Cost()
-        self.learning_rate = self._ladder()[0]
-        self._outcome = None
+        self.learning_rates = self._first_rates()
+        self._outcome, self._diverged = None, False
         self._budget_warnings = []
         self._kept = None
         self._before, self._at_marks = [], []
@@ -299,10 +318,21 @@ class Experiment:
     @property
     def rates(self) -> tuple[float, ...]:
         """The learning rates tried, in order."""
-        return tuple(trial["learning_rate"] for trial in self.tuning) or (self.learning_rate,)
+        return tuple(trial["learning_rate"] for trial in self.tuning) or self.learning_rates
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the method's last stage; 0 where nothing trains, or the method's settings give all rates."""
+        return self.learning_rates[-1] if self.learning_rates else 0.0
+
+    def _first_rates(self) -> tuple[float, ...]:
+        rates = rates_of(self.cell, self._stages)
+        return (*rates[:-1], *self.cell.tuning.learning_rates[:1]) if self.cell.tuning.learning_rates else rates
 
     def _ladder(self) -> tuple[float, ...]:
-        return self.cell.tuning.learning_rates or getattr(self.method.ladder, self.cell.adapter.kind)
+        """The rates that trials in the cell take, of the last stage."""
+        own = self._stages[-1].ladder.of(self.cell.adapter.kind) if self._stages else ()
+        return self.cell.tuning.learning_rates or own
 
     def _tune(self) -> None:
         """Try the ladder's first rates on part of the labels; keep the one with the best validation accuracy."""
@@ -317,9 +347,10 @@ class Experiment:
         for number, rate in enumerate(ladder[: tuning.trials], start=1):
             policy = load_policy(self.cell)
             monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
+            rates = (*self.learning_rates[:-1], rate)
             trial = {"learning_rate": rate, "validation_accuracy": None, "diverged": False}
             try:
-                self._train(policy, split, rate, monitor)
+                self._train(policy, split, rates, monitor)
                 trial["validation_accuracy"] = self._validation_accuracy(policy, split)
             except Diverged:  # it loses, and the next one may not
                 trial["diverged"] = True
@@ -327,22 +358,22 @@ class Experiment:
         finished = [trial for trial in self.tuning if not trial["diverged"]]
         if not finished:
             tried = ", ".join(f"{rate:g}" for rate in ladder[: tuning.trials])
-            raise RftlabError(f"training diverged at every learning rate tried ({tried}); give lower ones: {_RATES}")
+            raise RftlabError(f"training diverged at every learning rate tried ({tried}); give lower ones: {_LADDER}")
         best = max(finished, key=lambda trial: trial["validation_accuracy"])
         for trial in self.tuning:
             trial["chosen"] = trial is best
-        self.learning_rate = best["learning_rate"]
+        self.learning_rates = (*self.learning_rates[:-1], best["learning_rate"])
 
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples
         rows = ask(policy, split.validation, self.verifier, self.capped, part="validation", samples=samples)
         return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
-    def _train(self, policy: Policy, labels: Labels, rate: float, monitor: Monitor) -> None:
+    def _train(self, policy: Policy, labels: Labels, rates: tuple[float, ...], monitor: Monitor) -> None:
         # All generators: a method of the user's own may draw from another one than torch's.
         set_seed(self.cell.seed_data)
         run = TrainingRun(
-            policy, labels, self.verifier, self.capped, self.settings, learning_rate=rate, monitor=monitor
+            policy, labels, self.verifier, self.capped, self.settings, learning_rates=rates, monitor=monitor
         )
         broken: Exception | None = None
         try:
@@ -356,7 +387,8 @@ class Experiment:
             policy.model.eval()  # an interrupted policy may still be asked
         if broken or policy.has_diverged():
             raise Diverged(
-                f"training diverged at learning rate {rate:g}: the model's numbers are no longer finite; "
+                f"training diverged at learning rate {', '.join(f'{rate:g}' for rate in rates)}: the model's numbers "
+                "are no longer finite; "
                 f"give a lower one: {_RATES}"
             ) from broken
 

@@ -46,7 +46,7 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "template": f"{template.name} {_short(vars(template))}",
             "thinking": f"{policy.thinking(cot=cell.cot_eval)}{', told to or not' * policy.switches_thinking}",
             "token_cap": cell.max_new_tokens,
-            **when(applies.training, {"token_cap_training": trained_cap, "tuning_rates": list(run.rates)}),
+            **when(applies.training, {"token_cap_training": trained_cap, "tuning_rates": _rates(run)}),
             **when(applies.labels, {"label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id))}),
             "train_pool": fingerprint(task.train),
             "development_items": _development(run.labels, cell),
@@ -99,6 +99,11 @@ def bare(value: Any) -> Any:
         path = value.rpartition(":")[0] if ".py:" in value else value
         return value.rpartition("/")[2] if Path(path).expanduser().exists() else value
     return value
+
+
+def _rates(run: "Experiment") -> Any:
+    """The rates tried or used; those that a stage chose follow from what it looked at, for each arm anew."""
+    return NA if run.cell.tuned_by else list(run.rates)
 
 
 def _development(labels: Labels, cell: Cell) -> str:

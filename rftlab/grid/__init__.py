@@ -16,8 +16,13 @@
       - {when: {method: grpo}, set: {budget.amount: 60}}
     exclude:                                     # cells that match are left out, after the overrides
       - {method: sft, labels: [10, 30]}
+    tuning: stage                                # rates are chosen before the study; default: off
 
-A field whose own value is a list (`tuning.learning_rates`) is swept by a list of lists; settings are values, and swept
+`tuning` is `off` (each method trains at its default rate, or at the `learning_rates` given), `stage`, a mapping with
+any of a stage's keys (`rftlab.grid.tuning.Stage`: seeds, labels, share, items, ladders, growth, stop_after), or one
+with those of the tuner that runs in every cell (trials, learning_rates, trial_share, validation_share).
+
+A field whose own value is a list (`learning_rates`) is swept by a list of lists; settings are values, and swept
 by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). Relative paths are relative to the file.
 Fields a method does not use (the label budget of the untrained base) are levelled, so that its cells are run once.
 """
@@ -39,6 +44,7 @@ from rftlab.errors import RftlabError
 from rftlab.grid.document import line_of
 from rftlab.grid.parameters import RESERVED, Axes, GridFile
 from rftlab.grid.plan import Plan
+from rftlab.grid.tuning import Stage
 from rftlab.registry import METHODS, find
 
 # A grid of more is a mistake, or not one study.
@@ -55,6 +61,7 @@ class Grid:
         path: the file it was read from, None if it was made in code.
         keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
         plan: what it declares of its answer.
+        tuning: the stage that chooses learning rates before the study; None runs none.
     """
 
     name: str
@@ -62,6 +69,7 @@ class Grid:
     path: Path | None = None
     keep: str = ""
     plan: Plan = field(default_factory=Plan)
+    tuning: Stage | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
@@ -77,12 +85,18 @@ class Grid:
         for arm in plan.named:
             if arm not in {cell.method for cell in cells}:
                 file.fail(line_of(file.document, "named"), f"named: the grid has no method {arm!r}")
-        return cls(file.name, cells, file.path, file.keep, plan).settled()
+        if file.tuning:
+            try:
+                cells = file.tuning.opened(cells)
+            except RftlabError as error:
+                file.fail(line_of(file.document, "tuning"), str(error))
+        return cls(file.name, cells, file.path, file.keep, plan, file.tuning).settled()
 
     def settled(self) -> "Grid":
-        """The grid with the digests of the user's files as they are now, each cell once."""
+        """The grid with the digests of the user's files as they are now, each cell once, open where a stage chooses."""
+        cells = self.tuning.opened(self.cells) if self.tuning else self.cells
         # Two paths may lead to one content.
-        cells = tuple({cell.id: cell for cell in with_all_digests(self.cells)}.values())
+        cells = tuple({cell.id: cell for cell in with_all_digests(cells)}.values())
         return replace(self, cells=cells, plan=replace(self.plan, labels=self.plan.labels or label_budgets(cells)))
 
     @property
@@ -119,7 +133,7 @@ class _Rule(NamedTuple):
 
 def _read_cells(file: GridFile) -> list[Cell]:
     defaults = file.axes(file.mapping(file.document, "defaults"))
-    swept = file.axes(file.document, skip=RESERVED)
+    swept = file.axes(file.document, skip=(*RESERVED, *(["tuning"] if file.declares_tuning else [])))
     overrides = [_override(file, entry) for entry in file.entries("overrides")]
     excluded = [_Rule(file.axes(entry), {}, entry.lc.line + 1) for entry in file.entries("exclude")]
     blocks = [{**defaults, **file.axes(entry)} for entry in file.entries("include")]
@@ -199,7 +213,7 @@ def _same(actual: Any, wanted: Any) -> bool:
 
 @cache
 def _level_values() -> dict[str, Any]:
-    trained = ("labels", "preset", "settings", "budget.", "tuning.", "evaluation.marks")
+    trained = ("labels", "preset", "settings", "budget.", "tuning.", "learning_rates", "tuned_by", "evaluation.marks")
     return {name: value for name, value in Cell.make({}).flat().items() if name.startswith(trained)} | {"labels": 0}
 
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from rftlab.cell import AUTO, Cell, parameter_names
+from rftlab.cell import AUTO, Cell, Tuning, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
 from rftlab.grid.document import line_of, plain, read
 from rftlab.grid.plan import Plan, make
+from rftlab.grid.tuning import Stage
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find
 from rftlab.user_code import DATA_SUFFIXES
@@ -21,7 +22,7 @@ from rftlab.user_code import DATA_SUFFIXES
 PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available")
 RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
-LIST_VALUED = ("tuning.learning_rates",)
+LIST_VALUED = ("tuning.learning_rates", "learning_rates")
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -79,6 +80,36 @@ class GridFile:
             known = f"{', '.join(KEEP_CHOICES[:-1])} or {KEEP_CHOICES[-1]}"
             self.fail(line_of(self.document, "keep"), f"keep is {known}, not {keep!r}")
         return str(keep)
+
+    @property
+    def declares_tuning(self) -> bool:
+        """Whether `tuning` says how the study's rates come about, and is not the parameters of a cell."""
+        value = plain(self.document.get("tuning"))
+        return "tuning" in self.document and not (
+            isinstance(value, dict) and value.keys() <= Tuning.model_fields.keys()
+        )
+
+    @property
+    def tuning(self) -> Stage | None:
+        """The tuning stage; None if there is to be none."""
+        value = plain(self.document.get("tuning"))
+        if not self.declares_tuning or value in ("off", False):
+            return None
+        line = line_of(self.document, "tuning")
+        if not isinstance(value, dict) and value != "stage":
+            self.fail(line, f"tuning is off, stage, or a mapping such as {{seeds: 3, items: 100}}, not {value!r}")
+        values = value if isinstance(value, dict) else {}
+        if both := sorted(values.keys() & Tuning.model_fields.keys()):
+            self.fail(
+                line, f"tuning.{both[0]} is of the tuner in every cell, the other keys are of a stage; choose one"
+            )
+        try:
+            stage = Stage.make(values)
+            for method in stage.ladders:
+                find(METHODS, method, "method")
+        except RftlabError as error:
+            self.fail(line, str(error))
+        return stage
 
     def mapping(self, parent: CommentedMap, key: str) -> CommentedMap:
         """The mapping below ``key``, empty if there is none."""

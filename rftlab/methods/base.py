@@ -4,9 +4,9 @@ A method never reads the clock, the file system or a global: it gets one `Traini
 so that several can run in one process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,7 +29,7 @@ class TrainingRun:
         verifier: the reward.
         cell: the parameters of the run.
         settings: the method's own settings, validated.
-        learning_rate: the one to use.
+        learning_rates: one for each stage of the method.
         monitor: counts, records, and says when to stop.
     """
 
@@ -38,8 +38,13 @@ class TrainingRun:
     verifier: Verifier
     cell: Cell
     settings: Any
-    learning_rate: float
+    learning_rates: tuple[float, ...]
     monitor: Monitor
+
+    @property
+    def learning_rate(self) -> float:
+        """The one to use, of a method of one stage."""
+        return self.learning_rates[-1]
 
 
 class Settings(BaseModel):
@@ -78,6 +83,22 @@ class Ladder:
     lora: tuple[float, ...]
     full: tuple[float, ...]
 
+    def of(self, kind: str) -> tuple[float, ...]:
+        """The rates of an adapter kind."""
+        return self.lora if kind == "lora" else self.full
+
+
+class TrainingStage(NamedTuple):
+    """A part of a method's training that has a learning rate of its own.
+
+    Attributes:
+        name: the method or part it is, such as sft.
+        ladder: its learning rates, the default first.
+    """
+
+    name: str
+    ladder: Ladder
+
 
 class Method(Protocol):
     """A training method.
@@ -85,7 +106,7 @@ class Method(Protocol):
     Attributes:
         Settings: pydantic model of its settings, named as in TRL or in the paper.
         presets: name -> settings, each with its source in a comment.
-        ladder: learning rates, the default first.
+        ladder: learning rates, the default first; of several stages (`stages_of`) those of the last.
         card: for `rftlab methods NAME`: idea, objective, settings, when to use it, what goes wrong.
     """
 
@@ -121,6 +142,32 @@ def load_method(name: str) -> Method:
     method: Method = make(resolve(entry), f"method {name!r}")
     _require_parts(method, name)
     return method
+
+
+def stages_of(method: Method, name: str, settings: Settings) -> tuple[TrainingStage, ...]:
+    """The stages of a method whose learning rates its settings leave open, in the order they train.
+
+    A method has one, under its own name; one of several says so by a function `stages(settings)`.
+    """
+    stages = getattr(method, "stages", None)
+    found: tuple[TrainingStage, ...] = stages(settings) if stages else (TrainingStage(name, method.ladder),)
+    return found
+
+
+def rates_of(cell: Cell, stages: Sequence[TrainingStage]) -> tuple[float, ...]:
+    """The learning rates a cell trains with, one a stage: its own, else the defaults.
+
+    Raises:
+        RftlabError: the cell gives another number of them.
+    """
+    given, kind = cell.learning_rates, cell.adapter.kind
+    if given and len(given) != len(stages):
+        names = ", ".join(stage.name for stage in stages) or "none: its settings give them"
+        raise RftlabError(
+            f"learning_rates gives {len(given)} rate{'s' * (len(given) != 1)}, but method {cell.method!r} takes "
+            f"{len(stages)} ({names}); give one for each, in order"
+        )
+    return given or tuple(stage.ladder.of(kind)[0] for stage in stages)
 
 
 def _require_parts(method: Any, name: str) -> None:

@@ -4,8 +4,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from rftlab.cell import NOT_YET
 from rftlab.errors import RftlabError
-from rftlab.methods.base import load_method, make_settings
+from rftlab.grid.tuning import LADDERS, method_key
+from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
 from rftlab.registry import METHODS, find
 from rftlab.user_code.child import announce
 
@@ -16,17 +18,19 @@ if TYPE_CHECKING:
 def check(looked: "Looked") -> None:
     """Raise unless every method can be loaded, takes its preset and settings, and has rates for all trials.
 
+    The stages of methods whose rates are still to be chosen, and their ladders, are left in `looked.facts`.
+
     Raises:
         RftlabError: the method's own sentence.
     """
     asked = {
-        json.dumps([c.method, c.preset, c.settings, c.tuning.model_dump(), c.adapter.kind], sort_keys=True): c
+        json.dumps([method_key(c), c.tuning.model_dump(), c.learning_rates, c.tuned_by == NOT_YET], sort_keys=True): c
         for c in looked.cells
     }
     for cell in asked.values():
         announce(f"loading method {cell.method!r}")
         method = load_method(cell.method)
-        make_settings(method, cell.method, cell.preset, cell.settings)
+        settings = make_settings(method, cell.method, cell.preset, cell.settings)
         rates = cell.tuning.learning_rates or getattr(method.ladder, cell.adapter.kind)
         trials = cell.tuning.trials if find(METHODS, cell.method, "method")[0].uses_labels else 1
         if not all(isinstance(rate, int | float) and math.isfinite(rate) and rate >= 0 for rate in rates):
@@ -36,3 +40,8 @@ def check(looked: "Looked") -> None:
                 f"tuning.trials is {trials}, but method {cell.method!r} has {len(rates)} learning rates for adapter "
                 f"{cell.adapter.kind}; give tuning.learning_rates, or fewer trials"
             )
+        stages = stages_of(method, cell.method, settings)
+        rates_of(cell, stages)
+        if cell.tuned_by == NOT_YET:
+            ladders = [[stage.name, list(stage.ladder.of(cell.adapter.kind))] for stage in stages]
+            looked.facts.setdefault(LADDERS, {})[method_key(cell)] = ladders

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rftlab.methods.actor_critic import Sampler, Trajectory
-from rftlab.methods.base import Ladder, Settings, TrainingRun, load_method, make_settings
+from rftlab.methods.base import Ladder, Settings, TrainingRun, TrainingStage, load_method, make_settings
 from rftlab.methods.ppo import PPOSettings, optimise
 from rftlab.methods.preferences import PairSettings, preference_pairs
 from rftlab.methods.reward_model import train_reward_model
@@ -27,9 +27,11 @@ class RLHFSettings(PairSettings, PPOSettings):
     sft_share: float = Field(
         0.2, ge=0, lt=1, description="share of the budget for SFT; 0 starts from the policy as it is"
     )
-    sft_learning_rate: float | None = Field(None, gt=0, description="None takes the first of sft's ladder")
+    sft_learning_rate: float | None = Field(None, gt=0, description="None leaves it to the cell's learning_rates")
     reward_share: float = Field(0.2, gt=0, lt=1, description="share of the budget for pairs and reward model, at most")
-    reward_learning_rate: float = Field(1e-3, gt=0, description="of the reward model's adapter and head")
+    reward_learning_rate: float | None = Field(
+        None, gt=0, description="of the reward model's adapter and head; None leaves it to the cell's learning_rates"
+    )
     reward_epochs: int = Field(4, ge=1, description="passes over the pairs, at most")
     reward_batch_size: int = Field(16, ge=1, description="pairs per update of the reward model")
     missing_eos_penalty: float = Field(
@@ -40,6 +42,10 @@ class RLHFSettings(PairSettings, PPOSettings):
     def also_taught_by(self) -> tuple[str, ...]:
         """The labels of its first stage and the pairs of a file."""
         return (*(["its labels"] if self.sft_share else []), *super().also_taught_by)
+
+
+# Of the reward model's adapter and head. It is its own network beside the policy: one ladder for both adapter kinds.
+_REWARD = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(1e-3, 3e-4, 3e-3, 1e-4))
 
 
 class RLHF:
@@ -73,21 +79,29 @@ class RLHF:
         "train/score_agreement drops); a reward model that learned length or format (train/completion_tokens drifts)."
     )
 
+    def stages(self, settings: RLHFSettings) -> tuple[TrainingStage, ...]:
+        """SFT, reward model and PPO, without those whose rate the settings give."""
+        sft, reward = settings.sft_learning_rate, settings.reward_learning_rate
+        first = (TrainingStage("sft", load_method("sft").ladder),) if settings.sft_share and sft is None else ()
+        second = (TrainingStage("reward model", _REWARD),) if reward is None else ()
+        return (*first, *second, TrainingStage("ppo", self.ladder))
+
     def train(self, run: TrainingRun) -> None:
         """Run the three stages, each up to its share of the budget; the last takes what is left."""
         settings: RLHFSettings = run.settings
+        rates = iter(run.learning_rates)
         if settings.sft_share:
             run.monitor.limit(settings.sft_share)
             sft = load_method("sft")
-            rate = settings.sft_learning_rate or getattr(sft.ladder, run.cell.adapter.kind)[0]
-            sft.train(replace(run, settings=make_settings(sft, "sft", "", {}), learning_rate=rate))
+            rate = settings.sft_learning_rate or next(rates)
+            sft.train(replace(run, settings=make_settings(sft, "sft", "", {}), learning_rates=(rate,)))
         run.monitor.limit(settings.sft_share + settings.reward_share)
         pairs, said = preference_pairs(run, settings)
         reward_model = train_reward_model(
             run,
             pairs,
             said,
-            learning_rate=settings.reward_learning_rate,
+            learning_rate=settings.reward_learning_rate or next(rates),
             epochs=settings.reward_epochs,
             batch_size=settings.reward_batch_size,
         )

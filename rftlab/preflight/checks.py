@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rftlab.cell import Cell
+from rftlab.cell import NOT_YET, Cell
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import Entry, resolve
@@ -72,7 +72,8 @@ class Check(NamedTuple):
 
 def _asks_the_method(cell: Cell) -> bool:
     trials = cell.tuning.trials > PACKAGED_RATES or 0 < len(cell.tuning.learning_rates) < cell.tuning.trials
-    return bool(cell.preset or cell.settings) or ".py:" in cell.method or trials
+    rates = (cell.learning_rates and not cell.tuned_by) or cell.tuned_by == NOT_YET
+    return bool(rates) or bool(cell.preset or cell.settings) or ".py:" in cell.method or trials
 
 
 def _tiny_as_it_is(cell: Cell) -> bool:

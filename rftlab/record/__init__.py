@@ -22,7 +22,7 @@ from rftlab.files.staging import set_aside, swap_in
 from rftlab.record import excerpt
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
-GRID = "grid.json"
+GRID, TUNING = "grid.json", "tuning.json"
 SCHEMA = 2
 """Of the records written now. Schema 1 has no digest and no checksums, and is read without them."""
 # What the numbers stand on: without either of these a record does not count.

@@ -19,6 +19,7 @@ TO_PLATEAU = Cell.make({**CELL.flat(), "budget.until": "plateau", "evaluation.al
 MATCH = [name for name, field in FIELDS.items() if field.group == "match" and name != "spent"]
 SHOWN = [name for name, field in FIELDS.items() if field.group == "show"]
 COST = {"optimizer_steps": 40, "tokens_generated": 100, "tokens_trained": 300, "flops": 1e9, "seconds": 4.0}
+STAGE = {"tuning_stage": "3 seeds, 100 items"}
 # Another value of each field that differs by more than its text.
 OTHER: dict[str, Any] = {
     "seed": 1, "seed_data": 5, "seed_init": 5, "seed_sampling": 5, "budget_unit": "flops", "budget_amount": 2e11,
@@ -31,7 +32,7 @@ OTHER: dict[str, Any] = {
 
 def record(changes: dict[str, Any] | None = None, **parts: Any) -> Record:
     """A complete record; ``changes`` replace fields of its contract or environment, None takes one out."""
-    fields = {name: f"{name} x" for name in (*MATCH, *SHOWN)} | of_cell(CELL) | (changes or {})
+    fields = {name: f"{name} x" for name in (*MATCH, *SHOWN)} | of_cell(CELL) | STAGE | (changes or {})
     fields = {name: value for name, value in fields.items() if value is not None}
     environment = {name: fields.pop(name) for name in SHOWN if name in fields and name != "batch"}
     values = {"cost": COST, "environment": environment, "metrics": {}} | parts
@@ -115,6 +116,15 @@ def test_under_the_plateau_the_rule_must_match_and_what_was_spent_need_not(name)
 def test_evaluations_along_the_way_are_looks_where_the_budget_is_spent():
     looked = of_cell(Cell.make({**CELL.flat(), "evaluation.along_the_way": 9, "budget.patience": 5}))
     assert check(record(), record(looked)).refused == ()
+
+
+def test_rates_of_a_stage_are_free_and_what_it_looked_at_is_not():
+    told = [of_cell(Cell.make({"learning_rates": [rate], "tuned_by": by})) for rate, by in (
+        (1e-3, "3 seeds, 100 items, 0a1b"), (1e-4, "3 seeds, 100 items, ffff"), (1e-3, "1 seed, 100 items, 0a1b"),
+    )]  # fmt: skip
+    assert told[0] == told[1]
+    assert check(record(told[0]), record(told[2])).refused[0].field == "tuning_stage"
+    assert check(record(told[0]), record(of_cell(Cell()))).refused[0].field == "tuning_ladder"
 
 
 def test_a_difference_that_is_known_is_never_waived():

@@ -1,0 +1,366 @@
+"""The tuning stage: what it still has to run, what it has chosen, and the study's cells with the rates chosen.
+
+Nothing is remembered between runs but the records of the stage's cells: from them every decision is taken again, in the
+same order, so that a stage that was interrupted goes on as if it had not been. Of each arm the stages of its method are
+tuned one after the other, the first one first, the others at the rate chosen or the default.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rftlab import record
+from rftlab.cell import NOT_YET, Cell
+from rftlab.errors import RftlabError
+from rftlab.execute import rungs
+from rftlab.execute.one_cell import Outcome
+from rftlab.execute.rungs import Rung, Score
+from rftlab.grid import Grid
+from rftlab.grid.tuning import Stage, rung_cell
+from rftlab.record.outcomes import worth
+
+Scores = Callable[[Cell], Score | None]
+"""The score of a cell of the stage; None if it has not run."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What became of one stage of a method.
+
+    Attributes:
+        name: of the stage.
+        tried: rate -> its scores, in order of seeds; fewer than others have where it was stopped.
+        added: rates that the ladder grew by.
+        chosen: the rate chosen; None while that is open.
+        failed: whether training diverged at every rate.
+    """
+
+    name: str
+    tried: Mapping[float, Rung]
+    added: tuple[float, ...] = ()
+    chosen: float | None = None
+    failed: bool = False
+
+    @property
+    def interior(self) -> bool:
+        """Whether the rate chosen is no end of what was tried."""
+        return self.chosen is not None and min(self.tried) < self.chosen < max(self.tried)
+
+
+@dataclass
+class Arm:
+    """One arm of the study at one label budget, as far as it is tuned.
+
+    Attributes:
+        prototype: what its tuning cells have in common.
+        budgets: label budgets of the study that take its rates.
+        ladders: one for each stage of the method that has been begun.
+        wanted: cells that have to run before the next decision; none once all is decided.
+        cells: all cells that were asked for, in order.
+        rates: chosen, one for each stage; None while one is open.
+    """
+
+    prototype: Cell
+    budgets: list[int] = field(default_factory=list)
+    ladders: list[Ladder] = field(default_factory=list)
+    wanted: list[Cell] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+    rates: tuple[float, ...] | None = None
+
+    @property
+    def failed(self) -> str:
+        """Why no rate can be chosen, as a sentence; "" if one can."""
+        lost = next((ladder for ladder in self.ladders if ladder.failed), None)
+        if lost is None:
+            return ""
+        tried = ", ".join(f"{rate:g}" for rate in sorted(lost.tried))
+        where = f"{self.prototype.method} at {self.prototype.labels} labels"
+        return f"training diverged at every learning rate of {where} ({tried}); give lower ones: tuning.ladders"
+
+
+def tune(prototype: Cell, stage: Stage, ladders: Sequence[tuple[str, float, tuple[float, ...]]], scores: Scores) -> Arm:
+    """An arm as far as its tuning can be decided by the scores that are there.
+
+    Args:
+        prototype: of the arm.
+        stage: what the grid declares.
+        ladders: of each stage of the method: its name, its default rate and its ladder, rising.
+        scores: of cells that have run.
+    """
+    arm = Arm(prototype)
+    rates = [default for _, default, _ in ladders]
+    for place, (name, default, ladder) in enumerate(ladders):
+
+        def at(rate: float, seed: int, place: int = place) -> Cell:
+            return rung_cell(prototype, (*rates[:place], rate, *rates[place + 1 :]), seed)
+
+        found = _Climb(stage, default, at, scores, arm).up(name, ladder)
+        arm.ladders.append(found)
+        if found.chosen is None:
+            return arm
+        rates[place] = found.chosen
+    arm.rates = tuple(rates)
+    return arm
+
+
+class _Climb:
+    """One ladder: its rounds, its growth, its choice."""
+
+    def __init__(
+        self, stage: Stage, default: float, at: Callable[[float, int], Cell], scores: Scores, arm: Arm
+    ) -> None:
+        self._stage, self._default, self._at, self._scores, self._arm = stage, default, at, scores, arm
+        self._tried: dict[float, list[Score]] = {}
+
+    def up(self, name: str, ladder: Sequence[float]) -> Ladder:
+        """Go on until a cell is wanted, or the rate is chosen."""
+        if len(ladder) == 1:  # there is nothing to choose
+            return Ladder(name, {}, chosen=ladder[0])
+        added: list[float] = []
+        left = self._round(ladder, beside={})
+        while left is not None:
+            whole = {rate: self._tried[rate] for rate in left}
+            if not whole:
+                return Ladder(name, self._tried, tuple(added), failed=True)
+            chosen = rungs.choose(whole, self._default)
+            further = rungs.beyond(sorted(self._tried), chosen)
+            equal = len(whole) == len(self._tried) and rungs.alike(whole.values())
+            if further is None or equal or len(added) == self._stage.growth:
+                return Ladder(name, self._tried, tuple(added), chosen)
+            added.append(further)
+            grown = self._round([further], beside={chosen: self._tried[chosen]})
+            left = None if grown is None else [*left, *grown]
+        return Ladder(name, self._tried, tuple(added))
+
+    def _round(self, ladder: Sequence[float], beside: Mapping[float, Rung]) -> list[float] | None:
+        """Rungs run to the last seed, those that cannot win left behind at the marks; None if cells have to run first.
+
+        ``beside`` is what they are held against, too.
+        """
+        running, begin = list(ladder), 0
+        for mark in self._stage.marks:
+            asked = {
+                (rate, seed): self._at(rate, seed) for rate in running for seed in self._stage.tuning_seeds[begin:mark]
+            }
+            self._arm.cells += asked.values()
+            found = {key: self._scores(cell) for key, cell in asked.items()}
+            self._arm.wanted = [asked[key] for key, score in found.items() if score is None]
+            if self._arm.wanted:
+                return None
+            for (rate, _), score in found.items():
+                self._tried.setdefault(rate, []).append(score or Score(()))
+            so_far = {
+                **{rate: scores[:mark] for rate, scores in beside.items()},
+                **{r: self._tried[r] for r in running},
+            }
+            if mark == self._stage.seeds:
+                running = [rate for rate in running if not any(score.diverged for score in self._tried[rate])]
+            else:
+                running = [rate for rate in rungs.survivors(so_far) if rate in running]
+            begin = mark
+        return running
+
+
+class StageRun:
+    """The tuning stage of a grid in its results folder.
+
+    Args:
+        grid: a settled grid with a stage.
+        ladders: its methods' own, as the preflight found them.
+        results: the grid's results folder.
+
+    Raises:
+        RftlabError: the grid gives a method another number of ladders than it has stages.
+    """
+
+    def __init__(self, grid: Grid, ladders: Mapping[str, Any], results: Path) -> None:
+        assert grid.tuning is not None
+        self._grid, self._stage, self._results = grid, grid.tuning, results
+        self._known: dict[str, Score] = {}
+        self._of = {cell.id: self._stage.prototype(cell) for cell in grid.cells if cell.tuned_by == NOT_YET}
+        self._prototypes = {prototype.id: prototype for prototype in self._of.values()}
+        self._ladders = {name: self._stage.rungs(each, ladders) for name, each in self._prototypes.items()}
+        self.arms: dict[str, Arm] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Decide what can be decided by the records that are there."""
+        for name, prototype in self._prototypes.items():
+            if name not in self.arms or self.arms[name].rates is None:
+                self.arms[name] = tune(prototype, self._stage, self._ladders[name], self._score)
+        for cell in self._grid.cells:
+            if cell.id in self._of and cell.labels not in (budgets := self.arms[self._of[cell.id].id].budgets):
+                budgets.append(cell.labels)
+
+    @property
+    def wanted(self) -> list[Cell]:
+        """Cells that have to run before more can be decided, of all arms."""
+        return [cell for arm in self.arms.values() for cell in arm.wanted]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells of the stage so far, each once."""
+        return list({cell.id: cell for arm in self.arms.values() for cell in arm.cells}.values())
+
+    def after(self, outcomes: Iterable[Outcome]) -> list[Cell]:
+        """Cells to run next, after these outcomes: none of an arm with a cell that failed, none of a stopped run."""
+        ended = {outcome.cell.id: outcome.status for outcome in outcomes if outcome.status != "done"}
+        if "stopped" in ended.values():
+            return []
+        return [cell for arm in self.arms.values() if not any(c.id in ended for c in arm.wanted) for cell in arm.wanted]
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Arms that can have no rate because training diverged at every one, as outcomes that failed."""
+        return [Outcome(arm.prototype, "failed", 0.0, None, arm.failed) for arm in self.arms.values() if arm.failed]
+
+    def __str__(self) -> str:
+        """What the stage has done and has to do, in one line."""
+        arms, open_ = len(self.arms), sum(arm.rates is None for arm in self.arms.values())
+        own = self._stage.tuning_seeds
+        seeds = f"seed {own[0]}" if len(own) == 1 else f"seeds {own[0]} to {own[-1]}"
+        head = f"tuning of {arms} arm{'s' * (arms != 1)} on {seeds}, {self._stage.items} development items"
+        if not open_:
+            return f"{head}: done, {len(self.cells)} cells"
+        done, most = len(self.cells) - len(self.wanted), sum(self._most(name) for name in self.arms)
+        grown = (
+            f", more where an end of a ladder wins (at most {self._stage.growth} rungs)" if self._stage.growth else ""
+        )
+        counts = f"{done} cells done, {len(self.wanted)} next, at most {most} in all{grown}"
+        return f"{head}: {counts}; the study's rates follow"
+
+    def _most(self, name: str) -> int:
+        """Cells of an arm if no rung is stopped and none is added."""
+        sizes = [len(ladder) for _, _, ladder in self._ladders[name] if len(ladder) > 1]
+        return self._stage.seeds * (sum(sizes) - max(0, len(sizes) - 1))
+
+    def resolved(self) -> Grid:
+        """The grid with the rates that have been chosen; cells whose arm is still open stay open."""
+        return replace(self._grid, cells=tuple(map(self._resolved, self._grid.cells)))
+
+    def _resolved(self, cell: Cell) -> Cell:
+        arm = self.arms[self._of[cell.id].id] if cell.id in self._of else None
+        if arm is None or arm.rates is None:
+            return cell
+        return Cell.make({**cell.model_dump(), "learning_rates": arm.rates, "tuned_by": self._named(arm)})
+
+    def _named(self, arm: Arm) -> str:
+        """What an arm's rates were chosen by: what was looked at, in words, and a digest of the cells it is made of."""
+        seeds, body = self._stage.seeds, [sorted(cell.id for cell in arm.cells), arm.rates]
+        digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()[:12]
+        looked_at = f"{seeds} seed{'s' * (seeds != 1)}, {self._stage.items} items, at {arm.prototype.labels} labels"
+        return f"{looked_at}, {digest}"
+
+    def write(self) -> Path:
+        """Leave what the stage has found so far in `tuning.json`; it appears whole or not at all."""
+        self._results.mkdir(parents=True, exist_ok=True)
+        cells = self.cells
+        body = {
+            "version": 1,
+            "stage": self._stage.model_dump(mode="json"),
+            "arms": [self._told(arm) for arm in self.arms.values()],
+            "ids": [cell.id for cell in cells],
+            "cost": _cost(self._results, cells),
+        }
+        return record.write_atomically(self._results / record.TUNING, json.dumps(body, indent=1) + "\n")
+
+    def _told(self, arm: Arm) -> dict[str, Any]:
+        flat = arm.prototype.flat()
+        names = (
+            "task",
+            "model",
+            "method",
+            "preset",
+            "labels",
+            "cot",
+            "cot_eval",
+            "budget.unit",
+            "budget.amount",
+            "adapter.kind",
+            "evaluation.decides",
+        )
+        return {
+            **{name: flat[name] for name in names},
+            "settings": flat["settings"],
+            "rates_for_labels": sorted(arm.budgets),
+            "learning_rates": arm.rates,
+            "tuned_by": self._named(arm) if arm.rates is not None else "",
+            "stages": [_told_ladder(ladder) for ladder in arm.ladders],
+            "ids": list(dict.fromkeys(cell.id for cell in arm.cells)),
+            "cost": _cost(self._results, arm.cells),
+        }
+
+    def _score(self, cell: Cell) -> Score | None:
+        if cell.id not in self._known and (found := read_score(cell, self._results)) is not None:
+            self._known[cell.id] = found
+        return self._known.get(cell.id)
+
+
+def read_score(cell: Cell, results: Path) -> Score | None:
+    """The score of a tuning cell that has run, None of one that has not, or whose record must not be counted."""
+    folder = record.cells_dir(results) / cell.id
+    found = record.examine(folder)
+    if not isinstance(found, record.Record):
+        return None
+    if found.metrics.get("diverged"):
+        return Score(())
+    rows = record.read_lines(folder / record.SAMPLES, containing='"part": "development"')
+    measure = cell.evaluation.decides
+    return Score(tuple(worth(row, measure) for row in rows), found.metrics.get(f"development_sampled_{measure}"))
+
+
+def _told_ladder(ladder: Ladder) -> dict[str, Any]:
+    whole = {rate: tried for rate, tried in ladder.tried.items() if not any(score.diverged for score in tried)}
+    best = ladder.tried.get(ladder.chosen or 0.0)
+    others = {rate: tried for rate, tried in whole.items() if rate != ladder.chosen}
+    second = max(others, key=lambda rate: (rungs.accuracy(others[rate]).mean, -rate), default=None)
+    margin = rungs.difference(best, others[second]) if best and second is not None else None
+    most = max(map(len, ladder.tried.values()), default=0)
+    return {
+        "stage": ladder.name,
+        "chosen": ladder.chosen,
+        "interior": ladder.interior,
+        "tuned": bool(ladder.tried),
+        "added": list(ladder.added),
+        "runner_up": second,
+        "margin": margin.mean if margin else None,
+        "margin_error": margin.error if margin else None,
+        "rungs": [
+            {
+                "rate": rate,
+                **_told_rung(tried, best),
+                "seeds": len(tried),
+                "stopped": len(tried) < most,
+                "diverged": any(score.diverged for score in tried),
+            }
+            for rate, tried in sorted(ladder.tried.items())
+        ],
+    }
+
+
+def _told_rung(tried: Rung, best: Rung | None) -> dict[str, float | None]:
+    names = ("accuracy", "error", "sampled", "behind", "behind_error")
+    if any(score.diverged for score in tried):
+        return dict.fromkeys(names)
+    own, sampled = rungs.accuracy(tried), rungs.sampled(tried)
+    behind = rungs.difference(best, tried) if best else None
+    values = (own.mean, own.error, sampled if sampled >= 0 else None, *(behind or (None, None)))
+    return dict(zip(names, values, strict=True))
+
+
+def _cost(results: Path, cells: Iterable[Cell]) -> dict[str, float]:
+    """What cells that have run have cost together, by axis, and how many they are."""
+    total: dict[str, float] = {"cells": 0}
+    for name in {cell.id: None for cell in cells}:
+        try:
+            found = record.read(record.cells_dir(results) / name)
+        except RftlabError:
+            continue
+        if found:
+            total["cells"] += 1
+            for axis in ("seconds", "flops", "tokens_generated", "tokens_trained", "optimizer_steps", "verifier_calls"):
+                total[axis] = total.get(axis, 0) + (found.cost.get(axis) or 0)
+    return total
