@@ -227,7 +227,9 @@ class StageRun:
             return f"{head}: done, {len(self.cells)} cells"
         done, most = len(self.cells) - len(self.wanted), sum(self._most(name) for name in self.arms)
         grown = (
-            f", more where an end of a ladder wins (at most {self._stage.growth} rungs)" if self._stage.growth else ""
+            f", more where an end of a ladder wins (at most {self._stage.growth} rung{'s' * (self._stage.growth != 1)})"
+            if self._stage.growth
+            else ""
         )
         counts = f"{done} cells done, {len(self.wanted)} next, at most {most} in all{grown}"
         return f"{head}: {counts}; the study's rates follow"

@@ -12,10 +12,11 @@ from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.one_cell import Outcome
+from rftlab.execute.results import results_lock, write_grid
 from rftlab.execute.rungs import Score
-from rftlab.execute.tuning import Arm, StageRun, tune
+from rftlab.execute.tuning import Arm, tune
 from rftlab.grid import Grid
-from rftlab.grid.tuning import Stage
+from rftlab.grid.tuning import Stage, method_key
 from tests.conftest import SMALL
 
 SFT = [("sft", 1e-3, (3e-4, 1e-3, 3e-3))]
@@ -95,3 +96,140 @@ def test_stages_are_tuned_one_after_the_other_the_others_at_the_rate_chosen_or_t
 def test_a_ladder_of_one_rate_needs_no_cell() -> None:
     arm, rounds = climbed(lambda rates, seed: 0, ladders=[("sft", 1e-3, (3e-4,))])
     assert (arm.rates, rounds) == ((3e-4,), [])
+
+
+class InProcess:
+    """An executor without notebooks: real experiments, one after the other; interrupted after so many cells."""
+
+    def __init__(self) -> None:
+        self.ran: list[Cell] = []
+        self.until: int | None = None
+
+    def __call__(self, cells: Sequence[Cell], results: Path, listener: Any, *, grid: Grid, **_: Any) -> list[Outcome]:
+        from rftlab.experiment import Experiment
+
+        outcomes = []
+        with results_lock(results):
+            write_grid(results, grid)
+        for cell in cells:
+            if self.until is not None and len(self.ran) == self.until:
+                raise Interrupted(2)
+            self.ran.append(cell)
+            folder = record.cells_dir(results) / cell.id
+            experiment = Experiment(cell, out=folder)
+            experiment.train()
+            experiment.evaluate()
+            experiment.save()
+            outcomes.append(Outcome(cell, "done", 0.1, folder))
+        return outcomes
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """What `study.run` runs cells with; reports are left out."""
+    made = InProcess()
+    monkeypatch.setattr(study, "_run_cells", lambda *_: made)
+    monkeypatch.setattr(study, "preheat", lambda _: None)
+    monkeypatch.setattr(study, "report", lambda _: None)
+    monkeypatch.setenv("RFTLAB_KEEP", "none")
+    return made
+
+
+STAGE = {"seeds": 2, "labels": [4], "share": "labels", "items": 6, "ladders": {"sft": [1e-3, 3e-3, 1e30]}, "growth": 1}
+
+
+def small_grid(**stage: Any) -> Grid:
+    cells = [Cell.make({**SMALL, "method": "base", "labels": 0, "seed": 0})]
+    cells += [Cell.make({**SMALL, "method": "sft", "labels": labels, "seed": 0}) for labels in (4, 8)]
+    return Grid("small", tuple(cells), keep="none", tuning=Stage.make({**STAGE, **stage}))
+
+
+def told(results: Path) -> dict[str, Any]:
+    """tuning.json without what differs from run to run."""
+    body = json.loads((results / "tuning.json").read_text())
+    for cost in (body["cost"], *(arm["cost"] for arm in body["arms"])):
+        del cost["seconds"]
+    return body
+
+
+def test_a_study_trains_at_the_rates_its_stage_chose_and_goes_on_where_it_was_interrupted(
+    executor: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executor.until = 4
+    with pytest.raises(Interrupted):
+        study.run(small_grid(), tmp_path / "cut")
+    assert json.loads((tmp_path / "cut" / "tuning.json").read_text())["arms"][0]["learning_rates"] is None
+    first = {cell.id for cell in executor.ran}
+    executor.until = None
+    study.run(small_grid(), tmp_path / "cut")
+    assert len({cell.id for cell in executor.ran}) == len(executor.ran) > len(first)  # no cell was run twice
+
+    tuning = [cell for cell in executor.ran if cell.evaluation.part == "development"]
+    of_study = [cell for cell in executor.ran if cell.evaluation.part == "test"]
+    arm = told(tmp_path / "cut")["arms"][0]
+    assert {cell.seed for cell in tuning} <= {1000, 1001}
+    assert (arm["labels"], arm["rates_for_labels"], arm["ids"]) == (4, [4, 8], [cell.id for cell in tuning])
+    rungs = {rung["rate"]: rung for rung in arm["stages"][0]["rungs"]}
+    assert (rungs[1e30]["diverged"], rungs[1e30]["stopped"], rungs[1e30]["accuracy"]) == (True, True, None)
+    for cell in of_study[1:]:
+        assert list(cell.learning_rates) == arm["learning_rates"]
+        assert cell.tuned_by == arm["tuned_by"]
+        assert record.read(tmp_path / "cut" / "cells" / cell.id).metrics["learning_rate"] == arm["learning_rates"][0]
+
+    # What was tuned is in no figure of the study, and saw no test item.
+    assert {found.id for found in record.read_all(tmp_path / "cut")} == {cell.id for cell in of_study}
+    kinds = {row["part"] for row in record.read_lines(tmp_path / "cut" / "cells" / tuning[0].id / record.SAMPLES)}
+    assert kinds == {"development", "development_sampled"}
+
+    executor.ran.clear()
+    capsys.readouterr()
+    assert study.run(small_grid(), tmp_path / "cut") == []
+    assert executor.ran == []
+    assert "small: tuning of 1 arm on seeds 1000 to 1001, 6 development items: done" in capsys.readouterr().out
+
+
+def test_a_dry_run_lists_the_cells_of_the_stage_and_says_that_the_rates_follow(
+    executor: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.run(small_grid(), tmp_path / "none", dry_run=True) == []
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(
+        "0 cells done, 3 next, at most 6 in all, more where an end of a ladder wins (at most 1 rung); "
+        "the study's rates follow"
+    )
+    assert sum(line.startswith("  tune  ") for line in lines) == 3
+    assert [line.split()[-4:] for line in lines if "after tuning" in line] == [
+        ["n=4", "cot", "seed", "0"], ["n=8", "cot", "seed", "0"],
+    ]  # fmt: skip
+    assert sum(line.startswith("  left  ") for line in lines) == 1  # the base
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_arm_that_diverges_at_every_rate_fails_and_the_others_run(executor: InProcess, tmp_path: Path) -> None:
+    outcomes = study.run(small_grid(ladders={"sft": [1e30, 1e32]}, seeds=1), tmp_path)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    assert [outcome.error for outcome in failed] == [
+        "training diverged at every learning rate of sft at 4 labels (1e+30, 1e+32); give lower ones: tuning.ladders"
+    ]
+    assert [cell.method for cell in executor.ran if cell.evaluation.part == "test"] == ["base"]
+    assert sum(cell.tuned_by == NOT_YET for cell in study.status(tmp_path)[2]) == 2
+
+
+def test_what_the_study_measures_beside_and_further_seeds_of_it_orphan_no_tuning() -> None:
+    stage, cell = Stage.make({}), Cell.make({"tuned_by": NOT_YET})
+    other = Cell.make({**cell.flat(), "evaluation.test_items": 9, "evaluation.samples": 2, "seed": 5, "seed_data": 6})
+    assert stage.prototype(cell) == stage.prototype(other)
+    assert stage.prototype(cell) != stage.prototype(Cell.make({**cell.flat(), "evaluation.decides": "score"}))
+
+
+@pytest.mark.parametrize(("labels", "tuned"), [(10, 10), (30, 10), (54, 10), (55, 300), (100, 300), (1000, 300)])
+def test_a_budget_takes_the_rates_of_the_nearest_that_is_tuned(labels: int, tuned: int) -> None:
+    assert Stage.make({"labels": [10, 300], "share": "labels"}).tuned_at(labels) == tuned
+
+
+def test_ladders_of_another_number_than_the_method_has_stages_are_refused() -> None:
+    stage = Stage.make({"ladders": {"sft+grpo": [1e-3, 3e-3]}})
+    prototype = stage.prototype(Cell.make({"method": "sft+grpo", "tuned_by": NOT_YET}))
+    own = {method_key(prototype): [["sft", [1e-3]], ["grpo", [5e-4]]]}
+    with pytest.raises(RftlabError, match=r"gives method 'sft\+grpo' 1 ladder, but it takes 2 \(sft, grpo\)"):
+        stage.rungs(prototype, own)
