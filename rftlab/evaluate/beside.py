@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rftlab.cell import AUTO, Cell
-from rftlab.errors import RftlabError
+from rftlab.cell import Cell
 from rftlab.policy.caps import cap_for, parameter
 from rftlab.policy.context import require_room
 from rftlab.policy.load import Policy
-from rftlab.tasks.base import Example, Task, load_task
+from rftlab.tasks.base import Example, Task, load_task, retention_tasks
 from rftlab.verifiers.base import Verifier, make_verifier
 
 
@@ -58,25 +57,6 @@ def beside(cell: Cell, task: Task) -> Beside:
     return Beside(tuple(_retained(name, columns[name], settings, cell) for name, settings in named.items()), apart)
 
 
-def retention_tasks(cell: Cell, task: Task) -> dict[str, Mapping[str, Any]]:
-    """The tasks that a cell asks beside its own, by name, with their settings.
-
-    Raises:
-        RftlabError: one of them is the cell's own.
-    """
-    if cell.evaluation.retention == AUTO:
-        return dict(task.retention)
-    named: dict[str, Mapping[str, Any]] = {
-        name: task.retention.get(name, {}) for name in cell.evaluation.retention_names
-    }
-    if cell.task in named:
-        raise RftlabError(
-            f"evaluation.retention names {cell.task!r}, which is the task trained on; "
-            "give others, or auto for the task's own"
-        )
-    return named
-
-
 def with_room_for(cell: Cell, policy: Policy, retained: Retained) -> Cell:
     """The cell with a completion cap that the gold completions of a task beside its own fit under too.
 
@@ -92,12 +72,9 @@ def with_room_for(cell: Cell, policy: Policy, retained: Retained) -> Cell:
 
 
 def _retained(name: str, column: str, settings: Mapping[str, Any], cell: Cell) -> Retained:
-    items = cell.evaluation.retention_items
-    # Drawing the thousands that nobody asks takes longer than asking these.
-    fewer = {"train": 1, "test": items, "ood": 0} if name.startswith("arithmetic/") else {}
-    task = load_task(name, {**fewer, **settings})
+    task = load_task(name, settings)
     verifier = make_verifier(task.verifier, answer_format=cell.answer_format, settings=task.verifier_settings)
-    return Retained(name, column, task.test[:items], verifier)
+    return Retained(name, column, task.test[: cell.evaluation.retention_items], verifier)
 
 
 def _columns(names: Sequence[str]) -> dict[str, str]:

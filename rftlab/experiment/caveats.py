@@ -61,6 +61,7 @@ def of_run(
         *_rate(tuning),
         *_cut(cell, metrics, cost),
         *_verifier(samples),
+        *_divergence(cell, metrics),
     ]
     return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
 
@@ -130,7 +131,17 @@ def _cut(cell: Cell, metrics: Mapping[str, float | None], cost: Mapping[str, Any
             )
 
 
+def _divergence(cell: Cell, metrics: Mapping[str, float | None]) -> Iterator[str]:
+    decoding = cell.decoding
+    if (decoding.temperature, decoding.top_p) != (1.0, 1.0) and metrics.get("sampled_accuracy") is not None:
+        yield (
+            "KL to the base is not measured: it is of completions at temperature 1 and top_p 1, and these were sampled "
+            f"at {decoding.temperature:g} and {decoding.top_p:g}"
+        )
+
+
 def _verifier(samples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    samples = [row for row in samples if row.get("part") != "retention"]  # other tasks have verifiers of their own
     reasons = Counter(one_line(row.get("detail", "")) for row in samples if row["parts"].get("verifier_error"))
     if reasons:
         (reason, _), *_rest = reasons.most_common(1)

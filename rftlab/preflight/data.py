@@ -1,7 +1,7 @@
 """Data, budgets and verifiers, checked before anything runs; imports no torch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -9,7 +9,7 @@ from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Example, Task, require_rationales, verifier_of
+from rftlab.tasks.base import Example, Task, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
 
@@ -37,7 +37,8 @@ def check(looked: "Looked") -> None:
         task = looked.task(cell)
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:
-            check_gold(cell, task)
+            check_gold(cell, task, *verifier_of(cell, task))
+        done |= _check_beside(cell, task, looked, done)
         shares = (_validation_share(cell), cell.development, cell.development_items)
         drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
         if drawn not in done:
@@ -78,15 +79,32 @@ def check_labels(cell: Cell, task: Task) -> None:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 
 
-def check_gold(cell: Cell, task: Task) -> None:
-    """Raise unless the cell's verifier gives full reward to gold answers, on a sample spread over train and test.
+def _check_beside(cell: Cell, task: Task, looked: "Looked", done: set[object]) -> set[object]:
+    """Raise unless what a cell asks for beside its own task's items can be: tasks not trained on, a verifier apart."""
+    asked = cell.evaluation
+    checked: set[object] = set()
+    apart = (task_key(cell), "apart", asked.verifier, key(asked.verifier_settings), cell.answer_format)
+    if asked.verifier and apart not in done:
+        check_gold(cell, task, asked.verifier, dict(asked.verifier_settings))
+        checked.add(apart)
+    for name, settings in retention_tasks(cell, task).items():
+        own = (name, key(settings), cell.answer_format)
+        if own not in done:
+            other = Cell.make({"task": name, "task_settings": settings, "answer_format": cell.answer_format})
+            beside = looked.task(other)
+            check_gold(other, beside, beside.verifier, dict(beside.verifier_settings))
+            checked.add(own)
+    return checked
+
+
+def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> None:
+    """Raise unless a verifier gives full reward to gold answers, on a sample spread over train and test.
 
     A graded verifier (a reward model, a judge) need not: its gold answers have no fixed reward.
 
     Raises:
         RftlabError: unknown verifier, settings it does not take, or a gold answer it rejects.
     """
-    name, settings = verifier_of(cell, task)
     announce(f"loading verifier {name!r}")
     verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)

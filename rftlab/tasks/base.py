@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from rftlab.cell import Cell
+from rftlab.cell import AUTO, Cell
 from rftlab.errors import RftlabError, one_line, printable
 from rftlab.registry import METHODS, TASKS, find, make, resolve
 
@@ -259,6 +259,26 @@ def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:
     if cell.verifier:
         return cell.verifier, dict(cell.verifier_settings)
     return task.verifier, {**task.verifier_settings, **cell.verifier_settings}
+
+
+def retention_tasks(cell: Cell, task: Task) -> dict[str, Mapping[str, Any]]:
+    """The tasks that a cell's policy is asked although it is not trained on them, by name, with their settings.
+
+    Raises:
+        RftlabError: one of them is the cell's own.
+    """
+    asked = cell.evaluation
+    names = tuple(task.retention) if asked.retention == AUTO else asked.retention_names
+    if cell.task in names:
+        raise RftlabError(
+            f"evaluation.retention names {cell.task!r}, which is the task trained on; "
+            "give others, or auto for the task's own"
+        )
+    # Drawing the thousands that nobody asks takes longer than asking these.
+    fewer = {"train": 1, "test": asked.retention_items, "ood": 0}
+    return {
+        name: {**(fewer if name.startswith("arithmetic/") else {}), **task.retention.get(name, {})} for name in names
+    }
 
 
 def _require_text(example: Example, task: str) -> None:
