@@ -13,7 +13,8 @@ _HOMES = {
     "check": "rftlab.advise.check:check",
     "compare": "rftlab.interactive.compare:compare",
     "evaluate_kept": "rftlab.experiment.kept_evaluation:evaluate_kept",
-    "export": "rftlab.policy.export:export",
+    "export": "rftlab.record.exported:export",
+    "import_archive": "rftlab.record.exported:import_archive",
     "load": "rftlab.record.tables:load",
     "load_kept": "rftlab.policy.kept:load_kept",
     "load_task": "rftlab.tasks.base:load_task",
@@ -21,6 +22,7 @@ _HOMES = {
     "plots": "rftlab.plots:",
     "run": "rftlab.study:run",
     "stats": "rftlab.stats:",
+    "write_model": "rftlab.policy.export:write_model",
     "write_report": "rftlab.report:write_report",
 }
 __all__ = list(_HOMES)

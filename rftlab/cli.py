@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
     status.set_defaults(verb=_status)
-    status.add_argument("results", type=Path, metavar="DIR")
+    status.add_argument("results", type=Path, metavar="DIR", help="or an archive")
     status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
 
     forget = verbs.add_parser("forget", help="set finished cells aside, so that they count no longer and are run again")
@@ -160,12 +160,28 @@ def _parser() -> argparse.ArgumentParser:
 
     report = verbs.add_parser("report", help="write the report of a results folder, or of several joined")
     report.set_defaults(verb=_report)
-    report.add_argument("results", nargs="+", type=Path, metavar="DIR", help="several are joined, with -o")
+    report.add_argument(
+        "results", nargs="+", type=Path, metavar="DIR", help="or an archive; several are joined, with -o"
+    )
     report.add_argument("-o", "--out", type=Path, metavar="DIR", help="new folder of the joined study and its report")
     report.add_argument(
         "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
         "several, with commas) of the contract; the page says so",
     )  # fmt: skip
+
+    export = verbs.add_parser("export", help="write a study as one archive")
+    export.set_defaults(verb=_export)
+    export.add_argument("results", type=Path, metavar="DIR")
+    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="the archive (default: NAME.tar.xz)")
+    export.add_argument(
+        "--completions", type=_whole, metavar="N", help="keep the texts of N items of each cell and part (default: "
+        "all); outcomes are always kept",
+    )  # fmt: skip
+    export.add_argument("--policies", action="store_true", help="with the policies that were kept")
+    opened = verbs.add_parser("import", help="verify an archive and unpack it to a results folder")
+    opened.set_defaults(verb=_import)
+    opened.add_argument("archive", type=Path, metavar="FILE")
+    opened.add_argument("results", nargs="?", type=Path, metavar="DIR", help="a new folder (default: results/NAME)")
 
     _add_kept(verbs)
 
@@ -266,7 +282,9 @@ def _run(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from rftlab import record, study
     from rftlab.execute.one_cell import read_failure
+    from rftlab.files import archive
 
+    options.results = archive.opened(options.results)
     grid, done, left, notes = study.status(options.results)
     failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
     left_over = len(left) - len(failures)
@@ -306,6 +324,21 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    from rftlab.record.exported import export
+
+    made = export(options.results, options.out, completions=options.completions, policies=options.policies)
+    print(f"{made} ({made.stat().st_size / 1e6:.2f} MB)")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from rftlab.record.exported import import_archive
+
+    print(import_archive(options.archive, options.results))
+    return 0
+
+
 def _ask(options: argparse.Namespace) -> int:
     from rftlab.policy.ask import ask
 
@@ -337,9 +370,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> int:
-    from rftlab.policy.export import export
+    from rftlab.policy.export import write_model
 
-    print(export(options.cell, options.target, merge=options.merge, results=options.results))
+    print(write_model(options.cell, options.target, merge=options.merge, results=options.results))
     return 0
 
 
@@ -414,6 +447,12 @@ def _fetch(options: argparse.Namespace) -> int:
 def _failure(outcome: "Outcome") -> str:
     where = f"; see {outcome.folder / 'notebook.ipynb'}" if outcome.folder else ""
     return f"failed: {outcome.cell.label}: {outcome.error}{where}"
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise argparse.ArgumentTypeError(f"give a whole number, not {text}")
+    return int(text)
 
 
 def _positive(text: str) -> int:

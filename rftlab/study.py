@@ -17,6 +17,7 @@ from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_wor
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
 from rftlab.execute.tuning import StageRun
+from rftlab.files import archive
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
 from rftlab.grid.tuning import LADDERS, prototypes
@@ -129,9 +130,9 @@ def report(
     """Write the report of a results folder; print the paths of its files and what happened in its cells.
 
     Args:
-        results: a grid's results folder, or several, whose cells are joined in ``out``.
+        results: a grid's results folder or archive, or several, whose cells are joined in ``out``.
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
-        out: a new folder for the joined study and its report.
+        out: a new folder for the joined study and its report; of a single archive, by default one beside it.
 
     Raises:
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
@@ -143,6 +144,8 @@ def report(
     places = [results] if isinstance(results, str | Path) else list(results)
     if len(places) > 1 and out is None:
         raise RftlabError("several results folders are joined in a new one; name it with -o")
+    if out is None and Path(places[0]).is_file():
+        out = str(places[0]).removesuffix(archive.SUFFIX)
     results = places[0] if out is None else joined.join(places, out)
     for path in write_report(Path(results), waive=waive):
         print(path)
@@ -188,10 +191,11 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     Raises:
         RftlabError: no grid was run there.
     """
-    grid = read_grid(Path(results))
+    results = archive.opened(results)
+    grid = read_grid(results)
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
-    done, left = grid.split(Path(results))
-    return grid, done, left, _on_earlier_cells(grid, left, Path(results))
+    done, left = grid.split(results)
+    return grid, done, left, _on_earlier_cells(grid, left, results)
 
 
 def _require_choice(**given: tuple[str | None, Sequence[str]]) -> None:

@@ -24,8 +24,8 @@ def sweep(results: Path) -> None:
         if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
             (put_back if leftover.suffix == OLD else remove_if_left)(leftover)
     # Files that were being written: only kernels of a run write them, and none is running yet.
-    for leftover in (*results.glob(".*.json.*"), *(results / SHARED).glob(".*.json.*")):
-        if re.fullmatch(r"\..+\.json\.[a-z0-9_]{8}", leftover.name):
+    for leftover in (*results.glob(".*.*.*"), *(results / SHARED).glob(".*.json.*")):
+        if re.fullmatch(r"\..+\.(json|yaml)\.[a-z0-9_]{8}", leftover.name):
             leftover.unlink(missing_ok=True)
     sweep_scratch(results, REPORT)
     sweep_scratch()

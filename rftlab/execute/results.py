@@ -7,11 +7,13 @@ from pathlib import Path
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.files.archive import opened
 from rftlab.grid import Grid, label_budgets
 from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
 
 LOCK = ".lock"
+GRID_FILE = "grid.yaml"
 
 
 @contextlib.contextmanager
@@ -42,6 +44,8 @@ def results_lock(results: Path) -> Iterator[None]:
 
 def write_grid(results: Path, grid: Grid) -> None:
     """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report."""
+    if grid.path and grid.path.is_file():  # as people wrote it
+        write_atomically(results / GRID_FILE, grid.path.read_text(encoding="utf-8"))
     write_atomically(results / GRID, _listed(grid, _declared(results, grid)))
 
 
@@ -76,7 +80,7 @@ def read_plans(results: Path) -> tuple[Plan, Plan] | None:
         RftlabError: what is written there is no plan, or was changed by hand.
     """
     try:
-        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
         plans = body["plan"], body["plan_now"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -94,7 +98,7 @@ def read_grid(results: Path) -> Grid:
         RftlabError: no grid was run there.
     """
     try:
-        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
         cells = tuple(Cell.make(values) for values in body["cells"])
         plans = read_plans(results)
         return Grid(body["name"], cells, plan=plans[1] if plans else Plan(labels=label_budgets(cells)))

@@ -11,7 +11,9 @@ from rftlab.policy.card import model_card
 from rftlab.policy.kept import load_kept, tidy
 
 
-def export(cell: str | Path, target: str | Path, *, merge: bool = False, results: str | Path | None = None) -> Path:
+def write_model(
+    cell: str | Path, target: str | Path, *, merge: bool = False, results: str | Path | None = None
+) -> Path:
     """Write a kept policy, its tokenizer and a model card into a new folder, which appears whole or not at all.
 
     Args:

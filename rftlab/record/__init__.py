@@ -18,6 +18,7 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
 from rftlab.files import checksums
+from rftlab.files.archive import opened
 from rftlab.files.staging import set_aside, swap_in
 from rftlab.record import excerpt
 
@@ -205,7 +206,7 @@ def put_in_place(folder: Path, final: Path) -> None:
 
 
 def scan(results: str | Path) -> tuple[list[Record], list[Damage]]:
-    """The finished records below a results folder, in order of id, and what lies there but must not count.
+    """The finished records of a results folder or an archive, in order of id, and what lies there but must not count.
 
     Where a grid was run, of its cells alone, and of folders that are no cell's.
 
@@ -223,14 +224,14 @@ def scan(results: str | Path) -> tuple[list[Record], list[Damage]]:
 
 
 def cells_dir(results: Path) -> Path:
-    """Folder of the finished cells of a grid's results."""
-    return results / "cells"
+    """Folder of the finished cells of a grid's results; of an archive, where it is unpacked."""
+    return opened(results) / "cells"
 
 
 def planned(results: Path) -> frozenset[str] | None:
     """Ids of the cells of the grid last run in a results folder; None where no grid was, and every record counts."""
     try:
-        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
         return frozenset(body.get("ids") or (Cell.make(values).id for values in body["cells"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -243,7 +244,7 @@ def planned_cell(results: Path, cell_id: str) -> Cell | None:
     and the cell in the record those of then.
     """
     try:
-        body = json.loads((results / GRID).read_text(encoding="utf-8"))
+        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
         cell = Cell.make(body["cells"][body["ids"].index(cell_id)])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None

@@ -1,51 +1,86 @@
-"""A finished cell copied into another folder: its record as it is, and what the numbers of a report stand on."""
+"""A finished cell copied elsewhere, into a folder or an archive: its record as it is, and what its numbers stand on."""
 
 import json
-import shutil
+import re
 from collections.abc import Container
 from pathlib import Path
 
 from rftlab.files import checksums
-from rftlab.record import DATA, RECORD, SAMPLES, Record, read_lines
+from rftlab.record import DATA, RECORD, SAMPLES, TUNING, Record, cells_dir, examine, read_lines
 from rftlab.record.excerpt import NAME, Excerpt
 
 FAILED, ERROR = "failed", "error.txt"
 """Where a results folder says why a cell failed when it was last run: `failed/<id>/error.txt`."""
 TEXTS = ("prompt", "completion", "answer", "extracted", "detail")
 """What a row of samples.jsonl says in words: no number of a report is computed from it."""
+_IS_DATA = (".json", ".jsonl")
+_LIST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(json|jsonl|yaml)")
 
 
-def copy_cell(record: Record, folder: Path, target: Path, *, completions: int | None = None) -> None:
-    """Copy a cell's record, trace and samples; what else its record names is left out, and said to be.
+def files_of(
+    record: Record, folder: Path, made: Path, *, completions: int | None = None, policies: bool = False
+) -> dict[str, Path]:
+    """The files of a finished cell that a copy holds: record, trace, samples and whatever else is data.
+
+    What else its record names, notebook and log, is left out, and said to be.
 
     Args:
         record: the cell's.
         folder: where it lies.
-        target: the new folder.
+        made: a folder, made if need be, for files that the copy has in place of the cell's own.
         completions: items of each part whose texts are kept; None keeps all. The outcomes of the others stay.
+        policies: its kept policy too.
+
+    Returns:
+        Name in the copy -> where the file lies.
 
     Raises:
         OSError: the disk is full or a file cannot be read.
     """
-    target.mkdir(parents=True)
-    for name in (RECORD, *DATA):
-        shutil.copyfile(folder / name, target / name)
     before = Excerpt.of(folder)
-    left_out = [name for name in record.files if name not in DATA]
+    left_out = [name for name in record.files if not name.endswith(_IS_DATA) or name in before.left_out]
+    data = [name for name in record.files if name not in left_out]
+    files = {name: folder / name for name in (RECORD, *DATA, *data)}
     shortened = dict(before.shortened)
-    if completions is not None and (text := _shortened(target / SAMPLES, completions)):
-        (target / SAMPLES).write_text(text, encoding="utf-8")
+    if completions is not None and (text := _shortened(folder / SAMPLES, completions)):
+        files[SAMPLES] = _write(made / SAMPLES, text)
         shortened[SAMPLES] = {"written": record.files.get(SAMPLES), "kept": checksums.of_text(text)}
     if left_out or shortened:
-        (target / NAME).write_text(Excerpt(left_out, shortened).text(), encoding="utf-8")
+        files[NAME] = _write(made / NAME, Excerpt(left_out, shortened).text())
+    if policies:
+        inner = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent != folder]
+        names = {str(path.relative_to(folder).as_posix()): path for path in inner}
+        files |= {name: path for name, path in names.items() if not any(part[0] == "." for part in name.split("/"))}
+    return files
 
 
-def copy_failures(results: Path, target: Path, *, without: Container[str] = ()) -> None:
-    """Copy the reasons why cells of a results folder failed, but for those that have finished."""
-    for reason in sorted((results / FAILED).glob(f"*/{ERROR}")):
-        if reason.parent.name[0] != "." and reason.parent.name not in without:
-            (target / FAILED / reason.parent.name).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(reason, target / FAILED / reason.parent.name / ERROR)
+def lists_of(results: Path) -> dict[str, Path]:
+    """What a results folder says of the study as a whole (its grid, its tuning, ...): name -> where it lies."""
+    found = [path for path in sorted(results.iterdir()) if path.is_file() and _LIST.fullmatch(path.name)]
+    return {path.name: path for path in found}
+
+
+def failures_of(results: Path, *, without: Container[str] = ()) -> dict[str, Path]:
+    """Why cells of a results folder failed, but for some: name in a copy -> where the file lies."""
+    found = sorted((results / FAILED).glob(f"*/{ERROR}"))
+    wanted = [path for path in found if path.parent.name[0] != "." and path.parent.name not in without]
+    return {f"{FAILED}/{path.parent.name}/{ERROR}": path for path in wanted}
+
+
+def tuning_cells(results: Path, *, without: Container[str] = ()) -> list[Record]:
+    """The sound records that a grid's tuning stands on, but for some; they are no cells of the grid."""
+    try:
+        ids = json.loads((results / TUNING).read_text(encoding="utf-8"))["ids"]
+        found = [examine(cells_dir(results) / name) for name in ids if name not in without]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [each for each in found if isinstance(each, Record)]
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _shortened(samples: Path, completions: int) -> str:

@@ -4,15 +4,17 @@ A cell that several of them measured counts once. `joined.json` says where each 
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.files.archive import SUFFIX, opened
 from rftlab.files.staging import staged, swap_in
-from rftlab.record import GRID, Damage, Record, cells_dir, planned, scan
-from rftlab.record.copied import copy_cell, copy_failures
+from rftlab.record import GRID, TUNING, Damage, Record, cells_dir, planned, scan
+from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
 
 JOINED = "joined.json"
 _NAMED = 3
@@ -35,7 +37,7 @@ def join(places: Sequence[str | Path], target: str | Path) -> Path:
     counts; where what they measured is not the same, the folder says so (`notes`).
 
     Args:
-        places: results folders.
+        places: results folders, or archives.
         target: a new folder, or one that was joined before, which is replaced.
 
     Returns:
@@ -69,7 +71,7 @@ def notes(results: str | Path) -> list[str]:
 
 def _body(results: str | Path) -> dict[str, Any]:
     try:
-        body = json.loads((Path(results) / JOINED).read_text(encoding="utf-8"))
+        body = json.loads((opened(results) / JOINED).read_text(encoding="utf-8"))
         return body if isinstance(body, dict) else {}
     except FileNotFoundError:
         return {}
@@ -78,10 +80,11 @@ def _body(results: str | Path) -> dict[str, Any]:
 
 
 def _read(folder: Path, name: str) -> Study:
+    folder = opened(folder)
     records, damaged = scan(folder)
     if not records:
         why = f"no record in it can be read: {damaged[0]}" if damaged else "no cell has finished there"
-        raise RftlabError(f"cannot join {folder}: {why}")
+        raise RftlabError(f"cannot join {name}: {why}")
     grid: dict[str, Any] = {"name": name}
     if planned(folder) is not None:
         grid = json.loads((folder / GRID).read_text(encoding="utf-8"))
@@ -100,7 +103,7 @@ def _fill(made: Path, studies: Sequence[Study]) -> None:
             earlier, same = first.setdefault(found.id, (study, found))
             sources.setdefault(found.id, []).append(study.name)
             if earlier is study:
-                copy_cell(found, cells_dir(study.folder) / found.id, cells_dir(made) / found.id)
+                _copy(found, study, made)
             elif differing := _differing(same, found):
                 sources[found.id].pop()
                 unlike.append(
@@ -108,10 +111,29 @@ def _fill(made: Path, studies: Sequence[Study]) -> None:
                     f"another {differing}: that of {earlier.name} counts"
                 )
     for study in studies:
-        copy_failures(study.folder, made, without=first)
-    said = [*_origins(sources, studies), *_few(unlike), *_damage(studies)]
+        for found in tuning_cells(study.folder, without=first):
+            if not (cells_dir(made) / found.id).exists():
+                _copy(found, study, made)
+        for name, path in failures_of(study.folder, without=first).items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, made / name)
+    if len(studies) == 1:
+        for name, path in lists_of(studies[0].folder).items():
+            shutil.copyfile(path, made / name)
+    earlier_notes = [note for study in studies for note in notes(study.folder)]
+    said = [*earlier_notes, *_origins(sources, studies), *_few(unlike), *_undeclared(studies), *_damage(studies)]
     _write(made / GRID, _grid(studies))
+    if tuned := _tuning(studies):
+        _write(made / TUNING, tuned)
     _write(made / JOINED, {"studies": [study.name for study in studies], "cells": sources, "notes": said})
+
+
+def _copy(found: Record, study: Study, made: Path) -> None:
+    target = cells_dir(made) / found.id
+    target.mkdir(parents=True)
+    for name, path in files_of(found, cells_dir(study.folder) / found.id, target).items():
+        if path != target / name:
+            shutil.copyfile(path, target / name)
 
 
 def _write(path: Path, body: Mapping[str, Any]) -> None:
@@ -139,11 +161,25 @@ def _chosen(record: Record) -> list[Any]:
 
 
 def _origins(sources: Mapping[str, Sequence[str]], studies: Sequence[Study]) -> list[str]:
+    if len(studies) == 1:
+        return []
     counts: dict[str, int] = {}
     for names in sources.values():
         counts[" and ".join(names)] = counts.get(" and ".join(names), 0) + 1
     parts = ", ".join(f"{n} from {name}" for name, n in counts.items())
     return [f"joined from {len(studies)} studies: of {len(sources)} cells {parts}"]
+
+
+def _undeclared(studies: Sequence[Study]) -> list[str]:
+    """That the joined study has no plan, where those of the studies are not the same."""
+    plans = [study.grid.get("plan") or {} for study in studies]
+    names = [name for name in dict.fromkeys(name for plan in plans for name in plan) if name != "hash"]
+    unlike = [name for name in names if any(plan.get(name) != plans[0].get(name) for plan in plans)]
+    if not unlike:
+        return []
+    return [
+        f"the studies did not declare the same ({', '.join(unlike)}), so the joined one declared nothing beforehand"
+    ]
 
 
 def _damage(studies: Sequence[Study]) -> list[str]:
@@ -164,16 +200,26 @@ def _grid(studies: Sequence[Study]) -> dict[str, Any]:
     shared = {name: value for name, value in every[0].items() if all(grid.get(name) == value for grid in every)}
     return {
         **shared,
-        "name": " + ".join(study.name for study in studies),
+        "name": " + ".join(study.name for study in studies) if len(studies) > 1 else every[0]["name"],
         "ids": list(cells),
         "cells": list(cells.values()),
     }
 
 
+def _tuning(studies: Sequence[Study]) -> dict[str, Any]:
+    """What the tuning stages of all studies left, each arm once; empty if none had one."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for s in studies if (path := s.folder / TUNING).is_file()]
+    arms = {json.dumps(arm, sort_keys=True): arm for body in found for arm in body.get("arms", ())}
+    costs = [arm.get("cost") or {} for arm in arms.values()]
+    cost = {name: sum(each.get(name) or 0 for each in costs) for name in dict.fromkeys(n for c in costs for n in c)}
+    ids = list(dict.fromkeys(name for body in found for name in body.get("ids", ())))
+    return {**found[0], "arms": list(arms.values()), "ids": ids, "cost": cost} if found else {}
+
+
 def _names(folders: Sequence[Path]) -> list[str]:
     """Each folder by as many last parts of its path as tell it from the others."""
     for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
-        names = ["/".join(folder.parts[-depth:]) for folder in folders]
+        names = ["/".join(folder.parts[-depth:]).removesuffix(SUFFIX) for folder in folders]
         if len(set(names)) == len(names):
             return names
     raise RftlabError(f"{folders[0]} is named twice; join different studies")

@@ -19,6 +19,9 @@ def load(results: str | Path) -> "pd.DataFrame":
     cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy, ood_accuracy, generalisation_gap,
     seconds, tokens_generated, tokens_trained, flops, learning_rate.
 
+    Args:
+        results: a results folder, or an archive of `rftlab export`.
+
     Raises:
         RftlabError: as `read_all`; or no cell has finished.
     """

@@ -53,6 +53,8 @@ def write_report(results: Path, *, notebook: bool = True, waive: str | Iterable[
         RftlabError: no such folder, no finished cell, no record that can be read, or no such field to waive.
     """
     results = Path(results).resolve()
+    if results.is_file():
+        raise RftlabError(f"an archive is not written into; give `rftlab report {results.name} -o DIR`")
     accepted = contracts.waivers(waive)
     study = read_results(results, accepted)
     cells = study.cells

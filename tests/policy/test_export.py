@@ -13,7 +13,7 @@ from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.policy.card import licence_of
-from rftlab.policy.export import export
+from rftlab.policy.export import write_model
 
 # The code of the model card, as a function, in a process that cannot import rftlab.
 OUTSIDER = """
@@ -45,7 +45,7 @@ def code_of_card(folder: Path) -> str:
 def test_it_loads_without_rftlab_by_the_code_of_its_card(kept_cell, tmp_path):
     rows = {name: greedy(kept_cell(name), 3) for name in ("sft", "grpo", "full")}
     asked = {
-        name: (code_of_card(export(kept_cell(name), tmp_path / name, merge=name == "grpo")), questions(found))
+        name: (code_of_card(write_model(kept_cell(name), tmp_path / name, merge=name == "grpo")), questions(found))
         for name, found in rows.items()
     }
     done = subprocess.run(
@@ -61,7 +61,7 @@ def test_the_card_says_what_was_measured_how_and_on_what(kept_cell, tmp_path):
     folder = kept_cell("sft")
     found = record.read(folder)
     assert found is not None
-    card = (export(folder, tmp_path / "model") / "README.md").read_text()
+    card = (write_model(folder, tmp_path / "model") / "README.md").read_text()
     for text in (
         "library_name: peft", "license: apache-2.0", found.id, "arithmetic/word", "| labels | 8 |",
         f"{100 * found.metrics['accuracy']:.1f} %, 95 % interval over 8 items", "| temperature | 1.0 |", "transformers",
@@ -77,7 +77,7 @@ def test_a_folder_that_holds_something_is_left_alone(kept_cell, tmp_path, capsys
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(RftlabError, match="not an empty folder"):
-        export(kept_cell("sft"), tmp_path / "full")
+        write_model(kept_cell("sft"), tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
     (tmp_path / "empty").mkdir()
     assert main(["model", str(kept_cell("sft")), str(tmp_path / "empty")]) == 0
@@ -92,7 +92,7 @@ def test_nothing_half_written_is_left_when_writing_fails(kept_cell, tmp_path, mo
 
     monkeypatch.setattr("rftlab.policy.export.model_card", full_disk)
     with pytest.raises(RftlabError, match="No space left"):
-        export(kept_cell("sft"), tmp_path / "model")
+        write_model(kept_cell("sft"), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
 

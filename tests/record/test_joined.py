@@ -10,8 +10,9 @@ import pytest
 from rftlab import cli, record, report
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute.results import read_grid, write_grid
+from rftlab.execute.results import read_grid, read_plans, write_grid
 from rftlab.grid import Grid
+from rftlab.grid.plan import Plan
 from rftlab.record import joined, tables
 from tests import synthetic
 
@@ -122,6 +123,19 @@ def test_an_excerpt_that_was_edited_is_damage(halves, tmp_path):
     said = json.loads((copy / "excerpt.json").read_text())
     (copy / "excerpt.json").write_text(json.dumps({**said, "left_out": [record.TRACE]}))
     assert "excerpt.json cannot be read, or was changed" in str(record.examine(copy))
+
+
+def test_a_plan_stays_where_all_declared_the_same_and_is_missed_aloud_where_not(tmp_path):
+    for name, labels, methods in (("a", (10,), ("sft",)), ("b", (10,), ("grpo",)), ("c", (300,), ("grpo",))):
+        records = synthetic.write_grid(tmp_path / name, **{**SIZE, "labels": labels, "methods": methods})
+        grid = Grid(name, tuple(each.parameters for each in records), plan=Plan(named=("sft", "grpo"), labels=labels))
+        write_grid(tmp_path / name, grid)
+    same = joined.join([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
+    assert read_plans(same) == read_plans(tmp_path / "a")
+    assert len(joined.notes(same)) == 1
+    unlike = joined.join([tmp_path / "a", tmp_path / "c"], tmp_path / "ac")
+    assert read_plans(unlike) is None
+    assert any("did not declare the same (labels)" in text for text in joined.notes(unlike))
 
 
 def test_joining_again_replaces_the_joined_study_and_nothing_else(halves, tmp_path):
