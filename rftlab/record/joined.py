@@ -177,9 +177,7 @@ def _undeclared(studies: Sequence[Study]) -> list[str]:
     unlike = [name for name in names if any(plan.get(name) != plans[0].get(name) for plan in plans)]
     if not unlike:
         return []
-    return [
-        f"the studies did not declare the same ({', '.join(unlike)}), so the joined one declared nothing beforehand"
-    ]
+    return [f"the studies did not declare the same ({', '.join(unlike)}), so the joined one declared nothing"]
 
 
 def _damage(studies: Sequence[Study]) -> list[str]:

@@ -79,7 +79,7 @@ def test_nothing_a_policy_or_a_person_wrote_is_left_in_a_capped_row(kept_cell, t
     rows = tables.load_lines(export(results, tmp_path / "a.tar.xz", completions=0), record.SAMPLES)
     assert len(rows) == len(tables.load_lines(results, record.SAMPLES))
     texts = {name for name in rows if rows[name].map(lambda value: isinstance(value, str)).any()}
-    assert texts == {"id", "part", "item"}
+    assert texts == {"id", "part", "item", "kind", "task"}  # names, not sentences
 
 
 def test_an_archive_that_was_capped_can_be_capped_again(whole, tmp_path):
