@@ -11,6 +11,7 @@ from rftlab.answer.results import measured, read_cells
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
+from rftlab.evaluate.beside import with_room_for
 from rftlab.evaluate.rates import distinct_correct_rationales, majority_at
 from rftlab.experiment import Experiment
 from rftlab.policy import base_answers
@@ -129,6 +130,17 @@ def test_a_trained_policy_is_asked_what_it_was_not_trained_on_and_its_base_what_
     bare.evaluate()
     assert bare.record().metrics["retention_accuracy"] is None
     assert not any(row["part"] == "retention" for row in bare._outcome.samples)
+
+
+def test_retention_has_room_for_its_gold_answers_and_never_more_than_the_context(small_cell):
+    experiment = Experiment(small_cell())
+    dose = experiment.also.retention[0]
+    longest = max(experiment.policy.count_prompt(example, True) for example in dose.items)
+    gold = max(experiment.policy.count_gold(dose.items, True))
+    for cap in (4, 100, 500):
+        tight = Cell.make({**experiment.cell.flat(), "decoding.max_new_tokens": cap})
+        roomy = with_room_for(tight, experiment.policy, dose).decoding.max_new_tokens
+        assert max(gold, min(cap, 512 - longest)) <= roomy <= 512 - longest
 
 
 def test_the_task_trained_on_cannot_be_one_not_trained_on(small_cell):

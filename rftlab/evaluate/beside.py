@@ -60,12 +60,18 @@ def beside(cell: Cell, task: Task) -> Beside:
 def with_room_for(cell: Cell, policy: Policy, retained: Retained) -> Cell:
     """The cell with a completion cap that the gold completions of a task beside its own fit under too.
 
+    Its own cap is lowered only where the context would not hold it beside that task's prompts.
+
     Raises:
         RftlabError: a prompt with that cap does not fit into the model's context.
     """
     cot = cell.cot_eval
     gold = [example for example in retained.items if example.rationale or not cot]
-    cap = max(cell.max_new_tokens, cap_for(policy.count_gold(gold, cot)) if gold else 0)
+    needed = cap_for(policy.count_gold(gold, cot)) if gold else 1
+    cap = max(cell.max_new_tokens, needed)
+    if policy.context is not None:  # the cell's own cap may take all the room that its own prompts leave
+        longest = max(policy.count_prompt(example, cot) for example in retained.items)
+        cap = max(needed, min(cap, policy.context - longest))
     roomy = Cell.make({**cell.flat(), parameter(cot=cot): cap})
     require_room(roomy, retained.items, lambda example: policy.count_prompt(example, cot), policy.context, cot=cot)
     return roomy
