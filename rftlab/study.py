@@ -16,7 +16,7 @@ from rftlab.execute.keep import DEFAULT, Keeper, require_room
 from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
-from rftlab.execute.tuning import StageRun
+from rftlab.execute.tuning import StageRun, told
 from rftlab.files import archive
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
@@ -195,7 +195,8 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     grid = read_grid(results)
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
     done, left = grid.split(results)
-    return grid, done, left, _on_earlier_cells(grid, left, results)
+    tuning = told(results)
+    return grid, done, left, [*([tuning] if tuning else []), *_on_earlier_cells(grid, left, results)]
 
 
 def _require_choice(**given: tuple[str | None, Sequence[str]]) -> None:

@@ -145,11 +145,12 @@ def place(key: Iterable[Any]) -> str:
 
 def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
     """Fill variant and arm for the cells of one task and model."""
-    others = [name for name in parameter_names().values() if name not in {*_AXES, *SEEDS, "digests"}]
+    others = [name for name in parameter_names().values() if name not in {*_AXES, *SEEDS, "digests", "tuned_by"}]
     twins = part[part.duplicated(_AXES, keep=False)]
     if twins.empty:
         return
     texts = twins[others].map(_text)
+    texts.loc[twins["tuned_by"] != "", "learning_rates"] = ""  # they follow from what is swept
     differ = texts.groupby([twins[axis] for axis in _AXES]).nunique() > 1
     by_method = differ.groupby(level="method").any()
     trained = by_method[~by_method.index.isin([BASE])]

@@ -171,14 +171,16 @@ class StageRun:
         grid: a settled grid with a stage.
         ladders: its methods' own, as the preflight found them.
         results: the grid's results folder.
+        score: of a cell that has run; by default what its record says.
 
     Raises:
         RftlabError: the grid gives a method another number of ladders than it has stages.
     """
 
-    def __init__(self, grid: Grid, ladders: Mapping[str, Any], results: Path) -> None:
+    def __init__(self, grid: Grid, ladders: Mapping[str, Any], results: Path, *, score: Scores | None = None) -> None:
         assert grid.tuning is not None
         self._grid, self._stage, self._results = grid, grid.tuning, results
+        self._score = score or self._recorded
         self._known: dict[str, Score] = {}
         self._of = {cell.id: self._stage.prototype(cell) for cell in grid.cells if cell.tuned_by == NOT_YET}
         self._prototypes = {prototype.id: prototype for prototype in self._of.values()}
@@ -295,10 +297,21 @@ class StageRun:
             "cost": _cost(self._results, arm.cells),
         }
 
-    def _score(self, cell: Cell) -> Score | None:
+    def _recorded(self, cell: Cell) -> Score | None:
         if cell.id not in self._known and (found := read_score(cell, self._results)) is not None:
             self._known[cell.id] = found
         return self._known.get(cell.id)
+
+
+def told(results: Path) -> str:
+    """How far the stage of a results folder is, in a sentence; "" where none was begun, or its file is damaged."""
+    try:
+        body = json.loads((results / record.TUNING).read_text(encoding="utf-8"))
+        chosen, arms = sum(arm["learning_rates"] is not None for arm in body["arms"]), len(body["arms"])
+        done = sum((record.cells_dir(results) / name / record.RECORD).is_file() for name in body["ids"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f"tuning: the rates of {chosen} of {arms} arms are chosen, {done} of {len(body['ids'])} cells so far done"
 
 
 def read_score(cell: Cell, results: Path) -> Score | None:
@@ -344,7 +357,7 @@ def _told_ladder(ladder: Ladder) -> dict[str, Any]:
 
 
 def _told_rung(tried: Rung, best: Rung | None) -> dict[str, float | None]:
-    names = ("accuracy", "error", "sampled", "behind", "behind_error")
+    names = ("mean", "error", "sampled", "behind", "behind_error")
     if any(score.diverged for score in tried):
         return dict.fromkeys(names)
     own, sampled = rungs.accuracy(tried), rungs.sampled(tried)
@@ -363,6 +376,14 @@ def _cost(results: Path, cells: Iterable[Cell]) -> dict[str, float]:
             continue
         if found:
             total["cells"] += 1
-            for axis in ("seconds", "flops", "tokens_generated", "tokens_trained", "optimizer_steps", "verifier_calls"):
+            for axis in (
+                "seconds",
+                "evaluation_seconds",
+                "flops",
+                "tokens_generated",
+                "tokens_trained",
+                "optimizer_steps",
+                "verifier_calls",
+            ):
                 total[axis] = total.get(axis, 0) + (found.cost.get(axis) or 0)
     return total

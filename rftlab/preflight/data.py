@@ -42,9 +42,16 @@ def check(looked: "Looked") -> None:
         shares = (_validation_share(cell), cell.development, cell.development_items)
         drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
         if drawn not in done:
-            check_labels(cell, task)
+            try:
+                check_labels(cell, task)
+            except RftlabError as error:
+                if cell.evaluation.part == "test":
+                    raise
+                raise RftlabError(
+                    f"tuning stage: {str(error).replace('evaluation.along_items', 'tuning.items')}"
+                ) from None
         done |= {judged, drawn}
-    looked.notes += _label_budgets(looked.cells)
+    looked.notes += _label_budgets([cell for cell in looked.cells if cell.evaluation.part == "test"])
 
 
 def _label_budgets(cells: Sequence[Cell]) -> list[str]:

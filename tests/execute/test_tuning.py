@@ -23,6 +23,11 @@ SFT = [("sft", 1e-3, (3e-4, 1e-3, 3e-3))]
 RightOf20 = Callable[[tuple[float, ...], int], int | None]
 
 
+def score_of(count: int | None) -> Score:
+    """So many of 20 items right; None diverged."""
+    return Score(() if count is None else (1.0,) * count + (0.0,) * (20 - count), 0.5)
+
+
 def climbed(right: RightOf20, ladders: Sequence[Any] = SFT, **stage: Any) -> tuple[Arm, list[list[Cell]]]:
     """An arm whose cells score as told by rates and seed (None diverges), and the rounds it asked for them in."""
     declared, scores, rounds = Stage.make(stage), dict[str, Score](), list[list[Cell]]()
@@ -30,8 +35,7 @@ def climbed(right: RightOf20, ladders: Sequence[Any] = SFT, **stage: Any) -> tup
     while (arm := tune(prototype, declared, ladders, lambda cell: scores.get(cell.id))).wanted:
         rounds.append(arm.wanted)
         for cell in arm.wanted:
-            count = right(cell.learning_rates, cell.seed)
-            scores[cell.id] = Score(() if count is None else (1.0,) * count + (0.0,) * (20 - count), 0.5)
+            scores[cell.id] = score_of(right(cell.learning_rates, cell.seed))
     return arm, rounds
 
 
@@ -148,7 +152,7 @@ def told(results: Path) -> dict[str, Any]:
     """tuning.json without what differs from run to run."""
     body = json.loads((results / "tuning.json").read_text())
     for cost in (body["cost"], *(arm["cost"] for arm in body["arms"])):
-        del cost["seconds"]
+        del cost["seconds"], cost["evaluation_seconds"]
     return body
 
 
@@ -170,7 +174,7 @@ def test_a_study_trains_at_the_rates_its_stage_chose_and_goes_on_where_it_was_in
     assert {cell.seed for cell in tuning} <= {1000, 1001}
     assert (arm["labels"], arm["rates_for_labels"], arm["ids"]) == (4, [4, 8], [cell.id for cell in tuning])
     rungs = {rung["rate"]: rung for rung in arm["stages"][0]["rungs"]}
-    assert (rungs[1e30]["diverged"], rungs[1e30]["stopped"], rungs[1e30]["accuracy"]) == (True, True, None)
+    assert (rungs[1e30]["diverged"], rungs[1e30]["stopped"], rungs[1e30]["mean"]) == (True, True, None)
     for cell in of_study[1:]:
         assert list(cell.learning_rates) == arm["learning_rates"]
         assert cell.tuned_by == arm["tuned_by"]
@@ -181,6 +185,9 @@ def test_a_study_trains_at_the_rates_its_stage_chose_and_goes_on_where_it_was_in
     kinds = {row["part"] for row in record.read_lines(tmp_path / "cut" / "cells" / tuning[0].id / record.SAMPLES)}
     assert kinds == {"development", "development_sampled"}
 
+    assert study.status(tmp_path / "cut")[3][0] == (
+        f"tuning: the rates of 1 of 1 arms are chosen, {len(tuning)} of {len(tuning)} cells so far done"
+    )
     executor.ran.clear()
     capsys.readouterr()
     assert study.run(small_grid(), tmp_path / "cut") == []

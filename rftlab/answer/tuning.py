@@ -1,0 +1,158 @@
+"""How the learning rates of a study came about: what its tuning stage found, what it cost, and what has to be said.
+
+A rate is the method's default, given by hand, chosen once by the grid's tuning stage for all seeds of an arm, or chosen
+anew in every cell by a tuner that is then part of the method.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rftlab import record
+from rftlab.cell import NOT_YET, Cell
+from rftlab.contract import Applies
+from rftlab.errors import RftlabError
+from rftlab.record import Record
+
+OF_ARM = (
+    "task", "model", "method", "preset", "settings", "labels", "cot", "cot_eval", "budget.unit", "budget.amount",
+    "adapter.kind", "evaluation.decides", "rates_for_labels", "tuned_by",
+)  # fmt: skip
+OF_STAGE = ("stage", "interior", "runner_up", "margin", "margin_error")
+OF_RUNG = ("rate", "mean", "error", "sampled", "behind", "behind_error", "seeds", "stopped", "diverged")
+COLUMNS = (*OF_ARM, *OF_STAGE, *OF_RUNG, "chosen", "added")
+
+
+class Tuning(NamedTuple):
+    """What a tuning stage left in a results folder.
+
+    Attributes:
+        rungs: one row an arm, stage of its method and learning rate. `mean`, `error` (standard error over seeds and
+            items) and `sampled` are of development items, in [0, 1]; `behind` is how far below the rate chosen, paired
+            over items; `margin` that of the rate chosen above the `runner_up`, negative where the sampled accuracy
+            decided. `rates_for_labels` are the label budgets of the study that train at the rate chosen.
+        cost: of all its cells: cells, seconds, evaluation_seconds, flops, tokens_generated, tokens_trained,
+            optimizer_steps, verifier_calls; empty where there was no stage.
+    """
+
+    rungs: pd.DataFrame
+    cost: dict[str, float]
+
+
+def read_tuning(results: str | Path) -> Tuning:
+    """What the tuning stage of a study found; no rows where there was none.
+
+    Raises:
+        RftlabError: its file cannot be read.
+    """
+    body = _read(Path(results))
+    rows = [
+        {
+            **{name: arm.get(name) for name in OF_ARM},
+            **{name: stage.get(name) for name in OF_STAGE},
+            **{name: rung.get(name) for name in OF_RUNG},
+            "chosen": rung["rate"] == stage["chosen"],
+            "added": rung["rate"] in stage["added"],
+        }
+        for arm in body.get("arms", ())
+        for stage in arm["stages"]
+        for rung in stage["rungs"]
+    ]
+    return Tuning(pd.DataFrame(rows, columns=list(COLUMNS)), body.get("cost", {}))
+
+
+def arm_name(cell: Cell) -> str:
+    """A cell's method as an arm is to be named: one whose learning rate is chosen in every cell includes its tuner."""
+    return f"{cell.method} including its tuner" if cell.tuning.trials > 1 else cell.method
+
+
+def limits(records: Sequence[Record], results: str | Path) -> list[str]:
+    """What an answer has to say about where its learning rates come from, a sentence each; nothing if all is well.
+
+    Args:
+        records: of the study.
+        results: its results folder.
+
+    Raises:
+        RftlabError: as `read_tuning`.
+    """
+    cells = [each.parameters for each in records if Applies.to(each.parameters.method).training]
+    default = [cell for cell in cells if not _given(cell) and not cell.tuned_by and cell.tuning.trials == 1]
+    given = [cell for cell in cells if _given(cell) and not cell.tuned_by]
+    tuners = [cell for cell in cells if cell.tuning.trials > 1]
+    said = []
+    if default:
+        said.append(
+            f"Learning rates were not tuned: {_methods(default)} trained at the default; at another rate the order "
+            "may be another."
+        )
+    if given:
+        said.append(f"The learning rates of {_methods(given)} were given, not tuned here.")
+    if tuners:
+        said.append(
+            f"{_methods(tuners)}: the method including its tuner, which chose a learning rate anew for each seed; "
+            "that choice is part of the spread between seeds."
+        )
+    return [*said, *_shared(cells), *_at_an_end(Path(results))]
+
+
+def _shared(cells: Iterable[Cell]) -> list[str]:
+    found: dict[int, set[int]] = {}
+    for cell in cells:
+        tuned_at = _tuned_at(cell)
+        if tuned_at is not None and tuned_at != cell.labels:
+            found.setdefault(tuned_at, set()).add(cell.labels)
+    return [
+        f"Rates at {_listed(map(str, sorted(budgets)))} labels are those tuned at {tuned_at}."
+        for tuned_at, budgets in sorted(found.items())
+    ]
+
+
+def _tuned_at(cell: Cell) -> int | None:
+    """The label budget at which a stage chose a cell's rates."""
+    if not cell.tuned_by or cell.tuned_by == NOT_YET:
+        return None
+    words = cell.tuned_by.split(", ")[-2].split() if ", " in cell.tuned_by else []
+    return int(words[1]) if len(words) == 3 and words[1].isdigit() else None
+
+
+def _at_an_end(results: Path) -> list[str]:
+    ends = [
+        f"{arm['method']} at {arm['labels']} labels ({stage['stage']}, {stage['chosen']:g})"
+        for arm in _read(results).get("arms", ())
+        for stage in arm["stages"]
+        if stage["tuned"] and stage["chosen"] is not None and not stage["interior"]
+    ]
+    if not ends:
+        return []
+    are = "is an end" if len(ends) == 1 else "are ends"
+    return [f"The rate chosen for {_listed(ends)} {are} of what was tried: a better one may lie beyond."]
+
+
+def _given(cell: Cell) -> bool:
+    return bool(cell.learning_rates or (cell.tuning.learning_rates and cell.tuning.trials == 1))
+
+
+def _methods(cells: Iterable[Cell]) -> str:
+    return _listed(dict.fromkeys(cell.method for cell in cells))
+
+
+def _listed(texts: Iterable[str]) -> str:
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _read(results: Path) -> dict[str, Any]:
+    path = results / record.TUNING
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(body, dict) or body.get("version") != 1:
+            raise ValueError("it is not of this version")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RftlabError(f"{path} cannot be read ({error}); run the grid again, which writes it") from None
+    return body
