@@ -15,6 +15,7 @@ from rftlab import record
 from rftlab.cell import NOT_YET, Cell
 from rftlab.contract import Applies
 from rftlab.errors import RftlabError
+from rftlab.files import archive
 from rftlab.record import Record
 
 OF_ARM = (
@@ -146,7 +147,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _read(results: Path) -> dict[str, Any]:
-    path = results / record.TUNING
+    path = archive.opened(results) / record.TUNING
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict) or body.get("version") != 1:

@@ -22,6 +22,10 @@ from rftlab.grid import Grid
 from rftlab.grid.tuning import Stage, rung_cell
 from rftlab.record.outcomes import worth
 
+_AXES = (
+    "seconds", "evaluation_seconds", "flops", "tokens_generated", "tokens_trained", "optimizer_steps", "verifier_calls",
+)  # fmt: skip
+
 Scores = Callable[[Cell], Score | None]
 """The score of a cell of the stage; None if it has not run."""
 
@@ -376,14 +380,6 @@ def _cost(results: Path, cells: Iterable[Cell]) -> dict[str, float]:
             continue
         if found:
             total["cells"] += 1
-            for axis in (
-                "seconds",
-                "evaluation_seconds",
-                "flops",
-                "tokens_generated",
-                "tokens_trained",
-                "optimizer_steps",
-                "verifier_calls",
-            ):
+            for axis in _AXES:
                 total[axis] = total.get(axis, 0) + (found.cost.get(axis) or 0)
     return total
