@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rftlab import record, study
+from rftlab import preflight, record, study
 from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.interrupts import Interrupted
+from rftlab.execute.ladders import Arm, tune
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.execute.rungs import Score
-from rftlab.execute.tuning import Arm, tune
 from rftlab.grid import Grid
 from rftlab.grid.tuning import Stage, method_key
 from tests.conftest import SMALL
@@ -128,12 +128,25 @@ class InProcess:
         return outcomes
 
 
+_checked: dict[tuple[str, ...], Any] = {}
+_check = preflight.check
+
+
+def checked(cells: Sequence[Cell], *, limit: float) -> Any:
+    """The preflight, which starts a process, once for the same cells."""
+    key = tuple(cell.id for cell in cells)
+    if key not in _checked:
+        _checked[key] = _check(cells, limit=limit)
+    return _checked[key]
+
+
 @pytest.fixture
 def executor(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     """What `study.run` runs cells with; reports are left out."""
     made = InProcess()
     monkeypatch.setattr(study, "_run_cells", lambda *_: made)
     monkeypatch.setattr(study, "preheat", lambda _: None)
+    monkeypatch.setattr(preflight, "check", checked)
     monkeypatch.setattr(study, "report", lambda _: None)
     monkeypatch.setenv("RFTLAB_KEEP", "none")
     return made

@@ -27,6 +27,15 @@ evaluation:
 """
 
 
+TUNED = """
+name: tuned
+defaults: {task: arithmetic/word, labels: 10, evaluation: {test_items: 20, ood_items: 0, sampled_items: 0, along_the_way: 0}}
+method: sft
+budget.amount: 10
+tuning: {seeds: 2, items: 8, growth: 1}
+"""
+
+
 def start(grid: Path, results: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "rftlab", "run", str(grid), "--results", str(results), "--workers", "2"],
@@ -85,3 +94,26 @@ def test_killed_runs_end_as_one_left_in_peace(tmp_path: Path) -> None:
         assert len({path.read_text() for path in both}) == 1
     assert not list(killed.glob("cells/.*"))
     assert not list(killed.glob("failed/*"))
+
+
+def test_a_tuning_stage_that_is_killed_goes_on_and_chooses_what_one_left_in_peace_chooses(tmp_path: Path) -> None:
+    grid = tmp_path / "tuned.yaml"
+    grid.write_text(TUNED)
+    peace, killed = tmp_path / "peace", tmp_path / "killed"
+    assert start(grid, peace).wait(timeout=400) == 0
+
+    run = start(grid, killed)
+    wait_until(lambda: records(killed), run)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    begun = json.loads((killed / "tuning.json").read_text())
+    assert begun["arms"][0]["learning_rates"] is None
+
+    assert start(grid, killed).wait(timeout=400) == 0
+    assert records(killed) == records(peace)
+    both = [json.loads((results / "tuning.json").read_text()) for results in (killed, peace)]
+    for body in both:
+        for cost in (body["cost"], *(arm["cost"] for arm in body["arms"])):
+            del cost["seconds"], cost["evaluation_seconds"]
+    assert both[0] == both[1]
+    assert both[0]["arms"][0]["learning_rates"] is not None
