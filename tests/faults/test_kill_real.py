@@ -29,7 +29,8 @@ evaluation:
 
 TUNED = """
 name: tuned
-defaults: {task: arithmetic/word, labels: 10, evaluation: {test_items: 20, ood_items: 0, sampled_items: 0, along_the_way: 0}}
+defaults: {task: arithmetic/word, labels: 10}
+evaluation: {test_items: 20, ood_items: 0, sampled_items: 0, along_the_way: 0}
 method: sft
 budget.amount: 10
 tuning: {seeds: 2, items: 8, growth: 1}
