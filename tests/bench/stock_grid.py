@@ -81,13 +81,14 @@ def _write_data(cell: Cell, path: Path) -> Path:
             for example in examples
         ]
 
+    beyond = [example for examples in task.ood_asked(asked.ood_items).values() for example in examples]
     parts = {
         "train": rows(labelled, cot=cell.cot, labels=True),
         "test": rows(task.test[: max(5, asked.along_items)], cot=cell.cot_eval),
-        "ood": rows(task.ood[: asked.along_items], cot=cell.cot_eval),
+        "ood": rows(task.ood_along(asked.ood_items, asked.along_items), cot=cell.cot_eval),
         "test_evaluated": rows(task.test[: asked.test_items], cot=cell.cot_eval),
         "train_evaluated": rows(labelled[: asked.train_items], cot=cell.cot_eval),
-        "ood_evaluated": rows(task.ood[: asked.ood_items], cot=cell.cot_eval),
+        "ood_evaluated": rows(beyond, cot=cell.cot_eval),
         "sampled": rows(task.test[: asked.sampled_items], cot=cell.cot_eval),
     }
     path.write_text(json.dumps(parts), encoding="utf-8")

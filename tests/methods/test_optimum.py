@@ -17,7 +17,7 @@ STEPS = {
 }  # fmt: skip
 STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "cispo": 200}
 # They do not learn from the verifier's reward, on purpose.
-CONTROLS = {"base", "base-few-shot", "grpo-random", "grpo-format"}
+CONTROLS = {"base", "base-few-shot", "base-maj", "grpo-random", "grpo-format"}
 
 
 def reached(method: str, seeds: int, **arguments: object) -> list[float]:

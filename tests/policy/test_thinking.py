@@ -107,7 +107,7 @@ def test_training_and_evaluation_pay_only_for_what_follows_the_thinking(
     (tmp_path / "pays.py").write_text("def judge(completion, example):\n    return float(bool(completion))\n")
     cell = small_cell(
         model=str(tmp_path), system="Be brief.", method="grpo", verifier=f"{tmp_path}/pays.py:judge",
-        settings={"prompts_per_step": 2, "num_generations": 4},
+        settings={"prompts_per_step": 2, "num_generations": 4}, **{"evaluation.retention": ""},
     )  # fmt: skip
     experiment = Experiment(cell)
     experiment.train()
