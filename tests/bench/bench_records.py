@@ -14,19 +14,22 @@ from rftlab.report import write_report
 from tests.bench.measure import Row, row, seconds, take_turns
 from tests.synthetic import write_grid
 
-# Name of the row -> tasks, seeds (each pair has 20 cells), and how often it is measured at most.
-SIZES = {"100": (1, 5, 5), "1000": (2, 25, 3), "1000_in_10_tasks": (10, 5, 1), "10000": (4, 125, 1)}
+# Name of the row -> tasks, seeds (each pair has 20 cells), test items, and how often it is measured at most.
+SIZES = {
+    "100": (1, 5, 16, 5), "1000": (2, 25, 16, 3), "1000_in_10_tasks": (10, 5, 16, 1), "10000": (4, 125, 16, 1),
+    "460_of_200_items": (1, 23, 200, 1),
+}  # fmt: skip
 
 
 def run(quick: bool = False) -> dict[str, Row]:
     """At most five runs with 100 cells, three with 1 000, one of the others (100 and 1 000 once if quick)."""
     rows = {}
-    for name, (tasks, seeds, runs) in SIZES.items():
+    for name, (tasks, seeds, items, runs) in SIZES.items():
         if quick and name not in ("100", "1000"):
             continue
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             results = Path(scratch)
-            _make(results, tasks, seeds)
+            _make(results, tasks, seeds, items)
             arms = {
                 "load": lambda folder=results: seconds(lambda: rftlab.load(folder)),
                 "load_and_report": lambda folder=results: seconds(lambda: write_report(folder, notebook=False)),
@@ -36,7 +39,7 @@ def run(quick: bool = False) -> dict[str, Row]:
     return rows
 
 
-def _make(results: Path, tasks: int, seeds: int) -> None:
+def _make(results: Path, tasks: int, seeds: int, items: int) -> None:
     # Durability is not what is measured here; waiting for the disk 30 000 times would take minutes.
     with mock.patch.object(rftlab.record.os, "fsync"):
         write_grid(
@@ -45,5 +48,5 @@ def _make(results: Path, tasks: int, seeds: int) -> None:
             methods=("sft", "grpo"),
             labels=(10, 30, 100, 300, 1000),
             seeds=range(seeds),
-            items=16,
+            items=items,
         )
