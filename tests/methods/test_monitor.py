@@ -28,7 +28,7 @@ def test_completions_sampled_and_cut_are_counted(method: str) -> None:
     assert cost.completions == cost.verifier_calls > 0
     assert 0 < cost.completions_cut < cost.completions
     name = "train/truncation_rate"
-    if name in run.monitor.trace[0] and method != "interleaved":
+    if name in run.monitor.trace[0] and method not in ("interleaved", "rejection_sft"):  # draws of unlike sizes
         rates = [row[name] for row in run.monitor.trace if name in row]
         assert cost.completions_cut / cost.completions == pytest.approx(sum(rates) / len(rates))
 
