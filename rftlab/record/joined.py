@@ -206,12 +206,20 @@ def _grid(studies: Sequence[Study]) -> dict[str, Any]:
 
 def _tuning(studies: Sequence[Study]) -> dict[str, Any]:
     """What the tuning stages of all studies left, each arm once; empty if none had one."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for s in studies if (path := s.folder / TUNING).is_file()]
+    found = [_read_tuning(path) for s in studies if (path := s.folder / TUNING).is_file()]
     arms = {json.dumps(arm, sort_keys=True): arm for body in found for arm in body.get("arms", ())}
     costs = [arm.get("cost") or {} for arm in arms.values()]
     cost = {name: sum(each.get(name) or 0 for each in costs) for name in dict.fromkeys(n for c in costs for n in c)}
     ids = list(dict.fromkeys(name for body in found for name in body.get("ids", ())))
     return {**found[0], "arms": list(arms.values()), "ids": ids, "cost": cost} if found else {}
+
+
+def _read_tuning(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return {**body, "arms": list(body["arms"]), "ids": list(body["ids"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RftlabError(f"{path} cannot be read ({error}); run the grid again, which writes it") from None
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -138,6 +138,27 @@ def test_a_plan_stays_where_all_declared_the_same_and_is_missed_aloud_where_not(
     assert any("did not declare the same (labels)" in text for text in joined.notes(unlike))
 
 
+def test_tuning_stages_are_joined_each_arm_and_each_cell_once(halves, tmp_path):
+    arms = [{"method": "sft", "cost": {"cells": 2}}, {"method": "grpo", "cost": {"cells": 3}}]
+    tuned = [
+        synthetic.write_cell(halves[0], {"method": "sft", "labels": 10, "cot": True, "seed": 70 + n}) for n in (0, 1)
+    ]
+    first, second = tuned
+    shutil.copytree(record.cells_dir(halves[0]) / first.id, record.cells_dir(halves[1]) / first.id)
+    bodies = {"arms": arms[:1], "ids": [first.id, second.id]}, {"arms": arms, "ids": [first.id]}
+    for folder, body in zip(halves, bodies, strict=True):
+        (folder / record.TUNING).write_text(json.dumps({"version": 1, **body}))
+    found = joined.join(halves, tmp_path / "c")
+    said = json.loads((found / record.TUNING).read_text())
+    assert said == {"version": 1, "arms": arms, "ids": [first.id, second.id], "cost": {"cells": 5}}
+    assert all((record.cells_dir(found) / each.id / record.RECORD).is_file() for each in tuned)
+    assert {first.id, second.id}.isdisjoint(each.id for each in record.read_all(found))
+    (halves[1] / record.TUNING).write_text("{")
+    with pytest.raises(RftlabError, match="tuning.json cannot be read"):
+        joined.join(halves, tmp_path / "d")
+    assert not (tmp_path / "d").exists()
+
+
 def test_joining_again_replaces_the_joined_study_and_nothing_else(halves, tmp_path):
     joined.join(halves, tmp_path / "c")
     (tmp_path / "c" / "stale").touch()
