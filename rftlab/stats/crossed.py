@@ -16,9 +16,9 @@ from scipy import special
 
 from rftlab.stats.intervals import Floats, Interval, critical_t, cut
 
-# Simulated (docs/simulations.md): 1 covers up to .998 where items spread more than seeds, no limit at all .92 where a
-# method falls in one seed of five.
-POOLED_FREEDOM = 1.5
+# Simulated (docs/simulations.md): with 1, intervals hold up to .998 where items spread more than seeds; with no limit
+# .92 where a method falls in one seed of five.
+POOLED_FREEDOM = 1.75
 _NOTHING = 1e-18
 
 
@@ -84,15 +84,14 @@ def crossed_interval(
     Args:
         table: values, no NaN.
         pooled: how much seeds differ over all tables of this kind, this one among them (all label budgets of one
-            comparison). The spread used is the larger of the table's own and the pooled one, with the pooled degrees
-            of freedom: a method that falls in one seed of five at some budget then widens the interval at the budgets
-            where it happened not to.
+            comparison). The spread used is the larger of the table's own and the pooled one: a method that falls in one
+            seed of five at some budget then widens the interval at the budgets where it happened not to.
         confidence: between 0 and 1.
         bounds: the range the mean can lie in; the limits are cut to it.
 
     Returns:
         One seed: an interval over items only. One item: over seeds only. Without ``pooled`` at most S - 1 degrees of
-        freedom, with it at most 1.5 times the pooled ones. Where all values are equal the limits are those of an exact
+        freedom, with it at most 1.75 times the pooled ones. Where all values are equal the limits are those of an exact
         binomial for "none of I items differs".
     Source: Satterthwaite 1946; Searle, Casella, McCulloch 1992, Variance components, chapter 4 (two-way crossed);
         differs: a negative variance component of one factor is taken as 0, which errs on the wide side.

@@ -83,6 +83,8 @@ def pooled_spreads(tables: Sequence[pd.DataFrame | Floats], kinds: Sequence[Hash
         tables: a `paired_table` each.
         kinds: what makes tables alike, e.g. (task, first arm, second arm): all label budgets of one comparison.
     """
-    own = [table_spread(table) for table in tables]
-    pooled = {kind: Spread.pooled([s for s, k in zip(own, kinds, strict=True) if k == kind]) for kind in set(kinds)}
+    alike: dict[Hashable, list[Spread]] = {}
+    for table, kind in zip(tables, kinds, strict=True):
+        alike.setdefault(kind, []).append(table_spread(table))
+    pooled = {kind: Spread.pooled(spreads) for kind, spreads in alike.items()}
     return [pooled[kind] for kind in kinds]

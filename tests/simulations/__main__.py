@@ -34,6 +34,7 @@ def tables() -> dict[str, Table]:
             _rarely,
         ),
         "best": ("The best set of five arms", families.leads(), families.best_sets, _held),
+        "widths": ("What a family of all pairs of four equal arms costs", families.sizes(), families.widths, _joint),
         "looks": ("Stopped when conclusive, looks at 3, 4, ..., 10 seeds", looks.rows(), looks.stopped, _spent),
     }
 
@@ -110,6 +111,10 @@ def _rarely(row: families.Row, found: dict[str, float]) -> str:
 
 def _held(row: families.Row, found: dict[str, float]) -> str:
     return _kept(found["holds the best"] >= 0.95, "at least .95")
+
+
+def _joint(row: families.Row, found: dict[str, float]) -> str:
+    return _kept(found["all hold"] >= 0.94, "all hold .94")
 
 
 def _spent(row: looks.Row, found: dict[str, float]) -> str:

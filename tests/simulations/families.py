@@ -48,6 +48,13 @@ def leads() -> list[Row]:
     return [Row(f"first leads by {100 * gap:g}", World(0.025, gap=gap), 5, 3) for gap in (0.05, 0.1)]
 
 
+def sizes() -> list[Row]:
+    """All pairs of four arms, from few seeds and budgets to many; spreads and items of the audit."""
+    worlds = [(0.025, 200), (0.025, 500), (0.076, 200)]
+    shapes = [(3, 2), (3, 3), (5, 3), (6, 4), (10, 4)]
+    return [Row(f"spread {100 * sd:g}", World(sd), 4, b, s, items) for s, b in shapes for sd, items in worlds]
+
+
 def study(
     row: Row, rng: np.random.Generator, *, corrected: bool = True
 ) -> list[tuple[int, int, int, stats.Difference]]:
@@ -75,6 +82,17 @@ def false_winners(row: Row, studies: int, rng: np.random.Generator, *, corrected
     """Share of studies in which any comparison says better or worse, though all arms are one method."""
     said = [any(one.conclusive for *_, one in study(row, rng, corrected=corrected)) for _ in range(studies)]
     return {"comparisons": row.arms * (row.arms - 1) // 2 * row.budgets, "some row is false": float(np.mean(said))}
+
+
+def widths(row: Row, studies: int, rng: np.random.Generator) -> dict[str, float]:
+    """Mean half width of a family's intervals in points, the share called the same within 5, and the joint coverage."""
+    found = [[one for *_, one in study(row, rng)] for _ in range(studies)]
+    every = [one for family in found for one in family]
+    return {
+        "half width": 100 * float(np.mean([(one.high - one.low) / 2 for one in every])),
+        "same within 5": float(np.mean([stats.decide(one.low, one.high, 0.05) == "same" for one in every])),
+        "all hold": float(np.mean([not any(one.conclusive for one in family) for family in found])),
+    }
 
 
 def best_sets(row: Row, studies: int, rng: np.random.Generator) -> dict[str, float]:
