@@ -59,12 +59,15 @@ def area(
         bounds: the range a difference can lie in.
 
     Returns:
-        From the seeds and items that every budget with a weight has. The spread of seeds is pooled over all tables
-        (B (S - 1) degrees of freedom); for the area its variance is that times the sum of the squared weights, and
-        never less than the areas' own.
+        From the seeds and items that every budget with a weight has. The spread of seeds is pooled over all tables; for
+        the area its variance is that times the sum of the squared weights, and never less than the areas' own. Its
+        degrees of freedom are S - 1 times (sum w^2)^2 / sum w^4, about two budgets' worth from 10 to 100 labels at
+        three budgets: a method may fall at some budgets and not at others, and with all B (S - 1) the interval of two
+        seeds then held in .926 of simulated cases.
 
     Raises:
         ValueError: an empty range, or one that the budgets do not cover.
+    Source: Satterthwaite 1946, for a weighted sum of variances that are not known to be equal.
     """
     weights = log_weights(list(tables), low, high)
     used = {labels: weight for labels, weight in zip(tables, weights, strict=True) if weight}
@@ -72,7 +75,9 @@ def area(
     seeds = reduce(pd.Index.intersection, [tables[labels].index for labels in used])
     items = reduce(pd.Index.intersection, [tables[labels].columns for labels in used])
     heights = reduce(add, [weight * tables[labels].loc[seeds, items] for labels, weight in used.items()])
-    whole = Spread(spread.variance * float(np.square(weights).sum()), spread.freedom)
+    squares = np.square(weights)
+    budgets = float(squares.sum() ** 2 / np.square(squares).sum())
+    whole = Spread(spread.variance * float(squares.sum()), spread.freedom * budgets / len(tables))
     return Area(
         table_difference(heights, pooled=whole, confidence=confidence, bounds=bounds),
         {n: table_difference(tables[n], pooled=spread, confidence=confidence, bounds=bounds) for n in sorted(used)},
