@@ -34,6 +34,7 @@ class Entry:
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
+        family: methods only; base, control, sft, rft, hybrid or preference; a user's own is a family of its own.
         verifiers: tasks only; variant -> registered names of all that judge it where a cell names no verifier ("*" for
             the variants that are not listed).
     """
@@ -48,6 +49,7 @@ class Entry:
     shots: int = 0
     dropout: bool = True
     version: int = 1
+    family: str = ""
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -150,52 +152,52 @@ VERIFIERS: Mapping[str, Entry] = {
 METHODS: Mapping[str, Entry] = {
     "base": Entry(
         "rftlab.methods.base:Base", "no training: the row every method is read against",
-        notebook="10_sft.ipynb", uses_labels=False, trains=False,
+        notebook="10_sft.ipynb", family="base", uses_labels=False, trains=False,
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb", needs_rationales=True, version=2,
+        notebook="10_sft.ipynb", family="sft", needs_rationales=True, version=2,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
-        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
-        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
     ),
     "hpt": Entry(
         "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
-        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
     ),
     "interleaved": Entry(
         "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
-        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
     ),
     "rejection_sft": Entry(
         "rftlab.methods.rejection_sft:RejectionSFT",
         "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
-        notebook="20_rft.ipynb", version=2,
+        notebook="20_rft.ipynb", family="rft", version=2,
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, version=2,
     ),
     "grpo-format": Entry(
         "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, version=2,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
-        notebook="10_sft.ipynb", trains=False, needs_rationales=True, shots=4,
+        notebook="10_sft.ipynb", family="base", trains=False, needs_rationales=True, shots=4,
     ),
     "base-maj": Entry(
         "rftlab.methods.controls:Majority", "control: the untrained base's most frequent answer of several samples",
@@ -203,31 +205,31 @@ METHODS: Mapping[str, Entry] = {
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "acer": Entry(
         "rftlab.methods.acer:ACER", "actor-critic with replay: Retrace, truncated importance weights, trust region",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "sac": Entry(
         "rftlab.methods.sac:SAC", "soft actor-critic over tokens: twin Q, replay, entropy or KL in the objective",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "ddpg": Entry(
         "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
     ),
     "rlhf": Entry(
         "rftlab.methods.rlhf:RLHF", "RLHF: SFT, a reward model on preference pairs, then PPO against it",
-        notebook="20_rft.ipynb", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="preference", needs_rationales=True, dropout=False, version=2,
     ),
     "dpo": Entry(
         "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
-        notebook="20_rft.ipynb", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="preference", dropout=False, version=2,
     ),
 }  # fmt: skip
 
@@ -263,6 +265,12 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names({head: entry}))}")
     return entry, variant
+
+
+def family_of(method: str) -> str:
+    """base, control, sft, rft, hybrid or preference; own for a user's method."""
+    entry = METHODS.get(method)
+    return (entry and entry.family) or "own"
 
 
 def refuse_dropout(method: str, dropout: float) -> None:

@@ -45,12 +45,13 @@ _AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
 
 
 class Results(NamedTuple):
-    """What a report is made of: records, what is not counted, the table of `read_cells`, and who stands beside whom."""
+    """A study that was read: records, what is not counted, the table of `read_cells`, who stands beside whom, where."""
 
     records: list[Record]
     damaged: list[record.Damage]
     cells: pd.DataFrame
     survey: Survey
+    where: Path
 
 
 def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
     found = replace(found, origins=tuple(joined.notes(results)))
     cells[SHOWN_IN] = [found.variants[cell] for cell in cells["id"]]
     cells["variant"] = [variants[0] if len(variants) == 1 else "" for variants in cells[SHOWN_IN]]
-    return Results(records, damaged, cells, found)
+    return Results(records, damaged, cells, found, Path(results))
 
 
 def measured(cells: pd.DataFrame) -> list[str]:

@@ -89,7 +89,7 @@ def _inert_text(value: object) -> object:
 
 
 def _render(results: Path, study: Results, drawings: Sequence[Drawing], built: Path) -> str:
-    records, damaged, cells, survey = study
+    records, damaged, cells, survey, _ = study
     compared, shown = comparisons.compare_all(cells, results), _shown_measures(cells)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,

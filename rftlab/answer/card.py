@@ -1,0 +1,107 @@
+"""The answer of a study in a few sentences, made from its decisions alone.
+
+No word but the five is used for a difference. What the confirmatory family says comes first; what is exploratory is
+marked by that word.
+"""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from rftlab.answer import phrases
+from rftlab.answer.choices import Choice, Panel, choices
+from rftlab.answer.decisions import Decisions
+from rftlab.answer.groups import listed
+from rftlab.answer.results import Results
+
+Tone = Literal["clear", "depends", "open", "neither", "cannot start"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a study answers.
+
+    Attributes:
+        headline: what to do.
+        because: the numbers it rests on.
+        limits: what it covers and what not.
+        next_step: what would make it better.
+        tone: clear, depends (on labels or task), open, neither (do not train), cannot start (RFT saw no reward).
+    """
+
+    headline: str
+    because: str
+    limits: str
+    next_step: str
+    tone: Tone
+
+    def __str__(self) -> str:
+        """Three lines, as a terminal shows them."""
+        return "\n".join([self.headline, self.because, f"{self.limits} {self.next_step}".strip()])
+
+    def _repr_html_(self) -> str:
+        head, *rest = (escape(text) for text in (self.headline, self.because, self.limits, self.next_step) if text)
+        return f"<p><b>{head}</b></p>" + "".join(f"<p>{text}</p>" for text in rest)
+
+
+def answer(results: Results, decisions: Decisions) -> Answer:
+    """The answer card of a study.
+
+    Args:
+        results: the records it was made from, for what they leave unsaid.
+        decisions: of these results.
+    """
+    panels = phrases.chosen_panels(decisions)
+    found = {panel: choices(decisions, panel) for panel in panels}
+    if not any(found.values()):
+        return _nothing_trained(results, decisions)
+    tone = _tone(decisions, found)
+    return Answer(
+        _headline(decisions, found),
+        " ".join(phrases.because(decisions, panel, chosen) for panel, chosen in found.items() if chosen),
+        phrases.limits(results, decisions),
+        phrases.next_step(results, decisions, found),
+        tone,
+    )
+
+
+def _headline(decisions: Decisions, found: dict[Panel, list[Choice]]) -> str:
+    """What to do, for all tasks at once where they say the same."""
+    told = {panel: phrases.advice(decisions, panel, chosen) for panel, chosen in found.items() if chosen}
+    groups: dict[str, list[Panel]] = {}
+    for panel, text in told.items():
+        groups.setdefault(text, []).append(panel)
+    if len(groups) == 1:
+        several = f" ({listed([phrases.where(panel, told) for panel in told])})" if len(told) > 1 else ""
+        text = next(iter(groups))
+        return f"{phrases.sentence(text.removesuffix('.') + several)}"
+    return " ".join(
+        phrases.sentence(f"{listed([phrases.where(panel, told) for panel in where])}: {text}")
+        for text, where in groups.items()
+    )
+
+
+def _tone(decisions: Decisions, found: dict[Panel, list[Choice]]) -> Tone:
+    every = [choice for chosen in found.values() for choice in chosen]
+    kinds = {choice.kind for choice in every}
+    if kinds == {"nothing"} or phrases.unrewarded(decisions, found):
+        return "cannot start"
+    if kinds == {"open"}:
+        return "open"
+    if kinds <= {"none", "harm", "nothing"}:
+        return "neither"
+    decided = [choice for choice in every if choice.kind in ("use", "alike")]
+    common = set.intersection(*(set(choice.arms) for choice in decided)) if decided else set()
+    return "clear" if common and len(decided) == len(every) else "depends"
+
+
+def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
+    levels = [level for level in decisions.levels if level.measure == decisions.decides]
+    measured = "; ".join(dict.fromkeys(phrases.reached(level) for level in levels))
+    return Answer(
+        "Nothing has been trained yet.",
+        f"Measured: {measured}." if measured else "Nothing was measured.",
+        phrases.limits(results, decisions),
+        "Add methods to the grid: method: [base, sft, grpo].",
+        "open",
+    )

@@ -1,0 +1,74 @@
+"""What a study's decisions recommend at each label budget: one arm, several alike, none, or that it is open."""
+
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from rftlab import stats
+from rftlab.answer.comparisons import Place
+from rftlab.answer.decisions import Decisions
+from rftlab.answer.results import BASE
+
+Panel = tuple[str, str, str, str]
+Kind = Literal["use", "alike", "open", "none", "harm", "nothing"]
+AHEAD = ("better", "same", "better or same")
+"""Words that leave an arm at most the margin behind another."""
+
+
+class Choice(NamedTuple):
+    """What to do with so many labels.
+
+    Attributes:
+        labels: the budget.
+        kind: use (one arm), alike (several, each the same as the others within the margin, cheapest first), open,
+            none (nothing trained is better than the base), harm (everything is worse), nothing (nobody is ever right).
+        arms: the arms that this is about.
+    """
+
+    labels: int
+    kind: Kind
+    arms: tuple[str, ...]
+
+
+def choices(decisions: Decisions, panel: Panel) -> list[Choice]:
+    """What to do at each label budget of a panel, by the named arms and the measure that decides."""
+    return [choose(decisions, place) for place in decisions.places(panel) if place.labels]
+
+
+def choose(decisions: Decisions, place: Place) -> Choice:
+    """What to do at one place.
+
+    An arm is used if it is better than the base and no named arm is better than it, and if it is the only such arm or
+    at most the margin behind each of the others.
+    """
+    trained = named_arms(decisions, place)
+    if not trained:
+        return Choice(place.labels, "open", ())
+    if not any(level.mean.estimate > 0 for arm in (*trained, BASE) if (level := decisions.level(place, arm))):
+        return Choice(place.labels, "nothing", trained)
+    against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, BASE))}
+    if against_base and set(against_base.values()) <= {"worse", "same"}:
+        return Choice(place.labels, "harm" if set(against_base.values()) == {"worse"} else "none", trained)
+    found = {(a, b): decisions.between(place, a, b) for a, b in combinations(trained, 2)}
+    best = stats.best_set(trained, {arms: each.difference for arms, each in found.items() if each})
+    leading = [a for a in best if all(_word(decisions, place, a, b) in AHEAD for b in best if b != a)]
+    if not leading or any(against_base.get(arm, "better") != "better" for arm in leading):
+        return Choice(place.labels, "open", tuple(best))
+    cheapest = sorted(leading, key=lambda arm: _flops(decisions, place, arm))
+    return Choice(place.labels, "use" if len(leading) == 1 else "alike", tuple(cheapest))
+
+
+def named_arms(decisions: Decisions, place: Place) -> tuple[str, ...]:
+    """The trained arms at a place that the plan names, in its order."""
+    here = [level for arm in decisions.arms(place) if (level := decisions.level(place, arm)) and level.trained]
+    order = decisions.plan.arms({level.arm for level in here})
+    return tuple(arm for arm in order if arm != BASE)
+
+
+def _word(decisions: Decisions, place: Place, first: str, second: str) -> str:
+    found = decisions.between(place, first, second)
+    return found.word if found else "open"
+
+
+def _flops(decisions: Decisions, place: Place, arm: str) -> float:
+    level = decisions.level(place, arm)
+    return level.flops if level and level.flops == level.flops else float("inf")

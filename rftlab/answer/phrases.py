@@ -1,0 +1,349 @@
+"""The parts of an answer's sentences, each from decisions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from math import isfinite
+from typing import NamedTuple
+
+from rftlab import stats
+from rftlab.answer.choices import Choice, Panel, named_arms
+from rftlab.answer.comparisons import Place, arms, pairs
+from rftlab.answer.decisions import FIRST_LOOK, Decision, Decisions, Level
+from rftlab.answer.groups import listed
+from rftlab.answer.results import BASE, Results
+from rftlab.plots.look import title
+from rftlab.registry import family_of
+
+TINY = "tiny base: no evidence about large models"
+_POINTED = {
+    "sampled_accuracy": "sampled answers",
+    "ood_accuracy": "out of distribution",
+    "retention_accuracy": "retention",
+}
+_DEAR = 1.5
+"""How many times as much one arm costs as another before it is said."""
+
+
+def chosen_panels(decisions: Decisions) -> list[Panel]:
+    """The panel of each task, model and variant that the answer speaks of: those with named arms that were trained.
+
+    Of prompts, chain-of-thought, unless more arms are decided to be better without.
+    """
+    found = []
+    for _, group in groupby(decisions.panels, key=lambda panel: panel[:3]):
+        panels = [panel for panel in group if any(named_arms(decisions, place) for place in decisions.places(panel))]
+        if not panels:
+            continue
+        by_prompt = {panel[3]: panel for panel in panels}
+        effects = _effects_of_prompt(decisions, by_prompt.get("chain-of-thought"))
+        words = [effect.word for effect in effects]
+        direct = words.count("worse") > words.count("better")
+        order = ["direct", "chain-of-thought"] if direct else ["chain-of-thought", "direct"]
+        found.append(next((by_prompt[name] for name in order if name in by_prompt), panels[0]))
+    return found
+
+
+def where(panel: Panel, beside: Iterable[Panel]) -> str:
+    """A panel's task, and what tells it from the others beside it."""
+    others = [other for other in beside if other != panel]
+    task = panel[0].rpartition("/")[2] or panel[0]
+    told = [part for at, part in enumerate(panel[1:3], start=1) if part and any(o[at] != panel[at] for o in others)]
+    return ", ".join([task, *told])
+
+
+def advice(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
+    """What to do, by label budget."""
+    segments = [
+        (key, list(part)) for key, part in groupby(chosen, key=lambda choice: (choice.kind, frozenset(choice.arms)))
+    ]
+    if len(segments) == 1:
+        return _do(decisions, panel, chosen[0])
+    told = []
+    for number, (_, part) in enumerate(segments):
+        labels = [choice.labels for choice in part]
+        span = f"at {labels[0]} labels" if len(labels) == 1 else f"at {labels[0]} to {labels[-1]} labels"
+        if number == len(segments) - 1 and len(labels) > 1:
+            span = f"from {labels[0]} labels on"
+        told.append(f"{span} {_do(decisions, panel, part[0])}")
+    return "; ".join(told)
+
+
+def _do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
+    names = [title(arm) for arm in choice.arms]
+    margin = _points(decisions.plan.smallest_effect)
+    if choice.kind == "use":
+        return f"use {names[0]}"
+    if choice.kind == "alike":
+        return f"use {names[0]}, which costs least: {listed(names)} are the same within {margin}"
+    if choice.kind == "none":
+        return f"do not train: {listed(names)} {_is(names)} no better than the untrained base"
+    if choice.kind == "harm":
+        return f"do not train: {listed(names)} {_is(names)} worse than the untrained base"
+    if choice.kind == "nothing":
+        return "nothing was learnt: no answer was ever right"
+    if len(names) > 1:
+        return f"not decided between {listed(names)}"
+    return f"not decided whether {names[0]} helps" if names else "not decided"
+
+
+def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
+    """The numbers behind the advice for a panel, in a few sentences."""
+    places = [place for place in decisions.places(panel) if place.labels]
+    trained = named_arms(decisions, places[-1])
+    leading = _leading(chosen) or (trained[0] if trained else "")
+    told = [_lift(decisions, places, leading)] if leading else []
+    open_only = {choice.kind for choice in chosen} == {"open"}
+    rivals = [arm for arm in trained if arm != leading]
+    if open_only:
+        told += [_lift(decisions, places, rival) for rival in rivals]
+    told += [_against(decisions, places, leading, rival) for rival in rivals]
+    told += [
+        text
+        for text in (_pointer(decisions, places, leading, rivals), _costs(decisions, places, leading, rivals))
+        if text
+    ]
+    told += [text for text in (_prompts(decisions, panel),) if text]
+    name = where(panel, chosen_panels(decisions))
+    several = len(chosen_panels(decisions)) > 1
+    text = " ".join(sentence(each) for each in told if each)
+    return f"{name}: {text}" if several else text
+
+
+def _leading(chosen: Sequence[Choice]) -> str:
+    """The arm used at most budgets; "" if none is used anywhere."""
+    used = [choice.arms[0] for choice in chosen if choice.kind in ("use", "alike")]
+    return max(dict.fromkeys(used), key=used.count) if used else ""
+
+
+def _lift(decisions: Decisions, places: Sequence[Place], arm: str) -> str:
+    """How far an arm is above the base, and at which budgets that is decided."""
+    base = decisions.level(places[0], BASE)
+    levels = [level for place in places if (level := decisions.level(place, arm))]
+    if not levels:
+        return ""
+    reached = _span([level.mean.estimate for level in levels])
+    found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, BASE))]
+    if base is None or not found:
+        return f"{title(arm)} reached {reached}"
+    text = f"{title(arm)} takes accuracy from {_percent(base.mean.estimate)} to {reached}"
+    return f"{text} (against the base: {_by_word(found)})"
+
+
+def _against(decisions: Decisions, places: Sequence[Place], arm: str, rival: str) -> str:
+    found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, rival))]
+    return f"{title(arm)} against {title(rival)}: {_by_word(found)}" if found else ""
+
+
+def _by_word(found: Sequence[tuple[int, Decision]]) -> str:
+    """`better at 10 and 50 labels (+27 [20, 34] to +31 [24, 38]), open at 300 (...)`."""
+    words: dict[str, list[tuple[int, Decision]]] = {}
+    for labels, decision in found:
+        words.setdefault(decision.word, []).append((labels, decision))
+    told = []
+    for word, part in words.items():
+        differences = sorted((decision.difference for _, decision in part), key=lambda d: d.estimate)
+        ends = [differences[0], differences[-1]] if len(differences) > 1 else differences
+        shown = " to ".join(dict.fromkeys(interval(each) for each in ends))
+        at = f" at {listed([str(labels) for labels, _ in part])}" if len(found) > 1 else ""
+        told.append(f"{word}{at} ({shown})")
+    return ", ".join(told)
+
+
+def _pointer(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequence[str]) -> str:
+    """What the exploratory measures decide between the same arms."""
+    told = []
+    for measure, name in _POINTED.items():
+        for rival in rivals:
+            found = [(p.labels, d) for p in places if (d := decisions.between(p, arm, rival, measure))]
+            decided = [(labels, d) for labels, d in found if d.word in ("better", "worse")]
+            if decided:
+                told.append(f"{name}, {title(arm)} against {title(rival)}: {_by_word(decided)}")
+    return f"exploratory: {'; '.join(told)}" if told else ""
+
+
+def _costs(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequence[str]) -> str:
+    told = []
+    for rival in rivals:
+        both = [(decisions.level(p, arm), decisions.level(p, rival)) for p in places]
+        ratios = [b.flops / a.flops for a, b in both if a and b and a.flops > 0 and b.flops > 0]
+        if ratios and (mean := sum(ratios) / len(ratios)) and not 1 / _DEAR < mean < _DEAR:
+            dearer, cheaper, times = (rival, arm, mean) if mean > 1 else (arm, rival, 1 / mean)
+            told.append(f"training with {title(dearer)} costs {times:.2g} times the FLOPs of {title(cheaper)}")
+    return "; ".join(told)
+
+
+def _effects_of_prompt(decisions: Decisions, panel: Panel | None) -> list[Decision]:
+    places = [place for place in decisions.places(panel) if place.labels] if panel else []
+    return [d for p in places for arm in named_arms(decisions, p) if (d := decisions.of_prompts(p, arm))]
+
+
+def _prompts(decisions: Decisions, panel: Panel) -> str:
+    effects = _effects_of_prompt(decisions, (*panel[:3], "chain-of-thought"))
+    decided = {word: [d for d in effects if d.word == word] for word in ("better", "worse")}
+    told = []
+    for word, advised in (("better", "ask for chain-of-thought"), ("worse", "ask directly")):
+        if decided[word]:
+            span = _span_of_points([d.difference.estimate for d in decided[word]])
+            every = (
+                "" if len(decided[word]) == len(effects) else f" in {len(decided[word])} of {len(effects)} comparisons"
+            )
+            told.append(f"{advised}: with chain-of-thought it is {word}{every} ({span}; exploratory)")
+    return "; ".join(told)
+
+
+def limits(results: Results, decisions: Decisions) -> str:
+    """What the answer covers, and what it does not."""
+    counted = [d for d in decisions.decisions if d.family == "confirmatory" and d.difference.seeds]
+    told = []
+    if counted:
+        seeds = _numbers(d.difference.seeds for d in counted)
+        items = _numbers(d.difference.items for d in counted)
+        looks = sorted({d.look for d in counted if d.look})
+        look = f" ({looks[0]}: intervals allow for more)" if looks else ""
+        told.append(f"Covers new seeds and items like these: {seeds} seeds x {items} items{look}")
+        if max(d.difference.seeds for d in counted) < 2:
+            told[-1] = f"One seed, {items} items: nothing is decided by one run"
+    told += (
+        [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
+    )
+    told += [f"Not: {', '.join(_not_covered(results))}"]
+    return " ".join(sentence(text) for text in told)
+
+
+def _not_covered(results: Results) -> list[str]:
+    cells = results.cells
+    told = [TINY] if (cells["model"] == "tiny-base").all() else []
+    told += ["other models and tasks"] if not told else ["other tasks"]
+    trained = cells[cells["flops"].fillna(0) > 0]
+    if len(trained) and not _tuned(results):
+        told.append("rates other than these (they were not tuned)")
+    return told
+
+
+def _tuned(results: Results) -> bool:
+    tuned_by = results.cells.get("tuned_by")
+    return bool((results.cells["tuning.trials"] > 1).any()) or (tuned_by is not None and bool((tuned_by != "").any()))
+
+
+def next_step(results: Results, decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+    """What would decide what is open, and what a reader with so many labels should do."""
+    told = [text for text in (_for_the_reader(decisions, found),) if text]
+    if any(choice.kind == "open" for chosen in found.values() for choice in chosen):
+        told.append(_more_seeds(results, decisions))
+    elif unrewarded(decisions, found):
+        told.append("SFT first, or easier prompts: RFT had nothing to learn from")
+    return " ".join(sentence(text) for text in told)
+
+
+def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+    have = decisions.plan.labels_available
+    told = []
+    for panel, chosen in found.items() if have else ():
+        below = [choice for choice in chosen if choice.labels <= have][-1:]
+        above = [choice for choice in chosen if choice.labels >= have][:1]
+        here = list(dict.fromkeys([*below, *above]))
+        advised = list(dict.fromkeys(_do(decisions, panel, choice) for choice in here))
+        prefix = f"{where(panel, found)}: " if len(found) > 1 else ""
+        if len(advised) == 1:
+            told.append(f"{prefix}{advised[0]}")
+        elif advised:
+            told.append(f"{prefix}{here[0].labels} labels say: {advised[0]}; {here[1].labels}: {advised[1]}")
+    return f"you have {have} labels: {'; '.join(told)}" if told else ""
+
+
+class _Open(NamedTuple):
+    seeds: int
+    needed: int | None
+
+
+def _more_seeds(results: Results, decisions: Decisions) -> str:
+    """How many more seeds would show a difference of the size that matters, in the open comparisons."""
+    plan = decisions.plan
+    waiting = {
+        (d.place, frozenset((d.first, d.second)))
+        for d in decisions.decisions
+        if d.family == "confirmatory" and d.word == "open"
+    }
+    size = decisions.families.get(("confirmatory", decisions.decides), 1)
+    found = []
+    for pair in pairs(arms(results, decisions.decides)):
+        if pair.axis == "method" and (pair.place, frozenset((pair.first, pair.second))) in waiting:
+            needed = stats.seeds_to_show(
+                pair.table, plan.smallest_effect, confidence=lambda _: stats.family_confidence(size)
+            )
+            found.append(_Open(len(pair.table), needed))
+    margin = _points(plan.smallest_effect)
+    if not found:
+        return ""
+    if min(each.seeds for each in found) < 2:
+        return f"run at least {FIRST_LOOK} seeds: one training run decides nothing"
+    if any(each.needed is None for each in found):
+        return f"no number of seeds shows {margin} on so few test items: give evaluation.test_items: 500 or more"
+    most = max(each.needed or 0 for each in found)
+    more = most - min(each.seeds for each in found)
+    if more <= 0:
+        return f"what is open is smaller than {margin}, or within chance of it; more test items would narrow it"
+    beyond = f", beyond the {plan.max_seeds} that were declared" if most > plan.max_seeds else ""
+    return f"{more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"
+
+
+def unrewarded(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> bool:
+    """Whether no completion of any named RFT arm was ever rewarded."""
+    rewarded = [
+        level.rewarded
+        for panel in found
+        for place in decisions.places(panel)
+        for arm in named_arms(decisions, place)
+        if (level := decisions.level(place, arm)) and family_of(level.method) == "rft" and level.rewarded[1]
+    ]
+    return bool(rewarded) and not any(good for good, _ in rewarded)
+
+
+def reached(level: Level) -> str:
+    """An arm and its mean."""
+    return f"{title(level.arm)} {_percent(level.mean.estimate)}"
+
+
+def interval(difference: stats.Interval) -> str:
+    """A difference in points with its limits: `+27 [20, 34]`."""
+    low, high = difference.low, difference.high
+    limits = f"[{100 * low:.0f}, {100 * high:.0f}]" if isfinite(low) and isfinite(high) else "[no interval]"
+    return f"{_signed(difference.estimate)} {limits}"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    text = text.strip().removesuffix(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _points(share: float) -> str:
+    points = f"{100 * share:g}"
+    return f"{points} point{'s' * (points != '1')}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
+
+
+def _span(shares: Sequence[float]) -> str:
+    low, high = f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}"
+    return f"{low} %" if low == high else f"{low}-{high} %"
+
+
+def _span_of_points(shares: Sequence[float]) -> str:
+    low, high = _signed(min(shares)), _signed(max(shares))
+    return low if low == high else f"{low} to {high}"
+
+
+def _numbers(values: Iterable[int]) -> str:
+    found = sorted(set(values))
+    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"

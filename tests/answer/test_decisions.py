@@ -1,0 +1,172 @@
+"""Decisions and the answer made of them, on made-up records whose truth is known."""
+
+import re
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rftlab.answer.card import Answer, answer
+from rftlab.answer.choices import choose
+from rftlab.answer.decisions import Decisions, decide
+from rftlab.answer.results import read_results
+from rftlab.execute.results import write_grid
+from rftlab.grid import Grid
+from rftlab.stats import WORDS
+from tests import synthetic
+
+Study = Callable[..., tuple[Decisions, Answer]]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """Makes records of arms that are right so often, and decides; further keywords are what the grid declares."""
+
+    def make(
+        skill: dict[str, float | Callable[[Any], float]],
+        *,
+        labels: tuple[int, ...] = (10, 100),
+        seeds: int = 3,
+        cots: tuple[bool, ...] = (True,),
+        items: int = 300,
+        run: int | None = None,
+        **plan: Any,
+    ) -> tuple[Decisions, Answer]:
+        def chance(cell: Any) -> float:
+            found = skill[cell.method]
+            return found(cell) if callable(found) else found
+
+        monkeypatch.setattr(synthetic, "skill", chance)
+        methods = list(skill)
+        lines = [f"{name}: {value}" for name, value in {"max_seeds": seeds, **plan}.items()]
+        swept = {"method": methods, "labels": list(labels), "cot": list(map(str.lower, map(str, cots)))}
+        lines += [f"{name}: [{', '.join(map(str, values))}]" for name, values in swept.items()]
+        lines += [f"seed: {list(range(seeds))}", "task: arithmetic/word"]
+        (tmp_path / "study.yaml").write_text("\n".join(lines) + "\n")
+        folder = tmp_path / "results"
+        folder.mkdir()
+        grid = Grid.load(tmp_path / "study.yaml")
+        write_grid(folder, grid)
+        for cell in grid.cells:
+            if cell.seed < (run or seeds):
+                synthetic.write_cell(folder, cell.flat(), items=items)
+        results = read_results(folder)
+        decisions = decide(results)
+        return decisions, answer(results, decisions)
+
+    return make
+
+
+def word(decisions: Decisions, labels: int, first: str, second: str) -> str:
+    place = next(each for each in decisions.places(decisions.panels[0]) if each.labels == labels)
+    found = decisions.between(place, first, second)
+    assert found
+    return found.word
+
+
+def test_an_arm_that_is_far_ahead_at_every_budget_is_what_to_use(study: Study) -> None:
+    decisions, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4})
+    assert word(decisions, 10, "sft", "grpo") == "better"
+    assert word(decisions, 10, "grpo", "sft") == "worse"
+    assert (card.headline, card.tone) == ("Use SFT.", "clear")
+    assert "SFT against GRPO: better at 10 and 100" in card.because
+
+
+def test_the_answer_depends_on_labels_where_the_lead_changes(study: Study) -> None:
+    few = {"sft": lambda cell: 0.3 if cell.labels < 50 else 0.9, "grpo": 0.6}
+    decisions, card = study({"base": 0.1, **few}, labels_available=10)
+    assert (word(decisions, 10, "grpo", "sft"), word(decisions, 100, "sft", "grpo")) == ("better", "better")
+    assert (card.headline, card.tone) == ("At 10 labels use GRPO; at 100 labels use SFT.", "depends")
+    assert card.next_step.startswith("You have 10 labels: use GRPO.")
+
+
+def test_arms_that_are_the_same_within_the_margin_are_told_with_the_cheaper_first(study: Study) -> None:
+    _, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.9}, items=2000, smallest_effect=0.1)
+    assert card.tone == "clear"
+    assert "are the same within 10 points" in card.headline
+
+
+def test_training_that_harms_is_not_advised(study: Study) -> None:
+    _, card = study({"base": 0.5, "sft": 0.2, "grpo": 0.15})
+    assert (card.headline, card.tone) == ("Do not train: SFT and GRPO are worse than the untrained base.", "neither")
+
+
+def test_what_cannot_be_told_apart_is_open_and_says_what_would_tell(study: Study) -> None:
+    decisions, card = study({"base": 0.1, "sft": 0.62, "grpo": 0.57}, items=60)
+    assert word(decisions, 10, "sft", "grpo") == "open"
+    assert (card.headline, card.tone) == ("Not decided between SFT and GRPO.", "open")
+    assert "seeds" in card.next_step or "test_items" in card.next_step
+
+
+def test_nothing_is_decided_by_one_seed_and_what_it_suggests_is_kept_apart(study: Study) -> None:
+    decisions, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, seeds=1)
+    assert {each.word for each in decisions.decisions} == {"open"}
+    assert "better" in {each.suggestion for each in decisions.decisions}
+    assert card.tone == "open"
+    assert "nothing is decided by one run" in card.limits
+
+
+def test_a_study_that_may_still_grow_gets_wider_intervals_and_says_which_look_it_is(study: Study) -> None:
+    decisions, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, seeds=10, run=4)
+    assert {each.look for each in decisions.decisions} == {"look 2 of 8"}
+    assert "look 2 of 8" in card.limits
+
+
+def test_before_the_first_look_there_are_no_limits(study: Study) -> None:
+    decisions, _ = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, seeds=10, run=2)
+    assert {(each.difference.low, each.difference.high, each.word) for each in decisions.decisions} == {(-1, 1, "open")}
+
+
+def test_only_named_arms_at_declared_budgets_are_confirmatory(study: Study) -> None:
+    decisions, _ = study({"base": 0.1, "sft": 0.9, "grpo": 0.4, "ppo": 0.5}, named="[sft, grpo]")
+    confirmed = {(d.first, d.second) for d in decisions.decisions if d.family == "confirmatory"}
+    assert confirmed == {("sft", "grpo")}
+    assert decisions.families["confirmatory", "accuracy"] == 2
+    pairs = len(list(combinations(["base", "sft", "grpo", "ppo"], 2)))
+    assert decisions.families["exploratory", "accuracy"] == 2 * pairs - 2
+
+
+def test_a_family_counts_what_was_declared_also_before_it_has_run(study: Study) -> None:
+    decisions, _ = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, labels=(10, 30, 100), claims="[1, 2]")
+    assert decisions.families["confirmatory", "accuracy"] == 3 * 3 + 2
+
+
+def test_prompts_are_compared_and_the_better_one_is_advised(study: Study) -> None:
+    asked = {"base": 0.1, "sft": lambda cell: 0.9 if cell.cot else 0.2, "grpo": lambda cell: 0.6 if cell.cot else 0.2}
+    decisions, card = study(asked, cots=(False, True))
+    assert {d.word for d in decisions.decisions if d.axis == "cot" and d.first != "base"} == {"better"}
+    assert "Ask for chain-of-thought" in card.because
+    assert card.headline == "Use SFT."
+
+
+def test_one_comparison_has_one_word_from_either_side(study: Study) -> None:
+    decisions, _ = study({"base": 0.3, "sft": 0.5, "grpo": 0.55, "sft+grpo": 0.9}, items=100)
+    opposite = {"better": {"worse"}, "worse": {"better"}, "same": {"same"}, "open": {"open", "better or same"}}
+    opposite["better or same"] = {"open"}
+    for each in decisions.decisions:
+        if each.axis == "method":
+            there = decisions.between(each.place, each.first, each.second, each.measure)
+            back = decisions.between(each.place, each.second, each.first, each.measure)
+            assert there
+            assert back
+            assert back.word in opposite[there.word]
+            assert there.difference.estimate == -back.difference.estimate
+
+
+def test_no_other_word_is_used_for_a_difference(study: Study) -> None:
+    decisions, card = study({"base": 0.1, "sft": 0.62, "grpo": 0.57, "sft+grpo": 0.95})
+    assert set(decisions.table["word"]) <= set(WORDS)
+    assert not re.search(r"inconclusive|significant|leads|tie\b", str(card))
+    assert str(card).count("\n") == 2
+
+
+def test_a_choice_never_contradicts_the_words(study: Study) -> None:
+    decisions, _ = study({"base": 0.2, "sft": 0.5, "grpo": 0.6, "sft+grpo": 0.65}, labels=(10, 30, 100), items=120)
+    for place in decisions.places(decisions.panels[0]):
+        chosen = choose(decisions, place)
+        for arm in chosen.arms if chosen.kind in ("use", "alike") else ():
+            assert word(decisions, place.labels, arm, "base") == "better"
+            others = {"sft", "grpo", "sft+grpo"} - {arm}
+            assert all(word(decisions, place.labels, other, arm) != "better" for other in others)
