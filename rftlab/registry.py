@@ -201,7 +201,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "base-maj": Entry(
         "rftlab.methods.controls:Majority", "control: the untrained base's most frequent answer of several samples",
-        notebook="10_sft.ipynb", uses_labels=False, trains=False,
+        notebook="10_sft.ipynb", family="base", uses_labels=False, trains=False,
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
