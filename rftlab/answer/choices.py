@@ -48,8 +48,8 @@ def choose(decisions: Decisions, place: Place) -> Choice:
     against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, BASE))}
     if against_base and set(against_base.values()) <= {"worse", "same"}:
         return Choice(place.labels, "harm" if set(against_base.values()) == {"worse"} else "none", trained)
-    found = {(a, b): decisions.between(place, a, b) for a, b in combinations(trained, 2)}
-    best = stats.best_set(trained, {arms: each.difference for arms, each in found.items() if each})
+    between = {(a, b): decisions.between(place, a, b) for a, b in combinations(trained, 2)}
+    best = stats.best_set(trained, {arms: each.difference for arms, each in between.items() if each})
     leading = [a for a in best if all(_word(decisions, place, a, b) in AHEAD for b in best if b != a)]
     if not leading or any(against_base.get(arm, "better") != "better" for arm in leading):
         return Choice(place.labels, "open", tuple(best))

@@ -80,11 +80,11 @@ def arms(results: Results, measure: str) -> list[Arm]:
     rows = pd.concat([cells[~untrained], panel_bases(cells)]) if untrained.any() else cells
     read = _reader(results, measure)
     found = []
-    for key, group in rows.groupby([*PANEL, "arm", "labels"], sort=True):
-        *panel, arm, labels = key
+    for key, group in rows.groupby([*PANEL, "labels", "arm"], sort=True):
+        *panel, labels, arm = map(str, key)  # type: ignore[call-overload]
         method = str(group["method"].iloc[0])
         trained = method not in UNTRAINED
-        place, table = Place(*panel, int(labels)), read(tuple(group["id"]), trained)
+        place, table = Place(panel[0], panel[1], panel[2], panel[3], int(labels)), read(tuple(group["id"]), trained)
         rewarded = tuple(int(group[name].sum()) for name in ("completions_rewarded", "verifier_calls") if name in group)
         rewarded = rewarded if len(rewarded) == 2 else (0, 0)
         found.append(Arm(place, arm, method, trained, table, float(group["flops"].mean()), rewarded))

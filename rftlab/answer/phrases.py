@@ -6,6 +6,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from rftlab import stats
+from rftlab.answer import tuning
 from rftlab.answer.choices import Choice, Panel, named_arms
 from rftlab.answer.comparisons import Place, arms, pairs
 from rftlab.answer.decisions import FIRST_LOOK, Decision, Decisions, Level
@@ -206,23 +207,15 @@ def limits(results: Results, decisions: Decisions) -> str:
     told += (
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
+    told += tuning.limits(results.records, results.where)
     told += [f"Not: {', '.join(_not_covered(results))}"]
     return " ".join(sentence(text) for text in told)
 
 
 def _not_covered(results: Results) -> list[str]:
     cells = results.cells
-    told = [TINY] if (cells["model"] == "tiny-base").all() else []
-    told += ["other models and tasks"] if not told else ["other tasks"]
-    trained = cells[cells["flops"].fillna(0) > 0]
-    if len(trained) and not _tuned(results):
-        told.append("rates other than these (they were not tuned)")
-    return told
-
-
-def _tuned(results: Results) -> bool:
-    tuned_by = results.cells.get("tuned_by")
-    return bool((results.cells["tuning.trials"] > 1).any()) or (tuned_by is not None and bool((tuned_by != "").any()))
+    tiny = bool((cells["model"] == "tiny-base").all())
+    return [TINY, "other tasks"] if tiny else ["other models and tasks"]
 
 
 def next_step(results: Results, decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
