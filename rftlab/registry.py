@@ -107,20 +107,20 @@ TASKS: Mapping[str, Entry] = {
 
 VERIFIERS: Mapping[str, Entry] = {
     "exact": Entry(
-        "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=2
+        "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=3
     ),
     "math": Entry(
-        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=2
+        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=3
     ),
     "numeric": Entry(
         "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=2
     ),
-    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=2),
+    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=3),
     "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=2),
     "json-schema": Entry(
         "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=2
     ),
-    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=2),
+    "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=3),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),
     "code": Entry(
         "rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox", version=2
@@ -134,7 +134,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags", version=2),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap", version=2),
     "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats", version=2),
-    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new", version=2),
+    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new", version=3),
     "form": Entry(
         "rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words", version=2
     ),

@@ -1,19 +1,30 @@
 """Exact match after normalisation."""
 
+import re
 import unicodedata
 
 from rftlab.verifiers.base import Gold, Judgement, Verifier
+
+_GROUPED = re.compile(r"[+-]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+# What these characters mean is not what is left of them in NFKC: 2³ is not 23, and 1½ is not 11/2.
+_KEPT = ("<super>", "<sub>", "<fraction>", "<circle>")
 
 
 def normalise(text: str) -> str:
     """Text in NFKC, case-folded, white space collapsed, one final full stop and thousands separators dropped.
 
-    `1,234` and `1234` become equal; `0.5` and `1/2` do not: that is the math verifier's job.
+    `1,234` and `1234` become equal, `1,2` and `12` do not: a thousand has three digits. Nor do `2³` and `23`. That
+    `0.5` is `1/2` is the math verifier's job.
     """
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).removesuffix(".").rstrip()
-    without_commas = folded.replace(",", "")
-    is_grouped = without_commas.lstrip("+-$").replace(".", "", 1).isdecimal() and without_commas.isascii()
-    return without_commas if is_grouped else folded
+    folded = " ".join(_nfkc(text).casefold().split()).removesuffix(".").rstrip()
+    return folded.replace(",", "") if _GROUPED.fullmatch(folded) else folded
+
+
+def _nfkc(text: str) -> str:
+    kept = {each for each in text if unicodedata.decomposition(each).startswith(_KEPT)}
+    parts = re.split(f"([{''.join(sorted(kept))}])", text) if kept else [text]
+    # What stands between them is normalised as a whole: a character goes with the marks that follow it.
+    return "".join(part if part in kept else unicodedata.normalize("NFKC", part) for part in parts)
 
 
 class Exact(Verifier):

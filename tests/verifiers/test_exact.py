@@ -10,7 +10,8 @@ from tests.verifiers.cases import reward
     ("one", "other"),
     [
         ("Paris", "paris"), ("Paris.", "Paris"), ("New  York\n", "new york"), ("1,234", "1234"),
-        ("$1,000.50", "$1000.50"), ("ﬁne", "fine"), ("STRASSE", "straße"), ("é", "e\u0301"), ("x, y", "X, Y"),
+        ("$1,000.50", "$1000.50"), ("12,345,678", "12345678"), ("１２", "12"),
+        ("2³", "2³"), ("ﬁne", "fine"), ("STRASSE", "straße"), ("é", "e\u0301"), ("x, y", "X, Y"),
     ],
 )  # fmt: skip
 def test_alike(one, other):
@@ -18,8 +19,12 @@ def test_alike(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("0.5", "1/2"), ("Paris", "Paris, Rome"), ("1,2", "1, 2"), ("1", "2"), ("x,y", "xy"), ("e", "é")]
-)
+    ("one", "other"),
+    [
+        ("0.5", "1/2"), ("Paris", "Paris, Rome"), ("1,2", "1, 2"), ("1", "2"), ("x,y", "xy"), ("e", "é"), ("1,2", "12"),
+        ("1,23", "123"), ("1,000,00", "100000"), ("1234,567", "1234567"), ("2³", "23"), ("x₁", "x1"), ("1½", "11/2"),
+    ],
+)  # fmt: skip
 def test_different(one, other):
     assert reward(Exact(), one, other) == reward(Exact(), other, one) == 0
 
