@@ -22,7 +22,7 @@ from rftlab.user_code import DATA_SUFFIXES
 PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available")
 RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
-LIST_VALUED = ("tuning.learning_rates", "learning_rates")
+LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
