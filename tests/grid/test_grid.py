@@ -187,6 +187,6 @@ def test_a_grid_has_each_combination_exactly_once(tmp_path, labels, seeds, amoun
     assert set(got) == {(n, s, a) for n in labels for s in seeds for a in amounts}
 
 
-def test_a_list_of_marks_is_one_value_and_a_list_of_lists_is_swept() -> None:
+def test_a_list_of_marks_is_one_value_and_a_list_of_lists_is_swept(load):
     assert [c.evaluation.marks for c in load("evaluation: {marks: [1.0e+9, 2.0e+9]}\n").cells] == [(1e9, 2e9)]
     assert len(load("evaluation.marks: [[1.0e+9], [2.0e+9]]\n").cells) == 2
