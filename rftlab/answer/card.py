@@ -56,8 +56,9 @@ def answer(results: Results, decisions: Decisions) -> Answer:
     if not any(found.values()):
         return _nothing_trained(results, decisions)
     tone = _tone(decisions, found)
+    headline = " ".join(text for text in (phrases.disagreement(decisions, found), _headline(decisions, found)) if text)
     return Answer(
-        _headline(decisions, found),
+        headline,
         " ".join(phrases.because(decisions, panel, chosen) for panel, chosen in found.items() if chosen),
         phrases.limits(results, decisions),
         phrases.next_step(results, decisions, found),
@@ -84,7 +85,7 @@ def _headline(decisions: Decisions, found: dict[Panel, list[Choice]]) -> str:
 def _tone(decisions: Decisions, found: dict[Panel, list[Choice]]) -> Tone:
     every = [choice for chosen in found.values() for choice in chosen]
     kinds = {choice.kind for choice in every}
-    if kinds == {"nothing"} or phrases.unrewarded(decisions, found):
+    if kinds == {"nothing"} or (phrases.unrewarded(decisions, found) and not kinds & {"use", "alike"}):
         return "cannot start"
     if kinds == {"open"}:
         return "open"

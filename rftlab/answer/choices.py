@@ -29,12 +29,18 @@ class Choice(NamedTuple):
     arms: tuple[str, ...]
 
 
-def choices(decisions: Decisions, panel: Panel) -> list[Choice]:
-    """What to do at each label budget of a panel, by the named arms and the measure that decides."""
-    return [choose(decisions, place) for place in decisions.places(panel) if place.labels]
+def choices(decisions: Decisions, panel: Panel, measure: str = "") -> list[Choice]:
+    """What to do at each label budget of a panel, by the named arms.
+
+    Args:
+        decisions: of a study.
+        panel: of it.
+        measure: by which; empty takes the one that decides.
+    """
+    return [choose(decisions, place, measure) for place in decisions.places(panel) if place.labels]
 
 
-def choose(decisions: Decisions, place: Place) -> Choice:
+def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
     """What to do at one place.
 
     An arm is used if it is better than the base and no named arm is better than it, and if it is the only such arm or
@@ -43,14 +49,14 @@ def choose(decisions: Decisions, place: Place) -> Choice:
     trained = named_arms(decisions, place)
     if not trained:
         return Choice(place.labels, "open", ())
-    if not any(level.mean.estimate > 0 for arm in (*trained, BASE) if (level := decisions.level(place, arm))):
+    if not any(level.mean.estimate > 0 for arm in (*trained, BASE) if (level := decisions.level(place, arm, measure))):
         return Choice(place.labels, "nothing", trained)
-    against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, BASE))}
+    against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, BASE, measure))}
     if against_base and set(against_base.values()) <= {"worse", "same"}:
         return Choice(place.labels, "harm" if set(against_base.values()) == {"worse"} else "none", trained)
-    between = {(a, b): decisions.between(place, a, b) for a, b in combinations(trained, 2)}
+    between = {(a, b): decisions.between(place, a, b, measure) for a, b in combinations(trained, 2)}
     best = stats.best_set(trained, {arms: each.difference for arms, each in between.items() if each})
-    leading = [a for a in best if all(_word(decisions, place, a, b) in AHEAD for b in best if b != a)]
+    leading = [a for a in best if all(_word(decisions, place, a, b, measure) in AHEAD for b in best if b != a)]
     if not leading or any(against_base.get(arm, "better") != "better" for arm in leading):
         return Choice(place.labels, "open", tuple(best))
     cheapest = sorted(leading, key=lambda arm: _flops(decisions, place, arm))
@@ -64,8 +70,8 @@ def named_arms(decisions: Decisions, place: Place) -> tuple[str, ...]:
     return tuple(arm for arm in order if arm != BASE)
 
 
-def _word(decisions: Decisions, place: Place, first: str, second: str) -> str:
-    found = decisions.between(place, first, second)
+def _word(decisions: Decisions, place: Place, first: str, second: str, measure: str) -> str:
+    found = decisions.between(place, first, second, measure)
     return found.word if found else "open"
 
 

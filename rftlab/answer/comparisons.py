@@ -4,18 +4,20 @@ An outcome table has a row a seed and a column an item. Those of two arms are su
 the item; an untrained arm answers for every training run with its seed of sampling.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import pandas as pd
 
 from rftlab.answer.items import item_table
+from rftlab.answer.readings import largest_common_mark, outcome_rows
 from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.registry import family_of
 
+EQUAL_COMPUTE = "accuracy_at_equal_compute"
+_COLUMN = {EQUAL_COMPUTE: "accuracy"}
 _ORDER = ("own", "hybrid", "rft", "preference", "sft", "control", "base")
 """Families in the order in which one is held against those after it."""
 
@@ -74,44 +76,64 @@ class Arm(NamedTuple):
 
 
 def arms(results: Results, measure: str) -> list[Arm]:
-    """Every arm at every label budget of its panels, by one measure; an untrained one at 0 labels."""
-    cells = results.cells[results.cells[measure].notna()] if measure in results.cells else results.cells.iloc[:0]
+    """Every arm at every label budget of its panels, by one measure; an untrained one at 0 labels.
+
+    `EQUAL_COMPUTE` is accuracy at the largest mark of training FLOPs at which every run of a panel can be read
+    (`rftlab.answer.readings`); studies without marks have none.
+    """
+    cells = results.cells[results.cells[_COLUMN.get(measure, measure)].notna()] if _has(results, measure) else None
+    if cells is None or cells.empty:
+        return []
     untrained = is_base(cells)
     rows = pd.concat([cells[~untrained], panel_bases(cells)]) if untrained.any() else cells
-    read = _reader(results, measure)
     found = []
-    for key, group in rows.groupby([*PANEL, "labels", "arm"], sort=True):
-        *panel, labels, arm = map(str, key)  # type: ignore[call-overload]
-        method = str(group["method"].iloc[0])
-        trained = method not in UNTRAINED
-        place, table = Place(panel[0], panel[1], panel[2], panel[3], int(labels)), read(tuple(group["id"]), trained)
-        rewarded = tuple(int(group[name].sum()) for name in ("completions_rewarded", "verifier_calls") if name in group)
-        rewarded = rewarded if len(rewarded) == 2 else (0, 0)
-        found.append(Arm(place, arm, method, trained, table, float(group["flops"].mean()), rewarded))
+    for key, panel in rows.groupby(PANEL, sort=True):
+        outcomes, flops = _outcomes(results, panel, measure)
+        for (labels, arm), group in panel.groupby(["labels", "arm"], sort=True):
+            method = str(group["method"].iloc[0])
+            table = _table(outcomes[outcomes["id"].isin(group["id"])], trained=method not in UNTRAINED)
+            place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
+            spent = float(group["flops"].mean()) if flops is None else flops
+            found.append(Arm(place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group)))
     return found
+
+
+def _has(results: Results, measure: str) -> bool:
+    if measure == EQUAL_COMPUTE:
+        marks = results.cells.get("evaluation.marks")
+        return marks is not None and bool(marks.map(bool).any())
+    return measure in results.cells
+
+
+def _outcomes(results: Results, panel: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, float | None]:
+    """Columns id, seed, item, value of a panel's cells; and the FLOPs at which they were read, None for their ends."""
+    if measure != EQUAL_COMPUTE:
+        return item_table(results.where, panel, measure), None
+    rows = outcome_rows(results.where, panel)
+    mark = largest_common_mark(rows, tuple(panel.loc[~is_base(panel), "arm"].unique()))
+    return (rows[rows["mark"] == mark], mark) if mark is not None else (rows.iloc[:0], None)
+
+
+def _table(rows: pd.DataFrame, *, trained: bool) -> pd.DataFrame:
+    """A row a seed and a column an item; of an untrained arm's seeds only those of sampling mean anything."""
+    seeds = rows["seed"] if trained else rows["seed"].map(_of_sampling)
+    return rows["value"].groupby([seeds, rows["item"]]).mean().unstack("item")
+
+
+def _of_sampling(seed: str) -> str:
+    return " ".join(seed.split()[SEEDS.index(name)] for name in SEEDS_OF_SAMPLING)
+
+
+def _rewarded(cells: pd.DataFrame) -> tuple[int, int]:
+    """Completions that were rewarded in training, of how many that were scored."""
+    counts = cells.reindex(columns=["completions_rewarded", "verifier_calls"]).dropna().sum()
+    return int(counts.iloc[0]), int(counts.iloc[1])
 
 
 def pairs(found: Sequence[Arm]) -> Iterator[Pair]:
     """Every two arms of a place, and every arm with chain-of-thought against itself without."""
     yield from _between_arms(found)
     yield from _between_prompts(found)
-
-
-def _reader(results: Results, measure: str) -> Callable[[tuple[str, ...], bool], pd.DataFrame]:
-    by_id = results.cells.set_index("id", drop=False)
-
-    @cache
-    def read(ids: tuple[str, ...], trained: bool) -> pd.DataFrame:
-        part = by_id.loc[list(ids)]
-        rows = item_table(results.where, part, measure)
-        table = rows.groupby(["seed", "item"])["value"].mean().unstack("item")
-        if not trained:  # of its seeds only these two mean anything
-            told = {" ".join(map(str, row[: len(SEEDS)])): " ".join(map(str, row[len(SEEDS) :]))
-                    for row in part[[*SEEDS, *SEEDS_OF_SAMPLING]].itertuples(index=False, name=None)}  # fmt: skip
-            table = table.rename(index=told).groupby(level=0).mean()
-        return table
-
-    return read
 
 
 def _between_arms(found: Sequence[Arm]) -> Iterator[Pair]:
@@ -149,11 +171,9 @@ def subtract(first: Arm, second: Arm) -> pd.DataFrame:
 
 def _answering_for(untrained: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:
     """An untrained arm's outcomes as if it had been run with each of these seeds, as far as it can answer for them."""
-    places = [SEEDS.index(name) for name in SEEDS_OF_SAMPLING]
-    its = {seed: " ".join(str(seed).split()[place] for place in places) for seed in seeds}
+    its = {seed: _of_sampling(str(seed)) for seed in seeds}
     fitting = [seed for seed in seeds if its[seed] in untrained.index]
-    table = untrained.loc[[its[seed] for seed in fitting]]
-    return table.set_axis(fitting, axis=0)
+    return untrained.loc[[its[seed] for seed in fitting]].set_axis(fitting, axis=0)
 
 
 def _rank(arm: Arm) -> tuple[int, str]:

@@ -28,7 +28,7 @@ Family = Literal["confirmatory", "exploratory"]
 FIRST_LOOK = 3
 """Seeds at the first look at a study that may grow."""
 COMPARED = ("accuracy", "score", "sampled_accuracy", "sampled_score", "ood_accuracy", "ood_rule_accuracy",
-            "ood_surface_accuracy", "retention_accuracy", "apart_accuracy")  # fmt: skip
+            "ood_surface_accuracy", "retention_accuracy", "apart_accuracy", comparisons.EQUAL_COMPUTE)  # fmt: skip
 """Measures whose differences are decided, if they were measured."""
 
 

@@ -57,7 +57,7 @@ def outcomes(results: str | Path, cell: str, measure: str = "accuracy") -> Mappi
 
 
 def item_table(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:
-    """Columns seed, item, value for `stats.paired_difference`: one row per cell and item; a seed is all of SEEDS.
+    """Columns id, seed, item, value for `stats.paired_difference`: one row per cell and item; a seed is all of SEEDS.
 
     Cells of several label budgets may be given: an item then appears once per budget. Cells without samples come in as
     one item, their mean.
@@ -68,12 +68,12 @@ def item_table(results: str | Path, cells: pd.DataFrame, measure: str = "accurac
         measure: one of `PART_OF`.
     """
     rows = [
-        (seed, item, value)
+        (cell, seed, item, value)
         for cell, mean, *seeds in cells[["id", measure, *SEEDS]].itertuples(index=False, name=None)
         for seed in [" ".join(map(str, seeds))]
         for item, value in (outcomes(results, cell, measure) or {"all": mean}).items()
     ]
-    return pd.DataFrame(rows, columns=["seed", "item", "value"])
+    return pd.DataFrame(rows, columns=["id", "seed", "item", "value"])
 
 
 def difference(

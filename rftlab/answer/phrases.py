@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from rftlab import stats
 from rftlab.answer import tuning
-from rftlab.answer.choices import Choice, Panel, named_arms
-from rftlab.answer.comparisons import Place, arms, pairs
+from rftlab.answer.choices import Choice, Panel, choices, named_arms
+from rftlab.answer.comparisons import EQUAL_COMPUTE, Place, arms, pairs
 from rftlab.answer.decisions import FIRST_LOOK, Decision, Decisions, Level
 from rftlab.answer.groups import listed
+from rftlab.answer.readings import reading_of
 from rftlab.answer.results import BASE, Results
 from rftlab.plots.look import title
 from rftlab.registry import family_of
@@ -87,6 +88,20 @@ def _do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
     return f"not decided whether {names[0]} helps" if names else "not decided"
 
 
+def disagreement(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+    """Where the same runs, read at equal compute, advise something else; "" if nowhere."""
+    told = []
+    for panel, chosen in found.items():
+        for here, there in zip(chosen, choices(decisions, panel, EQUAL_COMPUTE), strict=True):
+            decided = {"use", "alike"}.issuperset((here.kind, there.kind))
+            if decided and not set(here.arms) & set(there.arms):
+                labels = f"{where(panel, found)}, {here.labels} labels" if len(found) > 1 else f"{here.labels} labels"
+                told.append(f"{labels}: {title(here.arms[0])} against {title(there.arms[0])}")
+    if not told:
+        return ""
+    return f"At equal labels and at equal compute (exploratory) the answer differs ({'; '.join(told)})."
+
+
 def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """The numbers behind the advice for a panel, in a few sentences."""
     places = [place for place in decisions.places(panel) if place.labels]
@@ -103,7 +118,7 @@ def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str
         for text in (_pointer(decisions, places, leading, rivals), _costs(decisions, places, leading, rivals))
         if text
     ]
-    told += [text for text in (_prompts(decisions, panel),) if text]
+    told += [text for text in (_prompts(decisions, panel), _unrewarded(decisions, places)) if text]
     name = where(panel, chosen_panels(decisions))
     several = len(chosen_panels(decisions)) > 1
     text = " ".join(sentence(each) for each in told if each)
@@ -207,6 +222,7 @@ def limits(results: Results, decisions: Decisions) -> str:
     told += (
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
+    told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += tuning.limits(results.records, results.where)
     told += [f"Not: {', '.join(_not_covered(results))}"]
     return " ".join(sentence(text) for text in told)
@@ -223,8 +239,6 @@ def next_step(results: Results, decisions: Decisions, found: Mapping[Panel, Sequ
     told = [text for text in (_for_the_reader(decisions, found),) if text]
     if any(choice.kind == "open" for chosen in found.values() for choice in chosen):
         told.append(_more_seeds(results, decisions))
-    elif unrewarded(decisions, found):
-        told.append("SFT first, or easier prompts: RFT had nothing to learn from")
     return " ".join(sentence(text) for text in told)
 
 
@@ -282,14 +296,22 @@ def _more_seeds(results: Results, decisions: Decisions) -> str:
 
 def unrewarded(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> bool:
     """Whether no completion of any named RFT arm was ever rewarded."""
-    rewarded = [
-        level.rewarded
-        for panel in found
-        for place in decisions.places(panel)
-        for arm in named_arms(decisions, place)
-        if (level := decisions.level(place, arm)) and family_of(level.method) == "rft" and level.rewarded[1]
-    ]
-    return bool(rewarded) and not any(good for good, _ in rewarded)
+    good, scored = _rewarded([place for panel in found for place in decisions.places(panel)], decisions)
+    return scored > 0 and not good
+
+
+def _unrewarded(decisions: Decisions, places: Sequence[Place]) -> str:
+    good, scored = _rewarded(places, decisions)
+    if good or not scored:
+        return ""
+    return f"RFT had nothing to learn from: 0 of {scored} completions were rewarded; SFT first, or easier prompts"
+
+
+def _rewarded(places: Iterable[Place], decisions: Decisions) -> tuple[int, int]:
+    """Completions of the named RFT arms that were rewarded in training, of how many."""
+    levels = [decisions.level(place, arm) for place in places for arm in named_arms(decisions, place)]
+    counts = [level.rewarded for level in levels if level and family_of(level.method) == "rft"]
+    return sum(good for good, _ in counts), sum(scored for _, scored in counts)
 
 
 def reached(level: Level) -> str:

@@ -19,7 +19,7 @@ from rftlab.record.outcomes import worth
 
 EQUAL_LABELS, EQUAL_COMPUTE = "equal labels", "equal compute"
 RUN = ["arm", "labels", "seed"]
-_COLUMNS = [*RUN, "item", "mark", "value"]
+_COLUMNS = ["id", *RUN, "item", "mark", "value"]
 
 
 def reading_of(cells: pd.DataFrame) -> str:
@@ -32,9 +32,10 @@ def reading_of(cells: pd.DataFrame) -> str:
     if trained.empty:
         return ""
     one = trained.iloc[0]
+    amount = f"{one['budget.amount']:g} {one['budget.unit']}"
     if one.get("budget.until", "spent") == "plateau":
-        return f"each arm trained to its plateau, at most {one['budget.amount']:g} {one['budget.unit']}"
-    return f"the same compute, {one['budget.amount']:g} {one['budget.unit']}"
+        return f"each arm trained to its plateau, at most {amount}"
+    return f"the same compute, {amount}" if one["budget.unit"] == "flops" else f"the same budget, {amount}"
 
 
 def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:
@@ -50,7 +51,7 @@ def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accur
         measure: accuracy or score.
 
     Returns:
-        Columns arm, labels, seed (all four of SEEDS), item, mark (FLOPs; NaN for the end), value in [0, 1].
+        Columns id, arm, labels, seed (all four of SEEDS), item, mark (FLOPs; NaN for the end), value in [0, 1].
     """
     declared = sorted({mark for marks in cells["evaluation.marks"] for mark in marks})
     tables = [pd.DataFrame(columns=_COLUMNS).astype({"mark": float, "value": float})]
@@ -60,7 +61,12 @@ def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accur
         stays = untrained or cell.get("at_plateau") == 1
         asked = declared if untrained else cell["evaluation.marks"]
         found = {float("nan"): end} | {mark: at.get(mark, end) for mark in asked if mark in at or stays}
-        run = {"arm": cell["arm"], "labels": cell["labels"], "seed": " ".join(str(cell[name]) for name in SEEDS)}
+        run = {
+            "id": cell["id"],
+            "arm": cell["arm"],
+            "labels": cell["labels"],
+            "seed": " ".join(str(cell[name]) for name in SEEDS),
+        }
         for mark, values in found.items():
             part = pd.DataFrame({"item": list(values), "value": list(values.values())})
             tables.append(part.assign(**run, mark=mark)[_COLUMNS])

@@ -95,5 +95,5 @@ def test_a_mark_counts_as_common_only_where_every_run_can_be_read_at_it():
 def test_the_reading_is_said_in_words(study: Path):
     cells = read_cells(study)
     assert reading_of(cells[cells["seed"] == 0]) == "each arm trained to its plateau, at most 6 steps"
-    assert reading_of(cells.assign(**{"budget.until": "spent"})[cells["seed"] == 0]).startswith("the same compute, 6")
+    assert reading_of(cells.assign(**{"budget.until": "spent"})[cells["seed"] == 0]).startswith("the same budget, 6")
     assert reading_of(cells[cells["method"] == "base"]) == ""

@@ -56,7 +56,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 def end(process: subprocess.Popen[str], signum: int) -> tuple[int, str]:
     """Exit code and standard error of a process that was sent a signal and had ten seconds."""
     process.send_signal(signum)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     return process.returncode, said
 
 
@@ -83,7 +83,7 @@ def test_the_next_run_sweeps_what_a_killed_one_left_and_no_living_ones(
         assert living.poll() is None
     finally:
         living.send_signal(signal.SIGHUP)
-    assert living.wait(timeout=10) == 128 + signal.SIGHUP
+    assert living.wait(timeout=60) == 128 + signal.SIGHUP
     assert list(temporary.iterdir()) == [ours]
 
 

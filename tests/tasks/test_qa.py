@@ -44,9 +44,10 @@ def test_questions_asked_the_other_way_round_have_one_answer():
 
 def test_everything_about_one_subject_is_on_one_side():
     asked = _questions(TOPICS)
-    sides = [{(q.fact.topic, q.fact.subject) for q in asked[part]} for part in ("train", "test", "ood")]
-    assert not sides[0] & sides[1]
-    assert not sides[0] & sides[2]
+    sides = {part: {(q.fact.topic, q.fact.subject) for q in questions} for part, questions in asked.items()}
+    assert set(sides) == {"train", "test", "rule", "surface"}
+    assert all(sides.values())
+    assert not any(sides["train"] & sides[part] for part in ("test", "rule", "surface"))
 
 
 def test_topics_can_be_chosen():
