@@ -417,6 +417,7 @@ def _parameters(_options: argparse.Namespace) -> int:
     defaults = Cell.make({}).flat()
     for name, text in parameter_help().items():
         print(f"{name:<26} {defaults[name]!r:<20} {text}")
+    print("In a grid a list is swept, and `cot: 2x2` sweeps cot and cot_eval together.")
     return 0
 
 

@@ -23,7 +23,8 @@ any of a stage's keys (`rftlab.grid.tuning.Stage`: seeds, labels, share, items, 
 with those of the tuner that runs in every cell (trials, learning_rates, trial_share, validation_share).
 
 A field whose own value is a list (`learning_rates`) is swept by a list of lists; settings are values, and swept
-by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). Relative paths are relative to the file.
+by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). `cot: 2x2` sweeps cot and cot_eval together:
+trained with and without chain-of-thought, each asked with and without it, the untrained base asked both ways. Relative paths are relative to the file.
 Fields a method does not use (the label budget of the untrained base) are levelled, so that its cells are run once.
 """
 
@@ -132,13 +133,15 @@ class _Rule(NamedTuple):
 
 
 def _read_cells(file: GridFile) -> list[Cell]:
-    defaults = file.axes(file.mapping(file.document, "defaults"))
-    swept = file.axes(file.document, skip=(*RESERVED, *(["tuning"] if file.declares_tuning else [])))
+    defaults = file.axes(file.mapping(file.document, "defaults"), sweeps=True)
+    skipped = (*RESERVED, *(["tuning"] if file.declares_tuning else []))
+    swept = file.axes(file.document, skip=skipped, sweeps=True)
     overrides = [_override(file, entry) for entry in file.entries("overrides")]
     excluded = [_Rule(file.axes(entry), {}, entry.lc.line + 1) for entry in file.entries("exclude")]
-    blocks = [{**defaults, **file.axes(entry)} for entry in file.entries("include")]
+    blocks = [{**defaults, **file.axes(entry, sweeps=True)} for entry in file.entries("include")]
     if swept or not blocks:
         blocks.insert(0, {**defaults, **swept})
+    blocks = [file.squared(block) for block in blocks]
     _require_bounded(file, blocks)
     cells: dict[str, Cell] = {}
     matched: set[int] = set()

@@ -23,6 +23,7 @@ PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available"
 RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
+SQUARE = "2x2"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -129,8 +130,10 @@ class GridFile:
             self.fail(line_of(self.document, key), f"{key} is a list of mappings, one after each dash")
         return list(value)
 
-    def axes(self, mapping: CommentedMap, *, skip: tuple[str, ...] = (), prefix: str = "") -> Axes:
-        """The parameters of a mapping with the values each is swept over.
+    def axes(
+        self, mapping: CommentedMap, *, skip: tuple[str, ...] = (), prefix: str = "", sweeps: bool = False
+    ) -> Axes:
+        """The parameters of a mapping with the values each is swept over; ``sweeps`` allows the word `SQUARE` for cot.
 
         Raises:
             RftlabError: an unknown parameter, task, verifier or method; a value of the wrong type or out of range.
@@ -143,12 +146,24 @@ class GridFile:
             self._check_name(name, line)
             if not prefix and key in _GROUPS and isinstance(node, CommentedMap):
                 inner = self.axes(node, prefix=f"{key}.")
+            elif sweeps and name == "cot" and plain(node) == SQUARE:
+                inner = {name: [Located(SQUARE, line)]}
             else:
                 inner = {name: [self._checked(name, each) for each in self._options(name, node, line)]}
             for twice in axes.keys() & inner.keys():
                 self.fail(line, f"{twice} is given twice")
             axes |= inner
         return axes
+
+    def squared(self, axes: Axes) -> Axes:
+        """The axes with `cot: 2x2` written out as both prompts of training by both prompts of the test."""
+        if [each.value for each in axes.get("cot", [])] != [SQUARE]:
+            return axes
+        line = axes["cot"][0].line
+        if "cot_eval" in axes:
+            self.fail(line, "cot: 2x2 sweeps cot_eval too; leave cot_eval out, or give cot a list")
+        both = [Located(False, line), Located(True, line)]
+        return {**axes, "cot": both, "cot_eval": both}
 
     def fail(self, line: int, problem: str) -> NoReturn:
         """Raise an RftlabError that names file and line."""

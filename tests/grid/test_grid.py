@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rftlab import record
+from rftlab import preflight, record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
@@ -190,3 +190,35 @@ def test_a_grid_has_each_combination_exactly_once(tmp_path, labels, seeds, amoun
 def test_a_list_of_marks_is_one_value_and_a_list_of_lists_is_swept(load):
     assert [c.evaluation.marks for c in load("evaluation: {marks: [1.0e+9, 2.0e+9]}\n").cells] == [(1e9, 2e9)]
     assert len(load("evaluation.marks: [[1.0e+9], [2.0e+9]]\n").cells) == 2
+
+
+def test_two_by_two_trains_with_and_without_chain_of_thought_and_asks_each_both_ways(load):
+    grid = load("method: [base, sft, grpo]\ncot: 2x2\n")
+    square = {(False, False), (False, True), (True, False), (True, True)}
+    for method in ("sft", "grpo"):
+        assert {(c.cot, c.cot_eval) for c in grid.cells if c.method == method} == square
+    assert sorted(c.cot_eval for c in grid.cells if c.method == "base") == [False, True]
+
+
+def test_two_by_two_is_a_default_that_an_entry_replaces_whole(load):
+    grid = load("defaults: {cot: 2x2}\ninclude:\n  - {method: sft}\n  - {method: grpo, cot: true}\n")
+    assert Counter(c.method for c in grid.cells) == {"sft": 4, "grpo": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["cot: 2x2\ncot_eval: true\n", "method: sft\ninclude:\n  - {cot: 2x2, cot_eval: true}\n"]
+)
+def test_two_by_two_beside_a_prompt_of_the_test_is_refused(load, text):
+    with pytest.raises(RftlabError, match=r"line \d: cot: 2x2 sweeps cot_eval too"):
+        load(text)
+
+
+def test_two_by_two_of_a_task_without_rationales_is_refused_before_anything_runs(load, tmp_path):
+    rows = "".join(f'{{"prompt": "Name {n}", "answer": "{n}"}}\n' for n in range(40))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    grid = load(
+        "task: file\ntask_settings: {path: rows.jsonl}\nmethod: sft\nlabels: 4\ncot: 2x2\n"
+        "evaluation: {test_items: 4, along_items: 2, sampled_items: 2, ood_items: 0}\n"
+    )
+    with pytest.raises(RftlabError, match="trains on rationales"):
+        preflight.check(grid.cells)
