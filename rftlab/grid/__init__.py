@@ -24,7 +24,8 @@ with those of the tuner that runs in every cell (trials, learning_rates, trial_s
 
 A field whose own value is a list (`learning_rates`) is swept by a list of lists; settings are values, and swept
 by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). `cot: 2x2` sweeps cot and cot_eval together:
-trained with and without chain-of-thought, each asked with and without it, the untrained base asked both ways. Relative paths are relative to the file.
+trained with and without chain-of-thought, each asked with and without it, the untrained base asked both ways. Relative
+paths are relative to the file.
 Fields a method does not use (the label budget of the untrained base) are levelled, so that its cells are run once.
 """
 
