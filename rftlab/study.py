@@ -127,7 +127,7 @@ def run(
 def report(
     results: str | Path | Sequence[str | Path], waive: str | Iterable[str] = (), out: str | Path | None = None
 ) -> None:
-    """Write the report of a results folder; print the paths of its files and what happened in its cells.
+    """Write the report of a results folder; print the paths of its files, what happened in its cells, and the answer.
 
     Args:
         results: a grid's results folder or archive, or several, whose cells are joined in ``out``.
@@ -138,7 +138,7 @@ def report(
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
     """
     from rftlab.answer.contracts import waivers
-    from rftlab.report import happened, write_report  # matplotlib and pandas, which a run that fails does not need
+    from rftlab.report import card, happened, write_report  # matplotlib and pandas: not needed by a run that fails
 
     waivers(waive)
     places = [results] if isinstance(results, str | Path) else list(results)
@@ -150,6 +150,7 @@ def report(
     for path in write_report(Path(results), waive=waive):
         print(path)
     tell(happened(results, waive))
+    print(card(results, waive))
 
 
 def tell(remarks: "Sequence[Remark]") -> None:

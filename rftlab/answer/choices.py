@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from rftlab import stats
 from rftlab.answer.comparisons import Place
 from rftlab.answer.decisions import Decisions
-from rftlab.answer.results import BASE
 
 Panel = tuple[str, str, str, str]
 Kind = Literal["use", "alike", "open", "none", "harm", "nothing"]
@@ -49,9 +48,10 @@ def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
     trained = named_arms(decisions, place)
     if not trained:
         return Choice(place.labels, "open", ())
-    if not any(level.mean.estimate > 0 for arm in (*trained, BASE) if (level := decisions.level(place, arm, measure))):
+    base = decisions.base(place)
+    if not any(level.mean.estimate > 0 for arm in (*trained, base) if (level := decisions.level(place, arm, measure))):
         return Choice(place.labels, "nothing", trained)
-    against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, BASE, measure))}
+    against_base = {arm: found.word for arm in trained if (found := decisions.between(place, arm, base, measure))}
     if against_base and set(against_base.values()) <= {"worse", "same"}:
         return Choice(place.labels, "harm" if set(against_base.values()) == {"worse"} else "none", trained)
     between = {(a, b): decisions.between(place, a, b, measure) for a, b in combinations(trained, 2)}
@@ -64,10 +64,10 @@ def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
 
 
 def named_arms(decisions: Decisions, place: Place) -> tuple[str, ...]:
-    """The trained arms at a place that the plan names, in its order."""
+    """The trained arms at a place whose methods the plan names, in its order."""
     here = [level for arm in decisions.arms(place) if (level := decisions.level(place, arm)) and level.trained]
-    order = decisions.plan.arms({level.arm for level in here})
-    return tuple(arm for arm in order if arm != BASE)
+    order = decisions.plan.arms({level.method for level in here})
+    return tuple(level.arm for method in order for level in here if level.method == method)
 
 
 def _word(decisions: Decisions, place: Place, first: str, second: str, measure: str) -> str:

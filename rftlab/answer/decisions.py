@@ -149,6 +149,11 @@ class Decisions:
         found = {each.arm: each.trained for each in here if not each.trained or each.place == place}
         return sorted(found, key=lambda arm: (not found[arm], arm))
 
+    def base(self, place: Place) -> str:
+        """The arm of the untrained base at a place; "" where there is none."""
+        here = place._replace(labels=0)
+        return next((each.arm for each in self.levels if each.place == here and each.method == BASE), "")
+
     def level(self, place: Place, arm: str, measure: str = "") -> Level | None:
         """An arm's mean at a place; an untrained one has the same at every label budget."""
         measure = measure or self.decides
@@ -195,7 +200,7 @@ def decide(results: Results) -> Decisions:
     families: dict[tuple[Family, str], int] = {}
     for measure in (decides, *(name for name in COMPARED if name != decides)):
         found = comparisons.arms(results, measure)
-        levels += _levels(found, measure)
+        levels += levels_of(found, measure)
         made = list(comparisons.pairs(found))
         spreads = _spreads(made)
         for family, part in _by_family(made, plan, planned if measure == decides else None).items():
@@ -226,14 +231,11 @@ def _decides(results: Results) -> str:
 
 def _by_family(made: Iterable[Pair], plan: Plan, planned: Sequence[Cell] | None) -> dict[Family, list[Pair]]:
     """Pairs by family; all are exploratory for a measure that does not decide (``planned`` is None)."""
-    named = plan.arms(cell.method for cell in planned) if planned is not None else ()
+    named = set(plan.arms(cell.method for cell in planned) if planned is not None else ())
     found: dict[Family, list[Pair]] = {}
     for pair in made:
         declared = (
-            pair.axis == "method"
-            and pair.first in named
-            and pair.second in named
-            and pair.place.labels in (plan.labels or (0,))
+            pair.axis == "method" and named.issuperset(pair.methods) and pair.place.labels in (plan.labels or (0,))
         )
         found.setdefault("confirmatory" if declared else "exploratory", []).append(pair)
     return found
@@ -305,7 +307,8 @@ def _confidence(seeds: int, plan: Plan, size: int) -> tuple[float, str]:
     return confidence, f"look {seeds - first + 1} of {looks}" if seeds < largest else ""
 
 
-def _levels(found: Sequence[Arm], measure: str) -> list[Level]:
+def levels_of(found: Sequence[Arm], measure: str) -> list[Level]:
+    """Each arm by itself; how much its seeds differ is pooled over its label budgets."""
     by_curve: dict[Hashable, list[Arm]] = {}
     for arm in found:
         by_curve.setdefault((*arm.place[:4], arm.arm), []).append(arm)

@@ -12,7 +12,7 @@ from rftlab.answer.comparisons import EQUAL_COMPUTE, Place, arms, pairs
 from rftlab.answer.decisions import FIRST_LOOK, Decision, Decisions, Level
 from rftlab.answer.groups import listed
 from rftlab.answer.readings import reading_of
-from rftlab.answer.results import BASE, Results
+from rftlab.answer.results import Results
 from rftlab.plots.look import title
 from rftlab.registry import family_of
 
@@ -133,12 +133,13 @@ def _leading(chosen: Sequence[Choice]) -> str:
 
 def _lift(decisions: Decisions, places: Sequence[Place], arm: str) -> str:
     """How far an arm is above the base, and at which budgets that is decided."""
-    base = decisions.level(places[0], BASE)
+    untrained = decisions.base(places[0])
+    base = decisions.level(places[0], untrained)
     levels = [level for place in places if (level := decisions.level(place, arm))]
     if not levels:
         return ""
     reached = _span([level.mean.estimate for level in levels])
-    found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, BASE))]
+    found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, untrained))]
     if base is None or not found:
         return f"{title(arm)} reached {reached}"
     text = f"{title(arm)} takes accuracy from {_percent(base.mean.estimate)} to {reached}"

@@ -3,7 +3,6 @@
 from rftlab.answer.items import item_table, outcomes
 from rftlab.answer.results import PANEL, read_cells, read_results
 from rftlab.answer.survey import comparable
-from rftlab.report.comparisons import TINY_NOTE, compare_all, verdicts
 from rftlab.report.figures import draw_all
 from rftlab.report.page import write_report
 from rftlab.report.remarks import happened
@@ -15,9 +14,10 @@ from rftlab.report.tables import (
     seed_points,
     summary,
 )
+from rftlab.report.verdicts import card, verdicts
 
 __all__ = [
-    "PANEL", "TINY_NOTE", "comparable", "compare_all", "cost_table", "draw_all", "happened", "item_table",
+    "PANEL", "card", "comparable", "cost_table", "draw_all", "happened", "item_table",
     "learning_axis", "learning_table", "outcomes", "overview", "read_cells", "read_results", "seed_points", "summary",
     "verdicts", "write_report",
 ]  # fmt: skip

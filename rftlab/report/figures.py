@@ -36,8 +36,8 @@ def _accuracy(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> 
     caption = (
         "One line per method; the dashed line is the untrained base. Greedy accuracy is the one best answer, sampled "
         "accuracy the mean over answers drawn at the cell's temperature: more labels often show only there. "
-        "Bars are 95 % t-intervals over seeds, small marks the single seeds; the base's band is over test items where "
-        "its seeds agree. Overlapping bars do not mean equal: read the paired differences."
+        "Bars are 95 % intervals for new seeds and new test items, each for itself; small marks are the single seeds. "
+        "Overlapping bars do not mean equal: read the decisions."
     )
 
     def figure() -> Figure:

@@ -12,8 +12,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from rftlab import plots, record, stats
+from rftlab import plots, record
 from rftlab.answer import contracts
+from rftlab.answer.card import answer
+from rftlab.answer.decisions import decide
 from rftlab.answer.results import PANEL, SHOWN_IN, Results, measured, read_results
 from rftlab.contract import SEEDS
 from rftlab.digests import stale
@@ -23,7 +25,7 @@ from rftlab.execute.results import read_grid
 from rftlab.files.paths import notebooks_dir
 from rftlab.files.staging import scratch, sweep_scratch
 from rftlab.record import Record
-from rftlab.report import comparisons, leaders, remarks, tables
+from rftlab.report import remarks, tables, verdicts
 from rftlab.report.figures import Drawing, draw_all
 
 FOLDER = "report"
@@ -90,7 +92,7 @@ def _inert_text(value: object) -> object:
 
 def _render(results: Path, study: Results, drawings: Sequence[Drawing], built: Path) -> str:
     records, damaged, cells, survey, _ = study
-    compared, shown = comparisons.compare_all(cells, results), _shown_measures(cells)
+    decisions, shown = decide(study), _shown_measures(cells)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -107,17 +109,17 @@ def _render(results: Path, study: Results, drawings: Sequence[Drawing], built: P
         same=survey.same,
         notes=survey.notes,
         budgets=tables.label_budgets(cells),
-        tiny=comparisons.TINY_NOTE if comparisons.tiny(cells) else "",
-        claims=comparisons.claims(cells, results),
-        sentences=leaders.sentences(compared) + leaders.uncompared(cells, compared),
-        compared=[_shown_difference(row) for row in compared.to_dict("records")],
-        covers=sorted(compared["covers"].unique()) if len(compared) else [],
+        card=answer(study, decisions),
+        matrix=verdicts.matrix(decisions),
+        margin=f"{100 * decisions.plan.smallest_effect:g}",
+        families=decisions.families,
+        compared=[verdicts.row(each) for each in decisions.decisions],
         means=_means(cells, results, shown),
         columns=[(measure, _HEADS.get(measure, plots.title(measure))) for measure in shown],
         unmeasured=tables.unmeasured(cells),
         drawings=[(d, _data_uri(built / f"{d.name}.png") if d.figure is not None else "") for d in drawings],
         failures=remarks.failures(results, [item.id for item in records]),
-        remarks=remarks.of_cells(records, cells, results),
+        remarks=remarks.of_study(study, decisions),
         contract=_varying_contract(records),
         environments=_environments(records),
     )
@@ -139,17 +141,6 @@ def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str]) -> list[dic
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
     rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
     return [{**row, "name": plots.title(row["arm"])} for row in rows.to_dict("records")]  # type: ignore[misc, dict-item]
-
-
-def _shown_difference(row: dict[Any, Any]) -> dict[Any, Any]:
-    interval = stats.Interval(row["difference"], row["low"], row["high"], 0)
-    return {
-        **row,
-        "points": stats.points(interval),
-        "first": plots.title(row["first"]),
-        "second": plots.title(row["second"]),
-        "conclusive": interval.conclusive,
-    }
 
 
 def _unfinished(results: Path, done: Sequence[Record]) -> int:

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from rftlab import record, stats
+from rftlab import record
 from rftlab.answer import items
 from rftlab.answer import results as read
+from rftlab.answer.comparisons import Place
+from rftlab.answer.decisions import Decisions, decide
+from rftlab.answer.phrases import interval
 from rftlab.errors import RftlabError, printable
 from rftlab.execute.results import read_grid
 from rftlab.plots import title
@@ -38,12 +41,12 @@ def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remar
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
     study = read.read_results(results, waive)
-    return [*(Remark(note, ()) for note in study.survey.notes), *of_cells(study.records, study.cells, results)]
+    return [*(Remark(note, ()) for note in study.survey.notes), *of_study(study, decide(study))]
 
 
-def of_cells(records: Sequence[Record], cells: pd.DataFrame, results: str | Path) -> list[Remark]:
-    """`happened`, of records and cells that have been read already."""
-    return [*_below_base(cells, results), *_warned(records, cells)]
+def of_study(study: read.Results, decisions: Decisions) -> list[Remark]:
+    """`happened`, of a study that has been read and decided already."""
+    return [*_below_base(study.cells, study.where, decisions), *_warned(study.records, study.cells)]
 
 
 def failures(results: str | Path, done: Iterable[str]) -> list[Remark]:
@@ -102,24 +105,23 @@ def _span(numbers: Iterable[str]) -> str:
     return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
-def _below_base(cells: pd.DataFrame, results: str | Path) -> list[Remark]:
-    """Trained arms that ended below their untrained base, seeds and items paired; without a base, by their curves."""
+def _below_base(cells: pd.DataFrame, results: str | Path, decisions: Decisions) -> list[Remark]:
+    """Trained arms that ended below their untrained base, as it was decided; without a base, by their curves."""
     found = []
-    trained, bases = cells[~read.is_base(cells)], read.panel_bases(cells)
-    bases = bases[bases["method"] == read.BASE]
-    for key, arm in trained.groupby([*read.PANEL, "arm"]):
-        base = bases[(bases[read.PANEL] == list(key[:4])).all(axis=1)]
-        for labels, group in arm.groupby("labels"):
-            name = f"{title(str(key[4]))} with {labels} labels"
-            if len(base):
-                reached, before = group["accuracy"].mean(), base["accuracy"].mean()
-                if reached < before:
-                    lost = items.difference(results, group, base, items.seed_spread(results, arm, base))
-                    chance = "" if lost.conclusive else ", which may be chance"
-                    how = f"{stats.points(lost)}{chance}" if lost.seeds else "of other seeds"
-                    found.append(_below(name, reached, before, how, key))
-            elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
-                found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
+    trained = cells[~read.is_base(cells)]
+    for key, group in trained.groupby([*read.PANEL, "arm", "labels"]):
+        *panel, arm, labels = key
+        place = Place(*panel, int(labels))  # type: ignore[call-arg, arg-type, call-overload]
+        name = f"{title(str(arm))} with {labels} labels"
+        level, base = decisions.level(place, str(arm)), decisions.level(place, decisions.base(place))
+        if level and base:
+            against = decisions.between(place, str(arm), decisions.base(place))
+            if level.mean.estimate < base.mean.estimate:
+                seen = against and against.difference.seeds
+                how = f"{interval(against.difference)}: {against.word}" if against and seen else "of other seeds"
+                found.append(_below(name, level.mean.estimate, base.mean.estimate, how, key))
+        elif (ends := _curve_ends(results, group)) and ends[1] < ends[0]:
+            found.append(_below(name, ends[1], ends[0], "on the items of its learning curve", key))
     return found
 
 

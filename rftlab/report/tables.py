@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rftlab import record, stats
-from rftlab.answer.items import outcomes, read_lines
-from rftlab.answer.results import BASE, PANEL, is_base, measured, panel_bases
+from rftlab.answer.comparisons import arms
+from rftlab.answer.decisions import COMPARED, levels_of
+from rftlab.answer.items import read_lines
+from rftlab.answer.results import PANEL, Results, is_base, measured, panel_bases
+from rftlab.answer.survey import Survey
 
 _CURVE_BUDGETS = 4
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
@@ -43,8 +46,8 @@ def overview(cells: pd.DataFrame) -> pd.DataFrame:
 def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = ()) -> pd.DataFrame:
     """Tidy table for `rftlab.plots`: PANEL, arm, labels, measure, mean, low, high, n and `over`.
 
-    Intervals are 95 % t over seeds. A base that answers greedily is the same for every seed: its interval is over test
-    items instead, and ``over`` says so. Panels hold their base at 0 labels.
+    Intervals are of 95 %, each for itself: for new seeds and new items where outcomes are known item by item, else t
+    over seeds; ``over`` says which. Panels hold their base at 0 labels.
 
     Args:
         cells: from `read_cells`.
@@ -57,14 +60,24 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
     by = [*PANEL, "arm", "labels"]
     tables = [stats.summarise(rows, by, m, bounds=(0, 1)).assign(measure=m) for m in measures if m in rows]
     table = pd.concat(tables, ignore_index=True).assign(over="seeds")
-    of_base = table["arm"].map(dict(zip(rows["arm"], rows["method"], strict=True))) == BASE
-    lacking = of_base & table["low"].isna() & (table["measure"] == "accuracy")
-    for index in table.index[lacking]:
-        row = table.loc[index]
-        same = rows[(rows[by] == row[by]).all(axis=1)]
-        found = stats.items_interval(list(outcomes(results, same["id"].iloc[0]).values()))
-        table.loc[index, ["low", "high", "over"]] = [found.low, found.high, "items"]  # type: ignore[index, assignment]
+    crossed = _crossed(cells, results, [measure for measure in measures if measure in COMPARED])
+    keys = list(table[[*by, "measure"]].itertuples(index=False, name=None))
+    for side, column in enumerate(("low", "high")):
+        table[column] = [crossed.get(key, (low,) * 2)[side] for key, low in zip(keys, table[column], strict=True)]
+    table["over"] = ["seeds and items" if key in crossed else "seeds" for key in keys]
     return table
+
+
+def _crossed(
+    cells: pd.DataFrame, results: str | Path, measures: Sequence[str]
+) -> dict[tuple[Any, ...], tuple[float, float]]:
+    """Limits for new seeds and new items of every mean that has outcomes by item, by PANEL, arm, labels and measure."""
+    read = Results([], [], cells, Survey(), Path(results))
+    return {
+        (*level.place[:4], level.arm, level.place.labels, measure): (level.mean.low, level.mean.high)
+        for measure in measures
+        for level in levels_of(arms(read, measure), measure)
+    }
 
 
 def label_budgets(cells: pd.DataFrame) -> list[str]:

@@ -1,19 +1,26 @@
 """The compare notebook, executed as the report executes it."""
 
+import html
+import re
 import warnings
 
 import nbformat
 import pytest
 
-from rftlab import report
+from rftlab import report, study
 from rftlab.files.paths import notebooks_dir
 from tests import synthetic
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    results = tmp_path_factory.mktemp("results") / "with {braces}"
-    synthetic.write_grid(results, labels=(10, 300), items=10)
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results") / "with {braces}"
+    synthetic.write_grid(folder, labels=(10, 300), items=10, seeds=(0, 1, 2))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def executed(results):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         report.write_report(results)
@@ -41,8 +48,28 @@ def test_the_verdicts_are_printed(executed):
     printed = "".join(
         o.text for cell in executed.cells if cell.cell_type == "code" for o in cell.outputs if "text" in o
     )
-    assert "GRPO vs SFT" in printed
-    assert report.TINY_NOTE in printed
+    assert "GRPO against SFT: " in printed
+
+
+def words(text: str) -> str:
+    """A text as a reader sees it: no markup, white space levelled."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+def test_terminal_page_and_notebook_say_the_same_words(executed, results, capsys):
+    study.report(results)
+    terminal = capsys.readouterr().out.strip().splitlines()[-3:]
+    page = words((results / "report/report.html").read_text()).replace(" Next: ", " ")
+    outputs = [o.get("data", {}).get("text/html", "") for cell in executed.cells for o in cell.get("outputs", ())]
+    (notebook,) = (words(text) for text in outputs if "<p><b>" in text)
+    assert terminal == str(report.card(results)).splitlines()
+    assert notebook == words(" ".join(terminal))
+    assert words(" ".join(terminal)) in page
+    decided = [text for text in report.verdicts(results) if " against " in text]
+    assert len(decided) == 4
+    for text in decided:
+        for each in re.findall(r"(\w+) against (\w+): ([a-z ]+) \((\S+ \[[^]]*\])", text):
+            assert "{2} {0} against {1} {3}".format(*each).replace("against base", "against untrained base") in page
 
 
 def test_the_committed_notebook_is_stripped_and_thin():

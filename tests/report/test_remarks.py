@@ -1,19 +1,21 @@
-"""What happened in a study, and who leads it, is said in words that its numbers bear out."""
+"""What happened in a study is said in words that its numbers bear out."""
 
-from collections.abc import Mapping
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rftlab import cli, record, report, stats
+from rftlab import cli, record, report
+from rftlab.answer.decisions import decide
+from rftlab.answer.phrases import interval
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
 from rftlab.execute.one_cell import ERROR, FAILED
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid
-from rftlab.report import leaders, remarks
+from rftlab.report import remarks
 from tests import synthetic
 
 NO_REWARD = "0 of {} completions were rewarded: there was nothing to learn from; SFT first"
@@ -30,37 +32,10 @@ def skill(monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_to
 
 
-def said(results: Path) -> str:
-    (sentence,) = [text for text in report.verdicts(results) if text.startswith("arithmetic/word, tiny-base")][-1:]
-    return sentence.partition(" labels: ")[2]
-
-
-@pytest.mark.parametrize(
-    ("skills", "says"),
-    [
-        ({"base": 0, "sft": 0, "grpo": 0}, "nothing was learnt: all at 0 %."),
-        ({"base": 1, "sft": 0, "grpo": 0}, "nothing was learnt: every method at 0 %; untrained base 100 %."),
-        ({"base": 1, "sft": 0, "grpo": 1}, "no method is above the untrained base (100 %); the highest is GRPO with"),
-        ({"base": 0, "sft": 1, "grpo": 1}, "tie at 100 %: GRPO and SFT; +100 points [+38, +100] over untrained base"),
-        ({"base": 0, "sft": 0, "grpo": 1}, "GRPO leads with 100 %; "),
-    ],
-)  # fmt: skip
-def test_nothing_leads_that_is_at_zero_or_tied_or_no_better_than_the_base(
-    skills: Mapping[str, float], says: str, skill: Any, tmp_path: Path
-) -> None:
-    skill(**skills)
-    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), items=10)
-    assert said(tmp_path).startswith(says)
-    assert ("leads" in said(tmp_path)) == says.startswith("GRPO leads")
-    if not skills["sft"] and not skills["grpo"]:
-        assert any("nothing was learnt, GRPO and SFT are both at 0 %." in text for text in report.verdicts(tmp_path))
-
-
 def test_a_method_alone_is_named_with_what_it_reached(tmp_path: Path, skill: Any) -> None:
     skill(sft=1)
     synthetic.write_grid(tmp_path, methods=("sft",), labels=(10,), cots=(True,), items=10)
-    cells = report.read_cells(tmp_path)
-    assert leaders.uncompared(cells, report.compare_all(cells, tmp_path)) == [
+    assert report.verdicts(tmp_path) == [
         "arithmetic/word, tiny-base, chain-of-thought, 10 labels: measured was SFT 100 %; "
         "there is nothing to compare it with."
     ]
@@ -115,11 +90,11 @@ def test_the_page_and_the_terminal_say_what_happened(warned: Path, capsys: pytes
 
 def test_a_method_below_its_base_is_named_with_the_paired_difference(tmp_path: Path, skill: Any) -> None:
     skill(base=0.8, sft=0.1, grpo=1)
-    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), seeds=(0, 1, 2), items=60)
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), seeds=range(10), items=60)
     (remark,) = [text for text in map(str, report.happened(tmp_path)) if "below" in text]
-    assert remark.startswith("SFT with 10 labels is below its untrained base: ")
-    assert " points [-" in remark
-    assert "chance" not in remark
+    assert re.match(
+        r"SFT with 10 labels is below its untrained base: \d+ % against \d+ %, -\d+ \[-\d+, -\d+\]: worse", remark
+    )
 
 
 def test_without_a_base_in_the_grid_a_curve_that_falls_is_named(tmp_path: Path, skill: Any) -> None:
@@ -155,33 +130,37 @@ def test_every_arm_of_a_sweep_is_read_against_the_base_that_it_matches(
     sentences = [text for text in report.verdicts(tmp_path) if ", 10 labels: " in text]
     assert len(sentences) == 2
     for value, text in zip(sorted(map(str, values)), sorted(sentences), strict=True):
-        assert f"no method is above the untrained base [{name}={value}] (" in text
-        assert f"the highest is GRPO [{name}={value}] with" in text
+        assert f": GRPO [{name}={value}] against untrained base [{name}={value}]: open (" in text
+        assert "one seed, suggests worse" in text
+        assert text.count(" against ") == 1
     assert len([text for text in map(str, report.happened(tmp_path)) if "below its untrained base" in text]) == 2
     table = report.summary(report.read_cells(tmp_path), tmp_path, ["accuracy"])
-    assert set(table.loc[table["labels"] == 0, "over"]) == {"items"}
+    assert set(table.loc[table["labels"] == 0, "over"]) == {"seeds and items"}
 
 
 def test_a_difference_from_the_base_is_the_same_wherever_it_is_said(tmp_path: Path, skill: Any) -> None:
     skill(base=0.8, grpo=0.4)
-    synthetic.write_grid(tmp_path, methods=("base", "grpo"), labels=(10, 50, 300), cots=(True,), items=60)
-    table = report.compare_all(report.read_cells(tmp_path), tmp_path)
-    points = [
-        stats.points(stats.Interval(row["difference"], row["low"], row["high"], 0)) for _, row in table.iterrows()
+    synthetic.write_grid(
+        tmp_path, methods=("base", "grpo"), labels=(10, 50, 300), cots=(True,), seeds=(0, 1, 2), items=60
+    )
+    decided = [
+        each.difference for each in decide(report.read_results(tmp_path)).decisions if each.measure == "accuracy"
     ]
     said = [text for text in map(str, report.happened(tmp_path)) if "below its untrained base" in text]
-    assert len(said) == len(points) == 3
-    assert all(each in text for each, text in zip(points, said, strict=True))
+    page = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert len(said) == len(decided) == 3
+    for difference, text, verdict in zip(decided, said, report.verdicts(tmp_path), strict=True):
+        assert all(interval(difference) in told for told in (text, verdict, page))
 
 
 def test_what_was_run_with_other_seeds_is_named_with_what_it_reached(tmp_path: Path, skill: Any) -> None:
     skill(base=0, sft=0.5, grpo=1)
     for method, seed in (("base", 3), ("grpo", 1)):
         synthetic.write_cell(tmp_path, {"method": method, "labels": 10 * (method != "base"), "seed": seed}, items=10)
-    assert said(tmp_path) == "GRPO reached 100 %; untrained base reached 0 % with other seeds."
+    assert report.verdicts(tmp_path)[-1].endswith("GRPO against untrained base: open (no seed in common).")
     synthetic.write_cell(tmp_path, {"method": "sft", "labels": 10, "seed": 2}, items=10)
     assert "they differ in seed (grpo 1, sft 2)" in report.verdicts(tmp_path)[0]
-    assert not [text for text in report.verdicts(tmp_path) if "nan" in text or "leads" in text]
+    assert not [text for text in report.verdicts(tmp_path) if "nan" in text]
 
 
 def test_a_seed_is_all_four_of_its_numbers(tmp_path: Path) -> None:
@@ -191,12 +170,12 @@ def test_a_seed_is_all_four_of_its_numbers(tmp_path: Path) -> None:
     study = report.read_results(tmp_path)
     assert (set(study.cells["variant"]), study.survey.notes) == ({""}, [])
     assert set(report.summary(study.cells, tmp_path, ["accuracy"])["n"]) == {3}
-    assert set(report.compare_all(study.cells, tmp_path)["seeds"]) == {3}
+    assert {each.difference.seeds for each in decide(study).decisions} == {3}
     assert "Fewer seeds" not in report.write_report(tmp_path, notebook=False)[0].read_text()
     synthetic.write_cell(tmp_path, {"method": "grpo", "labels": 10, "seed_data": 5}, items=10)
     study = report.read_results(tmp_path)
-    table = report.compare_all(study.cells, tmp_path).set_index("second")
-    assert table["seeds"].to_dict() == {"sft": 3, "base": 4}
+    table = decide(study).table.query("measure == 'accuracy'").set_index(["first", "second"])
+    assert table["seeds"].to_dict() == {("grpo", "sft"): 3, ("grpo", "base"): 4, ("sft", "base"): 3}
     assert study.survey.unpaired == ("grpo with 10 labels, seed 0 and seed_data 5",)
     assert "seeds" not in study.survey.same
 
