@@ -1,9 +1,9 @@
 """How far a policy has moved from its base: KL divergences over whole vocabularies, in nats per token.
 
 Both are exact at every position they look at, summed over the vocabulary, where the usual estimate (the mean of log
-ratios of sampled tokens, "k1") only has the token that was drawn: on the same completions of the tiny base the error of
-the mean is a third. Positions come from completions at temperature 1 and of the whole nucleus, or the expectation would
-be over another distribution than the one that the divergence is of.
+ratios of sampled tokens, "k1") only has the token that was drawn, and so more noise. Positions come from completions at
+temperature 1 and of the whole nucleus, or the expectation would be over another distribution than the one that the
+divergence is of.
 """
 
 import contextlib
