@@ -3,23 +3,25 @@
 import gc
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from transformers import set_seed
 
 from rftlab.cell import NOT_YET, Budget, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
-from rftlab.evaluate.beside import beside, with_room_for
+from rftlab.evaluate.beside import beside
 from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.environment import environment, peak_memory_bytes
+from rftlab.experiment.room import require_room
 from rftlab.experiment.terms import code_of, contract_of
+from rftlab.experiment.training import Diverged, train
+from rftlab.experiment.trials import try_rates
 from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
 from rftlab.methods.cost import Cost
@@ -27,7 +29,6 @@ from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
-from rftlab.policy.context import require_room, shots
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
@@ -46,16 +47,8 @@ INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
 
 
-_RATES = "learning_rates: [...]"
-_LADDER = "tuning.learning_rates: [...]"
-
-
 # What an experiment is made of: with another one it would record one cell's numbers under another's name.
 _FIXED = frozenset({"cell", "task", "method", "settings", "verifier", "also", "code", "labels", "caps", "capped"})
-
-
-class Diverged(RftlabError):
-    """Training left a model whose numbers are not finite."""
 
 
 class Experiment:
@@ -122,7 +115,7 @@ class Experiment:
         self.policy = self._loaded(find_cell(str(kept)) if kept else None)
         self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
         self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
-        self._require_room()
+        require_room(self)
         self._start("kept" if kept else "new")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -302,19 +295,6 @@ class Experiment:
 
         return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
 
-    def _require_room(self) -> None:
-        sizes, task = self.cell.evaluation, self.task
-        template = self.policy.template.after(shots(self.cell, task), cot=self.cell.cot)
-        policy = replace(self.policy, template=template)
-        test = max(sizes.test_items, sizes.sampled_items)
-        beyond = [e for part in task.ood_asked(sizes.ood_items).values() for e in part]
-        beyond += task.ood_along(sizes.ood_items, sizes.along_items)
-        asked = (*self.labels.train, *self.labels.development, *task.test[:test], *beyond)
-        for cot, examples in ((self.cell.cot, self.labels.train), (self.cell.cot_eval, asked)):
-            require_room(self.capped, examples, partial(policy.count_prompt, cot=cot), policy.context, cot=cot)
-        for retained in self.also.retention:
-            with_room_for(self.capped, policy, retained)
-
     @property
     def rates(self) -> tuple[float, ...]:
         """The learning rates tried, in order."""
@@ -335,34 +315,23 @@ class Experiment:
         return self.cell.tuning.learning_rates or own
 
     def _tune(self) -> None:
-        """Try the ladder's first rates on part of the labels; keep the one with the best validation accuracy."""
-        tuning, ladder = self.cell.tuning, self._ladder()
-        if len(ladder) < tuning.trials:
-            raise RftlabError(
-                f"tuning.trials is {tuning.trials}, but the ladder has {len(ladder)} learning rates; "
-                "give tuning.learning_rates"
-            )
+        """Keep the rate of the ladder's first ones that has the best validation accuracy on part of the labels."""
+        tuning = self.cell.tuning
         split = draw_labels(self.cell, self.task, tuning.validation_share)
         budget = self.cell.budget.model_copy(update={"amount": self.cell.budget.amount * tuning.trial_share})
-        for number, rate in enumerate(ladder[: tuning.trials], start=1):
+
+        def try_one(number: int, rate: float) -> tuple[float | None, Cost]:
             policy = load_policy(self.cell)
             monitor = self._monitor(policy, budget, f"trial {number}/{tuning.trials}", 0)
-            rates = (*self.learning_rates[:-1], rate)
-            trial = {"learning_rate": rate, "validation_accuracy": None, "diverged": False}
             try:
-                self._train(policy, split, rates, monitor)
-                trial["validation_accuracy"] = self._validation_accuracy(policy, split)
-            except Diverged:  # it loses, and the next one may not
-                trial["diverged"] = True
-            self.tuning.append({**trial, "cost": asdict(monitor.cost)})
-        finished = [trial for trial in self.tuning if not trial["diverged"]]
-        if not finished:
-            tried = ", ".join(f"{rate:g}" for rate in ladder[: tuning.trials])
-            raise RftlabError(f"training diverged at every learning rate tried ({tried}); give lower ones: {_LADDER}")
-        best = max(finished, key=lambda trial: trial["validation_accuracy"])
-        for trial in self.tuning:
-            trial["chosen"] = trial is best
-        self.learning_rates = (*self.learning_rates[:-1], best["learning_rate"])
+                self._train(policy, split, (*self.learning_rates[:-1], rate), monitor)
+            except Diverged:
+                return None, monitor.cost
+            return self._validation_accuracy(policy, split), monitor.cost
+
+        self.tuning = try_rates(self._ladder(), tuning.trials, try_one)
+        best = next(trial["learning_rate"] for trial in self.tuning if trial["chosen"])
+        self.learning_rates = (*self.learning_rates[:-1], best)
 
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples
@@ -370,27 +339,10 @@ class Experiment:
         return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
     def _train(self, policy: Policy, labels: Labels, rates: tuple[float, ...], monitor: Monitor) -> None:
-        # All generators: a method of the user's own may draw from another one than torch's.
-        set_seed(self.cell.seed_data)
         run = TrainingRun(
             policy, labels, self.verifier, self.capped, self.settings, learning_rates=rates, monitor=monitor
         )
-        broken: Exception | None = None
-        try:
-            with monitor:
-                self.method.train(run)
-        except Exception as error:
-            if not policy.has_diverged():
-                raise
-            broken = error  # such as a draw from probabilities that are none
-        finally:
-            policy.model.eval()  # an interrupted policy may still be asked
-        if broken or policy.has_diverged():
-            raise Diverged(
-                f"training diverged at learning rate {', '.join(f'{rate:g}' for rate in rates)}: the model's numbers "
-                "are no longer finite; "
-                f"give a lower one: {_RATES}"
-            ) from broken
+        train(self.method, run)
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0
