@@ -169,6 +169,11 @@ def _parser() -> argparse.ArgumentParser:
         "several, with commas) of the contract; the page says so",
     )  # fmt: skip
 
+    claims = verbs.add_parser("claims", help="what a study says of each of the thirteen claims of the field")
+    claims.set_defaults(verb=_claims)
+    claims.add_argument("results", type=Path, metavar="DIR", help="or an archive")
+    claims.add_argument("--claim", type=_positive, metavar="N", help="one in full, with the cells that would test it")
+
     export = verbs.add_parser("export", help="write a study as one archive")
     export.set_defaults(verb=_export)
     export.add_argument("results", type=Path, metavar="DIR")
@@ -321,6 +326,14 @@ def _report(options: argparse.Namespace) -> int:
     from rftlab import study
 
     study.report(options.results, ",".join(options.waive), options.out)
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from rftlab.answer.ledger import ledger_of
+
+    found = ledger_of(options.results)
+    print(found.in_full(options.claim) if options.claim else found)
     return 0
 
 

@@ -11,6 +11,7 @@ from rftlab.cell import Cell
 from rftlab.contract import FIELDS, NA, grouped, of_cell
 from rftlab.record import Record, cells_dir
 
+UNTRAINED = ("base", "base-few-shot", "base-maj")
 SKILL = {"base": 0.1, "sft": 0.2, "grpo": 0.84, "sft+grpo": 0.86}
 
 
@@ -24,11 +25,16 @@ def skill(cell: Cell) -> float:
     return SKILL.get(cell.method, 0.6) * ceiling
 
 
+def untrained(cell: Cell) -> bool:
+    """Whether a made-up cell is of a base, with or without examples in its prompt."""
+    return cell.method in UNTRAINED
+
+
 def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **changes: Any) -> Record:
     """One record with its trace and samples; ``changes`` replace fields of the Record."""
     cell = Cell.make(values)
     rng = random.Random(cell.id)
-    chance = skill(cell) + (0 if cell.method == "base" else rng.gauss(0, 0.02))
+    chance = skill(cell) + (0 if untrained(cell) else rng.gauss(0, 0.02))
     samples = list(_samples(cell, rng, chance, items))
     means = {part: _mean(row["reward"] for row in samples if row["part"] == part) for part in ("test", "train", "ood")}
     sampled = _mean(row["reward"] for row in samples if row["part"] == "sampled")
@@ -49,8 +55,8 @@ def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **c
             "format_rate": 0.97,
             "truncation_rate": 0.01,
             "completion_tokens": 20.0,
-            "kl_to_base": None if cell.method == "base" else 0.1,
-            "learning_rate": None if cell.method == "base" else 5e-4,
+            "kl_to_base": None if untrained(cell) else 0.1,
+            "learning_rate": None if untrained(cell) else 5e-4,
         },
         cost=cost(cell),
         environment={"python": "3.11", "libraries": {"torch": "2.13.0"}, "git_commit": None},
@@ -91,7 +97,7 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
         for number in range(size):
             item = f"{'test' if part == 'sampled' else part}-{number}"
             # A hard item is hard for every method and seed: outcomes of one item are correlated.
-            draws = random.Random(f"{cell.task}{item}") if cell.method == "base" else rng
+            draws = random.Random(f"{cell.task}{item}") if untrained(cell) else rng
             hard = random.Random(f"{cell.task}{item}").gauss(0, 0.15)
             for draw in range(4 if part == "sampled" else 1):
                 right = float(draws.random() < chance + shift[part] + hard)
@@ -109,14 +115,14 @@ def _trace(cell: Cell, chance: float) -> Iterable[dict[str, Any]]:
         spent |= {"flops": step * 1e9, "seconds": step * 0.4}
         if step % 10 == 0 or step == 40:
             yield {"step": step, "kind": "eval", **spent, "eval/accuracy": reached, "eval/ood_accuracy": reached / 2}
-        if cell.method != "base" and step:
+        if not untrained(cell) and step:
             reward = {"train/reward": min(1.0, reached + 0.05)} if "grpo" in cell.method else {}
             yield {"step": step, "kind": "train", **spent, "train/loss": 2 - reached, **reward}
 
 
 def cost(cell: Cell) -> dict[str, float | None]:
     """What a made-up cell spent."""
-    if cell.method == "base":
+    if untrained(cell):
         return dict.fromkeys(
             ("optimizer_steps", "tokens_generated", "tokens_trained", "flops", "seconds", "verifier_calls"), 0
         ) | {"peak_memory_bytes": 4e8}
@@ -137,7 +143,7 @@ def cost(cell: Cell) -> dict[str, float | None]:
 
 def contract(cell: Cell) -> dict[str, Any]:
     """Its contract, with nothing unknown."""
-    trains = cell.method != "base"
+    trains = not untrained(cell)
     drawn = hashlib.sha256(f"{cell.task}{cell.labels}{cell.seed_data}".encode()).hexdigest()[:12]
     trained_cap = cell.decoding.max_new_tokens if cell.cot else cell.decoding.max_new_tokens_direct
     when_run = {name: f"{name} x" for name, field in FIELDS.items() if field.group == "match" and name != "spent"}

@@ -280,7 +280,7 @@ def _kin(pair: Pair) -> Hashable:
 
 
 def _decision(family: Family, measure: str, pair: Pair, spread: Spread, plan: Plan, size: int) -> Decision:
-    confidence, look = _confidence(len(pair.table), plan, size)
+    confidence, look = confidence_of(len(pair.table), plan, size)
     found = stats.table_difference(pair.table, pooled=spread, confidence=confidence)
     margin = plan.smallest_effect
     decision = Decision(
@@ -294,8 +294,14 @@ def _decision(family: Family, measure: str, pair: Pair, spread: Spread, plan: Pl
     return decision
 
 
-def _confidence(seeds: int, plan: Plan, size: int) -> tuple[float, str]:
-    """Confidence of an interval after so many seeds, and which look at the study this is."""
+def confidence_of(seeds: int, plan: Plan, size: int) -> tuple[float, str]:
+    """Confidence of an interval after so many seeds, and which look at the study this is.
+
+    Args:
+        seeds: that the comparison has so far.
+        plan: of the study, for how many it may grow to.
+        size: comparisons of its family.
+    """
     if seeds <= 1:
         return stats.family_confidence(size), ""
     largest = max(plan.max_seeds, seeds)
@@ -318,6 +324,8 @@ def levels_of(found: Sequence[Arm], measure: str) -> list[Level]:
     for curve in by_curve.values():
         spread = Spread.pooled([stats.table_spread(arm.table) for arm in curve])
         for arm in curve:
+            if not arm.table.size:  # no mark at which all can be read
+                continue
             mean = _mean(arm.table, spread)
             seeds = {str(seed): float(value) for seed, value in arm.table.mean(axis=1).items()}
             fallen = stats.collapse(list(seeds.values()), bases.get(arm.place[:4], nan))

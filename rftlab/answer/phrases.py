@@ -324,7 +324,7 @@ def interval(difference: stats.Interval) -> str:
     """A difference in points with its limits: `+27 [20, 34]`."""
     low, high = difference.low, difference.high
     limits = f"[{100 * low:.0f}, {100 * high:.0f}]" if isfinite(low) and isfinite(high) else "[no interval]"
-    return f"{_signed(difference.estimate)} {limits}"
+    return f"{signed(difference.estimate)} {limits}"
 
 
 def sentence(text: str) -> str:
@@ -346,7 +346,8 @@ def _points(share: float) -> str:
     return f"{points} point{'s' * (points != '1')}"
 
 
-def _signed(share: float) -> str:
+def signed(share: float) -> str:
+    """A share in points with its sign."""
     return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
@@ -356,7 +357,7 @@ def _span(shares: Sequence[float]) -> str:
 
 
 def _span_of_points(shares: Sequence[float]) -> str:
-    low, high = _signed(min(shares)), _signed(max(shares))
+    low, high = signed(min(shares)), signed(max(shares))
     return low if low == high else f"{low} to {high}"
 
 

@@ -6,7 +6,7 @@ that cannot be computed is NaN, never 0 wide. Nothing here knows what a record, 
 `tests/simulations` measures how often these intervals hold, docs/simulations.md has the tables.
 """
 
-from rftlab.stats.area import Area, area, log_weights
+from rftlab.stats.area import Area, area, log_weights, weighted
 from rftlab.stats.best import best_set
 from rftlab.stats.collapse import Collapse, at_most, collapse, collapsed
 from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
@@ -44,5 +44,5 @@ __all__ = [
     "crossover", "decide", "difference_spread", "family_confidence", "holm", "items_interval", "log_weights",
     "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k",
     "points", "pooled_spreads", "seed_spread", "seeds_to_show", "simultaneous", "suggestion", "summarise",
-    "t_interval", "table_difference", "table_spread", "turned", "verdict", "wilson_interval", "word",
+    "t_interval", "table_difference", "table_spread", "turned", "verdict", "weighted", "wilson_interval", "word",
 ]  # fmt: skip

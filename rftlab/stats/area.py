@@ -69,19 +69,37 @@ def area(
         ValueError: an empty range, or one that the budgets do not cover.
     Source: Satterthwaite 1946, for a weighted sum of variances that are not known to be equal.
     """
-    weights = log_weights(list(tables), low, high)
-    used = {labels: weight for labels, weight in zip(tables, weights, strict=True) if weight}
+    weights = dict(zip(tables, log_weights(list(tables), low, high).tolist(), strict=True))
+    heights, whole = weighted(tables, weights)
+    spread = Spread.pooled([table_spread(table) for table in tables.values()])
+    return Area(
+        table_difference(heights, pooled=whole, confidence=confidence, bounds=bounds),
+        {
+            n: table_difference(tables[n], pooled=spread, confidence=confidence, bounds=bounds)
+            for n in sorted(tables)
+            if weights[n]
+        },
+    )
+
+
+def weighted(tables: Mapping[float, pd.DataFrame], weights: Mapping[float, float]) -> tuple[pd.DataFrame, Spread]:
+    """The weighted sum of a difference's tables, and how much seeds differ in it, pooled as in `area`.
+
+    Args:
+        tables: a `paired_table` for each label budget, of the same two methods.
+        weights: of each budget; not all 0.
+
+    Returns:
+        A row a seed and a column an item, those that every budget with a weight has; and the spread.
+    """
+    used = {labels: weight for labels, weight in weights.items() if weight}
     spread = Spread.pooled([table_spread(table) for table in tables.values()])
     seeds = reduce(pd.Index.intersection, [tables[labels].index for labels in used])
     items = reduce(pd.Index.intersection, [tables[labels].columns for labels in used])
-    heights = reduce(add, [weight * tables[labels].loc[seeds, items] for labels, weight in used.items()])
-    squares = np.square(weights)
+    total = reduce(add, [weight * tables[labels].loc[seeds, items] for labels, weight in used.items()])
+    squares = np.square(list(used.values()))
     budgets = float(squares.sum() ** 2 / np.square(squares).sum())
-    whole = Spread(spread.variance * float(squares.sum()), spread.freedom * budgets / len(tables))
-    return Area(
-        table_difference(heights, pooled=whole, confidence=confidence, bounds=bounds),
-        {n: table_difference(tables[n], pooled=spread, confidence=confidence, bounds=bounds) for n in sorted(used)},
-    )
+    return total, Spread(spread.variance * float(squares.sum()), spread.freedom * budgets / len(tables))
 
 
 def log_weights(labels: ArrayLike, low: float, high: float) -> Floats:

@@ -1,0 +1,26 @@
+"""Claims that the workbench cannot test yet: 3, 10 and 13. Each has its function here, and says why."""
+
+from collections.abc import Iterator
+
+from rftlab.answer.ledger.contrasts import Missing, Tested
+from rftlab.answer.ledger.view import View
+
+
+def no_labels(_view: View) -> Iterator[Tested | Missing]:
+    """3: RFT on prompts without labels, minus the base and minus random reward."""
+    yield Missing(None, "not tested yet: no method trains on prompts without labels")
+
+
+def drift(_view: View) -> Iterator[Tested | Missing]:
+    """10: area under accuracy on the new rule, from adapters that are equal on the old one."""
+    yield Missing(None, "not tested yet: the ledger does not read studies that go on from a kept policy")
+
+
+def preference(_view: View) -> Iterator[Tested | Missing]:
+    """13: win rate of an arm that learns from comparisons over SFT and over the base."""
+    yield Missing(None, "not tested yet: the ledger does not read win rates")
+
+
+def unwritten(_view: View) -> Iterator[Tested | Missing]:
+    """A claim whose rule is not part of the ledger yet."""
+    yield Missing(None, "not tested yet: its rule is not part of the ledger")
