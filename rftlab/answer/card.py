@@ -12,6 +12,7 @@ from rftlab.answer import phrases
 from rftlab.answer.choices import Choice, Panel, choices
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.groups import listed
+from rftlab.answer.next_step import next_step
 from rftlab.answer.results import Results
 
 Tone = Literal["clear", "depends", "open", "neither", "cannot start"]
@@ -61,7 +62,7 @@ def answer(results: Results, decisions: Decisions) -> Answer:
         headline,
         " ".join(phrases.because(decisions, panel, chosen) for panel, chosen in found.items() if chosen),
         phrases.limits(results, decisions),
-        phrases.next_step(results, decisions, found),
+        next_step(results, decisions, found),
         tone,
     )
 

@@ -202,7 +202,7 @@ def decide(results: Results) -> Decisions:
         found = comparisons.arms(results, measure)
         levels += levels_of(found, measure)
         made = list(comparisons.pairs(found))
-        spreads = _spreads(made)
+        spreads = spreads_of(made)
         for family, part in _by_family(made, plan, planned if measure == decides else None).items():
             size = _size(part, family, plan, planned)
             families[family, measure] = size
@@ -256,7 +256,7 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
     return max(len(part), declared) + len(plan.claims)
 
 
-def _spreads(made: Sequence[Pair]) -> dict[int, Spread]:
+def spreads_of(made: Sequence[Pair]) -> dict[int, Spread]:
     """How much seeds differ, pooled over a pair's label budgets; with one budget, over pairs of the same families."""
     own = {id(pair): stats.table_spread(pair.table) for pair in made}
     alike: dict[Hashable, list[Pair]] = {}

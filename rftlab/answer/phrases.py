@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from math import isfinite
-from typing import NamedTuple
 
 from rftlab import stats
 from rftlab.answer import tuning
 from rftlab.answer.choices import Choice, Panel, choices, named_arms
-from rftlab.answer.comparisons import EQUAL_COMPUTE, Place, arms, pairs
-from rftlab.answer.decisions import FIRST_LOOK, Decision, Decisions, Level
+from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
+from rftlab.answer.decisions import Decision, Decisions, Level
 from rftlab.answer.groups import listed
 from rftlab.answer.readings import reading_of
 from rftlab.answer.results import Results
@@ -59,20 +58,21 @@ def advice(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
         (key, list(part)) for key, part in groupby(chosen, key=lambda choice: (choice.kind, frozenset(choice.arms)))
     ]
     if len(segments) == 1:
-        return _do(decisions, panel, chosen[0])
+        return what_to_do(decisions, panel, chosen[0])
     told = []
     for number, (_, part) in enumerate(segments):
         labels = [choice.labels for choice in part]
         span = f"at {labels[0]} labels" if len(labels) == 1 else f"at {labels[0]} to {labels[-1]} labels"
         if number == len(segments) - 1 and len(labels) > 1:
             span = f"from {labels[0]} labels on"
-        told.append(f"{span} {_do(decisions, panel, part[0])}")
+        told.append(f"{span} {what_to_do(decisions, panel, part[0])}")
     return "; ".join(told)
 
 
-def _do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
+def what_to_do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
+    """What a choice advises, in a few words: `use SFT`."""
     names = [title(arm) for arm in choice.arms]
-    margin = _points(decisions.plan.smallest_effect)
+    margin = points(decisions.plan.smallest_effect)
     if choice.kind == "use":
         return f"use {names[0]}"
     if choice.kind == "alike":
@@ -235,66 +235,6 @@ def _not_covered(results: Results) -> list[str]:
     return [TINY, "other tasks"] if tiny else ["other models and tasks"]
 
 
-def next_step(results: Results, decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
-    """What would decide what is open, and what a reader with so many labels should do."""
-    told = [text for text in (_for_the_reader(decisions, found),) if text]
-    if any(choice.kind == "open" for chosen in found.values() for choice in chosen):
-        told.append(_more_seeds(results, decisions))
-    return " ".join(sentence(text) for text in told)
-
-
-def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
-    have = decisions.plan.labels_available
-    told = []
-    for panel, chosen in found.items() if have else ():
-        below = [choice for choice in chosen if choice.labels <= have][-1:]
-        above = [choice for choice in chosen if choice.labels >= have][:1]
-        here = list(dict.fromkeys([*below, *above]))
-        advised = list(dict.fromkeys(_do(decisions, panel, choice) for choice in here))
-        prefix = f"{where(panel, found)}: " if len(found) > 1 else ""
-        if len(advised) == 1:
-            told.append(f"{prefix}{advised[0]}")
-        elif advised:
-            told.append(f"{prefix}{here[0].labels} labels say: {advised[0]}; {here[1].labels}: {advised[1]}")
-    return f"you have {have} labels: {'; '.join(told)}" if told else ""
-
-
-class _Open(NamedTuple):
-    seeds: int
-    needed: int | None
-
-
-def _more_seeds(results: Results, decisions: Decisions) -> str:
-    """How many more seeds would show a difference of the size that matters, in the open comparisons."""
-    plan = decisions.plan
-    waiting = {
-        (d.place, frozenset((d.first, d.second)))
-        for d in decisions.decisions
-        if d.family == "confirmatory" and d.word == "open"
-    }
-    size = decisions.families.get(("confirmatory", decisions.decides), 1)
-    found = []
-    for pair in pairs(arms(results, decisions.decides)):
-        if pair.axis == "method" and (pair.place, frozenset((pair.first, pair.second))) in waiting:
-            needed = stats.seeds_to_show(
-                pair.table, plan.smallest_effect, confidence=lambda _: stats.family_confidence(size)
-            )
-            found.append(_Open(len(pair.table), needed))
-    margin = _points(plan.smallest_effect)
-    if not found:
-        return ""
-    if min(each.seeds for each in found) < 2:
-        return f"run at least {FIRST_LOOK} seeds: one training run decides nothing"
-    if any(each.needed is None for each in found):
-        return f"no number of seeds shows {margin} on so few test items: give evaluation.test_items: 500 or more"
-    most = max(each.needed or 0 for each in found)
-    more = most - min(each.seeds for each in found)
-    if more <= 0:
-        return f"what is open is smaller than {margin}, or within chance of it; more test items would narrow it"
-    beyond = f", beyond the {plan.max_seeds} that were declared" if most > plan.max_seeds else ""
-    return f"{more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"
-
-
 def unrewarded(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> bool:
     """Whether no completion of any named RFT arm was ever rewarded."""
     good, scored = _rewarded([place for panel in found for place in decisions.places(panel)], decisions)
@@ -341,7 +281,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
+    """A share in points: `5 points`."""
     points = f"{100 * share:g}"
     return f"{points} point{'s' * (points != '1')}"
 

@@ -1,0 +1,51 @@
+"""How many seeds would show a difference: against the power that simulated studies really have."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rftlab.stats import Spread, seeds_to_show, table_difference
+
+EFFECT = 0.05
+
+
+def made(
+    rng: np.random.Generator, seeds: int, items: int, *, by_seed: float, by_item: float, rest: float
+) -> pd.DataFrame:
+    """A table of differences whose true mean is the effect."""
+    return pd.DataFrame(
+        EFFECT
+        + rng.normal(0, by_seed, (seeds, 1))
+        + rng.normal(0, by_item, (1, items))
+        + rng.normal(0, rest, (seeds, items))
+    )
+
+
+def test_the_seeds_that_are_said_show_the_effect_about_as_often_as_promised() -> None:
+    rng = np.random.default_rng(0)
+    world = {"by_seed": 0.06, "by_item": 0.1, "rest": 0.3}
+    # With the seeds' spread known there is no pilot's luck in the plan, and the upper limit is the spread itself.
+    known = Spread(0.06**2 + 0.3**2 / 400, 1e9)
+    seeds = seeds_to_show(made(rng, 8, 400, **world), EFFECT, spread=known)
+    assert seeds
+    shown = [(found := table_difference(made(rng, seeds, 400, **world), pooled=known)).low > 0 for _ in range(300)]
+    assert 0.7 <= np.mean(shown) <= 0.9
+
+
+def test_a_smaller_effect_and_a_stricter_family_ask_for_more_seeds() -> None:
+    table = made(np.random.default_rng(1), 4, 500, by_seed=0.03, by_item=0.05, rest=0.2)
+    plain = seeds_to_show(table, EFFECT)
+    assert plain
+    assert (seeds_to_show(table, EFFECT / 1.5) or 1000) > plain
+    assert (seeds_to_show(table, EFFECT, confidence=lambda _: 0.997) or 1000) > plain
+
+
+def test_where_the_items_are_too_few_no_seeds_do_and_more_items_do() -> None:
+    table = made(np.random.default_rng(2), 4, 60, by_seed=0.001, by_item=0.4, rest=0.01)
+    assert seeds_to_show(table, EFFECT) is None
+    assert seeds_to_show(table, EFFECT, items=4000)
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (3, 1)])
+def test_one_seed_or_one_item_plans_nothing(shape: tuple[int, int]) -> None:
+    assert seeds_to_show(pd.DataFrame(np.full(shape, EFFECT)), EFFECT) is None
