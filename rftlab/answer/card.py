@@ -62,7 +62,7 @@ def answer(results: Results, decisions: Decisions) -> Answer:
         headline,
         " ".join(phrases.because(decisions, panel, chosen) for panel, chosen in found.items() if chosen),
         phrases.limits(results, decisions),
-        next_step(results, decisions, found),
+        next_step(decisions, found),
         tone,
     )
 

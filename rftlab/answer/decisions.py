@@ -112,6 +112,7 @@ class Decisions:
         levels: every arm at every place, by every measure.
         decides: the measure that decides.
         families: family and measure -> how many comparisons share its 5 %.
+        outcomes: measure -> every arm at every place with its outcomes, which all of this was decided from.
     """
 
     plan: Plan
@@ -120,6 +121,7 @@ class Decisions:
     levels: tuple[Level, ...]
     decides: str
     families: Mapping[tuple[Family, str], int] = field(default_factory=dict)
+    outcomes: Mapping[str, Sequence[Arm]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _by_pair(self) -> dict[tuple[Hashable, ...], Decision]:
@@ -198,8 +200,9 @@ def decide(results: Results) -> Decisions:
     decided: list[Decision] = []
     levels: list[Level] = []
     families: dict[tuple[Family, str], int] = {}
+    outcomes: dict[str, Sequence[Arm]] = {}
     for measure in (decides, *(name for name in COMPARED if name != decides)):
-        found = comparisons.arms(results, measure)
+        outcomes[measure] = found = comparisons.arms(results, measure)
         levels += levels_of(found, measure)
         made = list(comparisons.pairs(found))
         spreads = spreads_of(made)
@@ -207,7 +210,7 @@ def decide(results: Results) -> Decisions:
             size = _size(part, family, plan, planned)
             families[family, measure] = size
             decided += [_decision(family, measure, pair, spreads[id(pair)], plan, size) for pair in part]
-    return Decisions(plan, changed, tuple(decided), tuple(levels), decides, families)
+    return Decisions(plan, changed, tuple(decided), tuple(levels), decides, families, outcomes)
 
 
 def _declared(results: Results) -> tuple[Plan, tuple[str, ...], Sequence[Cell]]:

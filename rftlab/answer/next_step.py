@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from rftlab import stats
 from rftlab.answer.choices import Choice, Panel
-from rftlab.answer.comparisons import arms, pairs
+from rftlab.answer.comparisons import pairs
 from rftlab.answer.decisions import FIRST_LOOK, Decisions, spreads_of
 from rftlab.answer.phrases import points, sentence, what_to_do, where
-from rftlab.answer.results import Results
+from rftlab.grid.plan import Plan
+from rftlab.stats import Spread
 
 
-def next_step(results: Results, decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+def next_step(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
     """What would decide what is open, and what a reader with so many labels should do."""
     told = [text for text in (_for_the_reader(decisions, found),) if text]
     if any(choice.kind == "open" for chosen in found.values() for choice in chosen):
-        told.append(_more_seeds(results, decisions))
+        told.append(_more_seeds(decisions))
     return " ".join(sentence(text) for text in told)
 
 
@@ -34,7 +37,7 @@ def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]
     return f"you have {have} labels: {'; '.join(told)}" if told else ""
 
 
-def _more_seeds(results: Results, decisions: Decisions) -> str:
+def _more_seeds(decisions: Decisions) -> str:
     """How many more seeds would show a difference of the size that matters, in the open comparisons."""
     plan = decisions.plan
     waiting = {
@@ -43,15 +46,24 @@ def _more_seeds(results: Results, decisions: Decisions) -> str:
         if d.family == "confirmatory" and d.word == "open"
     }
     size = decisions.families.get(("confirmatory", decisions.decides), 1)
-    made = list(pairs(arms(results, decisions.decides)))
+    made = list(pairs(decisions.outcomes[decisions.decides]))
     spreads = spreads_of(made)
     undecided = [
         (pair.table, spreads[id(pair)])
         for pair in made
         if pair.axis == "method" and (pair.place, frozenset((pair.first, pair.second))) in waiting
     ]
-    if not undecided:
-        return ""
+    return what_would_show(undecided, plan, size) if undecided else ""
+
+
+def what_would_show(undecided: Sequence[tuple[pd.DataFrame, Spread]], plan: Plan, size: int) -> str:
+    """How many more seeds, or items, would probably show a difference of the size that matters, in words.
+
+    Args:
+        undecided: tables of differences, and how much seeds differ in each.
+        plan: of the study.
+        size: comparisons of their family.
+    """
     fewest, items = min(len(table) for table, _ in undecided), max(table.shape[1] for table, _ in undecided)
     if fewest < 2:
         return f"run at least {FIRST_LOOK} seeds: one training run decides nothing"

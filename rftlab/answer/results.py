@@ -40,7 +40,7 @@ SCORES = {
 }  # fmt: skip
 """Mean rewards and the accuracies beside them: they differ only where a verifier gives partial credit."""
 PASS_AT, MAJORITY_AT = "pass_at_", "majority_at_"
-_RETAINED = re.compile(r"retention_\w+_accuracy")
+RETAINED = re.compile(r"retention_\w+_accuracy")
 _AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
 
 
@@ -98,7 +98,7 @@ def measured(cells: pd.DataFrame) -> list[str]:
     """Measures that any cell has, pass@k and majority@k in order of k; a score only where it is no accuracy."""
     of_k = [name for name in map(str, cells) if name.startswith((PASS_AT, MAJORITY_AT))]
     of_k.sort(key=lambda name: (name.startswith(MAJORITY_AT), int(name.rpartition("_")[2])))
-    retained = sorted(name for name in map(str, cells) if _RETAINED.fullmatch(name))
+    retained = sorted(name for name in map(str, cells) if RETAINED.fullmatch(name))
     others = [name for name in MEASURES if name not in of_k and not (name in SCORES and _same(cells, name))]
     return [name for name in (*others, *retained, *of_k) if name in cells and cells[name].notna().any()]
 

@@ -23,7 +23,7 @@ def seeds_to_show(
     """Smallest number of seeds with which a true difference of ``effect`` would probably be shown.
 
     Args:
-        table: a `paired_table`, two seeds and two items at least.
+        table: a `paired_table`, two seeds at least; of one column, a mean a seed, items are taken as they are.
         effect: true difference, above 0, in the unit of the table.
         items: test items that would be asked, if other than the table's.
         spread: how much seeds differ, if more than this table tells of it.
@@ -38,12 +38,12 @@ def seeds_to_show(
     """
     values = table.dropna(axis=1).to_numpy(dtype=float)
     seeds, asked = values.shape
-    if seeds < 2 or asked < 2:
+    if seeds < 2 or not asked:
         return None
     known = spread if spread and spread.freedom > seeds - 1 else seed_spread(values)
     rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    by_rest = float((rest**2).sum()) / ((seeds - 1) * (asked - 1))
-    by_item = max(0.0, float(values.mean(axis=0).var(ddof=1)) - by_rest / seeds)
+    by_rest = float((rest**2).sum()) / ((seeds - 1) * (asked - 1)) if asked > 1 else 0.0
+    by_item = max(0.0, float(values.mean(axis=0).var(ddof=1)) - by_rest / seeds) if asked > 1 else 0.0
     upper = known.variance * known.freedom / stats.chi2.ppf(0.2, known.freedom)
     by_seed = max(0.0, upper - by_rest / asked)
     items = items or asked

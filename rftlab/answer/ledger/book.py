@@ -1,6 +1,6 @@
 """The ledger of a study: all claims, tested where the study can, as rows, a table, text and HTML."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -11,7 +11,7 @@ from textwrap import indent
 import pandas as pd
 
 from rftlab.answer.decisions import Decisions, Family, decide
-from rftlab.answer.ledger import accuracy, later
+from rftlab.answer.ledger import accuracy, adapters, beyond, forgetting, later, prompts, reasoning
 from rftlab.answer.ledger.claims import CLAIMS
 from rftlab.answer.ledger.contrasts import Missing, Tested
 from rftlab.answer.ledger.rows import Row, Size, decided, not_tested
@@ -26,14 +26,14 @@ RULES: Mapping[int, Callable[[View], Iterator[Tested | Missing]]] = {
     1: accuracy.few_labels,
     2: accuracy.many_labels,
     3: later.no_labels,
-    4: later.unwritten,
-    5: later.unwritten,
+    4: prompts.chain_of_thought,
+    5: beyond.overfitting,
     6: accuracy.hybrid,
-    7: later.unwritten,
-    8: later.unwritten,
-    9: later.unwritten,
+    7: forgetting.forgetting,
+    8: beyond.generalising,
+    9: reasoning.own_reasoning,
     10: later.drift,
-    11: later.unwritten,
+    11: adapters.low_rank,
     12: accuracy.any_training,
     13: later.preference,
 }
@@ -80,11 +80,13 @@ class Ledger:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        """A line a row, and what stands in its way."""
+        """A line a claim and a line a slice, with what stands in its way."""
         lines = []
-        for row in self.rows:
-            lines.append(f"{row.claim.number:>2} {row.claim.text} {told(row)}")
-            lines += [f"   {text}" for text in beside(row)]
+        for claim in CLAIMS:
+            lines.append(f"{claim.number:>2} {claim.text}")
+            for row in self.claim(claim.number):
+                lines.append(f"   {told(row)}")
+                lines += [f"     {text}" for text in hindrances(row)]
         return "\n".join(lines)
 
     def in_full(self, number: int) -> str:
@@ -150,7 +152,7 @@ def ledger(results: Results, decisions: Decisions) -> Ledger:
         missing = [each for each in found[claim.number] if isinstance(each, Missing)]
         if not tested:
             family: Family = "confirmatory" if claim.number in decisions.plan.claims else "exploratory"
-            rows.append(not_tested(claim, missing[0], family))
+            rows.append(not_tested(claim, _nearest(missing, view), family))
     return Ledger(tuple(rows), decisions.plan.smallest_effect)
 
 
@@ -158,7 +160,7 @@ def _sizes(found: Mapping[int, list[Tested | Missing]], view: View) -> dict[tupl
     """The family of every claim's rows by whether they are primary.
 
     A claim that the plan names is one comparison of the confirmatory family; its own differences, of all panels that
-    the grid has, run or not, share that part. All that is exploratory shares 5 %.
+    the grid has, run or not, share that part. What is exploratory is a family of its own for each claim.
     """
     plan = view.decisions.plan
     whole = view.decisions.families.get(("confirmatory", view.decides), max(1, len(plan.claims)))
@@ -167,17 +169,21 @@ def _sizes(found: Mapping[int, list[Tested | Missing]], view: View) -> dict[tupl
         for primary in (True, False):
             tested = [each for each in slices if isinstance(each, Tested) and each.primary is primary]
             counts[number, primary] = sum(len(contrasts) for each in tested for contrasts in each.arms.values())
-    declared = {key for key in counts if key[1] and key[0] in plan.claims}
-    other = max(1, sum(count for key, count in counts.items() if key not in declared))
     sizes = {}
-    for key, number in counts.items():
-        tested = [each for each in found[key[0]] if isinstance(each, Tested) and each.primary]
-        panels = len({each.panel for each in tested})
-        unseen = number * max(0, _planned(view) - panels) // max(1, panels)
-        sizes[key] = (
-            Size("confirmatory", whole * max(1, number + unseen)) if key in declared else Size("exploratory", other)
-        )
+    for (number, primary), count in counts.items():
+        if not (primary and number in plan.claims):
+            every = counts[number, False] + (0 if number in plan.claims else counts[number, True])
+            sizes[number, primary] = Size("exploratory", max(1, every))
+            continue
+        panels = {each.panel for each in found[number] if isinstance(each, Tested) and each.primary}
+        unseen = count * max(0, _planned(view) - len(panels)) // max(1, len(panels))
+        sizes[number, primary] = Size("confirmatory", whole * max(1, count + unseen))
     return sizes
+
+
+def _nearest(missing: Sequence[Missing], view: View) -> Missing:
+    """Of the panels that a claim cannot be tested in, the one with most cells."""
+    return max(missing, key=lambda each: view.cells_in(each.panel) if each.panel else 0)
 
 
 def _planned(view: View) -> int:
@@ -196,19 +202,23 @@ def _reading(view: View, tested: Tested) -> str:
 
 
 def told(row: Row) -> str:
-    """A row's status with its numbers: `supported: +14 [6, 22] (word, greedy; 6 seeds x 500 items)`."""
+    """A row's slice, status and numbers: `word, greedy: supported, +14 [6, 22] (6 seeds x 500 items, confirmatory)`."""
     if row.status == "not tested":
         return f"{row.status}: {row.needed}"
-    return f"{row.status}: {points(row)} ({where(row)}; {count(row)}; {row.family})"
+    numbers = f"{row.status}, {points(row)} ({count(row)}, {row.family}{f', {row.look}' if row.look else ''})"
+    return f"{where(row)}: {numbers}"
+
+
+def hindrances(row: Row) -> list[str]:
+    """What keeps a row from being decided, in a sentence each."""
+    failed = f"not met: {'; '.join(row.failed)}" if row.failed else ""
+    needed = f"needed: {row.needed}" if row.needed and row.status == "inconclusive" else ""
+    return [text for text in (failed, needed) if text]
 
 
 def beside(row: Row) -> list[str]:
-    """What stands beside a row: preconditions, controls, notes, and what is needed."""
-    said = [f"failed: {text}" for text in row.failed]
-    said += [f"controls: {row.controls}"] if row.controls else []
-    said += list(row.notes)
-    said += [f"needed: {row.needed}"] if row.needed and row.status != "not tested" else []
-    return said
+    """All that stands beside a row: what hinders it, its controls, and notes."""
+    return [*hindrances(row), *([f"controls: {row.controls}"] if row.controls else []), *row.notes]
 
 
 def where(row: Row) -> str:
@@ -228,4 +238,5 @@ def points(row: Row) -> str:
 
 def count(row: Row) -> str:
     """Seeds and items."""
-    return f"{row.seeds} seed{'s' * (row.seeds != 1)} x {row.items} items" if row.seeds else ""
+    seeds = f"{row.seeds} seed{'s' * (row.seeds != 1)}"
+    return f"{seeds} x {row.items} items" if row.items > 1 else seeds if row.seeds else ""

@@ -117,6 +117,17 @@ def measure(contrast: Contrast, confidence: float) -> Measured:
     return Measured(contrast, area.difference, area.by_budget, *stats.weighted(tables, weights))
 
 
+def beside(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """One table minus another, at the seeds and items that both have."""
+    rows, columns = first.index.intersection(second.index), first.columns.intersection(second.columns)
+    return first.loc[rows, columns] - second.loc[rows, columns]
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean of every seed, as a table of one column: what is left where items cannot be paired."""
+    return table.mean(axis=1).to_frame("mean").dropna()
+
+
 def _interval(table: pd.DataFrame, spread: Spread, confidence: float, bounds: tuple[float, float] | None) -> Difference:
     return stats.table_difference(table, pooled=spread, confidence=confidence, bounds=bounds)
 

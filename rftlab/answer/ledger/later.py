@@ -19,8 +19,3 @@ def drift(_view: View) -> Iterator[Tested | Missing]:
 def preference(_view: View) -> Iterator[Tested | Missing]:
     """13: win rate of an arm that learns from comparisons over SFT and over the base."""
     yield Missing(None, "not tested yet: the ledger does not read win rates")
-
-
-def unwritten(_view: View) -> Iterator[Tested | Missing]:
-    """A claim whose rule is not part of the ledger yet."""
-    yield Missing(None, "not tested yet: its rule is not part of the ledger")

@@ -6,10 +6,12 @@ from math import inf, isfinite, nan
 from typing import Literal, NamedTuple
 
 from rftlab import stats
-from rftlab.answer.decisions import FIRST_LOOK, Decisions, Family, confidence_of
+from rftlab.answer.decisions import Decisions, Family, confidence_of
 from rftlab.answer.ledger.claims import Claim, Published
 from rftlab.answer.ledger.contrasts import Contrast, Measured, Missing, Panel, Tested, measure
+from rftlab.answer.next_step import what_would_show
 from rftlab.answer.phrases import interval
+from rftlab.grid.plan import Plan
 from rftlab.plots.look import title
 
 Status = Literal["supported", "contradicted", "no difference worth having", "inconclusive", "not tested"]
@@ -116,7 +118,7 @@ def decided(claim: Claim, tested: Tested, size: Size, reading: str, decisions: D
         max(each.high for each in least.values()), shown,
         min(each.seeds for each in shown.values()), min(each.items for each in shown.values()), tested.cells,
         tuple(failed), controls, tuple(notes), tested.include,
-        _needed(found[best], failed, size, margin) if status == "inconclusive" else "", look,
+        _needed(found[best], failed, size, plan) if status == "inconclusive" else "", look,
     )  # fmt: skip
 
 
@@ -180,20 +182,18 @@ def _depends(measured: Measured) -> str:
     )
 
 
-def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, margin: float) -> str:
+def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, plan: Plan) -> str:
     """What would decide an inconclusive row."""
-    seeds = min(each.difference.seeds for each in measured)
-    if seeds < 2:
-        return f"at least {FIRST_LOOK} seeds: one training run decides nothing"
-    weakest = min((each for each in measured if not each.contrast.slope), key=lambda each: each.difference.low)
-    if weakest.difference.low > 0 and weakest.difference.estimate >= margin and failed:
-        return "what failed"
-    most = stats.seeds_to_show(
-        weakest.table, margin, spread=weakest.spread, confidence=lambda _: stats.family_confidence(size.comparisons)
-    )
-    points = f"{100 * margin:g} points"
-    if most is None:
-        return f"more test items, or a wider margin: no number of seeds up to 100 shows {points} on these"
-    if most <= seeds:
-        return f"a larger difference than there is, or more test items: these seeds would have shown {points}"
-    return f"{most - seeds} more seeds would probably show {points} ({most} in all)"
+    undecided = [
+        each for each in measured if not each.difference.low > 0 or each.difference.estimate < _margin(each, plan)
+    ]
+    if not undecided:
+        return "what is not met" if failed else ""
+    rising = [each for each in undecided if not each.contrast.slope]
+    if not rising:
+        return "budgets further apart, or more seeds"
+    return what_would_show([(each.table, each.spread) for each in rising], plan, size.comparisons)
+
+
+def _margin(measured: Measured, plan: Plan) -> float:
+    return -inf if measured.contrast.slope else plan.smallest_effect

@@ -15,7 +15,7 @@ from rftlab.answer.comparisons import Arm, Place
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Panel, Tested
-from rftlab.answer.results import SHOWN_IN, UNTRAINED, Results, is_base, prompt_name
+from rftlab.answer.results import RETAINED, SHOWN_IN, UNTRAINED, Results, is_base, prompt_name
 from rftlab.cell import Cell
 from rftlab.contract import SEEDS, Applies
 from rftlab.registry import family_of
@@ -95,11 +95,38 @@ class View:
         furthest, told = _UNEQUAL, ""
         for n in labels:
             spent = {name: arm.flops for name in arms if (arm := self.arm(measure, panel, prompt, n, name))}
+            if len(spent) < 2:
+                continue
             most, least = max(spent, key=lambda name: spent[name]), min(spent, key=lambda name: spent[name])
             if not spent[most] <= furthest * spent[least]:
                 furthest = spent[most] / spent[least] if spent[least] else float("inf")
                 told = f"training FLOPs differ: {most} spent {furthest:.1f} times those of {least} at {n:g} labels"
         return told
+
+    @property
+    def widest(self) -> Panel:
+        """The panel with most cells."""
+        return max(self.panels, key=self.cells_in)
+
+    def cells_in(self, panel: Panel) -> int:
+        """How many cells a panel shows."""
+        return len(self._shown(panel))
+
+    def values(self, panel: Panel, prompt: str, arm: str, labels: float, name: str) -> list[float]:
+        """A column of the cells of an arm, one a seed; NaN where it was not measured."""
+        here = self._runs(panel, prompt, arm, labels)
+        return [float(value) for value in here[name]] if name in here else []
+
+    def seeds(self, panel: Panel, prompt: str, arm: str, labels: float) -> dict[str, str]:
+        """The cells of an arm by id, with their seeds as outcome tables name them."""
+        here = self._runs(panel, prompt, arm, labels)
+        return {cell: " ".join(map(str, seeds)) for cell, *seeds in here[["id", *SEEDS]].itertuples(index=False)}
+
+    def retained(self, panel: Panel) -> int:
+        """How many tasks that were not trained on the cells of a panel were asked."""
+        cells = self._shown(panel)
+        names = [name for name in map(str, cells) if RETAINED.fullmatch(name)]
+        return sum(bool(cells[name].notna().any()) for name in names)
 
     def shared_labels(self, panel: Panel, prompt: str, arm: str, labels: int) -> float:
         """Share of its labels that a seed has in common with another one, mean over pairs; NaN for one seed.
@@ -118,7 +145,7 @@ class View:
         panel: Panel,
         prompt: str,
         arms: Mapping[str, tuple[Contrast, ...]],
-        control: Callable[[str], tuple[Contrast, ...]] | None,
+        control: Callable[[str], tuple[Contrast, ...] | None] | None,
         beside: Sequence[str],
         missing: Sequence[Mapping[str, Any]] = (),
         **more: Any,
@@ -129,19 +156,21 @@ class View:
             panel: where.
             prompt: in words.
             arms: as in `Tested`.
-            control: the same differences with a control in the place of the arm that the claim favours.
+            control: the same differences with a control in the place of the arm that the claim favours; None for one
+                that was run and says nothing.
             beside: all arms that it rests on.
             missing: entries of cells that would mend what failed.
-            more: further fields of `Tested`.
+            more: further fields of `Tested`; `control_axes`, if a control is to be run with others than the prompt's.
         """
         labels = sorted({n for each in arms.values() for contrast in each for n in _within(contrast)})
         tried = {name: control(name) for name in CONTROLS} if control else {}
         controls = {name: found for name, found in tried.items() if found and all(each.tables for each in found)}
-        absent = [name for name in tried if name not in controls]
+        absent = [name for name, found in tried.items() if name not in controls and found is not None]
         failed = [*more.pop("failed", ()), *self._untuned(panel, beside, labels)]
         failed += [f"controls were not run: {listed(absent)}"] if absent else []
         entries = list(missing)
-        entries += [{"method": absent, "labels": int(labels[-1]), **asked_as(prompt)}] if absent else []
+        axes = more.pop("control_axes", asked_as(prompt))
+        entries += [{"method": absent, "labels": int(labels[-1]), **axes}] if absent else []
         ids = self.ids(panel, [prompt], [*beside, *controls], labels)
         return Tested(
             panel, prompt, more.pop("part", ""), arms, controls if control else None, more.pop("cells", ids),
@@ -174,6 +203,10 @@ class View:
         methods = sorted({name for name in here["method"] if Applies.to(name).training})
         return [f"no tuning stage chose the learning rate of {listed(methods)}"] if methods else []
 
+    def _runs(self, panel: Panel, prompt: str, arm: str, labels: float) -> pd.DataFrame:
+        cells = self._shown(panel)
+        return cells[(cells["arm"] == arm) & (cells["prompt"] == prompt) & (cells["labels"] == labels)]
+
     def _shown(self, panel: Panel) -> pd.DataFrame:
         cells = self.results.cells
         shown = cells[SHOWN_IN].map(lambda variants: panel.variant in variants)
@@ -186,7 +219,9 @@ class View:
         return [records[cell] for cell in (trained if len(trained) else here)["id"]]
 
     def _read(self, measure: str) -> Mapping[tuple[Place, str], Arm]:
-        return {(arm.place, arm.arm): arm for arm in comparisons.arms(self.results, measure)}
+        found = self.decisions.outcomes.get(measure)
+        arms = comparisons.arms(self.results, measure) if found is None else found
+        return {(arm.place, arm.arm): arm for arm in arms}
 
 
 def asked_as(prompt: str) -> dict[str, bool]:
