@@ -40,7 +40,9 @@ def here(tmp_path, monkeypatch):
         return [page]
 
     monkeypatch.setitem(
-        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda *_: [], card=lambda *_: "")
+        sys.modules,
+        "rftlab.report",
+        types.SimpleNamespace(write_report=write_report, happened=lambda *_: [], card=lambda *_: ""),
     )
     monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
