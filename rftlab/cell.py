@@ -31,7 +31,7 @@ _CAME_LATER: dict[str, Any] = {
     "system": "", "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
-    "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test",
+    "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
 }  # fmt: skip
 
 NOT_YET = "a stage that has not chosen yet"
@@ -174,6 +174,7 @@ class Cell(_Part):
     system: str = Field("", description="system message before the prompt, where the model has a chat template")
     model: str = Field("tiny-base", min_length=1, description="tiny-base, a local directory or a hub id")
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
+    started_by: str = Field("", description="the arm of its grid that kept that policy; filled in for you")
     method: str = Field("sft", min_length=1, description="registered method")
     preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
     settings: _Mapping = Field(default_factory=FrozenDict, description="settings of the method, by TRL's names")
@@ -243,12 +244,19 @@ class Cell(_Part):
 
     def unstarted(self) -> "Cell":
         """The cell as if it started from the base, of files as they are when it is run."""
-        return Cell.make({**self.model_dump(), "start_from": "", "digests": {}})
+        return Cell.make({**self.model_dump(), "start_from": "", "started_by": "", "digests": {}})
+
+    @property
+    def waits(self) -> bool:
+        """Whether it goes on from a policy that another cell of its grid has still to train: it cannot be run yet."""
+        return bool(self.started_by and not self.start_from)
 
     @property
     def variant(self) -> str:
         """The cell but for its seeds, as canonical JSON: cells of one arm have it in common."""
         values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling"})
+        if self.started_by:  # each seed goes on from a policy of its own
+            values |= {"start_from": "", "digests": {k: v for k, v in self.digests.items() if k != "start_from"}}
         return json.dumps(values, sort_keys=True)
 
     @property

@@ -61,7 +61,8 @@ FIELDS: Mapping[str, Field] = {
     "generation_config": _match("base", "its generation settings"),
     "tokenizer": _match("base", "its tokenizer"),
     "precision": _match("base", "the number format of its weights", axes=("adapter",)),
-    "start_from": _match("base", "the kept policy that training goes on from", "start_from"),
+    "start_from": _match("base", "the kept policy that training goes on from", "start_from", "started_by"),
+    "started_policy": _match("base", "that policy itself, where each seed has one of its own", axes=("seed",)),
     "chat_template": _match("prompts", "the chat template", axes=("prompts",)),
     "template": _match("prompts", "the words around prompt and answer", "template", axes=("prompts",)),
     "system": _match("prompts", "the system message", "system", axes=("prompts",)),
@@ -159,6 +160,7 @@ NOT_ASKED: Mapping[str, Any] = {
     "apart_code": NA,
     "retention_items": NA,
     "scored": "test",
+    "started_policy": NA,
 }
 """What records written before there was a field are taken to say of it; what they did not measure matches anything."""
 
@@ -199,7 +201,8 @@ def of_cell(cell: Cell) -> dict[str, Any]:
     }
     if_trained = {
         "seed_init": cell.seed_init - cell.seed,
-        "start_from": parent,
+        "start_from": cell.started_by or parent,
+        "started_policy": parent if cell.started_by else NA,
         "adapter": adapter,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,

@@ -57,7 +57,7 @@ TASKS: Mapping[str, Entry] = {
     "arithmetic": Entry(
         "rftlab.tasks.arithmetic:load",
         "procedural arithmetic with worked rationales, in the words of the tiny base",
-        variants=("chain", "word", "dose", "count", "choice", "rare", "band"),
+        variants=("chain", "word", "word_new", "word_both", "dose", "count", "choice", "rare", "band"),
         version=2,
         verifiers={"*": ("exact",)},
     ),

@@ -10,6 +10,7 @@ from rftlab import preflight, record
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import stale
 from rftlab.errors import RftlabError
+from rftlab.execute import starts
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import DEFAULT, Keeper, require_room
@@ -79,6 +80,7 @@ def run(
         raise RftlabError(f"a grid is a Grid or the path of its YAML file, not a {type(grid).__name__}")
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
+    grid = starts.resolved(grid, where)
     done, left = grid.split(where)
     again = [] if grid.tuning else _chosen(grid, rerun, done)
     left = [*again, *left]
@@ -94,10 +96,11 @@ def run(
     if stage:
         print(f"{grid.name}: {stage}")
         tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells)
-        grid = stage.resolved()
-        done, left = grid.split(where)
-        again = _chosen(grid, rerun, done)
-        left = [*again, *left]
+        grid = starts.resolved(stage.resolved(), where)
+    done, left = grid.split(where)
+    again = _chosen(grid, rerun, done)
+    starts.require_policies(grid, where, again)
+    left = [*again, *left]
     room = require_room(left, where, kept, many)
     size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} without seeds)"
     counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
@@ -112,7 +115,14 @@ def run(
     _forget(again, where)
     keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     keeper.settle()
-    outcomes = _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    outcomes: list[Outcome] = []
+    if first := starts.first(grid, left):
+        lasting = replace(settings, keep="all", stay_warm=True)
+        with Display(f"{grid.name}, what others go on from", first, left=len(first), workers=many) as display:
+            outcomes = run_cells(first, where, display, workers=many, settings=lasting, grid=grid)
+        grid, left = starts.after(first, grid, where)
+        keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
+    outcomes += _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
     cool()
     if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
@@ -252,7 +262,9 @@ def _list(grid: Grid, left: Sequence[Cell], stage: StageRun | None) -> None:
             print(f"  {'tune' if cell.id in wanted else 'done'}  {cell.id}  {named[cell.id]}")
     labels = Cell.labels_apart(grid.cells)
     for cell in grid.cells:
-        if cell.tuned_by == NOT_YET:  # its id is not known yet
+        if cell.waits:  # its id is not known yet
+            print(f"  after {cell.started_by:<13} {labels[cell.id]}")
+        elif cell.tuned_by == NOT_YET:
             print(f"  after tuning        {labels[cell.id]}")
         else:
             print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")

@@ -152,6 +152,7 @@ def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
         return
     texts = twins[others].map(_text)
     texts.loc[twins["tuned_by"] != "", "learning_rates"] = ""  # they follow from what is swept
+    texts.loc[twins["started_by"] != "", "start_from"] = ""  # it follows from the seed
     differ = texts.groupby([twins[axis] for axis in _AXES]).nunique() > 1
     by_method = differ.groupby(level="method").any()
     trained = by_method[~by_method.index.isin([BASE])]

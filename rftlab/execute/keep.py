@@ -22,6 +22,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.local import Listener
 from rftlab.execute.one_cell import Outcome
+from rftlab.grid.starts import arm_of
 from rftlab.policy import weights
 from rftlab.policy.hub import locate
 from rftlab.policy.identity import folder_of
@@ -47,6 +48,7 @@ class Keeper:
 
     def __init__(self, cells: Sequence[Cell], results: Path, keep: str, *, forced: bool) -> None:
         self._cells, self._results, self._best, self._forced = cells, results, keep == "best", forced
+        self._needed = {cell.started_by for cell in cells}
         self._arms: dict[str, list[Cell]] = {}
         for cell in cells:
             self._arms.setdefault(cell.variant, []).append(cell)
@@ -75,6 +77,8 @@ class Keeper:
         self._settle(self._arms[cell.variant])
 
     def _settle(self, arm: Sequence[Cell]) -> None:
+        if arm_of(arm[0]) in self._needed:  # other cells go on from every seed of it
+            return
         held = [cell for cell in arm if weights.has_policy(self._folder(cell))]
         if len(held) < 2 or not all((self._folder(cell) / record.RECORD).is_file() for cell in arm):
             return

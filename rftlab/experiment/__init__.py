@@ -88,6 +88,11 @@ class Experiment:
                 f"the learning rates of {cell.label} are still to be chosen by its grid's tuning stage; "
                 "run the grid, or leave tuned_by empty"
             )
+        if cell.waits:
+            raise RftlabError(
+                f"the policy that {cell.label} goes on from ({cell.started_by}) is still to be trained; run its grid, "
+                "or give start_from"
+            )
         self.cell = cell = settled(cell)
         self._data = data_of(cell)
         self._given = bool(str(out))

@@ -18,6 +18,9 @@
       - {method: sft, labels: [10, 30]}
     tuning: stage                                # rates are chosen before the study; default: off
 
+A row with `start_from: {task: arithmetic/word, method: sft}` goes on, seed by seed, from the policies of the arm of
+this grid that these values single out (`rftlab.grid.starts`); its cells run once those are trained.
+
 `tuning` is `off` (each method trains at its default rate, or at the `learning_rates` given), `stage`, a mapping with
 any of a stage's keys (`rftlab.grid.tuning.Stage`: seeds, labels, share, items, ladders, growth, stop_after), or one
 with those of the tuner that runs in every cell (trials, learning_rates, trial_share, validation_share).
@@ -44,8 +47,9 @@ from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.grid.document import line_of
-from rftlab.grid.parameters import RESERVED, Axes, GridFile
+from rftlab.grid.parameters import RESERVED, START, Axes, GridFile, Located
 from rftlab.grid.plan import Plan
+from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
 from rftlab.registry import METHODS, find
 
@@ -145,14 +149,24 @@ def _read_cells(file: GridFile) -> list[Cell]:
     blocks = [file.squared(block) for block in blocks]
     _require_bounded(file, blocks)
     cells: dict[str, Cell] = {}
+    later: list[tuple[Cell, Located]] = []
     matched: set[int] = set()
     for block in blocks:
-        for cell in _product(file, block, overrides, matched):
+        for cell, start in _product(file, block, overrides, matched):
             rules = [rule for rule in excluded if _matches(cell, rule.when)]
             matched |= {id(rule) for rule in rules}
-            if not rules:
-                level = _levelled(cell)
+            level = _levelled(cell)
+            if start and not rules and find(METHODS, cell.method, "method")[0].trains:
+                later.append((level, start))
+            elif not rules:
                 cells.setdefault(level.id, level)
+    plain = tuple(cells.values())
+    for cell, start in later:
+        try:
+            cell = going_on(cell, [each for each in plain if _same(each.flat(), start.value)])
+        except RftlabError as error:
+            file.fail(start.line, f"start_from: {error}")
+        cells.setdefault(cell.id, cell)
     for kind, listed in (("override", overrides), ("exclude", excluded)):
         for rule in listed:
             if id(rule) not in matched:
@@ -183,9 +197,14 @@ def _override(file: GridFile, entry: CommentedMap) -> _Rule:
     return _Rule(file.axes(file.mapping(entry, "when")), {name: v[0].value for name, v in values.items()}, line)
 
 
-def _product(file: GridFile, axes: Axes, overrides: list[_Rule], matched: set[int]) -> Iterator[Cell]:
+def _product(
+    file: GridFile, axes: Axes, overrides: list[_Rule], matched: set[int]
+) -> Iterator[tuple[Cell, Located | None]]:
+    """Every cell of a block, and the arm whose policies it goes on from; None where it does not."""
     for combination in itertools.product(*axes.values()):
-        values = {name: located.value for name, located in zip(axes, combination, strict=True)}
+        located = dict(zip(axes, combination, strict=True))
+        arm = located.pop(START) if START in located and isinstance(located[START].value, dict) else None
+        values = {name: each.value for name, each in located.items()}
         try:
             cell = Cell.make(values)
             for override in overrides:
@@ -195,7 +214,7 @@ def _product(file: GridFile, axes: Axes, overrides: list[_Rule], matched: set[in
                     cell = Cell.make(values)
         except RftlabError as error:
             file.fail(min((located.line for located in combination), default=1), str(error))
-        yield cell
+        yield cell, arm
 
 
 def _matches(cell: Cell, rule: Axes) -> bool:

@@ -24,6 +24,7 @@ RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrid
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
 SQUARE = "2x2"
+START = "start_from"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -192,6 +193,8 @@ class GridFile:
     def _checked(self, name: str, located: Located) -> Located:
         try:
             value = self._absolute(name, located.value)
+            if name == START and isinstance(value, dict):
+                return Located(self._arm(value), located.line)
             Cell.make({name: value})
             for registry, kind, each in _named(name, value):
                 find(registry, each, kind)
@@ -202,6 +205,15 @@ class GridFile:
         except (OSError, ValueError, RuntimeError) as error:  # a path no file can have: too long, `~nobody/x`
             self.fail(located.line, f"{name} names a path that cannot be: {told(error)}")
         return Located(value, located.line)
+
+    def _arm(self, values: dict[str, Any]) -> dict[str, Any]:
+        """What singles out an arm, by dotted names; each value as a cell has it."""
+        cell = Cell.make(values).flat()
+        for name in ("task", "method"):
+            find(_REGISTRIES[name], cell[name], name)
+        flat = parameter_names().values()
+        given = {f"{key}.{inner}" for key, each in values.items() if isinstance(each, dict) for inner in each}
+        return {name: cell[name] for name in flat if name in given or name in values}
 
     def _absolute(self, name: str, value: Any) -> Any:
         if name == "evaluation.retention" and isinstance(value, str) and "," in value:

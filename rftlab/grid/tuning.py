@@ -118,6 +118,10 @@ class Stage(BaseModel):
         return tuple(self._opened(cell) if _is_open(cell) else cell for cell in cells)
 
     def _opened(self, cell: Cell) -> Cell:
+        if cell.started_by:
+            raise RftlabError(
+                f"{cell.label} goes on from a policy of its seed, and tuning seeds have none; give it learning_rates"
+            )
         own = self.tuning_seeds
         for name in SEEDS:
             if getattr(cell, name) in own:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -62,6 +62,7 @@ class Family:
         changed: one problem by another rule, out of distribution too; None where there is none worth asking.
         far_kind: which kind of ood items `far` gives.
         retention: other families that a policy trained on this one should not unlearn.
+        splits_as: the family by whose splits its problems are split; "" for its own.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Family:
     changed: Callable[[random.Random], Problem] | None = None
     far_kind: str = SURFACE
     retention: tuple[str, ...] = ("word", "dose")
+    splits_as: str = ""
 
     def problems(self, split: Split, seed: int, far: bool | None = None) -> Iterator[Problem]:
         """Yield problems of one split without end, the same ones for the same seed; texts may repeat.
@@ -83,7 +85,7 @@ class Family:
         rng = random.Random(f"{self.name}/{split}/{far}/{seed}")
         while True:
             problem = self.draw(rng, far)
-            if split_of(f"{self.name}/{problem.key}") == split:
+            if split_of(f"{self.splits_as or self.name}/{problem.key}") == split:
                 yield problem
 
     def generate(self, split: Split, n: int, seed: int) -> list[Example]:
@@ -217,16 +219,35 @@ def draw_chain(rng: random.Random, far: bool) -> Problem:
     return sum_problem(rng, f"Start with {in_words}." if far else f"What is {expression}?", terms)
 
 
-def draw_word(rng: random.Random, far: bool) -> Problem:
-    """Draw a little story about somebody's things."""
+def word_story(rng: random.Random, far: bool) -> tuple[str, list[int]]:
+    """Draw a little story about somebody's things: its text, and what is there and comes or goes."""
     terms = changing_terms(rng, 3 if far or rng.random() < 0.5 else 2)
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
     if far:
         moves = ", ".join(f"{term} go in" if term > 0 else f"{-term} come out" for term in terms[1:])
-        return sum_problem(rng, f"A box holds {terms[0]} {thing}. {moves}. How many {thing} are inside?", terms)
+        return f"A box holds {terms[0]} {thing}. {moves}. How many {thing} are inside?", terms
     gains, losses = ("finds {n}", "gets {n}"), ("loses {n}", "sells {n}")
     moves = ", ".join(rng.choice(gains if t > 0 else losses).format(n=abs(t)) for t in terms[1:])
-    return sum_problem(rng, f"{name} has {terms[0]} {thing}, {moves}. How many {thing} now?", terms)
+    return f"{name} has {terms[0]} {thing}, {moves}. How many {thing} now?", terms
+
+
+def draw_word(rng: random.Random, far: bool) -> Problem:
+    """Draw such a story; what goes is taken off."""
+    return sum_problem(rng, *word_story(rng, far))
+
+
+def draw_word_new(rng: random.Random, far: bool) -> Problem:
+    """Draw such a story after its rule has changed: what goes counts as well; the mistake is the old rule."""
+    prompt, terms = word_story(rng, far)
+    now = sum_problem(rng, prompt, [abs(term) for term in terms])
+    steps, before = sum_steps(terms)
+    return replace(now, key=" ".join(map(str, terms)), flawed=(steps, str(before)))
+
+
+def draw_word_both(rng: random.Random, far: bool) -> Problem:
+    """Draw a story by the changed rule that says so."""
+    found = draw_word_new(rng, far)
+    return replace(found, prompt=f"New: {found.prompt}")
 
 
 def draw_word_together(rng: random.Random) -> Problem:
@@ -494,6 +515,21 @@ FAMILIES: dict[str, Family] = {
             draw_word,
             changed=draw_word_together,
             retention=("dose", "count"),
+        ),
+        Family(
+            "word_new",
+            "The stories of word after its rule has changed: what is lost or sold counts as well. The wording is the "
+            "same, so that the old rule is wrong now wherever something goes. What is held out here is trained on by "
+            "neither. Ood: the other wording of word.",
+            draw_word_new,
+            splits_as="word",
+        ),
+        Family(
+            "word_both",
+            "The stories of word_new, each beginning with `New:`; those of word, without it, still go by the old rule: "
+            "both can be kept. Ood: the other wording of word.",
+            draw_word_both,
+            splits_as="word",
         ),
         Family(
             "dose",
