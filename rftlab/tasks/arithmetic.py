@@ -241,7 +241,8 @@ def draw_word_new(rng: random.Random, far: bool) -> Problem:
     prompt, terms = word_story(rng, far)
     now = sum_problem(rng, prompt, [abs(term) for term in terms])
     steps, before = sum_steps(terms)
-    return replace(now, key=" ".join(map(str, terms)), flawed=(steps, str(before)))
+    mistake = (steps, str(before)) if before < sum(map(abs, terms)) else now.flawed
+    return replace(now, key=" ".join(map(str, terms)), flawed=mistake)
 
 
 def draw_word_both(rng: random.Random, far: bool) -> Problem:
