@@ -15,6 +15,7 @@ _HOMES = {
     "evaluate_kept": "rftlab.experiment.kept_evaluation:evaluate_kept",
     "export": "rftlab.record.exported:export",
     "import_archive": "rftlab.record.exported:import_archive",
+    "judge": "rftlab.judging:judge",
     "load": "rftlab.record.tables:load",
     "load_kept": "rftlab.policy.kept:load_kept",
     "load_task": "rftlab.tasks.base:load_task",
@@ -22,6 +23,7 @@ _HOMES = {
     "plots": "rftlab.plots:",
     "run": "rftlab.study:run",
     "stats": "rftlab.stats:",
+    "win_rates": "rftlab.answer.win_rates:win_rates",
     "write_model": "rftlab.policy.export:write_model",
     "write_report": "rftlab.report:write_report",
 }

@@ -174,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("results", type=Path, metavar="DIR", help="or an archive")
     claims.add_argument("--claim", type=_positive, metavar="N", help="one in full, with the cells that would test it")
 
+    _add_judge(verbs)
+
     export = verbs.add_parser("export", help="write a study as one archive")
     export.set_defaults(verb=_export)
     export.add_argument("results", type=Path, metavar="DIR")
@@ -230,6 +232,33 @@ def _parser() -> argparse.ArgumentParser:
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
         )  # fmt: skip
     return parser
+
+
+def _add_judge(verbs: Any) -> None:
+    """The verb that has completions compared where no answer is right."""
+    judge = verbs.add_parser(
+        "judge",
+        help="have the arms' test completions judged against each other: win rate, where no answer is right",
+        epilog="example: rftlab judge results/win_rate --judge http://localhost:8000/v1 --model NAME --items 50",
+    )
+    judge.set_defaults(verb=_judge)
+    judge.add_argument("results", type=Path, metavar="DIR")
+    judge.add_argument(
+        "--judge", default="preference-model", metavar="WHO", help="preference-model (default), trained on pairs that "
+        "no arm saw, or the URL of a chat completions endpoint",
+    )  # fmt: skip
+    judge.add_argument(
+        "--between", nargs="+", default=[], metavar="ARM:ARM", help="only these, such as rlhf:sft (default: every two)"
+    )
+    judge.add_argument("--items", type=_whole, default=0, metavar="N", help="the first N test items (default: all)")
+    model = judge.add_argument_group("preference model")
+    model.add_argument("--seed", type=_whole, metavar="N", help="of its pairs and training (default: 0)")
+    model.add_argument("--pairs-file", metavar="FILE", help="its pairs (default: put in order by the verifier)")
+    far = judge.add_argument_group("endpoint")
+    far.add_argument("--model", metavar="NAME", help="of the judging model there")
+    far.add_argument("--criterion", metavar="TEXT", help="what is judged, in a sentence")
+    far.add_argument("--key-variable", metavar="NAME", help="environment variable with the key (OPENAI_API_KEY)")
+    far.add_argument("--seconds", type=_positive, dest="timeout_s", metavar="N", help="limit for one request (30)")
 
 
 def _add_kept(verbs: Any) -> None:
@@ -334,6 +363,23 @@ def _claims(options: argparse.Namespace) -> int:
 
     found = ledger_of(options.results)
     print(found.in_full(options.claim) if options.claim else found)
+    return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from rftlab.answer.win_rates import sentences, win_rates
+    from rftlab.judging import judge
+
+    between = [tuple(text.split(":")) for text in options.between]
+    if any(len(two) != 2 for two in between):
+        raise RftlabError("--between takes two arms with a colon, such as rlhf:sft")
+    names = ("seed", "pairs_file", "model", "criterion", "key_variable", "timeout_s")
+    settings = {name: value for name in names if (value := getattr(options, name)) is not None}
+    judged = judge(options.results, options.judge, between=between, items=options.items, **settings)
+    print(judged)
+    for name, value in judged.facts.items():
+        print(f"  {name}: {value}")
+    print(*sentences(win_rates(options.results)), sep="\n")
     return 0
 
 

@@ -6,6 +6,7 @@ the item; an untrained arm answers for every training run with its seed of sampl
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from math import nan
 from typing import NamedTuple
 
 import pandas as pd
@@ -43,6 +44,7 @@ class Pair(NamedTuple):
         methods: the methods of both.
         table: outcomes of the first minus those of the second, a row a seed and a column an item; empty where they
             share none.
+        reach: the largest difference there can be.
     """
 
     place: Place
@@ -51,6 +53,7 @@ class Pair(NamedTuple):
     second: str
     methods: tuple[str, str]
     table: pd.DataFrame
+    reach: float = 1.0
 
 
 class Arm(NamedTuple):
@@ -84,10 +87,8 @@ def arms(results: Results, measure: str) -> list[Arm]:
     cells = results.cells[results.cells[_COLUMN.get(measure, measure)].notna()] if _has(results, measure) else None
     if cells is None or cells.empty:
         return []
-    untrained = is_base(cells)
-    rows = pd.concat([cells[~untrained], panel_bases(cells)]) if untrained.any() else cells
     found = []
-    for key, panel in rows.groupby(PANEL, sort=True):
+    for key, panel in _with_bases(cells).groupby(PANEL, sort=True):
         outcomes, flops = _outcomes(results, panel, measure)
         for (labels, arm), group in panel.groupby(["labels", "arm"], sort=True):
             method = str(group["method"].iloc[0])
@@ -96,6 +97,25 @@ def arms(results: Results, measure: str) -> list[Arm]:
             spent = float(group["flops"].mean()) if flops is None else flops
             found.append(Arm(place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group)))
     return found
+
+
+def runs(results: Results, measure: str) -> list[Arm]:
+    """`arms`, each table with the one column `cell`: the ids of the cells that were run, by seed."""
+    cells = results.cells[results.cells[measure].notna()] if measure in results.cells else results.cells.iloc[:0]
+    found = []
+    for (*panel, labels, arm), group in _with_bases(cells).groupby([*PANEL, "labels", "arm"], sort=True):
+        method = str(group["method"].iloc[0])
+        trained = method not in UNTRAINED
+        seeds = group[list(SEEDS)].astype(str).agg(" ".join, axis=1)
+        ids = group["id"].to_frame("cell").set_axis(seeds if trained else seeds.map(_of_sampling), axis=0)
+        place = Place(*map(str, panel), int(str(labels)))  # type: ignore[call-arg, arg-type]
+        found.append(Arm(place, str(arm), method, trained, ids[~ids.index.duplicated()], nan, (0, 0)))
+    return found
+
+
+def _with_bases(cells: pd.DataFrame) -> pd.DataFrame:
+    untrained = is_base(cells)
+    return pd.concat([cells[~untrained], panel_bases(cells)]) if untrained.any() else cells
 
 
 def _has(results: Results, measure: str) -> bool:
@@ -132,11 +152,14 @@ def _rewarded(cells: pd.DataFrame) -> tuple[int, int]:
 
 def pairs(found: Sequence[Arm]) -> Iterator[Pair]:
     """Every two arms of a place, and every arm with chain-of-thought against itself without."""
-    yield from _between_arms(found)
+    for place, first, second in side_by_side(found):
+        methods = (first.method, second.method)
+        yield Pair(place, "method", first.arm, second.arm, methods, subtract(first, second))
     yield from _between_prompts(found)
 
 
-def _between_arms(found: Sequence[Arm]) -> Iterator[Pair]:
+def side_by_side(found: Sequence[Arm]) -> Iterator[tuple[Place, Arm, Arm]]:
+    """Every two arms of a place, in the order in which one is held against the other."""
     panels: dict[tuple[str, ...], list[Arm]] = {}
     for arm in found:
         panels.setdefault(arm.place[:4], []).append(arm)
@@ -145,9 +168,7 @@ def _between_arms(found: Sequence[Arm]) -> Iterator[Pair]:
         for labels in budgets:
             here = [arm for arm in panel if not arm.trained or arm.place.labels == labels]
             for first, second in combinations(sorted(here, key=_rank), 2):
-                place = first.place._replace(labels=labels)
-                table = subtract(first, second)
-                yield Pair(place, "method", first.arm, second.arm, (first.method, second.method), table)
+                yield first.place._replace(labels=labels), first, second
 
 
 def _between_prompts(found: Sequence[Arm]) -> Iterator[Pair]:
@@ -160,13 +181,19 @@ def _between_prompts(found: Sequence[Arm]) -> Iterator[Pair]:
 
 def subtract(first: Arm, second: Arm) -> pd.DataFrame:
     """Outcomes of one arm minus those of another, at the seeds and items that both have."""
+    a, b = matched(first, second)
+    return a - b
+
+
+def matched(first: Arm, second: Arm) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of two arms at the seeds and columns that both have, in one order."""
     a, b = first.table, second.table
     if first.trained and not second.trained:
         b = _answering_for(b, a.index)
     elif second.trained and not first.trained:
         a = _answering_for(a, b.index)
     rows, columns = a.index.intersection(b.index), a.columns.intersection(b.columns)
-    return a.loc[rows, columns] - b.loc[rows, columns]
+    return a.loc[rows, columns], b.loc[rows, columns]
 
 
 def _answering_for(untrained: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from rftlab import stats
-from rftlab.answer import comparisons
+from rftlab.answer import comparisons, contests
 from rftlab.answer.comparisons import Arm, Pair, Place
 from rftlab.answer.results import BASE, UNTRAINED, Results
 from rftlab.cell import Cell
@@ -37,7 +37,7 @@ class Decision(NamedTuple):
 
     Attributes:
         family: confirmatory or exploratory.
-        measure: of `COMPARED`.
+        measure: of `COMPARED`, or a judge's `win_rate`, whose difference is the share won minus one half.
         place: panel and label budget.
         axis: method, or cot where ``second`` is the same arm without chain-of-thought.
         first: an arm; of two trained ones the one that is ahead, where that is decided.
@@ -201,10 +201,11 @@ def decide(results: Results) -> Decisions:
     levels: list[Level] = []
     families: dict[tuple[Family, str], int] = {}
     outcomes: dict[str, Sequence[Arm]] = {}
-    for measure in (decides, *(name for name in COMPARED if name != decides)):
-        outcomes[measure] = found = comparisons.arms(results, measure)
+    judged = contests.pairs(results)
+    for measure in (decides, *(name for name in COMPARED if name != decides), *judged):
+        outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure)
         levels += levels_of(found, measure)
-        made = list(comparisons.pairs(found))
+        made = judged[measure] if measure in judged else list(comparisons.pairs(found))
         spreads = spreads_of(made)
         for family, part in _by_family(made, plan, planned if measure == decides else None).items():
             size = _size(part, family, plan, planned)
@@ -284,7 +285,8 @@ def _kin(pair: Pair) -> Hashable:
 
 def _decision(family: Family, measure: str, pair: Pair, spread: Spread, plan: Plan, size: int) -> Decision:
     confidence, look = confidence_of(len(pair.table), plan, size)
-    found = stats.table_difference(pair.table, pooled=spread, confidence=confidence)
+    reach = (-pair.reach, pair.reach)
+    found = stats.table_difference(pair.table, pooled=spread, confidence=confidence, bounds=reach)
     margin = plan.smallest_effect
     decision = Decision(
         family, measure, pair.place, pair.axis, pair.first, pair.second, pair.methods, found,

@@ -15,6 +15,7 @@ from rftlab.files.archive import SUFFIX, opened
 from rftlab.files.staging import staged, swap_in
 from rftlab.record import GRID, TUNING, Damage, Record, cells_dir, planned, scan
 from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
+from rftlab.record.judgements import JUDGEMENTS, JUDGES, joined_judgements
 
 JOINED = "joined.json"
 _NAMED = 3
@@ -120,6 +121,11 @@ def _fill(made: Path, studies: Sequence[Study]) -> None:
     if len(studies) == 1:
         for name, path in lists_of(studies[0].folder).items():
             shutil.copyfile(path, made / name)
+    else:
+        judged, judges = joined_judgements(study.folder for study in studies)
+        for name, text in ((JUDGEMENTS, judged), (JUDGES, judges)):
+            if text:
+                (made / name).write_text(text, encoding="utf-8")
     earlier_notes = [note for study in studies for note in notes(study.folder)]
     said = [*earlier_notes, *_origins(sources, studies), *_few(unlike), *_undeclared(studies), *_damage(studies)]
     _write(made / GRID, _grid(studies))
