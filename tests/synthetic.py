@@ -12,6 +12,10 @@ from rftlab.contract import FIELDS, NA, grouped, of_cell
 from rftlab.record import Record, cells_dir
 
 UNTRAINED = ("base", "base-few-shot", "base-maj")
+BEYOND = (
+    "ood_rule_accuracy", "ood_surface_accuracy", "retention_accuracy", "retention_chain_accuracy",
+    "retention_dose_accuracy",
+)  # fmt: skip
 SKILL = {"base": 0.1, "sft": 0.2, "grpo": 0.84, "sft+grpo": 0.86}
 
 
@@ -30,14 +34,20 @@ def untrained(cell: Cell) -> bool:
     return cell.method in UNTRAINED
 
 
-def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **changes: Any) -> Record:
-    """One record with its trace and samples; ``changes`` replace fields of the Record."""
+def write_cell(
+    results: Path, values: Mapping[str, Any], *, items: int = 40, beyond: bool = False, **changes: Any
+) -> Record:
+    """One record with its trace and samples; ``changes`` replace fields of the Record.
+
+    With ``beyond`` also both kinds of out-of-distribution items, and two tasks that it was not trained on.
+    """
     cell = Cell.make(values)
     rng = random.Random(cell.id)
     chance = skill(cell) + (0 if untrained(cell) else rng.gauss(0, 0.02))
     samples = list(_samples(cell, rng, chance, items))
     means = {part: _mean(row["reward"] for row in samples if row["part"] == part) for part in ("test", "train", "ood")}
     sampled = _mean(row["reward"] for row in samples if row["part"] == "sampled")
+    more = list(_beyond(cell, rng, chance, items)) if beyond else []
     record = Record(
         cell=cell.model_dump(mode="json"),
         id=cell.id,
@@ -57,13 +67,14 @@ def write_cell(results: Path, values: Mapping[str, Any], *, items: int = 40, **c
             "completion_tokens": 20.0,
             "kl_to_base": None if untrained(cell) else 0.1,
             "learning_rate": None if untrained(cell) else 5e-4,
+            **{name: _mean(row["reward"] for row in more if name in row["measures"]) for name in BEYOND if beyond},
         },
         cost=cost(cell),
         environment={"python": "3.11", "libraries": {"torch": "2.13.0"}, "git_commit": None},
         warnings=("tiny base: no evidence about large models",) if cell.model == "tiny-base" else (),
     )
     record = Record(**{**{name: getattr(record, name) for name in record.__dataclass_fields__}, **changes})
-    record.write(cells_dir(results) / record.id, trace=_trace(cell, chance), samples=samples)
+    record.write(cells_dir(results) / record.id, trace=_trace(cell, chance), samples=[*samples, *more])
     return record
 
 
@@ -106,6 +117,21 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
                     "answer": "A", "extracted": "A", "correct": right, "reward": right, "format_ok": True,
                     "length": 12, "truncated": False,
                 }  # fmt: skip
+
+
+def _beyond(cell: Cell, rng: random.Random, chance: float, items: int) -> Iterable[dict[str, Any]]:
+    """Rows of both kinds of items out of distribution, and of two other tasks: RFT keeps what SFT loses."""
+    fallen = {"sft": 0.3}.get(cell.method, 0.0)
+    kinds = [("ood", {"kind": "rule"}, "ood_rule_accuracy"), ("ood", {"kind": "surface"}, "ood_surface_accuracy")]
+    kinds += [("retention", {"task": name}, f"retention_{name}_accuracy") for name in ("chain", "dose")]
+    for part, told, name in kinds:
+        for number in range(items):
+            right = float(rng.random() < (0.8 if part == "retention" else chance) - fallen)
+            yield {
+                "part": part, **told, "item": f"{name}-{number}", "draw": 0, "prompt": "Q?", "completion": "A",
+                "answer": "A", "extracted": "A", "correct": right, "reward": right, "format_ok": True, "length": 12,
+                "truncated": False, "measures": [name, f"{part}_accuracy"],
+            }  # fmt: skip
 
 
 def _trace(cell: Cell, chance: float) -> Iterable[dict[str, Any]]:

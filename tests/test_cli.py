@@ -42,7 +42,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setitem(
         sys.modules,
         "rftlab.report",
-        types.SimpleNamespace(write_report=write_report, happened=lambda *_: [], card=lambda *_: ""),
+        types.SimpleNamespace(write_report=write_report, happened=lambda *_: [], card=lambda *_: "Use SFT."),
     )
     monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
@@ -104,7 +104,7 @@ def test_a_grid_runs_resumes_and_reports(here, capsys):
     assert cli.main(["run", "g.yaml", "--workers", "2", "--kernel", "cold"]) == 0
     out = capsys.readouterr().out
     assert "[4/4] done" in out
-    assert out.endswith("results/g/report/report.html\n")
+    assert out.endswith("results/g/report/report.html\nUse SFT.\n")
     assert len(list((here / "results" / "g" / "cells").iterdir())) == 4
     assert cli.main(["run", "g.yaml"]) == 0
     assert "4 done, 0 left" in capsys.readouterr().out

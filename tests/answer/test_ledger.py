@@ -1,5 +1,6 @@
 """The claims ledger on made-up records whose truth is known."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from rftlab.answer.decisions import decide
-from rftlab.answer.ledger import CLAIMS, Ledger, Row, ledger
+from rftlab.answer.ledger import CLAIMS, Ledger, Row, ledger, reasoning
 from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.execute.results import read_grid, write_grid
@@ -22,28 +23,32 @@ FOUR = ("sft", "grpo", "grpo-random", "grpo-format")
 class Study:
     """A folder of made-up records, right as often as ``skill`` says, and its ledger."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, items: int = 80) -> None:
-        self.folder, self.results, self.items = folder, folder / "results", items
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.results = folder, folder / "results"
         self._patch = monkeypatch
+        monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of small files
 
-    def run(self, skill: Skill, text: str, *, tuned: bool = True) -> Ledger:
-        """Adds the cells of a grid, and reads all there are; ``text`` is YAML."""
+    def run(self, skill: Skill, text: str, *, items: int = 80, tuned: bool = True, beyond: bool = False) -> Ledger:
+        """Adds the cells of a grid, given as YAML, and reads all there are."""
+        (self.folder / "study.yaml").write_text(text)
+        return self.add(skill, Grid.load(self.folder / "study.yaml"), items=items, tuned=tuned, beyond=beyond)
+
+    def add(self, skill: Skill, grid: Grid, *, items: int = 80, tuned: bool = True, beyond: bool = False) -> Ledger:
+        """Adds the cells of a grid."""
 
         def chance(cell: Cell) -> float:
             found = skill.get(cell.method, 0.1)
             return found(cell) if callable(found) else found
 
         self._patch.setattr(synthetic, "skill", chance)
-        path = self.folder / "study.yaml"
-        path.write_text(text)
-        made = Grid.load(path)
         stage = {"tuned_by": "3 seeds, 50 items, at 10 labels, 123456789abc"} if tuned else {}
-        cells = [each if synthetic.untrained(each) else Cell.make(each.flat() | stage) for each in made.cells]
+        cells = [each if synthetic.untrained(each) else Cell.make(each.flat() | stage) for each in grid.cells]
         there = read_grid(self.results).cells if self.results.exists() else ()
         self.results.mkdir(exist_ok=True)
-        write_grid(self.results, replace(made, cells=(*there, *cells)))
+        write_grid(self.results, replace(grid, cells=(*there, *(cell for cell in cells if cell not in there))))
         for cell in cells:
-            synthetic.write_cell(self.results, cell.flat(), items=self.items)
+            if cell not in there:
+                synthetic.write_cell(self.results, cell.flat(), items=items, beyond=beyond)
         read = read_results(self.results)
         return ledger(read, decide(read))
 
@@ -99,3 +104,66 @@ def test_every_claim_has_a_row_also_in_a_study_of_one_cell(study: Study) -> None
     found = study.run({}, grid(("base",), (10,), 1))
     assert [each.claim for each in found.rows] == list(CLAIMS)
     assert {each.status for each in found.rows} == {"not tested"}
+
+
+def test_where_both_are_alike_there_is_no_difference_worth_having(study: Study) -> None:
+    found = row(study.run({"sft": 0.9, "grpo": 0.9}, grid(smallest_effect=0.15), items=300), 1)
+    assert found.status == "no difference worth having"
+    assert -0.15 < found.low < 0 < found.high < 0.15
+
+
+def test_an_inconclusive_claim_says_what_it_still_needs(study: Study) -> None:
+    found = row(study.run({"sft": 0.5, "grpo": 0.55}, grid()), 1)
+    assert found.status == "inconclusive"
+    assert "more seeds" in found.needed or "test items" in found.needed
+
+
+def test_one_seed_decides_no_claim(study: Study) -> None:
+    found = study.run({"sft": 0.1, "grpo": 0.9}, grid(seeds=1))
+    assert {each.status for each in found.rows} == {"inconclusive", "not tested"}
+    assert "one training run decides nothing" in row(found, 1).needed
+
+
+def test_a_claim_that_two_budgets_decide_oppositely_depends_on_the_budget(study: Study) -> None:
+    crossing = {"sft": lambda cell: 0.9 if cell.labels > 50 else 0.3, "grpo": 0.7}
+    found = row(study.run(crossing, grid()), 1)
+    assert found.status == "inconclusive"
+    assert any(text.startswith("depends on the budget") for text in found.notes)
+
+
+def test_what_a_grid_has_planned_shares_the_5_percent_before_it_has_run(study: Study) -> None:
+    alone = row(study.run({"sft": 0.3, "grpo": 0.8}, grid(claims=[1])), 1)
+    planned = read_grid(study.results)
+    others = [Cell.make({**each.flat(), "task": "arithmetic/chain"}) for each in planned.cells]
+    write_grid(study.results, replace(planned, cells=(*planned.cells, *others)))
+    read = read_results(study.results)
+    assert row(ledger(read, decide(read)), 1).low < alone.low
+
+
+LATER = {3, 10, 13}
+
+
+@pytest.mark.parametrize("claims", [{1, 2, 4, 5, 6, 7, 12}, {8}, {9}, {11}])
+def test_the_block_of_what_is_missing_loads_and_is_what_tests_the_claim(
+    study: Study, monkeypatch: pytest.MonkeyPatch, claims: set[int]
+) -> None:
+    for name, value in {"K": 2, "SAMPLES": 4, "ITEMS": 10}.items():
+        monkeypatch.setattr(reasoning, name, value)
+    skill = {"sft": 0.5, "grpo": 0.5, "sft+grpo": 0.5}
+    found = study.run(skill, grid(("sft",), (30,), seeds=2), items=40, beyond=True)
+    assert {each.status for each in found.rows} == {"not tested"}
+    assert {each.claim.number for each in found.rows if not each.include} == LATER
+    for _ in ("the claim's cells", "the controls that they lack"):
+        blocks = {each.include for each in found.rows if each.claim.number in claims and each.include}
+        cells = {cell.id: cell for block in blocks for cell in load(study, block).cells}
+        assert {cell.seed for cell in cells.values()} <= {0, 1}
+        found = study.add(skill, Grid("more", tuple(cells.values())), items=40, beyond=True)
+    mine = [each for each in found.rows if each.claim.number in claims]
+    assert claims == {each.claim.number for each in mine if each.status != "not tested"}
+    assert not [text for each in mine for text in each.failed if "not run" in text or "2x2" in text]
+
+
+def load(study: Study, block: str) -> Grid:
+    path = study.folder / "block.yaml"
+    path.write_text(f"name: more\n{block}")
+    return Grid.load(path)

@@ -51,15 +51,15 @@ def _pass_at(view: View, panel: Panel, arm: str) -> dict[float, pd.DataFrame]:
     for labels in view.budgets(_SAMPLED, panel, COT, arm):
         both = [view.arm(_SAMPLED, panel, COT, labels, name) for name in (arm, "base")]
         if both[0] and both[1]:
-            passed = [each._replace(table=solved(each)) for each in both if each]
+            passed = [each._replace(table=solved(each, K)) for each in both if each]
             table = subtract(*passed).dropna(axis=1)
             if table.size:
                 found[float(labels)] = table
     return found
 
 
-def solved(arm: Arm, k: int = K) -> pd.DataFrame:
-    """The unbiased pass@k of each item and seed; NaN where it was sampled less than twice as often."""
+def solved(arm: Arm, k: int) -> pd.DataFrame:
+    """The unbiased pass@k of each item, a row a seed; NaN where it was sampled less than twice as often."""
     items = arm.table.columns.str.rsplit(" ", n=1).str[0]
     right, drawn = (each.T.groupby(items).sum().T for each in (arm.table, arm.table.notna()))
     if not right.size:

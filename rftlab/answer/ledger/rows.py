@@ -187,6 +187,8 @@ def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, pla
     undecided = [
         each for each in measured if not each.difference.low > 0 or each.difference.estimate < _margin(each, plan)
     ]
+    if min(each.difference.seeds for each in measured) < 2:
+        undecided = list(measured)
     if not undecided:
         return "what is not met" if failed else ""
     rising = [each for each in undecided if not each.contrast.slope]
