@@ -24,7 +24,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rftlab.tasks.arithmetic import FAMILIES, Problem
+from rftlab.tasks.arithmetic import FAMILIES
+from rftlab.tasks.arithmetic.family import Problem
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Verifier

@@ -23,7 +23,8 @@ from rftlab.policy.tiny_base import (
     sample,
     save,
 )
-from rftlab.tasks.arithmetic import FAMILIES, split_of
+from rftlab.tasks.arithmetic import FAMILIES
+from rftlab.tasks.arithmetic.family import split_of
 
 FOLDER = data_dir() / "tiny_base"
 TOKENIZER = AutoTokenizer.from_pretrained(FOLDER)

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from rftlab.errors import RftlabError
-from rftlab.tasks.arithmetic import FAMILIES, load, split_of
+from rftlab.tasks.arithmetic import FAMILIES, load
+from rftlab.tasks.arithmetic.family import split_of
 from rftlab.tasks.base import Example
 from rftlab.verifiers.exact import Exact
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rftlab.tasks.arithmetic import RHYMES
+from rftlab.tasks.arithmetic.others import RHYMES
 from rftlab.tasks.creative import _ENDS, load
 from rftlab.verifiers._pronounce import rhyme, source, words_of
 from rftlab.verifiers.base import make_verifier
