@@ -148,7 +148,10 @@ def report(
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
     """
     from rftlab.answer.contracts import waivers
-    from rftlab.report import card, happened, write_report  # matplotlib and pandas: not needed by a run that fails
+    from rftlab.answer.card import answer
+    from rftlab.answer.decisions import decide
+    from rftlab.answer.results import read_results
+    from rftlab.report import remarks, write_report  # matplotlib and pandas: not needed by a run that fails
 
     waivers(waive)
     places = [results] if isinstance(results, str | Path) else list(results)
@@ -157,10 +160,12 @@ def report(
     if out is None and Path(places[0]).is_file():
         out = str(places[0]).removesuffix(archive.SUFFIX)
     results = places[0] if out is None else joined.join(places, out)
-    for path in write_report(Path(results), waive=waive):
+    study = read_results(results, waive)
+    decisions = decide(study)
+    for path in write_report(Path(results), waive=waive, read=(study, decisions)):
         print(path)
-    tell(happened(results, waive))
-    print(card(results, waive))
+    tell(remarks.of_whole(study, decisions))
+    print(answer(study, decisions))
 
 
 def tell(remarks: "Sequence[Remark]") -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.files.staging import OLD, RUNNING, put_back, remove_if_left, set_aside, sweep_scratch
-from rftlab.record.copied import FAILED
+from rftlab.record.copied import ERROR, FAILED
 
 SHARED = "shared"
+KERNEL_LOG = "kernel.log"
 REPORT = ".report-"
 """Beginning of the folders in which reports are built."""
 _NAMED = 3
@@ -29,6 +30,14 @@ def sweep(results: Path) -> None:
             leftover.unlink(missing_ok=True)
     sweep_scratch(results, REPORT)
     sweep_scratch()
+
+
+def failed_with(cell: str, results: Path) -> str | None:
+    """What the cell with this id failed with when it was last run; None if it did not."""
+    try:
+        return (results / FAILED / cell / ERROR).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:

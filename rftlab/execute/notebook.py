@@ -22,13 +22,13 @@ from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from rftlab.errors import RftlabError
+from rftlab.execute.folders import KERNEL_LOG
 from rftlab.execute.kernels import KernelSettings, dispose, make_manager
 from rftlab.execute.vigil import Vigil
 from rftlab.progress import MIME
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 # What a kernel writes past Jupyter (a crash report of the interpreter, a library's own messages), if anything.
-KERNEL_LOG = "kernel.log"
 # A kernel that is starting computes; how long it may not.
 _SILENT_START_S = 30.0
 

@@ -17,7 +17,7 @@ from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
-from rftlab.execute.folders import SHARED
+from rftlab.execute.folders import SHARED, failed_with
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
 from rftlab.files.staging import staged, swap_in
@@ -154,11 +154,8 @@ def notebook_of(cell: Cell, notebooks: Mapping[str, Path] | None = None) -> Path
 
 def read_failure(cell: Cell, results: Path) -> Outcome | None:
     """How the cell failed when it was last run, None if it did not."""
-    folder = results / FAILED / cell.id
-    try:
-        return Outcome(cell, "failed", 0.0, folder, (folder / ERROR).read_text(encoding="utf-8").strip())
-    except OSError:
-        return None
+    error = failed_with(cell.id, results)
+    return None if error is None else Outcome(cell, "failed", 0.0, results / FAILED / cell.id, error)
 
 
 def read_cell(path: Path) -> Cell:

@@ -94,6 +94,28 @@ def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
 
 
 @styled
+def signals(table: pd.DataFrame) -> Figure:
+    """What the trainer saw over its steps: a column a signal, a row a task and prompt, a line an arm.
+
+    Args:
+        table: columns task, model, variant, prompt, arm, signal, step, value; means over seeds.
+    """
+    if table.empty:
+        return nothing("no signal was recorded")
+    names = sorted(table["signal"].unique(), key=lambda name: (not name.startswith("part"), name))
+    figure, axes = panels(table, names, keys=("task", "model", "variant", "prompt"), width=3.1, height=2.1, sharey=False)
+    for row, part in enumerate(facets(table, ("task", "model", "variant", "prompt"))):
+        for ax, name in zip(axes[row], names, strict=True):
+            for arm, line in arms(pick(part, signal=name).assign(labels=1)):
+                ax.plot(line["step"], line["value"], color=look(arm)[0], lw=1.8, gid=f"arm.{arm}.{row}.{name}")
+            if not name.startswith("length"):
+                ax.set_ylim(-0.02, 1.02)
+            bottom_label(ax, title("step"))
+    legend(figure, table.assign(labels=1), note="as the trainer saw them, means over seeds")
+    return figure
+
+
+@styled
 def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flops", "tokens", "seconds")) -> Figure:
     """Accuracy against what training cost, on log axes; one mark a label budget, joined from few labels to many.
 

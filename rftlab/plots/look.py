@@ -14,27 +14,25 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
 BASE = "base"
-STYLES: dict[str, tuple[str, str]] = {
-    "base": ("#5F5F5F", "H"),
-    "sft": ("#0072B2", "o"),
-    "grpo": ("#D55E00", "^"),
-    "sft+grpo": ("#009E73", "D"),
-    "rloo": ("#E69F00", "v"),
-    "dpo": ("#CC79A7", "s"),
-    "ppo": ("#56B4E9", "P"),
-    "trpo": ("#000000", "X"),
-    "acer": ("#E69F00", "<"),
-    "sac": ("#CC79A7", ">"),
-    "ddpg": ("#009E73", "p"),
-    "chord": ("#56B4E9", "h"),
-    "rejection_sft": ("#0072B2", "d"),
-    "hpt": ("#000000", "*"),
-    "interleaved": ("#D55E00", "8"),
-    "rlhf": ("#56B4E9", "H"),
-}
-"""Method -> (colour, marker)."""
+INK, SOFT, LINE, PAPER, QUIET = "#1d2329", "#59636e", "#dfe3e8", "#ffffff", "#9aa3ad"
+"""Text, lesser text, grid lines, background, and the grey of what stands behind."""
+FAMILIES = {
+    "base": "#5f5f5f", "sft": "#0072b2", "rft": "#b84a00", "hybrid": "#00744f", "preference": "#9b3f86",
+    "control": "#6b5d00", "own": "#3d3d46",
+}  # fmt: skip
+"""Family of methods -> colour: at least 4.5:1 on white, told apart by colour-blind readers together with markers."""
+_LOOKS = {
+    "base": ("base", "H"), "sft": ("sft", "o"), "grpo": ("rft", "^"), "sft+grpo": ("hybrid", "D"),
+    "rloo": ("rft", "v"), "dpo": ("preference", "s"), "ppo": ("rft", "P"), "trpo": ("rft", "X"),
+    "acer": ("rft", "<"), "sac": ("rft", ">"), "ddpg": ("rft", "p"), "chord": ("hybrid", "h"),
+    "rejection_sft": ("rft", "d"), "hpt": ("hybrid", "*"), "interleaved": ("hybrid", "8"), "rlhf": ("preference", "H"),
+    "base-few-shot": ("base", "p"), "base-maj": ("base", "*"), "grpo-random": ("control", "X"),
+    "grpo-format": ("control", "P"),
+}  # fmt: skip
+STYLES: dict[str, tuple[str, str]] = {name: (FAMILIES[family], mark) for name, (family, mark) in _LOOKS.items()}
+"""Method -> (colour, marker): the colour is its family's, the marker its own."""
 
-_FALLBACK = [(c, m) for m in "8H*dpP" for c in ("#000000", "#CC79A7", "#E69F00", "#56B4E9", "#009E73")]
+_FALLBACK = [(FAMILIES["own"], m) for m in "o^Dsv8H*dpP"]
 _MEASURES = {
     "accuracy": "greedy accuracy",
     "sampled_accuracy": "sampled accuracy",
@@ -68,11 +66,20 @@ _RC: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "grid.color": "#E6E6E6",
+    "grid.color": LINE,
     "axes.axisbelow": True,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "legend.frameon": False,
     "legend.fontsize": 12,
     "svg.hashsalt": "rftlab",
+    # Text stays text: it can be read aloud, found and selected.
+    "svg.fonttype": "none",
     # Names are the user's: two dollar signs in a path are no formula.
     "text.parse_math": False,
 }
@@ -86,11 +93,18 @@ class ShownFigure(Figure):
         return to_bytes(self, "png", dpi=100)
 
 
-def to_bytes(figure: Figure, format: str, *, dpi: int = 150) -> bytes:
-    """The figure as a file's content, e.g. `png` or `svg`; the same bytes for the same figure."""
+def to_bytes(figure: Figure, format: str, *, dpi: int = 150, salt: str = "rftlab") -> bytes:
+    """The figure as a file's content, e.g. `png` or `svg`; the same bytes for the same figure.
+
+    Args:
+        figure: what to save.
+        format: as matplotlib names it.
+        dpi: of a picture.
+        salt: makes the ids in an SVG differ from those of another one in the same page.
+    """
     buffer = io.BytesIO()
     dated = {"Date": None} if format in {"svg", "pdf"} else {"Software": None}
-    with mpl.rc_context(_RC):
+    with mpl.rc_context({**_RC, "svg.hashsalt": salt}):
         figure.savefig(buffer, format=format, dpi=dpi, metadata=dated)
     return buffer.getvalue()
 
@@ -113,7 +127,8 @@ def title(name: str) -> str:
         return f"pass@{name.removeprefix('pass_at_')}"
     method, bracket, rest = name.partition(" [")
     words = "untrained base" if method == BASE else method.replace("_", " ")
-    return (words.upper() if method in STYLES and method != BASE else words) + bracket + rest
+    written_large = method in STYLES and _LOOKS[method][0] not in ("base", "control")
+    return (words.upper() if written_large else words) + bracket + rest
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -134,12 +149,13 @@ def panels(
     keys: Sequence[str] = ("task", "model", "variant"),
     width: float = 3.7,
     height: float = 2.9,
+    sharey: bool = True,
 ) -> tuple[Figure, list[list[Axes]]]:
     """An empty figure with a row of axes per combination of ``keys``, named on the left, and column titles on top."""
     rows = table[list(keys)].drop_duplicates()
     shown = [key for key in keys if key == "task" or table[key].nunique() > 1]
     figure = ShownFigure(figsize=(width * len(columns) + 0.8, height * len(rows) + 1.2), layout="constrained")
-    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=True)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=sharey)
     for row, names in zip(axes, rows[shown].itertuples(index=False), strict=True):
         row[0].set_ylabel("\n".join(str(name).replace(", ", ",\n") for name in names if name), weight="bold")
     for ax, text in zip(axes[0], columns, strict=True):
@@ -150,7 +166,7 @@ def panels(
 def nothing(why: str) -> Figure:
     """A small figure that says why nothing is drawn."""
     figure = ShownFigure(figsize=(5.4, 1.2), layout="constrained")
-    figure.text(0.5, 0.5, f"nothing to draw: {why}", ha="center", va="center", color="#555555")
+    figure.text(0.5, 0.5, f"nothing to draw: {why}", ha="center", va="center", color=SOFT)
     return figure
 
 
@@ -214,14 +230,14 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
 
 def below(figure: Figure, note: str) -> None:
     """A line below all panels that says how to read them."""
-    figure.supxlabel(note, fontsize=10.5, color="#555555")
+    figure.supxlabel(note, fontsize=10.5, color=SOFT)
 
 
 def label_axis(ax: Axes, labels: pd.Series) -> None:
     """Label budgets on a log axis, each one ticked, and a dotted mark at 100 labels."""
     budgets = sorted(int(n) for n in labels.unique() if n > 0) or [100]
     ax.set_xscale("log")
-    ax.axvline(100, color="#9A9A9A", lw=1.2, ls=":", zorder=0)
+    ax.axvline(100, color=QUIET, lw=1.2, ls=":", zorder=0)
     ax.xaxis.set_major_locator(FixedLocator(sorted({*budgets, 100})))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(ScalarFormatter())

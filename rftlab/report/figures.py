@@ -1,105 +1,333 @@
-"""Which figures a report has, what each is drawn from and how it is read."""
+"""Which figures a report has, what each is drawn from, how it is read, and what it shows in words."""
 
-from collections.abc import Callable
-from pathlib import Path
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from rftlab import plots
-from rftlab.answer.results import is_base
-from rftlab.report import tables
+from rftlab.answer import phrases
+from rftlab.answer.choices import Panel
+from rftlab.answer.comparisons import EQUAL_COMPUTE
+from rftlab.answer.decisions import Decision, Decisions
+from rftlab.answer.results import PANEL, Results, is_base, measured
+from rftlab.answer.results import place as place_name
+from rftlab.plots.look import INK, LINE, PAPER, QUIET, SOFT
+from rftlab.report import about, tables, verdicts
+
+HERO = "accuracy_vs_labels"
+_OWN_PROMPTS = ("direct", "chain-of-thought")
+_TABS = ("sampled_accuracy", "sampled_score", "ood_accuracy", EQUAL_COMPUTE)
+_ROW_KINDS = {
+    "train_accuracy": ("train", "o", False),
+    "accuracy": ("test", "o", True),
+    "ood_accuracy": ("out of distribution", "s", False),
+    "ood_rule_accuracy": ("rule changed", "s", True),
+    "ood_surface_accuracy": ("wording changed", "D", False),
+    "retention_accuracy": ("retention", "^", False),
+}
+_PANELS_OPEN = 3
+# Colours of a figure that follow the page, which may be dark.
+_COLOURS = {
+    **{colour: f"var(--{family})" for family, colour in plots.FAMILIES.items()},
+    INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", PAPER: "var(--paper)", QUIET: "var(--quiet)",
+    "white": "var(--paper)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One figure: its file's name, a short title (of a tab, or of a panel), what it shows in words, and the figure."""
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """The content of an SVG file; its ids are those of no other picture."""
+        return plots.to_bytes(self.figure, "svg", salt=self.name).decode()
 
 
 class Drawing(NamedTuple):
-    """A figure of the report; ``figure`` is None where the cells cannot show it, and ``caption`` then says why."""
+    """A section's pictures; none where the cells cannot show it, and ``caption`` then says why.
+
+    Attributes:
+        name: of the section.
+        heading: of the section.
+        caption: how it is read.
+        pictures: to look at at once, or one at a time as tabs.
+        more: further ones, folded away.
+    """
 
     name: str
     heading: str
     caption: str
-    figure: Figure | None
+    pictures: tuple[Picture, ...] = ()
+    more: tuple[Picture, ...] = ()
 
 
-def draw_all(cells: pd.DataFrame, results: str | Path) -> list[Drawing]:
+def draw_all(study: Results, decisions: Decisions) -> list[Drawing]:
     """Every figure of the report, in reading order.
 
     Args:
-        cells: from `read_cells`.
-        results: the grid's folder, for traces and per-item outcomes.
+        study: as read.
+        decisions: of it.
     """
-    table = tables.summary(cells, results)
-    return [draw(cells, table, results) for draw in (_accuracy, _prompts, _gap, _learning, _cost)]
+    table = tables.summary(study.cells, study.where, decisions=decisions)
+    return [
+        hero(study, decisions, table),
+        _forest(decisions),
+        _prompts(decisions),
+        _memorised(decisions, table),
+        _learning(study),
+        _signals(study),
+        _cost(study, table),
+    ]
 
 
-def _accuracy(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
+def inline(picture: Picture) -> str:
+    """The picture as SVG for the inside of a page: as wide as there is room, in the page's colours, with its alt text."""
+    svg = picture.svg[picture.svg.index("<svg") :]
+    head, body = svg.split(">", 1)
+    head = re.sub(r' (?:width|height|xmlns:xlink)="[^"]*"', "", head)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"#[0-9a-f]{6}\b", lambda found: _COLOURS.get(found[0], found[0]), body)
+    body = body.replace("xlink:href", "href")
+    return f'{head} role="img" aria-label="{escape(picture.alt, quote=True)}">{body}'
+
+
+def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
+    """Accuracy against labels, a picture a measure, and each of them again from 0 to 100 %."""
     caption = (
-        "One line per method; the dashed line is the untrained base. Greedy accuracy is the one best answer, sampled "
-        "accuracy the mean over answers drawn at the cell's temperature: more labels often show only there. "
-        "Bars are 95 % intervals for new seeds and new test items, each for itself; small marks are the single seeds. "
-        "Overlapping bars do not mean equal: read the decisions."
+        "Dashed: the untrained base. Bars are 95 % intervals for new seeds and new test items, each for itself; small "
+        "marks are the single seeds; dotted: 100 labels. Overlapping bars do not mean equal: read the decisions."
     )
+    if is_base(study.cells).all():
+        return Drawing(HERO, "Accuracy against labels", "no trained cell has finished yet.")
+    pictures = []
+    of_k = [name for name in measured(study.cells) if name.startswith(("pass_at_", "majority_at_"))]
+    largest = {name.rpartition("_at_")[0]: name for name in of_k}
+    for measure in (decisions.decides, *_TABS, *largest.values()):
+        rows, points = _levels(decisions, measure)
+        if rows.empty and measure in set(table["measure"]):
+            rows, points = table[table["measure"] == measure], tables.seed_points(study.cells, [measure])
+        rows = rows[rows["prompt"].isin(_OWN_PROMPTS)] if rows["prompt"].isin(_OWN_PROMPTS).any() else rows
+        if rows.empty or not (rows["labels"] > 0).any():
+            continue
+        bright = _loud(decisions, rows)
+        alt = f"{_name(measure)} against the label budget. {_in_words(rows)}"
+        name = HERO if measure == decisions.decides else f"{HERO}_{measure}"
+        for whole in (False, True):
+            drawn = plots.over_labels(rows, points, loud=bright, whole=whole)
+            suffix, range_ = ("_0_100", ", from 0 to 100 %") if whole else ("", "")
+            pictures.append(Picture(f"{name}{suffix}", _name(measure), alt + range_, drawn))
+    return Drawing(HERO, "Accuracy against labels", caption, tuple(pictures))
 
-    def figure() -> Figure:
-        points = tables.seed_points(cells, ["accuracy", "sampled_accuracy"])
-        return plots.accuracy_vs_labels(table, points=points)
 
-    return _drawing("accuracy_vs_labels", "Accuracy against the label budget", caption, figure, _trained(cells))
+def _name(measure: str) -> str:
+    named = {EQUAL_COMPUTE: "greedy, at equal compute", "accuracy": "greedy", "sampled_accuracy": "sampled"}
+    return named.get(measure, plots.title(measure))
 
 
-def _prompts(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
+def _levels(decisions: Decisions, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means with intervals, and single seeds, of a measure whose items are known."""
+    found = [(level, dict(zip(PANEL, level.place[:4], strict=True))) for level in decisions.levels if level.measure == measure]
+    rows = [
+        {**panel, "arm": lv.arm, "labels": lv.place.labels, "measure": measure, "mean": lv.mean.estimate,
+         "low": lv.mean.low, "high": lv.mean.high, "n": len(lv.seeds)}
+        for lv, panel in found
+    ]  # fmt: skip
+    points = [
+        {**panel, "arm": lv.arm, "labels": lv.place.labels, "measure": measure, "value": value}
+        for lv, panel in found
+        if lv.trained
+        for value in lv.seeds.values()
+    ]
+    head = [*PANEL, "arm", "labels", "measure"]
+    table = pd.DataFrame(rows, columns=[*head, "mean", "low", "high", "n"])
+    return table.sort_values([*PANEL, "labels"]), pd.DataFrame(points, columns=[*head, "value"])
+
+
+def _loud(decisions: Decisions, rows: pd.DataFrame) -> frozenset[str]:
+    panels = list(rows[PANEL].drop_duplicates().itertuples(index=False, name=None))
+    found = [about.loud(decisions, panel) for panel in panels]
+    return frozenset().union(*found)
+
+
+def _in_words(rows: pd.DataFrame) -> str:
+    said = []
+    for key, part in rows.groupby(PANEL, sort=False):
+        arms = []
+        for arm, line in part.groupby("arm", sort=False):
+            means = [f"{100 * m:.0f} %{f' at {n}' if n else ''}" for n, m in zip(line["labels"], line["mean"], strict=True)]
+            arms.append(f"{plots.title(str(arm))} {', '.join(means)}")
+        said.append(f"{place_name((str(key[0]), key[2], key[3]))}: {'; '.join(arms)}.")  # type: ignore[index]
+    return " ".join(said)
+
+
+def _forest(decisions: Decisions) -> Drawing:
+    margin = decisions.plan.smallest_effect
     caption = (
-        "The longer the line, the more chain-of-thought changes. Means over seeds; the cap on a completion goes with "
-        "the prompt."
+        f"First minus second, with the interval of its family; grey band: smaller than {100 * margin:g} points. An "
+        "interval that crosses zero is open, unless it lies within the band."
     )
-    enough = cells.groupby(["task", "model"])["prompt"].nunique().max() > 1
-    lacking = "" if enough else "only one kind of prompt has been run"
-    return _drawing(
-        "cot_vs_direct", "Chain-of-thought against direct prompts", caption, lambda: plots.cot_vs_direct(table), lacking
-    )
+    chosen = phrases.chosen_panels(decisions)
+    pictures = {}
+    for panel in [*chosen, *(panel for panel in decisions.panels if panel not in chosen)]:
+        rows = [
+            _difference(each, f"{plots.title(each.first)} against {plots.title(each.second)}", here.labels)
+            for here in decisions.places(panel)
+            for each in sorted(verdicts.shown(decisions, here), key=_by_family)
+            if each.difference.seeds
+        ]
+        if rows:
+            pictures[panel] = _forest_picture("forest", panel, rows, decisions)
+    first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN] or list(pictures.values())[:1]
+    caption = caption if first else "nothing is compared."
+    rest = [picture for picture in pictures.values() if picture not in first]
+    return Drawing("forest", "Differences", caption, tuple(first), tuple(rest))
 
 
-def _gap(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
-    caption = (
-        "Dashed, open marks: accuracy on the labelled examples that were trained on; solid, filled marks: on held-out "
-        "test items. "
-        "The shaded distance is the generalisation gap: wide means memorised, not learned."
-    )
-    lacking = _trained(cells) or ("" if cells["train_accuracy"].notna().any() else "no train accuracy was measured")
-    return _drawing(
-        "generalisation_gap", "Train against test accuracy", caption, lambda: plots.generalisation_gap(table), lacking
-    )
+def _by_family(decision: Decision) -> tuple[int, float]:
+    families = list(plots.FAMILIES)
+    colour = plots.look(decision.first)[0]
+    return [plots.FAMILIES[name] for name in families].index(colour), -decision.difference.estimate
 
 
-def _learning(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
+def _difference(each: Decision, name: str, labels: int) -> dict[str, object]:
+    difference = each.difference
+    mark = " (exploratory)" if each.family == "exploratory" and each.axis == "method" else ""
+    return {
+        "arm": each.first, "name": name, "group": f"{labels} labels" if labels else "", "estimate": difference.estimate,
+        "low": difference.low, "high": difference.high, "text": f"{phrases.interval(difference)} {each.word}{mark}",
+    }  # fmt: skip
+
+
+def _forest_picture(name: str, panel: Panel, rows: Sequence[dict[str, object]], decisions: Decisions) -> Picture:
+    title = place_name((panel[0], panel[2], panel[3]))
+    table = pd.DataFrame(rows)
+    drawn = plots.forest(table, margin=decisions.plan.smallest_effect, loud=about.loud(decisions, panel))
+    at = {str(group): f"{group}: " if group else "" for group in table["group"]}
+    words = "; ".join(f"{at[str(row['group'])]}{row['name']} {row['text']}" for row in rows)
+    return Picture(f"{name}_{_slug(title)}", title, f"Differences in points, {title}. {words}", drawn)
+
+
+def _prompts(decisions: Decisions) -> Drawing:
+    heading = "Chain-of-thought against direct prompts"
+    rows: dict[Panel, list[dict[str, object]]] = {}
+    for each in decisions.decisions:
+        if each.axis == "cot" and each.measure == decisions.decides and each.difference.seeds:
+            name = plots.title(each.first)
+            rows.setdefault(each.place[:4], []).append(_difference(each, name, each.place.labels))
+    if not rows:
+        several = len({panel[3] for panel in decisions.panels}) > 1
+        why = "no arm has been run with both" if several else "only one kind of prompt has been run"
+        return Drawing("prompts", heading, f"{why}.")
+    caption = "With chain-of-thought minus without, of the same arm; exploratory. The cap on a completion goes with the prompt."
+    pictures = [_forest_picture("prompts", panel, found, decisions) for panel, found in rows.items()]
+    return Drawing("prompts", heading, caption, tuple(pictures[:_PANELS_OPEN]), tuple(pictures[_PANELS_OPEN:]))
+
+
+def _memorised(decisions: Decisions, table: pd.DataFrame) -> Drawing:
+    heading, caption = "Memorised or learnt", (
+        "Marks of one row belong to one arm, means over seeds. Train far right of test: memorised. Test far right of "
+        "out of distribution: learnt for these items. Retention left of the base's: forgotten."
+    )
+    kinds = {name: look for name, look in _ROW_KINDS.items() if name in set(table["measure"])}
+    if not {"train_accuracy", "ood_accuracy", "retention_accuracy"}.intersection(kinds):
+        return Drawing("memorised", heading, "nothing but test accuracy was measured.")
+    chosen, pictures = phrases.chosen_panels(decisions), {}
+    rows = table[table["measure"].isin(kinds)].sort_values(["labels", "arm"])
+    for key, part in rows.groupby(PANEL, sort=True):
+        panel: Panel = tuple(map(str, key))  # type: ignore[assignment, arg-type]
+        title = place_name((panel[0], panel[2], panel[3]))
+        drawn = plots.marks(part, kinds, loud=about.loud(decisions, panel))
+        words = "; ".join(
+            f"{plots.title(str(arm))}{f', {labels} labels' if labels else ''}: "
+            + ", ".join(f"{kinds[m][0]} {100 * mean:.0f} %" for m, mean in zip(some["measure"], some["mean"], strict=True))
+            for (arm, labels), some in part.groupby(["arm", "labels"], sort=False)  # type: ignore[misc]
+        )
+        pictures[panel] = Picture(f"memorised_{_slug(title)}", title, f"Accuracy by kind of item, {title}. {words}.", drawn)
+    first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN]
+    rest = [picture for picture in pictures.values() if picture not in first]
+    return Drawing("memorised", heading, caption, tuple(first or rest[:1]), tuple(rest[0 if first else 1 :]))
+
+
+def _learning(study: Results) -> Drawing:
     caption = (
         "Solid: accuracy on the development items, measured along the way; dashed: the reward the trainer saw. "
         "Seeds are read at equal shares of what each spent, so that the last point is the mean of final values. "
         "Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods cost "
         "differently: see accuracy against cost."
     )
-    curves = tables.learning_table(cells, results)
-    lacking = "" if len(curves) else "no cell was evaluated along the way, or recorded a reward"
-    if len(curves) and not (curves["kind"] == "eval").any():
+    curves = tables.learning_table(study.cells, study.where)
+    if not len(curves):
+        why = "no cell was evaluated along the way, or recorded a reward"
+        return Drawing("learning_curves", "Learning curves", f"{why}.")
+    if not (curves["kind"] == "eval").any():
         caption = f"No cell was evaluated along the way: only the reward is drawn. {caption}"
-    x = tables.learning_axis(cells)
-    return _drawing("learning_curves", "Learning curves", caption, lambda: plots.learning_curves(curves, x=x), lacking)
+    x = tables.learning_axis(study.cells)
+    ends = curves.groupby([*PANEL, "arm", "labels", "kind"], sort=False)["value"].agg(["first", "last"])
+    words = _few(
+        f"{place_name((key[0], key[3]))}, {plots.title(key[4])}, {key[5]} labels: "
+        f"{'accuracy' if key[6] == 'eval' else 'reward'} from {100 * row['first']:.0f} to {100 * row['last']:.0f} %"
+        for key, row in ends.iterrows()  # type: ignore[misc]
+    )
+    drawn = plots.learning_curves(curves, x=x)
+    picture = Picture("learning_curves", "", f"Learning curves over {plots.title(x)}. {words}.", drawn)
+    return Drawing("learning_curves", "Learning curves", caption, (picture,))
 
 
-def _cost(cells: pd.DataFrame, table: pd.DataFrame, results: str | Path) -> Drawing:
+def _signals(study: Results) -> Drawing:
+    signals = tables.signal_table(study.cells, study.where)
+    heading = "Parts of the reward, length, groups alike"
+    if signals.empty:
+        return Drawing("signals", heading, "no cell recorded parts of its reward.")
+    caption = (
+        "Means over seeds at the largest label budget, as the trainer saw them. Groups alike: the share of groups whose "
+        "completions were all rewarded the same, which teach nothing."
+    )
+    ends = signals.groupby([*PANEL, "arm", "signal"], sort=False)["value"].agg(["first", "last"])
+    words = _few(
+        f"{place_name((key[0], key[3]))}, {plots.title(key[4])}: {key[5]} from {row['first']:.2g} to {row['last']:.2g}"
+        for key, row in ends.iterrows()  # type: ignore[misc]
+    )
+    picture = Picture("signals", "", f"Signals of training over steps. {words}.", plots.signals(signals))
+    return Drawing("signals", heading, caption, (picture,))
+
+
+def _cost(study: Results, table: pd.DataFrame) -> Drawing:
     caption = (
         "Up and to the left is better. FLOPs are estimated from tokens; tokens count what was generated and what was "
         "trained on; seconds are wall time without evaluation. Learning-rate trials are not included."
     )
-    return _drawing(
-        "accuracy_vs_cost", "Accuracy against what training cost", caption,
-        lambda: plots.accuracy_vs_cost(tables.cost_table(cells, table)), _trained(cells),
-    )  # fmt: skip
+    heading = "Accuracy against cost"
+    if is_base(study.cells).all():
+        return Drawing("accuracy_vs_cost", heading, "no trained cell has finished yet.")
+    spent = tables.cost_table(study.cells, table)
+    words = _few(
+        f"{place_name((row['task'], row['prompt']))}, {plots.title(row['arm'])}, {row['labels']} labels: "
+        f"{100 * row['mean']:.0f} % for {row['flops']:.2g} FLOPs"
+        for row in spent[spent["labels"] > 0].to_dict("records")
+    )
+    picture = Picture("accuracy_vs_cost", "", f"Accuracy against cost. {words}.", plots.accuracy_vs_cost(spent))
+    return Drawing("accuracy_vs_cost", heading, caption, (picture,))
 
 
-def _trained(cells: pd.DataFrame) -> str:
-    return "no trained cell has finished yet" if is_base(cells).all() else ""
+def _few(texts: Iterable[str], most: int = 24) -> str:
+    found = list(texts)
+    more = f"; and {len(found) - most} more" if len(found) > most else ""
+    return "; ".join(found[:most]) + more
 
 
-def _drawing(name: str, heading: str, caption: str, figure: Callable[[], Figure], lacking: str) -> Drawing:
-    return Drawing(name, heading, f"Not drawn: {lacking}." if lacking else caption, None if lacking else figure())
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+

@@ -15,6 +15,7 @@ from rftlab.answer.comparisons import Place
 from rftlab.answer.decisions import Decisions, decide
 from rftlab.answer.phrases import interval
 from rftlab.errors import RftlabError, printable
+from rftlab.execute.folders import failed_with
 from rftlab.execute.results import read_grid
 from rftlab.plots import title
 from rftlab.record import Record
@@ -41,11 +42,16 @@ def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remar
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
     study = read.read_results(results, waive)
-    return [*(Remark(note, ()) for note in study.survey.notes), *of_study(study, decide(study))]
+    return of_whole(study, decide(study))
+
+
+def of_whole(study: read.Results, decisions: Decisions) -> list[Remark]:
+    """`happened`, of a study that has been read and decided already."""
+    return [*(Remark(note, ()) for note in study.survey.notes), *of_study(study, decisions)]
 
 
 def of_study(study: read.Results, decisions: Decisions) -> list[Remark]:
-    """`happened`, of a study that has been read and decided already."""
+    """What its cells warn of, and which arms are below their base."""
     return [*_below_base(study.cells, study.where, decisions), *_warned(study.records, study.cells)]
 
 
@@ -56,16 +62,15 @@ def failures(results: str | Path, done: Iterable[str]) -> list[Remark]:
         results: the folder.
         done: ids of the cells that have finished.
     """
-    from rftlab.execute.one_cell import read_failure  # papermill takes about a second to load
-
     finished, results = set(done), Path(results)
     try:
         left = [cell for cell in read_grid(results).cells if cell.id not in finished]
     except RftlabError:
         return []
     labels: dict[str, list[str]] = {}
-    for outcome in filter(None, (read_failure(cell, results) for cell in left)):
-        labels.setdefault(printable(outcome.error), []).append(outcome.cell.label)
+    for cell in left:
+        if (error := failed_with(cell.id, results)) is not None:
+            labels.setdefault(printable(error), []).append(cell.label)
     return [Remark(f"{_cells(len(found))} failed: {reason}", _few(found)) for reason, found in labels.items()]
 
 

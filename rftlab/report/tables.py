@@ -1,6 +1,6 @@
 """From results to tables: means with intervals, learning curves, costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import pandas as pd
 
 from rftlab import record, stats
 from rftlab.answer.comparisons import arms
-from rftlab.answer.decisions import COMPARED, levels_of
+from rftlab.answer.decisions import COMPARED, Decisions, Level, levels_of
 from rftlab.answer.items import read_lines
 from rftlab.answer.results import PANEL, Results, is_base, measured, panel_bases
 from rftlab.answer.survey import Survey
 
 _CURVE_BUDGETS = 4
+_PART = "train/part/"
+_SIGNALS = {"train/completion_tokens": "length in tokens", "train/zero_std_groups": "groups alike"}
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
 
 
@@ -43,7 +45,9 @@ def overview(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[shown].join(texts)
 
 
-def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = ()) -> pd.DataFrame:
+def summary(
+    cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = (), decisions: Decisions | None = None
+) -> pd.DataFrame:
     """Tidy table for `rftlab.plots`: PANEL, arm, labels, measure, mean, low, high, n and `over`.
 
     Intervals are of 95 %, each for itself: for new seeds and new items where outcomes are known item by item, else t
@@ -53,6 +57,7 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
         cells: from `read_cells`.
         results: the grid's folder, for per-item outcomes.
         measures: which; empty takes all that were measured.
+        decisions: of these cells, if they are there: their intervals are not computed again.
     """
     measures = measures or measured(cells)
     untrained = is_base(cells)
@@ -60,7 +65,8 @@ def summary(cells: pd.DataFrame, results: str | Path, measures: Sequence[str] = 
     by = [*PANEL, "arm", "labels"]
     tables = [stats.summarise(rows, by, m, bounds=(0, 1)).assign(measure=m) for m in measures if m in rows]
     table = pd.concat(tables, ignore_index=True).assign(over="seeds")
-    crossed = _crossed(cells, results, [measure for measure in measures if measure in COMPARED])
+    wanted = [measure for measure in measures if measure in COMPARED]
+    crossed = _limits(decisions.levels) if decisions else _crossed(cells, results, wanted)
     keys = list(table[[*by, "measure"]].itertuples(index=False, name=None))
     for side, column in enumerate(("low", "high")):
         table[column] = [crossed.get(key, (low,) * 2)[side] for key, low in zip(keys, table[column], strict=True)]
@@ -73,10 +79,12 @@ def _crossed(
 ) -> dict[tuple[Any, ...], tuple[float, float]]:
     """Limits for new seeds and new items of every mean that has outcomes by item, by PANEL, arm, labels and measure."""
     read = Results([], [], cells, Survey(), Path(results))
+    return _limits(level for measure in measures for level in levels_of(arms(read, measure), measure))
+
+
+def _limits(levels: Iterable[Level]) -> dict[tuple[Any, ...], tuple[float, float]]:
     return {
-        (*level.place[:4], level.arm, level.place.labels, measure): (level.mean.low, level.mean.high)
-        for measure in measures
-        for level in levels_of(arms(read, measure), measure)
+        (*lv.place[:4], lv.arm, lv.place.labels, lv.measure): (lv.mean.low, lv.mean.high) for lv in levels
     }
 
 
@@ -153,6 +161,29 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     groups = found.merge(wanted, left_on="id", right_index=True).groupby(curve)
     means = groups[["id", "share", "step", *numbers]].apply(_mean_curve, ["step", *numbers])
     return means.reset_index(curve).reset_index(drop=True)
+
+
+def signal_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
+    """Parts of the reward, length of completions and share of groups alike while training, means over seeds.
+
+    Of every arm at its largest label budget. Columns: PANEL, arm, signal ("part: correct", "length", "groups alike"),
+    step, value; empty if no trace has any.
+    """
+    trained = cells[~is_base(cells)]
+    largest = trained.groupby([*PANEL, "arm"])["labels"].transform("max")
+    wanted = trained[trained["labels"] == largest].set_index("id")[[*PANEL, "arm"]]
+    rows = [
+        (cell, _SIGNALS.get(name) or f"part: {name.removeprefix(_PART)}", line["step"], float(value))
+        for cell in wanted.index
+        for line in read_lines(results, cell, record.TRACE, containing='"train/')
+        for name, value in line.items()
+        if (name in _SIGNALS or name.startswith(_PART)) and value is not None
+    ]
+    found = pd.DataFrame(rows, columns=["id", "signal", "step", "value"])
+    if not len(found) or set(found["signal"]) == {_SIGNALS["train/completion_tokens"]}:
+        return found.iloc[:0]
+    by = [*PANEL, "arm", "signal", "step"]
+    return found.merge(wanted, left_on="id", right_index=True).groupby(by, as_index=False)["value"].mean()
 
 
 def _mean_curve(rows: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:

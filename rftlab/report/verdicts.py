@@ -77,7 +77,7 @@ def told(decision: Decision) -> str:
 def matrix(decisions: Decisions) -> list[dict[str, Any]]:
     """Rows of the matrix of decisions: one a panel and label budget.
 
-    Keys: task, model, variant, prompt, labels, advice, kind (of `choices.Choice`), arms (name, percent, low, high) and
+    Keys: task, model, variant, prompt, labels, panel (these in words), advice, kind (of `choices.Choice`), arms (name, percent, low, high) and
     decisions (name, word, points, exploratory).
     """
     rows = []
@@ -87,6 +87,7 @@ def matrix(decisions: Decisions) -> list[dict[str, Any]]:
             rows.append(
                 {
                     **here._asdict(),
+                    "panel": place((panel[0], panel[2], panel[3], panel[1])),
                     "advice": phrases.advice(decisions, panel, [chosen]) if chosen else "",
                     "kind": chosen.kind if chosen else "",
                     "arms": [_level(decisions, here, arm) for arm in decisions.arms(here)],

@@ -1,0 +1,39 @@
+"""Figures laid out in pixels: 1 040 wide with 13-pixel text, so that an SVG in a page reads like the page."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rftlab.plots.look import ShownFigure
+
+WIDTH = 1040
+TEXT = 13
+
+
+def canvas(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure of so many pixels; an SVG has 72 to the inch."""
+    return ShownFigure(figsize=(width / 72, height / 72))
+
+
+def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place given in pixels from the upper left corner."""
+    across, down = (72 * side for side in figure.get_size_inches())
+    ax = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    ax.tick_params(labelsize=TEXT, length=3)
+    return ax
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places near the wanted ones, in their order, at least ``gap`` apart and within low and high if there is room."""
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    placed: list[float] = []
+    for i in order:
+        placed.append(max(wanted[i], low, *(place + gap for place in placed[-1:])))
+    for at in reversed(range(len(placed))):
+        limit = high if at == len(placed) - 1 else placed[at + 1] - gap
+        placed[at] = min(placed[at], limit)
+    found = [0.0] * len(wanted)
+    for i, place in zip(order, placed, strict=True):
+        found[i] = place
+    return found

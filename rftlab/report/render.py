@@ -1,0 +1,134 @@
+"""The page's text from a study that was read and decided: it decides nothing, and looks up what is shown."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from rftlab import plots, record
+from rftlab.answer.card import answer
+from rftlab.answer.decisions import Decisions
+from rftlab.answer.ledger.book import beside, count, ledger, points, where
+from rftlab.answer.results import PANEL, Results, measured
+from rftlab.digests import stale
+from rftlab.errors import RftlabError
+from rftlab.execute.results import read_grid
+from rftlab.record import Record
+from rftlab.report import about, remarks, tables, verdicts
+from rftlab.report.figures import Drawing, inline
+
+_MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
+_HEADS = {
+    "accuracy": "accuracy", "sampled_accuracy": "sampled", "train_accuracy": "train", "ood_accuracy": "OOD",
+    "format_rate": "format",
+}  # fmt: skip
+
+
+def render(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) -> str:
+    """The whole page, self-contained.
+
+    Args:
+        study: as read.
+        decisions: of it.
+        drawings: its figures.
+    """
+    return _environment().get_template("report.html.j2").render(**_context(study, decisions, drawings))
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rftlab.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = lambda share: "" if _lacks(share) else f"{100 * share:.0f} %"
+    environment.filters["number"] = lambda value: "" if _lacks(value) else f"{value:.3g}"
+    environment.filters["points"] = lambda share: "" if _lacks(share) else f"{100 * share:.1f}"
+    environment.filters["inline"] = lambda picture: Markup(inline(picture))  # noqa: S704 (matplotlib escapes its text)
+    return environment
+
+
+def _lacks(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) -> dict[str, Any]:
+    records, damaged, cells, survey, results = study
+    shown = _shown_measures(cells)
+    drawn = {drawing.name: drawing for drawing in drawings}
+    prompts = about.prompts_2x2(decisions)
+    claims = ledger(study, decisions)
+    return {
+        "grid": results.name,
+        "finished": len(cells),
+        "damaged": record.kept_out(damaged) if damaged else "",
+        "unfinished": _unfinished(results, records),
+        "kept_out": _kept_out(results),
+        "uneven": about.uneven(cells),
+        "same": survey.same,
+        "notes": survey.notes,
+        "budgets": tables.label_budgets(cells),
+        "card": answer(study, decisions),
+        "numbers": about.numbers(decisions),
+        "tiny": about.is_tiny(cells),
+        "matrix": verdicts.matrix(decisions),
+        "margin": f"{100 * decisions.plan.smallest_effect:g}",
+        "families": decisions.families,
+        "compared": [verdicts.row(each) for each in decisions.decisions],
+        "drawn": drawn,
+        "missing": [f"{each.heading} ({each.caption.rstrip('.')})" for each in drawings if not each.pictures],
+        "claims": [
+            {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
+            for row in claims.rows
+        ],
+        "prompts": prompts,
+        "prompt_names": about.prompts_of(prompts),
+        "rates": about.sensitivity(results),
+        "means": _means(cells, results, shown, decisions),
+        "columns": [(measure, _HEADS.get(measure, plots.title(measure))) for measure in shown],
+        "unmeasured": tables.unmeasured(cells),
+        "cells": about.cell_rows(cells, results),
+        "methods": about.methods(cells),
+        "failures": remarks.failures(results, [item.id for item in records]),
+        "remarks": remarks.of_study(study, decisions),
+        "contract": about.varying_contract(records),
+        "environments": about.environments(records),
+    }
+
+
+def _shown_measures(cells: pd.DataFrame) -> list[str]:
+    """Columns of the table of means: what was measured, of pass@k the largest k."""
+    found = measured(cells)
+    largest = [measure for measure in found if measure.startswith("pass_at_")][-1:]
+    return [measure for measure in (*_MEANS[:2], *largest, *_MEANS[2:]) if measure in found]
+
+
+def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str], decisions: Decisions) -> list[Mapping[str, Any]]:
+    """Rows of the table of means: one per panel, arm and label budget."""
+    table = tables.summary(cells, results, shown, decisions)
+    by = [*PANEL, "labels", "arm"]
+    wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=list(shown)).reset_index()
+    greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
+    spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
+    rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
+    return [{**row, "name": plots.title(str(row["arm"]))} for row in rows.to_dict("records")]  # type: ignore[misc]
+
+
+def _unfinished(results: Path, done: Sequence[Record]) -> int:
+    """Cells of the grid last run in this folder that have left no record yet."""
+    try:
+        planned = {cell.id for cell in read_grid(results).cells}
+    except RftlabError:
+        return 0
+    return len(planned - {item.id for item in done})
+
+
+def _kept_out(results: Path) -> list[str]:
+    """What the folder holds beside the cells of the grid last run in it."""
+    try:
+        return stale.kept_out(stale.earlier_cells(read_grid(results).cells, results))
+    except RftlabError:
+        return []
