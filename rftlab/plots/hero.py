@@ -12,7 +12,8 @@ from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, spread
 from rftlab.plots.look import QUIET, SOFT, arms, facets, label_axis, look, nothing, pick, styled, title
 
 _KEYS = ("task", "model", "variant", "prompt")
-_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 58, 172, 34, 52, 17
+_LEFT, _TOP, _BOTTOM, _GAP = 58, 34, 52, 17
+_LETTER = 8
 _LEAST = 0.1
 """Smallest range drawn, so that chance does not look like a landslide."""
 
@@ -40,10 +41,11 @@ def over_labels(
     high = 330 if len(parts) == 1 else 250
     figure = canvas(rows * (_TOP + high + _BOTTOM))
     wide = WIDTH / columns
+    right = 60 + _LETTER * max(len(_short(title(arm))) for arm in table["arm"].unique())
     for number, part in enumerate(parts):
         row, column = divmod(number, columns)
         left = column * wide + _LEFT
-        ax = box(figure, left, row * (_TOP + high + _BOTTOM) + _TOP, wide - _LEFT - _RIGHT, high)
+        ax = box(figure, left, row * (_TOP + high + _BOTTOM) + _TOP, wide - _LEFT - right, high)
         first = part.iloc[0]
         same = {key: first[key] for key in _KEYS}
         _panel(ax, part, pick(points, **same), loud, whole)

@@ -100,7 +100,9 @@ def inline(picture: Picture) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"#[0-9a-f]{6}\b", lambda found: _COLOURS.get(found[0], found[0]), body)
     body = body.replace("xlink:href", "href")
-    return f'{head} role="img" aria-label="{escape(picture.alt, quote=True)}">{body}'
+    wide = float(head.split('viewBox="')[1].split()[2])
+    size = f'style="max-width: {wide:.0f}px; min-width: {min(wide, 680):.0f}px"'
+    return f'{head} {size} role="img" aria-label="{escape(picture.alt, quote=True)}">{body}'
 
 
 def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:

@@ -21,6 +21,8 @@ from rftlab.record import Record
 from rftlab.report import about, remarks, tables, verdicts
 from rftlab.report.figures import Drawing, inline
 
+_REFUSED = ("Not compared", "Unknown")
+"""Notes that a reader must see first."""
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
 _HEADS = {
     "accuracy": "accuracy", "sampled_accuracy": "sampled", "train_accuracy": "train", "ood_accuracy": "OOD",
@@ -60,7 +62,10 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     shown = _shown_measures(cells)
     drawn = {drawing.name: drawing for drawing in drawings}
     prompts = about.prompts_2x2(decisions)
-    claims = ledger(study, decisions)
+    claims = [
+        {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
+        for row in ledger(study, decisions).rows
+    ]
     return {
         "grid": results.name,
         "finished": len(cells),
@@ -69,7 +74,8 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "kept_out": _kept_out(results),
         "uneven": about.uneven(cells),
         "same": survey.same,
-        "notes": survey.notes,
+        "refused": [note for note in survey.notes if note.startswith(_REFUSED)],
+        "notes": [note for note in survey.notes if not note.startswith(_REFUSED)],
         "budgets": tables.label_budgets(cells),
         "card": answer(study, decisions),
         "numbers": about.numbers(decisions),
@@ -80,10 +86,8 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "compared": [verdicts.row(each) for each in decisions.decisions],
         "drawn": drawn,
         "missing": [f"{each.heading} ({each.caption.rstrip('.')})" for each in drawings if not each.pictures],
-        "claims": [
-            {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
-            for row in claims.rows
-        ],
+        "claims": [row for row in claims if row["row"].status != "not tested"],
+        "untested": [row for row in claims if row["row"].status == "not tested"],
         "prompts": prompts,
         "prompt_names": about.prompts_of(prompts),
         "rates": about.sensitivity(results),

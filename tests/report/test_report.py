@@ -19,7 +19,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid as write_plan
 from rftlab.grid import Grid
-from rftlab.report import page, tables
+from rftlab.report import figures, tables
 from tests import synthetic
 
 
@@ -283,16 +283,21 @@ def test_cells_without_samples_are_compared_over_seeds(tmp_path):
 def test_the_report_is_whole_on_disk_and_needs_nothing_else(results):
     written = report.write_report(results, notebook=False)
     names = {path.name for path in written}
-    figures = ("accuracy_vs_labels", "cot_vs_direct", "generalisation_gap", "learning_curves", "accuracy_vs_cost")
-    assert names == {"report.html", "cells.csv"} | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")}
+    measures = ("", "_sampled_accuracy", "_ood_accuracy", "_pass_at_8")
+    figures = {f"accuracy_vs_labels{measure}{whole}.svg" for measure in measures for whole in ("", "_0_100")}
+    figures |= {f"{name}_arithmetic_word_chain_of_thought.svg" for name in ("forest", "prompts", "memorised")}
+    figures |= {"learning_curves.svg", "accuracy_vs_cost.svg"}
+    assert names == {"report.html", "cells.csv", "accuracy_vs_labels.png"} | figures
     assert all(path.stat().st_size for path in written)
     html = written[0].read_text()
     assert report.read_results(results).survey.same in html
-    assert html.count("data:image/png;base64,") == len(figures)
-    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", html)
+    assert html.count("<svg") == len(figures) + 2  # forest and marks of the panel that the card does not speak of
+    elsewhere = set(re.findall(r"""(?:src|href)=["'](?!#)([^"']*)""", html))
+    assert {link.split("/")[3] for link in elsewhere} == {"record.json"}
+    assert all((results / "report" / link).is_file() for link in elsewhere)
     assert "demo &lt;grid&gt;" in html
     assert "<grid>" not in html
-    assert html.index('id="answer"') < html.index('id="decisions"') < html.index("<img")
+    assert html.index('id="answer"') < html.index('id="decisions"') < html.index("<svg")
     assert len(pd.read_csv(results / "report/cells.csv")) == 42
     assert not list(results.glob(".report-*"))
 
@@ -304,7 +309,7 @@ def test_a_partly_finished_grid_gives_a_report_that_says_what_is_missing(tmp_pat
     write_plan(tmp_path, Grid("part", tuple(planned)))
     html = report.write_report(tmp_path, notebook=False)[0].read_text()
     assert "1 not finished: this report is partial" in html
-    assert "Not drawn: only one kind of prompt has been run." in html
+    assert "(only one kind of prompt has been run)" in html
 
 
 def test_cells_of_an_earlier_version_of_the_grid_are_named_and_counted_nowhere(tmp_path):
@@ -325,7 +330,7 @@ def test_cells_of_an_earlier_version_of_the_grid_are_named_and_counted_nowhere(t
 
 
 def test_a_failure_leaves_the_old_report_as_it_was(results, monkeypatch):
-    monkeypatch.setattr(page, "draw_all", lambda *_: [])
+    monkeypatch.setattr(figures, "hero", lambda *_: figures.Drawing("accuracy_vs_labels", "", ""))
     report.write_report(results, notebook=False)
     before = {path: path.read_bytes() for path in (results / "report").iterdir()}
 
