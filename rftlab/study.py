@@ -147,8 +147,8 @@ def report(
     Raises:
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
     """
-    from rftlab.answer.contracts import waivers
     from rftlab.answer.card import answer
+    from rftlab.answer.contracts import waivers
     from rftlab.answer.decisions import decide
     from rftlab.answer.results import read_results
     from rftlab.report import remarks, write_report  # matplotlib and pandas: not needed by a run that fails

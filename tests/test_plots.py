@@ -99,9 +99,9 @@ def test_generalisation_gap_shades_between_train_and_test(table):
 def test_generalisation_gap_of_one_budget_is_a_row_a_method(table):
     table.loc[table["measure"] == "train_accuracy", "mean"] = 0.95
     trained = table[table["labels"] == 50]
-    more = [trained[trained["arm"] == "grpo"].assign(arm=arm) for arm in ("ppo", "trpo")]
+    more = [trained[trained["arm"] == "grpo"].assign(arm=arm) for arm in ("sft+grpo", "dpo")]
     ax = plots.generalisation_gap(pd.concat([trained, *more])).axes[0]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "PPO", "TRPO"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "SFT+GRPO", "DPO"]
     ends = [line for line in ax.lines if to_hex(line.get_color()) == plots.look("grpo")[0].lower()]
     assert [list(line.get_xdata()) for line in ends] == [[0.95, 0.7], [0.95], [0.7]]
     assert to_hex(ends[1].get_markerfacecolor()) == "#ffffff"
@@ -158,11 +158,11 @@ def test_the_same_figure_gives_the_same_bytes_and_shows_in_a_notebook(table):
 
 
 def test_with_one_label_budget_every_method_is_a_row(table):
-    more = [table[table["arm"] != "base"].assign(arm=arm) for arm in ("ppo", "trpo")]
+    more = [table[table["arm"] != "base"].assign(arm=arm) for arm in ("sft+grpo", "dpo")]
     table = pd.concat([table, *more])
     one = table[table["labels"].isin([0, 50])].drop_duplicates(["arm", "prompt", "measure"])
     ax = plots.accuracy_vs_labels(one).axes[0]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "PPO", "TRPO"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "SFT+GRPO", "DPO"]
     means = {to_hex(li.get_color()): list(li.get_xdata()) for li in ax.lines if len(li.get_xdata()) == 1}
     assert means[plots.look("sft")[0].lower()] == [0.1]
     assert means[plots.look("grpo")[0].lower()] == [0.7]

@@ -103,7 +103,9 @@ def signals(table: pd.DataFrame) -> Figure:
     if table.empty:
         return nothing("no signal was recorded")
     names = sorted(table["signal"].unique(), key=lambda name: (not name.startswith("part"), name))
-    figure, axes = panels(table, names, keys=("task", "model", "variant", "prompt"), width=3.1, height=2.1, sharey=False)
+    figure, axes = panels(
+        table, names, keys=("task", "model", "variant", "prompt"), width=3.1, height=2.1, sharey=False
+    )
     for row, part in enumerate(facets(table, ("task", "model", "variant", "prompt"))):
         for ax, name in zip(axes[row], names, strict=True):
             for arm, line in arms(pick(part, signal=name).assign(labels=1)):

@@ -41,8 +41,8 @@ def forest(table: pd.DataFrame, *, margin: float, loud: Collection[str] = ()) ->
     ax.axvline(0, color=SOFT, lw=1.2)
     for y, (heading, row) in enumerate(lines):
         if row is None:
-            ax.text(-_NAMES / (WIDTH - _NAMES - _NUMBERS), y, heading, transform=ax.get_yaxis_transform(), weight="bold",
-                    fontsize=TEXT, va="center", color=INK)  # fmt: skip
+            ax.text(-_NAMES / (WIDTH - _NAMES - _NUMBERS), y, heading, transform=ax.get_yaxis_transform(),
+                    weight="bold", fontsize=TEXT, va="center", color=INK)  # fmt: skip
             continue
         shown = not loud or row["arm"] in loud
         colour, marker = (look(row["arm"])[0] if shown else QUIET), look(row["arm"])[1]
@@ -59,8 +59,7 @@ def forest(table: pd.DataFrame, *, margin: float, loud: Collection[str] = ()) ->
     ax.grid(True, axis="x")
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
     ax.set_xlabel("difference in points", fontsize=TEXT)
-    for side in ("left",):
-        ax.spines[side].set_visible(False)
+    ax.spines["left"].set_visible(False)
     return figure
 
 

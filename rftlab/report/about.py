@@ -11,7 +11,7 @@ from rftlab import plots, record
 from rftlab.answer import contracts, phrases
 from rftlab.answer.choices import Panel, choices, named_arms
 from rftlab.answer.decisions import Decision, Decisions
-from rftlab.answer.results import PANEL, Results
+from rftlab.answer.results import PANEL
 from rftlab.answer.results import place as place_name
 from rftlab.answer.tuning import read_tuning
 from rftlab.contract import SEEDS
@@ -33,7 +33,7 @@ class Number(NamedTuple):
 
 
 def numbers(decisions: Decisions) -> list[Number]:
-    """Labels needed, effect of chain-of-thought, cost ratio, and what the trust rests on; what is unknown is left out."""
+    """Labels needed, effect of chain-of-thought, cost ratio, what the trust rests on; what is unknown is left out."""
     panels = phrases.chosen_panels(decisions)
     found = (_labels(decisions, panels), _prompt(decisions, panels), _cost(decisions, panels), _trust(decisions))
     return [number for number in found if number]
@@ -93,7 +93,9 @@ def _trust(decisions: Decisions) -> Number | None:
         return None
     seeds, items = (sorted({getattr(d.difference, name) for d in named}) for name in ("seeds", "items"))
     looks = sorted({d.look for d in named if d.look})
-    span = " x ".join(str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}" for values in (seeds, items))
+    span = " x ".join(
+        str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}" for values in (seeds, items)
+    )
     return Number(span, f"seeds x test items{f'; {looks[0]}' if looks else ''}")
 
 
@@ -219,4 +221,3 @@ def environments(records: Sequence[Record]) -> list[tuple[str, str]]:
                 if one is not None:
                     facts.setdefault(str(key), {})[str(one)] = None
     return [(name, ", ".join(values)) for name, values in facts.items()]
-

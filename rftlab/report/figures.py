@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ def draw_all(study: Results, decisions: Decisions) -> list[Drawing]:
 
 
 def inline(picture: Picture) -> str:
-    """The picture as SVG for the inside of a page: as wide as there is room, in the page's colours, with its alt text."""
+    """The picture as SVG for the inside of a page: as wide as there is room, in its colours, with its alt text."""
     svg = picture.svg[picture.svg.index("<svg") :]
     head, body = svg.split(">", 1)
     head = re.sub(r' (?:width|height|xmlns:xlink)="[^"]*"', "", head)
@@ -140,7 +140,11 @@ def _name(measure: str) -> str:
 
 def _levels(decisions: Decisions, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means with intervals, and single seeds, of a measure whose items are known."""
-    found = [(level, dict(zip(PANEL, level.place[:4], strict=True))) for level in decisions.levels if level.measure == measure]
+    found = [
+        (level, dict(zip(PANEL, level.place[:4], strict=True)))
+        for level in decisions.levels
+        if level.measure == measure
+    ]
     rows = [
         {**panel, "arm": lv.arm, "labels": lv.place.labels, "measure": measure, "mean": lv.mean.estimate,
          "low": lv.mean.low, "high": lv.mean.high, "n": len(lv.seeds)}
@@ -168,7 +172,9 @@ def _in_words(rows: pd.DataFrame) -> str:
     for key, part in rows.groupby(PANEL, sort=False):
         arms = []
         for arm, line in part.groupby("arm", sort=False):
-            means = [f"{100 * m:.0f} %{f' at {n}' if n else ''}" for n, m in zip(line["labels"], line["mean"], strict=True)]
+            means = [
+                f"{100 * m:.0f} %{f' at {n}' if n else ''}" for n, m in zip(line["labels"], line["mean"], strict=True)
+            ]
             arms.append(f"{plots.title(str(arm))} {', '.join(means)}")
         said.append(f"{place_name((str(key[0]), key[2], key[3]))}: {'; '.join(arms)}.")  # type: ignore[index]
     return " ".join(said)
@@ -191,7 +197,9 @@ def _forest(decisions: Decisions) -> Drawing:
         ]
         if rows:
             pictures[panel] = _forest_picture("forest", panel, rows, decisions)
-    first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN] or list(pictures.values())[:1]
+    first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN] or list(
+        pictures.values()
+    )[:1]
     caption = caption if first else "nothing is compared."
     rest = [picture for picture in pictures.values() if picture not in first]
     return Drawing("forest", "Differences", caption, tuple(first), tuple(rest))
@@ -232,15 +240,18 @@ def _prompts(decisions: Decisions) -> Drawing:
         several = len({panel[3] for panel in decisions.panels}) > 1
         why = "no arm has been run with both" if several else "only one kind of prompt has been run"
         return Drawing("prompts", heading, f"{why}.")
-    caption = "With chain-of-thought minus without, of the same arm; exploratory. The cap on a completion goes with the prompt."
+    caption = "With chain-of-thought minus without, of the same arm. The cap on a completion goes with the prompt."
     pictures = [_forest_picture("prompts", panel, found, decisions) for panel, found in rows.items()]
     return Drawing("prompts", heading, caption, tuple(pictures[:_PANELS_OPEN]), tuple(pictures[_PANELS_OPEN:]))
 
 
 def _memorised(decisions: Decisions, table: pd.DataFrame) -> Drawing:
-    heading, caption = "Memorised or learnt", (
-        "Marks of one row belong to one arm, means over seeds. Train far right of test: memorised. Test far right of "
-        "out of distribution: learnt for these items. Retention left of the base's: forgotten."
+    heading, caption = (
+        "Memorised or learnt",
+        (
+            "Marks of one row belong to one arm, means over seeds. Train far right of test: memorised. Test far right "
+            "of out of distribution: learnt for these items. Retention left of the base's: forgotten."
+        ),
     )
     kinds = {name: look for name, look in _ROW_KINDS.items() if name in set(table["measure"])}
     if not {"train_accuracy", "ood_accuracy", "retention_accuracy"}.intersection(kinds):
@@ -253,10 +264,14 @@ def _memorised(decisions: Decisions, table: pd.DataFrame) -> Drawing:
         drawn = plots.marks(part, kinds, loud=about.loud(decisions, panel))
         words = "; ".join(
             f"{plots.title(str(arm))}{f', {labels} labels' if labels else ''}: "
-            + ", ".join(f"{kinds[m][0]} {100 * mean:.0f} %" for m, mean in zip(some["measure"], some["mean"], strict=True))
+            + ", ".join(
+                f"{kinds[m][0]} {100 * mean:.0f} %" for m, mean in zip(some["measure"], some["mean"], strict=True)
+            )
             for (arm, labels), some in part.groupby(["arm", "labels"], sort=False)  # type: ignore[misc]
         )
-        pictures[panel] = Picture(f"memorised_{_slug(title)}", title, f"Accuracy by kind of item, {title}. {words}.", drawn)
+        pictures[panel] = Picture(
+            f"memorised_{_slug(title)}", title, f"Accuracy by kind of item, {title}. {words}.", drawn
+        )
     first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN]
     rest = [picture for picture in pictures.values() if picture not in first]
     return Drawing("memorised", heading, caption, tuple(first or rest[:1]), tuple(rest[0 if first else 1 :]))
@@ -277,10 +292,11 @@ def _learning(study: Results) -> Drawing:
         caption = f"No cell was evaluated along the way: only the reward is drawn. {caption}"
     x = tables.learning_axis(study.cells)
     ends = curves.groupby([*PANEL, "arm", "labels", "kind"], sort=False)["value"].agg(["first", "last"])
+    rows: Iterable[Any] = ends.iterrows()
     words = _few(
         f"{place_name((key[0], key[3]))}, {plots.title(key[4])}, {key[5]} labels: "
         f"{'accuracy' if key[6] == 'eval' else 'reward'} from {100 * row['first']:.0f} to {100 * row['last']:.0f} %"
-        for key, row in ends.iterrows()  # type: ignore[misc]
+        for key, row in rows
     )
     drawn = plots.learning_curves(curves, x=x)
     picture = Picture("learning_curves", "", f"Learning curves over {plots.title(x)}. {words}.", drawn)
@@ -293,13 +309,14 @@ def _signals(study: Results) -> Drawing:
     if signals.empty:
         return Drawing("signals", heading, "no cell recorded parts of its reward.")
     caption = (
-        "Means over seeds at the largest label budget, as the trainer saw them. Groups alike: the share of groups whose "
-        "completions were all rewarded the same, which teach nothing."
+        "Means over seeds at the largest label budget, as the trainer saw them. Groups alike: the share of groups "
+        "whose completions were all rewarded the same, which teach nothing."
     )
     ends = signals.groupby([*PANEL, "arm", "signal"], sort=False)["value"].agg(["first", "last"])
+    rows: Iterable[Any] = ends.iterrows()
     words = _few(
         f"{place_name((key[0], key[3]))}, {plots.title(key[4])}: {key[5]} from {row['first']:.2g} to {row['last']:.2g}"
-        for key, row in ends.iterrows()  # type: ignore[misc]
+        for key, row in rows
     )
     picture = Picture("signals", "", f"Signals of training over steps. {words}.", plots.signals(signals))
     return Drawing("signals", heading, caption, (picture,))
@@ -331,5 +348,3 @@ def _few(texts: Iterable[str], most: int = 24) -> str:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-
-

@@ -49,7 +49,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = lambda share: "" if _lacks(share) else f"{100 * share:.0f} %"
     environment.filters["number"] = lambda value: "" if _lacks(value) else f"{value:.3g}"
     environment.filters["points"] = lambda share: "" if _lacks(share) else f"{100 * share:.1f}"
-    environment.filters["inline"] = lambda picture: Markup(inline(picture))  # noqa: S704 (matplotlib escapes its text)
+    environment.filters["inline"] = lambda picture: Markup(inline(picture))
     return environment
 
 
@@ -62,7 +62,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     shown = _shown_measures(cells)
     drawn = {drawing.name: drawing for drawing in drawings}
     prompts = about.prompts_2x2(decisions)
-    claims = [
+    claims: list[dict[str, Any]] = [
         {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
         for row in ledger(study, decisions).rows
     ]
@@ -118,7 +118,7 @@ def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str], decisions: 
     greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
     rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
-    return [{**row, "name": plots.title(str(row["arm"]))} for row in rows.to_dict("records")]  # type: ignore[misc]
+    return [{**row, "name": plots.title(str(row["arm"]))} for row in rows.to_dict("records")]  # type: ignore[misc, dict-item]
 
 
 def _unfinished(results: Path, done: Sequence[Record]) -> int:

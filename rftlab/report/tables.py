@@ -83,9 +83,7 @@ def _crossed(
 
 
 def _limits(levels: Iterable[Level]) -> dict[tuple[Any, ...], tuple[float, float]]:
-    return {
-        (*lv.place[:4], lv.arm, lv.place.labels, lv.measure): (lv.mean.low, lv.mean.high) for lv in levels
-    }
+    return {(*lv.place[:4], lv.arm, lv.place.labels, lv.measure): (lv.mean.low, lv.mean.high) for lv in levels}
 
 
 def label_budgets(cells: pd.DataFrame) -> list[str]:
@@ -183,7 +181,7 @@ def signal_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     if not len(found) or set(found["signal"]) == {_SIGNALS["train/completion_tokens"]}:
         return found.iloc[:0]
     by = [*PANEL, "arm", "signal", "step"]
-    return found.merge(wanted, left_on="id", right_index=True).groupby(by, as_index=False)["value"].mean()
+    return found.merge(wanted, left_on="id", right_index=True).groupby(by)["value"].mean().reset_index()
 
 
 def _mean_curve(rows: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:

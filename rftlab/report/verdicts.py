@@ -77,7 +77,8 @@ def told(decision: Decision) -> str:
 def matrix(decisions: Decisions) -> list[dict[str, Any]]:
     """Rows of the matrix of decisions: one a panel and label budget.
 
-    Keys: task, model, variant, prompt, labels, panel (these in words), advice, kind (of `choices.Choice`), arms (name, percent, low, high) and
+    Keys: task, model, variant, prompt, labels, panel (in words), advice,
+    kind (of `choices.Choice`), arms (name, percent, low, high) and
     decisions (name, word, points, exploratory).
     """
     rows = []

@@ -80,7 +80,7 @@ def test_the_page_and_the_terminal_say_what_happened(warned: Path, capsys: pytes
     assert NO_REWARD.format("384 to 400") in page
     assert "1 cell failed: OutOfMemoryError: &lt;b&gt;tried&lt;/b&gt; to allocate\\x1b[31m" in page
     assert "word sft n=10 cot seed 7" in page
-    assert page.index("What happened") < page.index("<img")
+    assert page.index("What happened") < page.index("<svg")
     assert cli.main(["status", str(warned)]) == 0
     printed = capsys.readouterr().out
     assert "8 cells" in printed
