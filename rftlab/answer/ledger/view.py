@@ -115,7 +115,7 @@ class View:
     def values(self, panel: Panel, prompt: str, arm: str, labels: float, name: str) -> list[float]:
         """A column of the cells of an arm, one a seed; NaN where it was not measured."""
         here = self._runs(panel, prompt, arm, labels)
-        return [float(value) for value in here[name]] if name in here else []
+        return [float(value) for value in pd.to_numeric(here[name])] if name in here else []
 
     def seeds(self, panel: Panel, prompt: str, arm: str, labels: float) -> dict[str, str]:
         """The cells of an arm by id, with their seeds as outcome tables name them."""
