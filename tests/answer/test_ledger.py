@@ -1,15 +1,22 @@
 """The claims ledger on made-up records whose truth is known."""
 
 import os
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rftlab import cli
 from rftlab.answer.decisions import decide
 from rftlab.answer.ledger import CLAIMS, Ledger, Row, ledger, reasoning
+from rftlab.answer.ledger.beyond import less_other_items
 from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.execute.results import read_grid, write_grid
@@ -104,6 +111,35 @@ def test_every_claim_has_a_row_also_in_a_study_of_one_cell(study: Study) -> None
     found = study.run({}, grid(("base",), (10,), 1))
     assert [each.claim for each in found.rows] == list(CLAIMS)
     assert {each.status for each in found.rows} == {"not tested"}
+    assert list(found.table["claim"]) == list(range(1, 14))
+
+
+def test_the_command_prints_the_ledger_and_one_claim_with_its_block(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = study.run({}, grid(("base",), (10,), 1))
+    assert cli.main(["claims", str(study.results)]) == 0
+    assert capsys.readouterr().out == f"{found}\n"
+    assert cli.main(["claims", str(study.results), "--claim", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "published (second-hand): Predibase 2025" in out
+    assert textwrap.indent(row(found, 1).include, "    ").rstrip() in out
+
+
+@pytest.mark.parametrize("arguments", [["nowhere"], ["nowhere", "--claim", "14"]])
+def test_the_command_fails_in_one_sentence(
+    study: Study, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["claims", str(study.folder / arguments[0]), *arguments[1:]]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@given(st.integers(1, 4), st.integers(1, 30), st.integers(1, 30), st.randoms(use_true_random=False))
+def test_two_means_over_other_items_are_subtracted_exactly(seeds: int, first: int, second: int, rng: Random) -> None:
+    tables = [pd.DataFrame([[rng.random() for _ in range(n)] for _ in range(seeds)]) for n in (first, second)]
+    found = less_other_items(*tables)
+    assert found.shape == (seeds, min(first, second))
+    assert found.mean(axis=1).to_numpy() == pytest.approx((tables[0].mean(axis=1) - tables[1].mean(axis=1)).to_numpy())
 
 
 def test_where_both_are_alike_there_is_no_difference_worth_having(study: Study) -> None:
@@ -147,17 +183,17 @@ LATER = {3, 10, 13}
 def test_the_block_of_what_is_missing_loads_and_is_what_tests_the_claim(
     study: Study, monkeypatch: pytest.MonkeyPatch, claims: set[int]
 ) -> None:
-    for name, value in {"K": 2, "SAMPLES": 4, "ITEMS": 10}.items():
+    for name, value in {"K": 2, "SAMPLES": 4, "ITEMS": 5}.items():
         monkeypatch.setattr(reasoning, name, value)
     skill = {"sft": 0.5, "grpo": 0.5, "sft+grpo": 0.5}
-    found = study.run(skill, grid(("sft",), (30,), seeds=2), items=40, beyond=True)
+    found = study.run(skill, grid(("sft",), (30,), seeds=2), items=20, beyond=True)
     assert {each.status for each in found.rows} == {"not tested"}
     assert {each.claim.number for each in found.rows if not each.include} == LATER
     for _ in ("the claim's cells", "the controls that they lack"):
         blocks = {each.include for each in found.rows if each.claim.number in claims and each.include}
         cells = {cell.id: cell for block in blocks for cell in load(study, block).cells}
         assert {cell.seed for cell in cells.values()} <= {0, 1}
-        found = study.add(skill, Grid("more", tuple(cells.values())), items=40, beyond=True)
+        found = study.add(skill, Grid("more", tuple(cells.values())), items=20, beyond=True)
     mine = [each for each in found.rows if each.claim.number in claims]
     assert claims == {each.claim.number for each in mine if each.status != "not tested"}
     assert not [text for each in mine for text in each.failed if "not run" in text or "2x2" in text]

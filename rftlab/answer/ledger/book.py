@@ -204,7 +204,7 @@ def _reading(view: View, tested: Tested) -> str:
 def told(row: Row) -> str:
     """A row's slice, status and numbers: `word, greedy: supported, +14 [6, 22] (6 seeds x 500 items, confirmatory)`."""
     if row.status == "not tested":
-        return f"{row.status}: {row.needed}"
+        return f"{row.status}{'' if row.panel else ' yet'}: {row.needed}"
     numbers = f"{row.status}, {points(row)} ({count(row)}, {row.family}{f', {row.look}' if row.look else ''})"
     return f"{where(row)}: {numbers}"
 

@@ -8,14 +8,14 @@ from rftlab.answer.ledger.view import View
 
 def no_labels(_view: View) -> Iterator[Tested | Missing]:
     """3: RFT on prompts without labels, minus the base and minus random reward."""
-    yield Missing(None, "not tested yet: no method trains on prompts without labels")
+    yield Missing(None, "no method trains on prompts without labels")
 
 
 def drift(_view: View) -> Iterator[Tested | Missing]:
     """10: area under accuracy on the new rule, from adapters that are equal on the old one."""
-    yield Missing(None, "not tested yet: the ledger does not read studies that go on from a kept policy")
+    yield Missing(None, "the ledger does not read studies that go on from a kept policy")
 
 
 def preference(_view: View) -> Iterator[Tested | Missing]:
     """13: win rate of an arm that learns from comparisons over SFT and over the base."""
-    yield Missing(None, "not tested yet: the ledger does not read win rates")
+    yield Missing(None, "the ledger does not read win rates")
