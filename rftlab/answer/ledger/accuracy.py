@@ -6,7 +6,7 @@ from typing import Any
 from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tables, Tested
-from rftlab.answer.ledger.view import COT, DIRECT, View, asked_as
+from rftlab.answer.ledger.view import CONTROLS, COT, DIRECT, View, asked_as
 
 FEW, MANY = 100, 300
 UNTRAINED_RIVALS = ("base", "base-few-shot", "base-maj")
@@ -108,7 +108,7 @@ def hybrid(view: View) -> Iterator[Tested | Missing]:
 def any_training(view: View) -> Iterator[Tested | Missing]:
     """12: the best trained arm minus the base, minus the base with examples in its prompt, minus its majority."""
     named = view.decisions.plan.arms(set(view.results.cells["method"]))
-    trained = [name for name in named if name not in UNTRAINED_RIVALS]
+    trained = [name for name in named if name not in (*UNTRAINED_RIVALS, *CONTROLS)]
     for panel in view.panels:
         tested = []
         for prompt in _PROMPTS:

@@ -40,7 +40,7 @@ class View:
 
     def __init__(self, results: Results, decisions: Decisions) -> None:
         self.results, self.decisions = results, decisions
-        self._arms = cache(self._read)
+        self._arms, self._shown, self._cells = cache(self._read), cache(self._read_shown), cache(self._read_cells)
 
     @property
     def decides(self) -> str:
@@ -207,12 +207,12 @@ class View:
         cells = self._shown(panel)
         return cells[(cells["arm"] == arm) & (cells["prompt"] == prompt) & (cells["labels"] == labels)]
 
-    def _shown(self, panel: Panel) -> pd.DataFrame:
+    def _read_shown(self, panel: Panel) -> pd.DataFrame:
         cells = self.results.cells
         shown = cells[SHOWN_IN].map(lambda variants: panel.variant in variants)
         return cells[(cells["task"] == panel.task) & (cells["model"] == panel.model) & shown]
 
-    def _cells(self, panel: Panel) -> list[Cell]:
+    def _read_cells(self, panel: Panel) -> list[Cell]:
         records = {record.id: record.parameters for record in self.results.records}
         here = self._shown(panel)
         trained = here[~here["method"].isin(UNTRAINED)]
