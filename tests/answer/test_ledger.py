@@ -179,7 +179,15 @@ def test_what_a_grid_has_planned_shares_the_5_percent_before_it_has_run(study: S
 LATER = {3, 10, 13}
 
 
-@pytest.mark.parametrize("claims", [{1, 2, 4, 5, 6, 7, 12}, {8}, {9}, {11}])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {1, 2, 4, 5, 6, 7, 12},
+        {8},
+        pytest.param({9}, marks=pytest.mark.slow),
+        pytest.param({11}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_block_of_what_is_missing_loads_and_is_what_tests_the_claim(
     study: Study, monkeypatch: pytest.MonkeyPatch, claims: set[int]
 ) -> None:
