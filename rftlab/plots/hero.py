@@ -97,7 +97,7 @@ def _range(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, whole: bool) -> N
         low, high = float(seen.min()), float(seen.max())
         missing = max(0.0, _LEAST - (high - low)) / 2
         margin = 0.05 * max(high - low, _LEAST)
-        ax.set_ylim(max(low - missing, 0) - margin, min(high + missing, 1) + margin)
+        ax.set_ylim(max(low - missing - margin, -0.02), min(high + missing + margin, 1.02))
         ax.yaxis.set_major_locator(MaxNLocator(5))
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
 

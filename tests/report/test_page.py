@@ -1,0 +1,88 @@
+"""What the page draws and says beside its decisions: names at the ends of lines, colours of families, alt texts."""
+
+import re
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+
+from rftlab import plots, report
+from rftlab.answer.decisions import decide
+from rftlab.plots.canvas import spread
+from rftlab.registry import METHODS
+from rftlab.report import about, figures
+from tests import synthetic
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    synthetic.write_grid(folder, methods=("base", "sft", "grpo", "rloo"), labels=(10, 300), seeds=(0, 1, 2), items=20)
+    found = report.read_results(folder)
+    return found, decide(found)
+
+
+def test_names_that_would_overlap_are_moved_apart_and_stay_in_order():
+    places = spread([0.5, 0.5, 0.51, 0.9], 0.1, 0, 1)
+    assert places[3] == 0.9
+    ordered = sorted(places)
+    assert min(b - a for a, b in pairwise(ordered)) > 0.0999
+    assert (ordered[0], ordered[-1]) >= (0, 0)
+    assert max(spread([0.99, 1.0], 0.1, 0, 1)) == 1
+
+
+def test_every_known_method_has_the_colour_of_its_family():
+    assert set(plots.STYLES) == set(METHODS)
+    for name, entry in METHODS.items():
+        assert plots.STYLES[name][0] == plots.FAMILIES[entry.family]
+
+
+def test_lines_of_the_main_figure_are_named_at_their_ends_without_overlaps(study):
+    drawn = figures.hero(*study, report.summary(study[0].cells, study[0].where)).pictures[0].figure
+    ax = next(ax for ax in drawn.axes if "chain" in ax.get_title(loc="left"))
+    names = {text.get_gid(): text.get_position()[1] for text in ax.texts}
+    assert set(names) == {"arm.sft.name", "arm.grpo.name", "arm.rloo.name", "arm.base.name"}
+    pixels = sorted(y * ax.get_position().height * drawn.get_size_inches()[1] * 72 for y in names.values())
+    assert min(b - a for a, b in pairwise(pixels)) > 13
+
+
+def test_each_measure_is_a_tab_of_its_own_in_the_range_of_the_data_and_from_0_to_100(study):
+    pictures = figures.hero(*study, report.summary(study[0].cells, study[0].where)).pictures
+    assert [p.title for p in pictures[::2]] == ["greedy", "sampled", "out-of-distribution accuracy", "pass@8"]
+    narrow, whole = ([ax.get_ylim() for ax in picture.figure.axes] for picture in pictures[:2])
+    assert set(whole) == {(-0.02, 1.02)}
+    assert min(high - low for low, high in narrow) < 1
+
+
+def test_an_alt_text_says_what_the_figure_shows_and_ids_are_of_one_picture_only(study):
+    drawings = [drawing for drawing in figures.draw_all(*study) if drawing.pictures]
+    inlined = [figures.inline(picture) for drawing in drawings for picture in drawing.pictures]
+    level = next(lv for lv in study[1].levels if (lv.arm, lv.measure, lv.place.labels) == ("grpo", "accuracy", 10))
+    assert f"{100 * level.mean.estimate:.0f} % at 10" in re.search(r'aria-label="([^"]*)"', inlined[0])[1]
+    ids = [set(re.findall(r'id="([mp][0-9a-f]{10})"', svg)) for svg in inlined]
+    assert sum(map(len, ids)) == len(set().union(*ids))
+    assert not any("#1d2329" in svg for svg in inlined)
+
+
+def test_beyond_six_arms_the_winner_the_best_of_each_family_and_the_base_are_in_colour(study):
+    _, decisions = study
+    panel = decisions.panels[0]
+    assert about.loud(decisions, panel) == frozenset()
+    level = next(lv for lv in decisions.levels if lv.arm == "rloo" and lv.place[:4] == panel)
+    more = tuple(level._replace(arm=f"rloo [{n}]", mean=level.mean) for n in range(4))
+    crowd = type(decisions)(decisions.plan, (), decisions.decisions, (*decisions.levels, *more), "accuracy")
+    bright = about.loud(crowd, panel)
+    assert {"base", "sft"} <= bright
+    assert len(bright) < 7
+
+
+def test_the_four_numbers_are_read_off_the_decisions(study):
+    numbers = about.numbers(study[1])
+    assert [n.meaning.split(",")[0] for n in numbers][-1].startswith("seeds x test items")
+    assert numbers[-1].value == "3 x 20"
+    effects = [
+        d for d in study[1].decisions if d.axis == "cot" and d.measure == "accuracy" and d.first in ("sft", "grpo")
+    ]
+    largest = max(round(100 * d.difference.estimate) for d in effects)
+    assert f"{largest:+d} points" in numbers[1].value
+    assert pd.notna(largest)
