@@ -9,7 +9,7 @@ import html
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
@@ -34,6 +34,8 @@ class PairQueue:
         RftlabError: the file exists and is not a pairs file.
     """
 
+    ties = False
+
     def __init__(self, candidates: Sequence[Candidate], path: str | Path, *, seed: int = 0) -> None:
         self.path = Path(path).expanduser()
         self.pairs: list[Pair] = read_pairs(self.path) if self.path.exists() else []
@@ -42,6 +44,11 @@ class PairQueue:
         shuffled = [(p, b, a) if chance.random() < 0.5 else (p, a, b) for p, a, b in candidates]
         self.waiting = [candidate for candidate in shuffled if _key(*candidate) not in judged]
         self._made: list[Candidate] = []
+
+    @property
+    def done(self) -> int:
+        """How many pairs the file holds."""
+        return len(self.pairs)
 
     @property
     def current(self) -> Candidate | None:
@@ -97,13 +104,53 @@ def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
     return list(found.values())[:n]
 
 
-def label_widget(queue: PairQueue) -> ipywidgets.VBox:
-    """Prompt, two completions side by side, and how to choose: buttons, or keys 1, 2, s, u in the small field."""
+class Queue(Protocol):
+    """What the widget shows: pairs to label (`PairQueue`), or completions to judge (`judge_pairs.JudgeQueue`)."""
+
+    ties: bool
+    path: Path
+
+    @property
+    def current(self) -> Candidate | None:
+        """The candidate now; None when all are done."""
+        ...
+
+    @property
+    def waiting(self) -> Sequence[Any]:
+        """Those still to come."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        ...
+
+    def choose(self, which: int) -> None:
+        """Prefer the first (0), the second (1), or, where there are ties, neither (2)."""
+        ...
+
+    def skip(self) -> None:
+        """Put the current one last."""
+        ...
+
+    def undo(self) -> None:
+        """Take the last choice back."""
+        ...
+
+
+def label_widget(queue: Queue) -> ipywidgets.VBox:
+    """Prompt, two completions side by side, and how to choose: buttons, or keys 1, 2, s, u in the small field.
+
+    Where neither may be better, also t for a tie.
+    """
     prompt, first, second, state = (ipywidgets.HTML() for _ in range(4))
     actions = {"1": lambda: queue.choose(0), "2": lambda: queue.choose(1), "s": queue.skip, "u": queue.undo}
     names = {"1": "1: first is better", "2": "2: second is better", "s": "s: skip", "u": "u: undo"}
+    if queue.ties:
+        actions["t"], names["t"] = lambda: queue.choose(2), "t: neither is better"
+    choices = [key for key in names if key != "u"]
     buttons = {key: ipywidgets.Button(description=name) for key, name in names.items()}
-    keys = ipywidgets.Text(placeholder="click here, then 1, 2, s or u", continuous_update=True)
+    keys = ipywidgets.Text(placeholder=f"click here, then {', '.join(choices)} or u", continuous_update=True)
 
     def show() -> None:
         current = queue.current
@@ -111,10 +158,8 @@ def label_widget(queue: PairQueue) -> ipywidgets.VBox:
         for view, text in zip((prompt, first, second), shown, strict=True):
             # Completions are hostile text: nothing of them may reach the browser as markup.
             view.value = f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"
-        state.value = (
-            f"{len(queue.pairs)} labelled, {len(queue.waiting)} to go; saved in {html.escape(str(queue.path))}"
-        )
-        for key in ("1", "2", "s"):
+        state.value = f"{queue.done} labelled, {len(queue.waiting)} to go; saved in {html.escape(str(queue.path))}"
+        for key in choices:
             buttons[key].disabled = current is None
 
     def act(key: str) -> None:

@@ -89,7 +89,7 @@ def judge(
         waiting, before = [], 0
         for contest in found:
             wanted = list(questions(study, contest, items))
-            new = [q for q in wanted if not _is_done(done.get((who.name, q.first, q.second, q.item)), q)]
+            new = [q for q in wanted if not is_done(done.get((who.name, q.first, q.second, q.item)), q)]
             before += len(wanted) - len(new)
             waiting.append((contest, new))
         tally = {"asked": 0, "same": 0, "unread": 0, "failed": 0}
@@ -128,7 +128,8 @@ def make_judge(name: str, study: Results, **settings: Any) -> Judge:
         raise RftlabError(f"judge {name}: {error}") from None
 
 
-def _is_done(each: Judgement | None, question: Question) -> bool:
+def is_done(each: Judgement | None, question: Question) -> bool:
+    """Whether a judgement answers a question: the texts are still those that were judged."""
     return each is not None and each.of == question.of
 
 
@@ -148,4 +149,4 @@ def _judged(who: Judge, contest: Contest, asked: Sequence[Question], tally: dict
     return made
 
 
-__all__ = ["CRITERION", "PREFERENCE_MODEL", "Judge", "Judged", "Verdict", "judge", "make_judge"]
+__all__ = ["CRITERION", "PREFERENCE_MODEL", "Judge", "Judged", "Verdict", "is_done", "judge", "make_judge"]

@@ -9,6 +9,7 @@ import pytest
 from rftlab import cli
 from rftlab.answer.contests import contests, counts, measure_of
 from rftlab.answer.decisions import decide
+from rftlab.answer.ledger import ledger_of
 from rftlab.answer.results import read_results
 from rftlab.answer.win_rates import sentences, table
 from rftlab.errors import RftlabError
@@ -245,3 +246,13 @@ def test_a_judgement_is_one_json_line(study):
     lines = (study / JUDGEMENTS).read_text().splitlines()
     assert len(lines) == 6
     assert set(json.loads(lines[0])) == {"judge", "first", "second", "item", "share", "of", "why"}
+
+
+def test_claim_13_is_read_from_what_a_judge_said(study):
+    [row] = [each for each in ledger_of(study).rows if each.claim.number == 13]
+    assert row.status == "not tested"
+    judged(study)
+    [row] = [each for each in ledger_of(study).rows if each.claim.number == 13]
+    assert row.status != "not tested"
+    assert row.estimate == pytest.approx(0.5)
+    assert row.part == "by taste"

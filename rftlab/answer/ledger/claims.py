@@ -143,8 +143,9 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        13, "For subjective preference, learning from comparisons beats SFT.", "win rate of A_RLHF over A_SFT, less .5",
-        "a task without a right answer, pairs as labels", "a judge that no arm saw; length beside it",
-        not_yet="the ledger reads no win rates yet",
+        13, "For subjective preference, learning from comparisons beats SFT.",
+        "win rate of A_RLHF over A_SFT and over A_base, less .5",
+        "a task without a right answer, pairs as labels, completions judged",
+        "a judge that no arm saw; length beside it",
     ),
 )  # fmt: skip

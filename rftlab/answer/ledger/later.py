@@ -1,4 +1,4 @@
-"""Claims that the workbench cannot test yet: 3, 10 and 13. Each has its function here, and says why."""
+"""Claims that the workbench cannot test yet: 3 and 10. Each has its function here, and says why."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,3 @@ def no_labels(_view: View) -> Iterator[Tested | Missing]:
 def drift(_view: View) -> Iterator[Tested | Missing]:
     """10: area under accuracy on the new rule, from adapters that are equal on the old one."""
     yield Missing(None, "the ledger does not read studies that go on from a kept policy")
-
-
-def preference(_view: View) -> Iterator[Tested | Missing]:
-    """13: win rate of an arm that learns from comparisons over SFT and over the base."""
-    yield Missing(None, "the ledger does not read win rates")
