@@ -11,7 +11,7 @@ from textwrap import indent
 import pandas as pd
 
 from rftlab.answer.decisions import Decisions, Family, decide
-from rftlab.answer.ledger import accuracy, adapters, beyond, forgetting, later, preference, prompts, reasoning
+from rftlab.answer.ledger import accuracy, adapters, beyond, drift, forgetting, later, preference, prompts, reasoning
 from rftlab.answer.ledger.claims import CLAIMS
 from rftlab.answer.ledger.contrasts import Missing, Tested
 from rftlab.answer.ledger.rows import Row, Size, decided, not_tested
@@ -32,7 +32,7 @@ RULES: Mapping[int, Callable[[View], Iterator[Tested | Missing]]] = {
     7: forgetting.forgetting,
     8: beyond.generalising,
     9: reasoning.own_reasoning,
-    10: later.drift,
+    10: drift.drift,
     11: adapters.low_rank,
     12: accuracy.any_training,
     13: preference.preference,

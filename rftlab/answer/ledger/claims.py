@@ -123,7 +123,6 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         10, "RFT adapts better to drift.", "area under accuracy on the new rule against FLOPs, from equal adapters",
         "a task whose rule changes, k new labels in {0, 10, 30}", "what is kept of the old rule is shown",
-        not_yet="the ledger reads no studies that go on from a kept policy yet",
     ),
     Claim(
         11, "LoRA matches full fine-tuning.", "A_LoRA - A_full inside the margin, same method",

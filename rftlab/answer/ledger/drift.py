@@ -1,0 +1,124 @@
+"""Claim 10: which method learns a changed rule at the smaller bill, where both go on from the same policy."""
+
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from itertools import pairwise
+from operator import add
+from pathlib import PurePath
+from statistics import fmean
+
+import pandas as pd
+
+from rftlab.answer.groups import listed
+from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tested, beside
+from rftlab.answer.ledger.view import COT, DIRECT, View
+from rftlab.answer.readings import common_marks, outcome_rows
+from rftlab.record import Record
+
+NEW_LABELS = (0, 10, 30)
+_KEPT = "retention_accuracy"
+
+
+def drift(view: View) -> Iterator[Tested | Missing]:
+    """10: area under accuracy on the new rule against FLOPs, RFT's minus SFT's, from the policy that both go on from.
+
+    The area is the mean accuracy between the first and the last mark of training FLOPs at which every run of both can
+    be read. What is kept of the old rule is a part of its own.
+    """
+    rft, sft = view.role("rft"), view.role("sft")
+    for panel in view.panels:
+        if _begun(view, panel).empty:
+            yield Missing(panel, "no arm goes on from a kept policy; docs/drift.md has a grid")
+            continue
+        tested = []
+        for prompt in (COT, DIRECT):
+            areas = _areas(view, panel, prompt, rft, sft)
+            if not areas:
+                continue
+
+            def control(name: str, prompt: str = prompt, panel: Panel = panel) -> tuple[Contrast, ...]:
+                return (Contrast(f"area of {name} minus {sft}", _areas(view, panel, prompt, name, sft)),)
+
+            failed, notes = _unasked(areas), _parents(view, panel)
+            arms = {rft: (Contrast(f"area of {rft} minus {sft}", areas),)}
+            tested.append(view.tested(panel, prompt, arms, control, (rft, sft), failed=failed, notes=notes))
+            if kept := view.pair(_KEPT, panel, prompt, rft, sft):
+                arms = {rft: (Contrast(f"kept of the old rule, {rft} minus {sft}", kept),)}
+                part, told = "what is kept of the old rule", _kept(view, panel, prompt, (rft, sft), list(kept))
+                tested.append(
+                    view.tested(
+                        panel, prompt, arms, None, (rft, sft), part=part, primary=False,
+                        failed=(*failed, *_not_the_old(view, panel)), notes=told,
+                    )
+                )  # fmt: skip
+        yield from tested
+        if not tested:
+            yield Missing(
+                panel, f"{rft} and {sft} have no two marks of training FLOPs in common; give evaluation.marks"
+            )
+
+
+def _begun(view: View, panel: Panel) -> pd.DataFrame:
+    """The cells of a task that go on from a kept policy; that arms of a panel share it, their contracts say."""
+    cells = view.results.cells
+    return cells[(cells["task"] == panel.task) & (cells["model"] == panel.model) & (cells["start_from"] != "")]
+
+
+def _areas(view: View, panel: Panel, prompt: str, first: str, second: str) -> dict[float, pd.DataFrame]:
+    """New labels -> area of one arm minus that of another, a row a seed and a column an item."""
+    cells, found = view.results.cells, {}
+    for labels in view.budgets(view.decides, panel, prompt, first):
+        ids = [cell for arm in (first, second) for cell in view.seeds(panel, prompt, arm, labels)]
+        rows = outcome_rows(view.results.where, cells[cells["id"].isin(ids)], view.decides)
+        marks = common_marks(rows, (first, second))
+        if len(marks) < 2 or set(rows["arm"]) != {first, second}:
+            continue
+        both = [_area(rows[rows["arm"] == arm], marks) for arm in (first, second)]
+        if (table := beside(*both)).size:
+            found[float(labels)] = table
+    return found
+
+
+def _area(rows: pd.DataFrame, marks: list[float]) -> pd.DataFrame:
+    """Mean outcome between the first and the last mark, by straight lines between marks (trapezoids)."""
+    at = {mark: rows[rows["mark"] == mark] for mark in marks}
+    tables = {mark: part.pivot_table(index="seed", columns="item", values="value") for mark, part in at.items()}
+    pieces = [(right - left) / 2 * (tables[left] + tables[right]) for left, right in pairwise(marks)]
+    return reduce(add, pieces) / (marks[-1] - marks[0])
+
+
+def _unasked(areas: Mapping[float, pd.DataFrame]) -> tuple[str, ...]:
+    absent = [f"{n}" for n in NEW_LABELS if n not in areas]
+    if not absent:
+        return ()
+    why = "; no method trains on prompts without labels yet" if "0" in absent else ""
+    return (f"no arms with {listed(absent)} new labels{why}",)
+
+
+def _started(view: View, panel: Panel) -> list[Record]:
+    """The records of the policies that a panel's cells go on from, as far as they are in the study."""
+    names = {PurePath(str(start)).name for start in _begun(view, panel)["start_from"]}
+    return [record for record in view.results.records if record.id in names]
+
+
+def _parents(view: View, panel: Panel) -> tuple[str, ...]:
+    parents = _started(view, panel)
+    if not parents:
+        return ("all arms go on from the same policies",)
+    mean = fmean(float(parent.metrics["accuracy"] or 0) for parent in parents)
+    task = parents[0].parameters.task
+    return (f"all arms of a seed go on from one policy; on {task} these reach {100 * mean:.0f} %",)
+
+
+def _not_the_old(view: View, panel: Panel) -> tuple[str, ...]:
+    asked = set(_begun(view, panel)["evaluation.retention"])
+    old = {parent.parameters.task for parent in _started(view, panel)}
+    return () if old and asked == old else ("evaluation.retention is not the old task alone",)
+
+
+def _kept(view: View, panel: Panel, prompt: str, arms: tuple[str, ...], labels: list[float]) -> tuple[str, ...]:
+    told = []
+    for arm in arms:
+        values = {n: [each for each in view.values(panel, prompt, arm, n, _KEPT) if each == each] for n in labels}
+        told.append(f"{arm} {', '.join(f'{100 * fmean(v):.0f} % at {n:g}' for n, v in values.items() if v)}")
+    return (f"accuracy on the old rule after it: {'; '.join(told)} new labels",)
