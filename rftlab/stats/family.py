@@ -7,6 +7,7 @@ and whoever is picked because of these intervals was picked safely. The exact di
 """
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from rftlab.stats.intervals import Floats
 from rftlab.stats.sequential import look_confidence
 
 
+@lru_cache(maxsize=1024)
 def family_confidence(
     comparisons: int, *, alpha: float = 0.05, seeds: int = 0, largest: int = 0, first: int = 3
 ) -> float:
