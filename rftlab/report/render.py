@@ -18,7 +18,7 @@ from rftlab.digests import stale
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
 from rftlab.record import Record
-from rftlab.report import about, remarks, tables, verdicts
+from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
 
 _REFUSED = ("Not compared", "Unknown")
@@ -62,6 +62,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     shown = _shown_measures(cells)
     drawn = {drawing.name: drawing for drawing in drawings}
     prompts = about.prompts_2x2(decisions)
+    answers = viewer.samples(study, decisions)
     claims: list[dict[str, Any]] = [
         {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
         for row in ledger(study, decisions).rows
@@ -86,6 +87,8 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "compared": [verdicts.row(each) for each in decisions.decisions],
         "drawn": drawn,
         "missing": [f"{each.heading} ({each.caption.rstrip('.')})" for each in drawings if not each.pictures],
+        "answers": answers,
+        "answers_json": Markup(viewer.as_json(answers)),
         "claims": [row for row in claims if row["row"].status != "not tested"],
         "untested": [row for row in claims if row["row"].status == "not tested"],
         "prompts": prompts,

@@ -1,0 +1,122 @@
+"""The page as readers open it: from disk, in a real browser, by mouse and keys, with completions that attack it."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from rftlab import record, report
+from tests import synthetic
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+HOSTILE = (
+    "</script><script>window.hacked=1</script>",
+    "<!--<script>window.hacked=1",
+    '<img src=x onerror="window.hacked=1">',
+    "'\"><svg onload=window.hacked=1>&lt;b&gt;",
+    "{{ 7*7 }}{% raw %}\\u003cb\\u003e",
+    "before\u2028after\u2029end",
+    "\u202egnp.exe\u2066\u200b",
+    "nothing\x00here\x1b[31m\ufeff\ud800",
+    "x" * 100_000,
+    "fine",
+)
+RIGHT = {"base": {0, 3, 6, 9}, "sft": {1}, "grpo": {0, 2, 4, 8}}
+"""Items that every cell of a method has right."""
+SHOWN = {
+    "before\u2028after\u2029end": "before⟨U+2028⟩after⟨U+2029⟩end",
+    "\u202egnp.exe\u2066\u200b": "⟨U+202E⟩gnp.exe⟨U+2066⟩⟨U+200B⟩",
+    "nothing\x00here\x1b[31m\ufeff\ud800": "nothing⟨U+0000⟩here⟨U+001B⟩[31m⟨U+FEFF⟩⟨U+D800⟩",
+    "x" * 100_000: "x" * 3000 + " … 96,000 characters left out … " + "x" * 1000,
+}
+
+
+@dataclass
+class Seen:
+    """What a page did beside being shown."""
+
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory) -> Path:
+    """The page of a small grid whose models wrote what is meant to break it."""
+    folder = tmp_path_factory.mktemp("results") / "hostile"
+    for found in synthetic.write_grid(folder, labels=(10, 300), cots=(True,), seeds=(0,), items=len(HOSTILE)):
+        cell = record.cells_dir(folder) / found.id
+        trace, samples = (list(record.read_lines(cell / name)) for name in (record.TRACE, record.SAMPLES))
+        for row in samples:
+            number = int(row["item"].partition("-")[2])
+            row["reward"] = row["correct"] = float(number in RIGHT[found.cell["method"]])
+            row["completion"] = row["extracted"] = row["answer"] = HOSTILE[number]
+            row["prompt"] = "Q: " + row["completion"]
+            row["parts"] = {"correct": row["reward"], "<i>format</i>": 1.0}
+        found.write(cell, trace=trace, samples=samples)
+    return report.write_report(folder, notebook=False)[0]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser, page_file) -> Iterator[tuple["sync_api.Page", Seen]]:
+    page, seen = browser.new_page(viewport={"width": 1040, "height": 900}), Seen()
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("console", lambda message: seen.errors.append(message.text))
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.goto(page_file.as_uri())
+    yield page, seen
+    page.close()
+
+
+def part(page: "sync_api.Page", name: str) -> "sync_api.Locator":
+    return page.locator(f'#answers-viewer [data-part="{name}"]')
+
+
+def texts(page: "sync_api.Page", selector: str) -> Sequence[str]:
+    """As they stand in the document, however they are laid out."""
+    return page.locator(f"#answers-viewer {selector}").all_text_contents()
+
+
+def test_hostile_completions_run_nothing_and_are_shown_as_text_as_the_keys_go_through_them(opened, page_file):
+    page, seen = opened
+    for number, text in enumerate(HOSTILE):
+        assert part(page, "count").inner_text() == f"{number + 1} of {len(HOSTILE)}"
+        assert texts(page, ".completion") == [SHOWN.get(text, text)] * 2
+        assert page.locator("#answers-viewer :is(img, script, svg)").count() == 0
+        page.keyboard.press("j")
+    assert part(page, "count").inner_text() == f"1 of {len(HOSTILE)}"
+    page.keyboard.press("k")
+    assert texts(page, ".completion") == ["fine", "fine"]
+    assert "<i>format</i> 1" in texts(page, "article .soft")[0]
+    assert page.evaluate("window.hacked") is None
+    assert (seen.requests, seen.errors) == ([page_file.as_uri()], [])
+
+
+def test_filters_count_and_show_the_items_they_name(opened):
+    page, _ = opened
+    names = part(page, "left").locator("option").all_inner_texts()
+    left, right = names.index("untrained base"), names.index("GRPO, 300 labels")
+    part(page, "left").select_option(index=left)
+    part(page, "right").select_option(index=right)
+    wanted = {
+        "all": 10, "left wrong, right right": 3, "left right, right wrong": 3, "both wrong": 3, "both right": 1,
+        "they disagree": 6,
+    }  # fmt: skip
+    assert part(page, "filter").locator("option").all_inner_texts() == [f"{name} ({n})" for name, n in wanted.items()]
+    part(page, "filter").select_option(label="left wrong, right right (3)")
+    assert part(page, "count").inner_text() == "1 of 3"
+    assert texts(page, "article .verdict") == ["✗ wrong", "✓ right"]
