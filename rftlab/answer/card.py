@@ -24,24 +24,29 @@ class Answer:
 
     Attributes:
         headline: what to do.
-        because: the numbers it rests on.
+        reasons: the numbers it rests on, task by task.
         limits: what it covers and what not.
         next_step: what would make it better.
         tone: clear, depends (on labels or task), open, neither (do not train), cannot start (RFT saw no reward).
     """
 
     headline: str
-    because: str
+    reasons: tuple[str, ...]
     limits: str
     next_step: str
     tone: Tone
+
+    @property
+    def because(self) -> str:
+        """The numbers it rests on, in one line."""
+        return " ".join(self.reasons)
 
     def __str__(self) -> str:
         """Three lines, as a terminal shows them."""
         return "\n".join([self.headline, self.because, f"{self.limits} {self.next_step}".strip()])
 
     def _repr_html_(self) -> str:
-        head, *rest = (escape(text) for text in (self.headline, self.because, self.limits, self.next_step) if text)
+        head, *rest = (escape(text) for text in (self.headline, *self.reasons, self.limits, self.next_step) if text)
         return f"<p><b>{head}</b></p>" + "".join(f"<p>{text}</p>" for text in rest)
 
 
@@ -60,7 +65,9 @@ def answer(results: Results, decisions: Decisions) -> Answer:
     headline = " ".join(text for text in (phrases.disagreement(decisions, found), _headline(decisions, found)) if text)
     return Answer(
         headline,
-        " ".join(phrases.because(decisions, panel, chosen) for panel, chosen in found.items() if chosen),
+        tuple(
+            text for panel, chosen in found.items() if chosen and (text := phrases.because(decisions, panel, chosen))
+        ),
         phrases.limits(results, decisions),
         next_step(decisions, found),
         tone,
@@ -102,7 +109,7 @@ def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
     measured = "; ".join(dict.fromkeys(phrases.reached(level) for level in levels))
     return Answer(
         "Nothing has been trained yet.",
-        f"Measured: {measured}." if measured else "Nothing was measured.",
+        (f"Measured: {measured}." if measured else "Nothing was measured.",),
         phrases.limits(results, decisions),
         "Add methods to the grid: method: [base, sft, grpo].",
         "open",

@@ -16,7 +16,7 @@ import pandas as pd
 from rftlab import stats
 from rftlab.answer import comparisons, contests
 from rftlab.answer.comparisons import Arm, Pair, Place
-from rftlab.answer.results import BASE, UNTRAINED, Results
+from rftlab.answer.results import BASE, SCORES, UNTRAINED, Results, measured
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid, read_plans
@@ -29,7 +29,7 @@ FIRST_LOOK = 3
 """Seeds at the first look at a study that may grow."""
 COMPARED = ("accuracy", "score", "sampled_accuracy", "sampled_score", "ood_accuracy", "ood_rule_accuracy",
             "ood_surface_accuracy", "retention_accuracy", "apart_accuracy", comparisons.EQUAL_COMPUTE)  # fmt: skip
-"""Measures whose differences are decided, if they were measured."""
+"""Measures whose differences are decided, if they were measured; a score only where some reward was partial."""
 
 
 class Decision(NamedTuple):
@@ -202,7 +202,8 @@ def decide(results: Results) -> Decisions:
     families: dict[tuple[Family, str], int] = {}
     outcomes: dict[str, Sequence[Arm]] = {}
     judged = contests.pairs(results)
-    for measure in (decides, *(name for name in COMPARED if name != decides), *judged):
+    repeats = set(SCORES) - set(measured(results.cells))
+    for measure in (decides, *(name for name in COMPARED if name not in (decides, *repeats)), *judged):
         outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure)
         levels += levels_of(found, measure)
         made = judged[measure] if measure in judged else list(comparisons.pairs(found))

@@ -122,7 +122,7 @@ def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str
     name = where(panel, chosen_panels(decisions))
     several = len(chosen_panels(decisions)) > 1
     text = " ".join(sentence(each) for each in told if each)
-    return f"{name}: {text}" if several else text
+    return f"{name}: {text}" if several and text else text
 
 
 def _leading(chosen: Sequence[Choice]) -> str:

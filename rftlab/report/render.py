@@ -13,6 +13,7 @@ from rftlab import plots, record
 from rftlab.answer.card import answer
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.ledger.book import beside, count, ledger, points, where
+from rftlab.answer.ledger.rows import Row
 from rftlab.answer.results import PANEL, Results, measured
 from rftlab.digests import stale
 from rftlab.errors import RftlabError
@@ -64,7 +65,14 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     prompts = about.prompts_2x2(decisions)
     answers = viewer.samples(study, decisions)
     claims: list[dict[str, Any]] = [
-        {"row": row, "where": where(row), "points": points(row), "count": count(row), "beside": beside(row)}
+        {
+            "row": row,
+            "where": where(row),
+            "points": points(row),
+            "count": count(row),
+            "beside": beside(row),
+            "summary": _in_the_way(row),
+        }
         for row in ledger(study, decisions).rows
     ]
     return {
@@ -104,6 +112,13 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "contract": about.varying_contract(records),
         "environments": about.environments(records),
     }
+
+
+def _in_the_way(row: Row) -> str:
+    """What a claim's row is opened for."""
+    if row.failed:
+        return f"{len(row.failed)} condition{'s' * (len(row.failed) != 1)} not met"
+    return "what is needed" if row.needed else "evidence"
 
 
 def _shown_measures(cells: pd.DataFrame) -> list[str]:
