@@ -56,13 +56,16 @@ def _more_seeds(decisions: Decisions) -> str:
     return what_would_show(undecided, plan, size) if undecided else ""
 
 
-def what_would_show(undecided: Sequence[tuple[pd.DataFrame, Spread]], plan: Plan, size: int) -> str:
+def what_would_show(
+    undecided: Sequence[tuple[pd.DataFrame, Spread]], plan: Plan, size: int, asked: str = "evaluation.test_items"
+) -> str:
     """How many more seeds, or items, would probably show a difference of the size that matters, in words.
 
     Args:
         undecided: tables of differences, and how much seeds differ in each.
         plan: of the study.
         size: comparisons of their family.
+        asked: the parameter that says how many such items are asked.
     """
     fewest, items = min(len(table) for table, _ in undecided), max(table.shape[1] for table, _ in undecided)
     if fewest < 2:
@@ -83,17 +86,19 @@ def what_would_show(undecided: Sequence[tuple[pd.DataFrame, Spread]], plan: Plan
         return None if None in each else max(seeds or 0 for seeds in each)
 
     margin = points(plan.smallest_effect)
-    ways = [(times, seeds) for times in (1, 2, 4) if (seeds := needed(times))]
+    tries = (1, 2, 4) if items > 1 else (1,)  # one value a seed: there are no items to add
+    ways = [(times, seeds) for times in tries if (seeds := needed(times))]
     times, most = next((way for way in ways if way[1] <= plan.max_seeds), (ways or [(0, 0)])[0])
     if not times:
         return f"what is open spreads too much over seeds for a hundred of them to show {margin}"
     beyond = f", beyond the {plan.max_seeds} that were declared" if most > plan.max_seeds else ""
     if times > 1:
-        return (
-            f"{items} test items cannot show a difference of {margin}, whatever the seeds: {times * items} of them "
-            f"(evaluation.test_items) and {most} seeds{beyond} probably would"
-        )
+        too_few = f"{items} items cannot show a difference of {margin}, whatever the seeds"
+        if ways[0][0] == 1:
+            too_few = f"{items} items would need {ways[0][1]} seeds to show a difference of {margin}"
+        return f"{too_few}; {times * items} of them ({asked}) probably would with {most} seeds{beyond}"
     more = most - fewest
     if more <= 0:
-        return f"what is open is smaller than {margin}, or within chance of it; more test items would narrow it"
+        narrower = f"; more items ({asked}) would narrow it" if items > 1 else ""
+        return f"what is open is smaller than {margin}, or within chance of it{narrower}"
     return f"{more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"

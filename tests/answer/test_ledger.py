@@ -13,14 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rftlab import cli
+from rftlab import cli, stats
 from rftlab.answer.decisions import decide
-from rftlab.answer.ledger import CLAIMS, Ledger, Row, ledger, reasoning
+from rftlab.answer.ledger import CLAIMS, Ledger, Row, contrasts, ledger, reasoning
 from rftlab.answer.ledger.beyond import less_other_items
+from rftlab.answer.ledger.book import RULES, points
+from rftlab.answer.ledger.rows import Size, decided
+from rftlab.answer.ledger.view import View
+from rftlab.answer.next_step import what_would_show
 from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.execute.results import read_grid, write_grid
 from rftlab.grid import Grid
+from rftlab.grid.plan import Plan
 from tests import synthetic
 
 Skill = Mapping[str, float | Callable[[Cell], float]]
@@ -151,7 +156,62 @@ def test_where_both_are_alike_there_is_no_difference_worth_having(study: Study) 
 def test_an_inconclusive_claim_says_what_it_still_needs(study: Study) -> None:
     found = row(study.run({"sft": 0.5, "grpo": 0.55}, grid()), 1)
     assert found.status == "inconclusive"
-    assert "more seeds" in found.needed or "test items" in found.needed
+    assert "more seeds" in found.needed or "evaluation.test_items" in found.needed
+
+
+def test_items_that_a_claim_lacks_are_named_by_the_parameter_that_adds_them(study: Study) -> None:
+    study.run({"sft": 0.9, "grpo": 0.9}, grid(("sft", "grpo"), seeds=2), items=20, beyond=True)
+    read = read_results(study.results)
+    view = View(read, decide(read))
+    slices = [
+        (number, each) for number in (1, 7, 8) for each in RULES[number](view) if isinstance(each, contrasts.Tested)
+    ]
+    named = {(number, each.part): each.asked.split(",")[0] for number, each in slices}
+    assert named == {
+        (1, "greedy"): "evaluation.test_items",
+        (1, "sampled"): "evaluation.sampled_items",
+        (7, ""): "evaluation.retention_items",
+        (8, "rule changed"): "evaluation.ood_items",
+        (8, "surface changed"): "evaluation.ood_items",
+    }
+    assert set(named.values()) <= set(Cell.make({}).flat())
+    draw = Random(0)
+    table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
+    made = [(table, stats.seed_spread(table.to_numpy()))]
+    assert "400 of them (evaluation.ood_items)" in what_would_show(made, Plan(max_seeds=9), 1, "evaluation.ood_items")
+
+
+def test_controls_of_the_claim_on_other_items_are_asked_as_many_of_them(study: Study) -> None:
+    found = study.run({}, grid(("base", "sft", "grpo")), beyond=True)
+    blocks = [load(study, each.include).cells for each in found.claim(8)]
+    assert {cell.flat()["evaluation.ood_items"] for cells in blocks for cell in cells} == {200}
+
+
+def test_an_accuracy_of_one_value_a_seed_is_never_told_to_ask_more_items() -> None:
+    table = pd.DataFrame({0: [-0.4, 0.3, 0.1]})
+    for most in (3, 50, 500):
+        said = what_would_show([(table, stats.seed_spread(table.to_numpy()))], Plan(max_seeds=most), 1)
+        assert "items" not in said
+
+
+def test_more_items_are_said_to_spare_seeds_where_seeds_alone_would_do() -> None:
+    draw = Random(0)
+    table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
+    made = [(table, stats.seed_spread(table.to_numpy()))]
+    assert what_would_show(made, Plan(max_seeds=30), 1).startswith("18 more seeds")
+    said = what_would_show(made, Plan(max_seeds=15), 1)
+    assert said.startswith("100 items would need 21 seeds")
+    assert "200 of them (evaluation.test_items)" in said
+    assert "whatever the seeds" not in said
+
+
+def test_a_difference_without_spread_says_why_it_has_no_interval(study: Study) -> None:
+    study.run({}, grid(("sft", "grpo"), (10,), seeds=3))
+    same = contrasts.Contrast("fall", {10.0: pd.DataFrame({0: [0.0, 0.0, 0.0]})})
+    slices = contrasts.Tested(("t", "m", ""), "chain-of-thought", "", {"sft": (same,)}, None, ())
+    found = decided(CLAIMS[4], slices, Size("exploratory", 1), "", decide(read_results(study.results)))
+    assert points(found) == "+0 [no interval]"
+    assert found.needed == "an interval: all seeds gave the very same difference, and nothing says how far a new one is"
 
 
 def test_one_seed_decides_no_claim(study: Study) -> None:

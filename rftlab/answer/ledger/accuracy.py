@@ -37,6 +37,7 @@ def few_labels(view: View) -> Iterator[Tested | Missing]:
                     view.tested(
                         panel, prompt, arms, control, (rft, sft), part=part, failed=failed, notes=notes,
                         primary=part == "greedy",
+                        asked="evaluation.test_items" if part == "greedy" else "evaluation.sampled_items",
                     )
                 )  # fmt: skip
         yield from tested

@@ -16,6 +16,7 @@ from rftlab.answer.phrases import interval
 
 ITEMS = 200
 _KINDS = {"rule changed": "ood_rule_accuracy", "surface changed": "ood_surface_accuracy"}
+_ASKED = "evaluation.ood_items"
 _PROMPTS = (COT, DIRECT)
 
 
@@ -76,20 +77,21 @@ def generalising(view: View) -> Iterator[Tested | Missing]:
                     "method": ["base", rft, sft],
                     "labels": labels,
                     **asked_as(prompt),
-                    "evaluation.ood_items": ITEMS,
+                    _ASKED: ITEMS,
                 }
                 failed = (f"{items} items of this kind, not {ITEMS}",) if few else ()
                 tested.append(
                     view.tested(
                         panel, prompt, {rft: _beyond(view, measure, panel, prompt, rft, sft)}, control, (rft, sft),
                         [entry] if few else [], part=part, failed=failed,
-                        notes=against_base(view, measure, panel, prompt, (rft, sft), tables),
+                        control_axes={**asked_as(prompt), _ASKED: max(items, ITEMS)} if few else asked_as(prompt),
+                        notes=against_base(view, measure, panel, prompt, (rft, sft), tables), asked=_ASKED,
                     )
                 )  # fmt: skip
         yield from tested
         if not tested:
             labels = sorted(map(int, view.pair(view.decides, panel, COT, rft, sft))) or [FEW]
-            entry = {"method": ["base", rft, sft], "labels": labels, **asked_as(COT), "evaluation.ood_items": ITEMS}
+            entry = {"method": ["base", rft, sft], "labels": labels, **asked_as(COT), _ASKED: ITEMS}
             why = f"{rft} and {sft} were not both asked items out of distribution of a kind"
             yield Missing(panel, why, view.block(panel, entry))
 

@@ -60,6 +60,7 @@ class Tested(NamedTuple):
         include: block of cells that would mend what failed; "" for none.
         primary: greedy and by the estimand of the claim, and so confirmatory where the plan names the claim.
         alike: the claim says that there is no difference.
+        asked: the parameter that says how many of its items are asked.
     """
 
     panel: Panel
@@ -73,6 +74,7 @@ class Tested(NamedTuple):
     include: str = ""
     primary: bool = True
     alike: bool = False
+    asked: str = "evaluation.test_items"
 
 
 class Missing(NamedTuple):

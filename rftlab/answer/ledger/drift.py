@@ -11,6 +11,7 @@ import pandas as pd
 
 from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tested, beside
+from rftlab.answer.ledger.forgetting import ASKED
 from rftlab.answer.ledger.view import COT, DIRECT, View
 from rftlab.answer.readings import common_marks, outcome_rows
 from rftlab.record import Record
@@ -48,7 +49,7 @@ def drift(view: View) -> Iterator[Tested | Missing]:
                 tested.append(
                     view.tested(
                         panel, prompt, arms, None, (rft, sft), part=part, primary=False,
-                        failed=(*failed, *_not_the_old(view, panel)), notes=told,
+                        failed=(*failed, *_not_the_old(view, panel)), notes=told, asked=ASKED,
                     )
                 )  # fmt: skip
         yield from tested

@@ -10,6 +10,7 @@ from rftlab.answer.ledger.beyond import against_base, learnt_less
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tables, Tested
 from rftlab.answer.ledger.view import COT, DIRECT, View, asked_as
 
+ASKED = "evaluation.retention_items, of all its tasks together"
 _RETENTION = "retention_accuracy"
 _PROMPTS = (COT, DIRECT)
 
@@ -40,7 +41,9 @@ def forgetting(view: View) -> Iterator[Tested | Missing]:
             failed = _not_shown_alike(view, panel, prompt, rft, sft, alike)
             failed += () if view.retained(panel) >= 2 else ("fewer than two tasks not trained on",)
             notes = _kept(view, panel, prompt, (rft, sft), alike)
-            tested.append(view.tested(panel, prompt, arms, control, (rft, sft), failed=failed, notes=notes))
+            tested.append(
+                view.tested(panel, prompt, arms, control, (rft, sft), failed=failed, notes=notes, asked=ASKED)
+            )
         yield from tested
         if not tested:
             if not why:

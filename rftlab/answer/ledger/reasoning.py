@@ -37,7 +37,7 @@ def own_reasoning(view: View) -> Iterator[Tested | Missing]:
         failed = () if known else ("the rationales of right answers were not verified",)
         yield view.tested(
             panel, COT, {rft: (_contrast(rft, tables),)}, control, (rft, sft, "base"), failed=failed,
-            notes=_notes(view, panel, (rft, sft), max(tables)),
+            notes=_notes(view, panel, (rft, sft), max(tables)), asked="evaluation.sampled_items",
         )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def decided(claim: Claim, tested: Tested, size: Size, reading: str, decisions: D
         max(each.high for each in least.values()), shown,
         min(each.seeds for each in shown.values()), min(each.items for each in shown.values()), tested.cells,
         tuple(failed), controls, tuple(notes), tested.include,
-        _needed(found[best], failed, size, plan) if status == "inconclusive" else "", look,
+        _needed(found[best], failed, size, plan, tested.asked) if status == "inconclusive" else "", look,
     )  # fmt: skip
 
 
@@ -182,19 +182,21 @@ def _depends(measured: Measured) -> str:
     )
 
 
-def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, plan: Plan) -> str:
+def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, plan: Plan, asked: str) -> str:
     """What would decide an inconclusive row."""
     undecided = [
         each for each in measured if not each.difference.low > 0 or each.difference.estimate < _margin(each, plan)
     ]
     if min(each.difference.seeds for each in measured) < 2:
         undecided = list(measured)
+    elif not all(isfinite(each.difference.low) for each in measured):
+        return "an interval: all seeds gave the very same difference, and nothing says how far a new one is"
     if not undecided:
-        return "what is not met" if failed else ""
+        return "only what is not met; the difference itself is shown" if failed else ""
     rising = [each for each in undecided if not each.contrast.slope]
     if not rising:
         return "budgets further apart, or more seeds"
-    return what_would_show([(each.table, each.spread) for each in rising], plan, size.comparisons)
+    return what_would_show([(each.table, each.spread) for each in rising], plan, size.comparisons, asked)
 
 
 def _margin(measured: Measured, plan: Plan) -> float:
