@@ -35,26 +35,34 @@ function fill(select, names, chosen) {
 function viewAnswers(viewer, panels) {
   const part = (name) => viewer.querySelector(`[data-part="${name}"]`);
   const [panelBox, leftBox, rightBox, filterBox] = ["panel", "left", "right", "filter"].map(part);
-  const filters = [
+  const isRight = (reward) => reward >= 1;
+  const isPart = (reward) => reward > 0 && reward < 1;
+  const plain = [
     ["all", () => true],
-    ["left wrong, right right", (left, right) => !left && right],
-    ["left right, right wrong", (left, right) => left && !right],
-    ["both wrong", (left, right) => !left && !right],
-    ["both right", (left, right) => left && right],
-    ["they disagree", (left, right) => left !== right],
+    ["left wrong, right right", (left, right) => !isRight(left) && isRight(right)],
+    ["left right, right wrong", (left, right) => isRight(left) && !isRight(right)],
+    ["both wrong", (left, right) => !isRight(left) && !isRight(right)],
+    ["both right", (left, right) => isRight(left) && isRight(right)],
+    ["they disagree", (left, right) => isRight(left) !== isRight(right)],
   ];
-  let panel, item = 0;
+  const graded = [
+    ["right has more reward", (left, right) => right > left],
+    ["left has more reward", (left, right) => left > right],
+  ];
+  let panel, filters, item = 0;
 
   const arms = () => [panel.arms[leftBox.selectedIndex], panel.arms[rightBox.selectedIndex]];
-  const isRight = (row) => row[1] >= 1;
   function matching([, passes], all) {
     const [left, right] = arms().map((arm) => arm.rows);
     const numbers = [...panel.items.keys()];
-    return numbers.filter((n) => (left[n] && right[n] ? passes(isRight(left[n]), isRight(right[n])) : all));
+    return numbers.filter((n) => (left[n] && right[n] ? passes(left[n][1], right[n][1]) : all));
   }
 
   function openPanel() {
     panel = panels[panelBox.selectedIndex];
+    const partly = panel.arms.some((arm) => arm.rows.some((row) => row && isPart(row[1])));
+    filters = partly ? [...plain, ...graded] : plain;
+    filterBox.selectedIndex = Math.min(filterBox.selectedIndex, filters.length - 1);
     const names = panel.arms.map((arm) => arm.name);
     fill(leftBox, names, panel.left);
     fill(rightBox, names, panel.right);
@@ -77,16 +85,16 @@ function viewAnswers(viewer, panels) {
     part("item").replaceChildren(
       element("p", { className: "soft" }, `item ${visible(id)}, seed ${panel.seed}`),
       shown("pre", prompt, { className: "prompt" }),
-      element("p", {}, "right answer: ", shown("b", gold)),
+      element("p", {}, "gold answer: ", shown("b", gold)),
       element("div", { className: "pair" }, ...arms().map((arm) => answer(arm, arm.rows[item]))),
     );
   }
 
   function answer(arm, row) {
     const links = arm.files.map((file) => element("a", { href: `../cells/${encodeURIComponent(arm.cell)}/${file}` }, file));
-    const box = element("article", { className: row ? (isRight(row) ? "is-right" : "is-wrong") : "" });
-    const verdict = !row ? "not kept" : isRight(row) ? "✓ right" : "✗ wrong";
-    box.append(element("h3", {}, element("span", { className: "verdict" }, verdict), ` · ${arm.name}`));
+    const [word, kind] = !row ? ["not kept", ""] : isRight(row[1]) ? ["✓ right", "is-right"] : isPart(row[1]) ? ["◐ in part", "is-part"] : ["✗ wrong", "is-wrong"];
+    const box = element("article", { className: kind });
+    box.append(element("h3", {}, element("span", { className: "verdict" }, word), ` · ${arm.name}`));
     if (row) {
       const [completion, reward, read, values, tokens, notes] = row;
       const parts = arm.parts.map((name, n) => `${name} ${values[n] ?? "–"}`).join(", ");

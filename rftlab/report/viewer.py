@@ -14,7 +14,7 @@ import pandas as pd
 
 from rftlab import record
 from rftlab.answer.decisions import Decisions
-from rftlab.answer.items import PART_OF, read_lines
+from rftlab.answer.items import PART_OF, outcomes, read_lines
 from rftlab.answer.results import BASE, SHOWN_IN, UNTRAINED, Results, place, prompt_name
 from rftlab.plots import title
 from rftlab.registry import family_of
@@ -47,7 +47,7 @@ def samples(results: Results, decisions: Decisions) -> dict[str, Any]:
     rows = {cell: _rows(results, cell) for cell in cells["id"]}
     kept = cells[[bool(rows[cell]) for cell in cells["id"]]]
     panels = [_panel(results, decisions, key, group, rows) for key, group in kept.groupby(_GROUP, sort=False)]
-    asked = max((len(panel["items"]) for panel in panels), default=0)
+    asked = max((len(outcomes(results.where, cell)) for cell in kept["id"]), default=0)
     items = _that_fit(panels)
     for panel in panels:
         del panel["items"][items:]

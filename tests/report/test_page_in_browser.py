@@ -1,5 +1,6 @@
 """The page as readers open it: from disk, in a real browser, by mouse and keys, with completions that attack it."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -120,3 +121,105 @@ def test_filters_count_and_show_the_items_they_name(opened):
     part(page, "filter").select_option(label="left wrong, right right (3)")
     assert part(page, "count").inner_text() == "1 of 3"
     assert texts(page, "article .verdict") == ["✗ wrong", "✓ right"]
+
+
+def test_without_javascript_one_line_says_where_the_answers_are(browser, page_file):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(page_file.as_uri())
+    assert "runs no JavaScript" in page.locator("#answers noscript").inner_text()
+    assert not page.locator("#answers-viewer").is_visible()
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 768, 1040, 1600])
+def test_nothing_is_wider_than_the_window(opened, width, tmp_path):
+    page, _ = opened
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    for _ in HOSTILE:
+        page.keyboard.press("j")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=_screenshots(tmp_path) / f"page_{width}.png", full_page=True)
+
+
+@pytest.mark.slow
+def test_on_paper_what_is_folded_is_open_and_what_is_for_the_hand_is_gone(opened, tmp_path):
+    page, _ = opened
+    folded = """[...document.querySelectorAll('details:not([open])')]
+      .filter((each) => !each.lastElementChild.checkVisibility({ contentVisibilityAuto: true })).length"""
+    assert page.evaluate(folded) > 2
+    page.emulate_media(media="print")
+    assert page.evaluate(folded) == 0
+    page.screenshot(path=_screenshots(tmp_path) / "page_print.png", full_page=True)
+    assert not any(page.locator(name).first.is_visible() for name in ("nav", ".answers-controls", ".table-filter"))
+    assert len(page.pdf()) > 10_000
+
+
+CONTRAST = """selector => {
+  const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const behind = (node) => {
+    const [r, g, b, a = 1] = parse(getComputedStyle(node).backgroundColor);
+    return a > 0 || !node.parentElement ? [r, g, b] : behind(node.parentElement);
+  };
+  return [...document.querySelectorAll(selector)].filter((node) => node.offsetHeight).map((node) => {
+    const [a, b] = [light(parse(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  });
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(opened, scheme, tmp_path):
+    page, _ = opened
+    page.emulate_media(color_scheme=scheme)
+    page.screenshot(path=_screenshots(tmp_path) / f"page_{scheme}.png", full_page=True)
+    for selector in ("p", "a", "th", "td", "pre", "select", "button", ".word", ".soft", ".badge", "label", "dd"):
+        found = page.evaluate(CONTRAST, selector)
+        assert found
+        assert min(found) >= 4.5, selector
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+
+
+@pytest.mark.slow
+def test_the_main_figure_shows_another_measure_by_the_arrow_keys(opened):
+    page, _ = opened
+    tabs, figures = page.locator("#labels .tabs > input"), page.locator("#labels .tab")
+    assert tabs.count() > 1
+    tabs.first.focus()
+    for number in (1, 0):
+        page.keyboard.press("ArrowRight" if number else "ArrowLeft")
+        assert [figures.nth(n).is_visible() for n in range(2)] == [n == number for n in range(2)]
+
+
+@pytest.mark.slow
+def test_cells_are_sorted_by_a_click_or_a_key_on_a_head_and_filtered_by_words(opened):
+    page, _ = opened
+    table = page.locator("#cells table.filterable")
+    head = table.get_by_role("columnheader", name="accuracy", exact=True)
+    column = head.evaluate("node => node.cellIndex")
+    shown = lambda n: table.locator(f"tbody tr:visible td:nth-child({n + 1})").all_inner_texts()  # noqa: E731
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    numbers = [float(text.removesuffix(" %")) for text in shown(column)]
+    assert numbers == sorted(numbers) != sorted(numbers, reverse=True)
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [float(text.removesuffix(" %")) for text in shown(column)] == sorted(numbers, reverse=True)
+    page.get_by_label("Only rows with").fill("GRPO 300")
+    assert len(shown(0)) == 1
+    assert page.locator(".table-filter [role=status]").inner_text() == "1 of 5"
+    page.get_by_label("Only rows with").fill("")
+    assert len(shown(0)) == 5
+
+
+def _screenshots(default: Path) -> Path:
+    """Where pictures go: the folder named by RFTLAB_SCREENSHOTS, to be looked at, or the test's own."""
+    folder = Path(os.environ.get("RFTLAB_SCREENSHOTS", default))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
