@@ -26,16 +26,22 @@ def reading_of(cells: pd.DataFrame) -> str:
     """How trained cells were matched, in words for a sentence; "" if none was trained.
 
     Args:
-        cells: from `results.read_cells`, of one panel: its contract lets only one rule through.
+        cells: from `results.read_cells`; the contract of each task lets only one rule through.
     """
     trained = cells[~is_base(cells)]
-    if trained.empty:
-        return ""
-    one = trained.iloc[0]
-    amount = f"{one['budget.amount']:g} {one['budget.unit']}"
-    if one.get("budget.until", "spent") == "plateau":
+    tasks: dict[str, list[str]] = {}
+    for task, group in trained.groupby("task", sort=True):
+        tasks.setdefault(_reading(group.iloc[0]), []).append(str(task).rpartition("/")[2])
+    if len(tasks) < 2:
+        return next(iter(tasks), "")
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in tasks.items())
+
+
+def _reading(cell: pd.Series) -> str:
+    amount = f"{cell['budget.amount']:g} {cell['budget.unit']}"
+    if cell.get("budget.until", "spent") == "plateau":
         return f"each arm trained to its plateau, at most {amount}"
-    return f"the same compute, {amount}" if one["budget.unit"] == "flops" else f"the same budget, {amount}"
+    return f"the same compute, {amount}" if cell["budget.unit"] == "flops" else f"the same budget, {amount}"
 
 
 def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:

@@ -97,3 +97,7 @@ def test_the_reading_is_said_in_words(study: Path):
     assert reading_of(cells[cells["seed"] == 0]) == "each arm trained to its plateau, at most 6 steps"
     assert reading_of(cells.assign(**{"budget.until": "spent"})[cells["seed"] == 0]).startswith("the same budget, 6")
     assert reading_of(cells[cells["method"] == "base"]) == ""
+    other = cells.assign(**{"task": "arithmetic/rare", "budget.until": "spent", "budget.amount": 60.0})
+    assert reading_of(pd.concat([cells, other])) == (
+        "the same budget, 60 steps (rare); each arm trained to its plateau, at most 6 steps (word)"
+    )
