@@ -147,11 +147,8 @@ def report(
     Raises:
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
     """
-    from rftlab.answer.card import answer
     from rftlab.answer.contracts import waivers
-    from rftlab.answer.decisions import decide
-    from rftlab.answer.results import read_results
-    from rftlab.report import remarks, write_report  # matplotlib and pandas: not needed by a run that fails
+    from rftlab.report import publish  # matplotlib and pandas: not needed by a run that fails
 
     waivers(waive)
     places = [results] if isinstance(results, str | Path) else list(results)
@@ -160,12 +157,11 @@ def report(
     if out is None and Path(places[0]).is_file():
         out = str(places[0]).removesuffix(archive.SUFFIX)
     results = places[0] if out is None else joined.join(places, out)
-    study = read_results(results, waive)
-    decisions = decide(study)
-    for path in write_report(Path(results), waive=waive, read=(study, decisions)):
+    published = publish(Path(results), waive)
+    for path in published.files:
         print(path)
-    tell(remarks.of_whole(study, decisions))
-    print(answer(study, decisions))
+    tell(published.remarks)
+    print(published.answer)
 
 
 def tell(remarks: "Sequence[Remark]") -> None:

@@ -33,16 +33,16 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(TASK)
     (tmp_path / "g.yaml").write_text(GRID)
 
-    def write_report(results, waive=""):
+    def publish(results, waive=""):
         page = results / "report" / "report.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("")
-        return [page]
+        return types.SimpleNamespace(files=[page], remarks=[], answer="Use SFT.")
 
     monkeypatch.setitem(
         sys.modules,
         "rftlab.report",
-        types.SimpleNamespace(write_report=write_report, happened=lambda *_: [], card=lambda *_: "Use SFT."),
+        types.SimpleNamespace(publish=publish, happened=lambda *_: []),
     )
     monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
@@ -50,13 +50,13 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_warning_of_ours_is_one_sentence_said_once(here, capsys, monkeypatch):
-    def write_report(results, waive=""):
+    def publish(results, waive=""):
         for _ in range(2):
             warnings.warn("report.ipynb is not complete: it broke", RftlabWarning, stacklevel=1)
         warnings.warn("somebody else's", UserWarning, stacklevel=1)
-        return []
+        return types.SimpleNamespace(files=[], remarks=[], answer="Use SFT.")
 
-    monkeypatch.setattr(sys.modules["rftlab.report"], "write_report", write_report)
+    monkeypatch.setattr(sys.modules["rftlab.report"], "publish", publish)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert cli.main(["report", "somewhere"]) == 0

@@ -6,21 +6,48 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from rftlab import plots
 from rftlab.answer import contracts
+from rftlab.answer.card import Answer, answer
 from rftlab.answer.decisions import Decisions, decide
 from rftlab.answer.results import SHOWN_IN, Results, read_results
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.folders import REPORT
 from rftlab.files.paths import notebooks_dir
 from rftlab.files.staging import scratch, sweep_scratch
+from rftlab.report import remarks
 from rftlab.report.figures import HERO, Drawing, draw_all
 from rftlab.report.render import render
 
 FOLDER = "report"
+
+
+class Published(NamedTuple):
+    """What came of a report: its files, what happened in the study, and the answer."""
+
+    files: list[Path]
+    remarks: Sequence[remarks.Remark]
+    answer: Answer
+
+
+def publish(results: Path, waive: str | Iterable[str] = ()) -> Published:
+    """Write a study's report; the study is read and decided once.
+
+    Args:
+        results: a grid's results folder.
+        waive: as for `write_report`.
+
+    Raises:
+        RftlabError: as `write_report`.
+    """
+    study = read_results(results, waive)
+    decisions = decide(study)
+    files = write_report(results, waive=waive, read=(study, decisions))
+    return Published(files, remarks.of_whole(study, decisions), answer(study, decisions))
 
 
 def write_report(

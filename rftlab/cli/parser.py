@@ -1,0 +1,232 @@
+"""Verbs and options of the command line."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rftlab.cli import verbs as do
+from rftlab.errors import printable
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; `verb` of what it parses is the function to call."""
+    parser = _Parser(
+        prog="rftlab", description="For this task, this model and this many labels: SFT, RFT or both? Experiments say."
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    run = verbs.add_parser("run", help="run what is left of a grid, then write its report")
+    run.set_defaults(verb=do.run)
+    run.add_argument("grid", type=Path, metavar="GRID.yaml")
+    run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
+    run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
+    run.add_argument(
+        "--keep",
+        choices=("none", "best", "all"),
+        help="trained policies to keep: none, best (of each arm) or all (default: what the grid says, else best)",
+    )
+    run.add_argument(
+        "--keep-going", action="store_true", help="begin further cells also after three in a row have failed alike"
+    )
+    run.add_argument(
+        "--rerun", nargs="*", metavar="CELL", help="run finished cells again: these (beginnings of ids), or all"
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything (code of yours by executing it) and list the cells; train nothing",
+    )
+    run.add_argument(
+        "--kernel",
+        choices=("warm", "cold"),
+        default="warm",
+        help="fork kernels from a warm process, or start each",
+    )
+    run.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray or slurm")
+    far = run.add_argument_group("with --executor ray or slurm")
+    far.add_argument("--address", default="", help="the cluster (ray: host:port; slurm: local runs jobs here)")
+    far.add_argument("--cpus", type=float, default=1.0, metavar="N", help="processor cores per cell (default: 1)")
+    far.add_argument("--gpus", type=float, default=0.0, metavar="N", help="GPUs per cell; 0.25: four cells share one")
+    far.add_argument("--gather", action="store_true", help="bring files back even where the results folder is shared")
+    far.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see docs/scaling.md")
+
+    status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
+    status.set_defaults(verb=do.status)
+    status.add_argument("results", type=Path, metavar="DIR", help="or an archive")
+    status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
+
+    forget = verbs.add_parser("forget", help="set finished cells aside, so that they count no longer and are run again")
+    forget.set_defaults(verb=do.forget)
+    forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
+    forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
+
+    report = verbs.add_parser("report", help="write the report of a results folder, or of several joined")
+    report.set_defaults(verb=do.report)
+    report.add_argument(
+        "results", nargs="+", type=Path, metavar="DIR", help="or an archive; several are joined, with -o"
+    )
+    report.add_argument("-o", "--out", type=Path, metavar="DIR", help="new folder of the joined study and its report")
+    report.add_argument(
+        "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
+        "several, with commas) of the contract; the page says so",
+    )  # fmt: skip
+
+    claims = verbs.add_parser("claims", help="what a study says of each of the thirteen claims of the field")
+    claims.set_defaults(verb=do.claims)
+    claims.add_argument("results", type=Path, metavar="DIR", help="or an archive")
+    claims.add_argument("--claim", type=_positive, metavar="N", help="one in full, with the cells that would test it")
+
+    _add_judge(verbs)
+
+    export = verbs.add_parser("export", help="write a study as one archive")
+    export.set_defaults(verb=do.export_study)
+    export.add_argument("results", type=Path, metavar="DIR")
+    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="the archive (default: NAME.tar.xz)")
+    export.add_argument(
+        "--completions", type=_whole, metavar="N", help="keep the texts of N items of each cell and part (default: "
+        "all); outcomes are always kept",
+    )  # fmt: skip
+    export.add_argument("--policies", action="store_true", help="with the policies that were kept")
+    opened = verbs.add_parser("import", help="verify an archive and unpack it to a results folder")
+    opened.set_defaults(verb=do.import_study)
+    opened.add_argument("archive", type=Path, metavar="FILE")
+    opened.add_argument("results", nargs="?", type=Path, metavar="DIR", help="a new folder (default: results/NAME)")
+
+    _add_kept(verbs)
+
+    for kind in ("task", "method", "verifier"):
+        listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
+        listing.set_defaults(verb=do.list_registered, kind=kind)
+        listing.add_argument("name", nargs="?", metavar="NAME")
+
+    check = verbs.add_parser("check", help="validate data and verifier before anyone trains on them")
+    check.set_defaults(verb=do.check)
+    check.add_argument(
+        "task", metavar="FILE_OR_TASK", help="a grid.yaml, a .jsonl, .json, .csv or .parquet file, or a task's name"
+    )
+    check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
+    check.add_argument(
+        "--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale, meta=COLUMN,COLUMN"
+    )
+
+    verbs.add_parser("parameters", help="every parameter of a cell, one line each").set_defaults(verb=do.parameters)
+
+    one = verbs.add_parser("run-cell", help="run one cell from its JSON file; what every executor launches")
+    one.set_defaults(verb=do.run_cell)
+    one.add_argument("cell", type=Path, metavar="CELL.json")
+    one.add_argument("results", type=Path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
+    one.add_argument("--threads", type=_positive, metavar="N", help="compute threads (default: all cores)")
+
+    fetch = verbs.add_parser("fetch", help="get a real pretrained model where no model hub can be reached")
+    fetch.set_defaults(verb=do.fetch)
+    fetch.add_argument("model", metavar="MODEL")
+    for each in verbs.choices.values():
+        each.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
+    for each in (run, one):
+        each.add_argument(
+            "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
+        )
+    for each in (run, check, one):
+        each.add_argument(
+            "--check-timeout", type=_positive, default=60, metavar="SECONDS",
+            help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
+        )  # fmt: skip
+    return parser
+
+
+def _add_judge(verbs: Any) -> None:
+    """The verb that has completions compared where no answer is right."""
+    judge = verbs.add_parser(
+        "judge",
+        help="have the arms' test completions judged against each other: win rate, where no answer is right",
+        epilog="example: rftlab judge results/win_rate --judge http://localhost:8000/v1 --model NAME --items 50",
+    )
+    judge.set_defaults(verb=do.judge)
+    judge.add_argument("results", type=Path, metavar="DIR")
+    judge.add_argument(
+        "--judge", default="preference-model", metavar="WHO", help="preference-model (default), trained on pairs that "
+        "no arm saw, or the URL of a chat completions endpoint",
+    )  # fmt: skip
+    judge.add_argument(
+        "--between", nargs="+", default=[], metavar="ARM:ARM", help="only these, such as rlhf:sft (default: every two)"
+    )
+    judge.add_argument("--items", type=_whole, default=0, metavar="N", help="the first N test items (default: all)")
+    model = judge.add_argument_group("preference model")
+    model.add_argument("--seed", type=_whole, metavar="N", help="of its pairs and training (default: 0)")
+    model.add_argument("--pairs-file", metavar="FILE", help="its pairs (default: put in order by the verifier)")
+    far = judge.add_argument_group("endpoint")
+    far.add_argument("--model", metavar="NAME", help="of the judging model there")
+    far.add_argument("--criterion", metavar="TEXT", help="what is judged, in a sentence")
+    far.add_argument("--key-variable", metavar="NAME", help="environment variable with the key (OPENAI_API_KEY)")
+    far.add_argument("--seconds", type=_positive, dest="timeout_s", metavar="N", help="limit for one request (30)")
+
+
+def _add_kept(verbs: Any) -> None:
+    """Verbs on the policy that a finished cell kept."""
+
+    def add(name: str, verb: Callable[[argparse.Namespace], int], help: str, example: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, epilog=f"example: rftlab {example}")
+        parser.set_defaults(verb=verb)
+        parser.add_argument("cell", metavar="CELL", help="a finished cell's folder, or the beginning of its id")
+        parser.add_argument("--results", type=Path, metavar="DIR", help="where the id is (default: results/*)")
+        return parser
+
+    ask = add("ask", do.ask, "ask a kept policy, beside its base", 'ask 3f2a "Tom has 3 pens and buys 4. How many?"')
+    ask.add_argument("question", metavar="QUESTION")
+    again = add(
+        "evaluate",
+        do.evaluate,
+        "evaluate a kept policy and its base, on its own task or another",
+        "evaluate 3f2a --task arithmetic/chain --items 100",
+    )
+    again.add_argument("--task", default="", metavar="FILE_OR_TASK", help="a data file, or a task's name")
+    again.add_argument("--task-settings", default="", metavar="JSON", help="""such as '{"columns": {"prompt": "q"}}'""")
+    again.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
+    again.add_argument("--items", type=_positive, default=0, metavar="N", help="test items (default: as in the cell)")
+    again.add_argument("--out", type=Path, metavar="FILE", help="also write it as JSON")
+    model = add("model", do.model, "write a kept policy as a folder for transformers or PEFT", "model 3f2a out --merge")
+    model.add_argument("target", metavar="OUT", help="the new folder")
+    model.add_argument("--merge", action="store_true", help="fold the adapter into its base: a whole model")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with one sentence on a mistake, which offers the nearest verb, option or choice."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong, known = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message), list[str]()
+        if wrong:
+            known = re.findall(r"[\w.+-]+", wrong[2])
+        elif wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
+            known = sorted(_options(self))
+        if wrong and known:
+            from rftlab.registry import suggest
+
+            message = f"{message.partition(' (choose')[0]}{suggest(wrong[1], known)}"
+        print(f"{self.prog}: {printable(message)}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Long options of a parser and of its verbs."""
+    found = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    verbs = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return found.union(*(_options(each) for choices in verbs for each in choices.values()))
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise argparse.ArgumentTypeError(f"give a whole number, not {text}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    value = int(text) if re.fullmatch(r"\d{1,18}", text) else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"give a whole number of at least 1, not {text}")
+    return value

