@@ -94,6 +94,7 @@ def run(
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     tuned: list[Outcome] = []
     if stage:
+        _chosen(starts.resolved(stage.resolved(), where), rerun, (), stage.cells)  # before hours of tuning
         print(f"{grid.name}: {stage}")
         tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells)
         grid = starts.resolved(stage.resolved(), where)
@@ -223,13 +224,18 @@ def _require_positive(what: str, kind: type | tuple[type, ...], **given: float |
             raise RftlabError(f"{name} is {value!r}; give a {what} above 0")
 
 
-def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell]) -> list[Cell]:
-    """The cells that are done and asked for again."""
+def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell], tuning: Sequence[Cell] = ()) -> list[Cell]:
+    """The cells that are done and asked for again; those of a tuning stage cannot be."""
     if isinstance(rerun, bool):
         return list(done) if rerun else []
     for text in rerun:
         found = [cell.id for cell in grid.cells if cell.id.startswith(text)]
         if len(found) != 1:
+            if not found and any(cell.id.startswith(text) for cell in tuning):
+                raise RftlabError(
+                    f"--rerun {text}: {text} is a cell of the tuning stage; rftlab forget sets it aside, and the next "
+                    "run of the grid runs it again"
+                )
             problem = f"is the beginning of {', '.join(found)}" if found else "is no cell of the grid"
             raise RftlabError(f"--rerun {text}: {text} {problem}; --dry-run lists its cells")
     return [cell for cell in done if cell.id.startswith(tuple(rerun))]

@@ -43,7 +43,7 @@ def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
     """What to do at one place.
 
     An arm is used if it is better than the base and no named arm is better than it, and if it is the only such arm or
-    at most the margin behind each of the others.
+    at most the margin behind each of the others. One that was compared with nothing is not; one seed rules nobody out.
     """
     trained = named_arms(decisions, place)
     if not trained:
@@ -55,9 +55,11 @@ def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
     if against_base and set(against_base.values()) <= {"worse", "same"}:
         return Choice(place.labels, "harm" if set(against_base.values()) == {"worse"} else "none", trained)
     between = {(a, b): decisions.between(place, a, b, measure) for a, b in combinations(trained, 2)}
-    best = stats.best_set(trained, {arms: each.difference for arms, each in between.items() if each})
+    repeated = {arms: each.difference for arms, each in between.items() if each and each.difference.seeds > 1}
+    best = stats.best_set(trained, repeated)
     leading = [a for a in best if all(_word(decisions, place, a, b, measure) in AHEAD for b in best if b != a)]
-    if not leading or any(against_base.get(arm, "better") != "better" for arm in leading):
+    compared = bool(against_base or repeated)
+    if not (leading and compared) or any(against_base.get(arm, "better") != "better" for arm in leading):
         return Choice(place.labels, "open", tuple(best))
     cheapest = sorted(leading, key=lambda arm: _flops(decisions, place, arm))
     return Choice(place.labels, "use" if len(leading) == 1 else "alike", tuple(cheapest))

@@ -121,16 +121,22 @@ def _tuned_at(cell: Cell) -> int | None:
 
 
 def _at_an_end(results: Path) -> list[str]:
-    ends = [
-        f"{arm['method']} at {arm['labels']} labels ({stage['stage']}, {stage['chosen']:g})"
-        for arm in _read(results).get("arms", ())
-        for stage in arm["stages"]
-        if stage["tuned"] and stage["chosen"] is not None and not stage["interior"]
-    ]
-    if not ends:
-        return []
-    are = "is an end" if len(ends) == 1 else "are ends"
-    return [f"The rate chosen for {_listed(ends)} {are} of what was tried: a better one may lie beyond."]
+    """What is to be said of single rates: those that won at an end of their ladder, and those that were alone on it."""
+    ends: list[str] = []
+    alone: list[str] = []
+    for arm in _read(results).get("arms", ()):
+        for stage in arm["stages"]:
+            if stage["chosen"] is not None and not stage["interior"]:
+                told = f"{arm['method']} at {arm['labels']} labels ({stage['stage']}, {stage['chosen']:g})"
+                (ends if stage["tuned"] else alone).append(told)
+    said = []
+    if ends:
+        are = "is an end" if len(ends) == 1 else "are ends"
+        said.append(f"The rate chosen for {_listed(ends)} {are} of what was tried: a better one may lie beyond.")
+    if alone:
+        ladder, it_was = ("ladder", "it was") if len(alone) == 1 else ("ladders", "they were")
+        said.append(f"The {ladder} of {_listed(alone)} had one rate: {it_was} given, not tuned here.")
+    return said
 
 
 def _given(cell: Cell) -> bool:

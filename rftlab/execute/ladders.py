@@ -36,8 +36,8 @@ class Ladder:
 
     @property
     def interior(self) -> bool:
-        """Whether the rate chosen is no end of what was tried."""
-        return self.chosen is not None and min(self.tried) < self.chosen < max(self.tried)
+        """Whether the rate chosen is no end of what was tried; False where nothing was."""
+        return bool(self.tried) and self.chosen is not None and min(self.tried) < self.chosen < max(self.tried)
 
 
 @dataclass

@@ -34,7 +34,7 @@ Fields a method does not use (the label budget of the untrained base) are levell
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -87,10 +87,7 @@ class Grid:
         """
         file = GridFile(Path(path))
         cells = tuple(_read_cells(file))
-        plan = replace(file.plan, labels=label_budgets(cells))
-        for arm in plan.named:
-            if arm not in {cell.method for cell in cells}:
-                file.fail(line_of(file.document, "named"), f"named: the grid has no method {arm!r}")
+        plan = _plan(file, cells)
         if file.tuning:
             try:
                 cells = file.tuning.opened(cells)
@@ -122,6 +119,33 @@ class Grid:
 def label_budgets(cells: Sequence[Cell]) -> tuple[int, ...]:
     """Label budgets of the cells that have one, in order."""
     return tuple(sorted({cell.labels for cell in cells if find(METHODS, cell.method, "method")[0].uses_labels}))
+
+
+def _plan(file: GridFile, cells: Sequence[Cell]) -> Plan:
+    """What the file declares, held against the cells it has."""
+    plan, seeds = replace(file.plan, labels=label_budgets(cells)), _most_seeds(cells)
+    if "max_seeds" not in file.document:
+        plan = replace(plan, max_seeds=max(plan.max_seeds, seeds))
+    elif plan.max_seeds < seeds:
+        problem = f"max_seeds is {plan.max_seeds}, but the grid has {seeds} seeds; declare at least those"
+        file.fail(line_of(file.document, "max_seeds"), problem)
+    methods = {cell.method for cell in cells}
+    ladders = file.tuning.ladders if file.tuning else ()
+    for key, inner, arms in (("named", "named", plan.named), ("tuning", "tuning.ladders", ladders)):
+        for arm in arms:
+            if arm not in methods:
+                file.fail(line_of(file.document, key), f"{inner}: the grid has no method {arm!r}")
+    if plan.named and not any(find(METHODS, arm, "method")[0].uses_labels for arm in plan.named):
+        file.fail(line_of(file.document, "named"), "named: none of these is trained; name an arm that is")
+    return plan
+
+
+def _most_seeds(cells: Iterable[Cell]) -> int:
+    """Of the arm that has most, at one label budget."""
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        seeds.setdefault(cell.variant, set()).add(cell.seed)
+    return max(map(len, seeds.values()))
 
 
 def is_done(cell: Cell, results: Path) -> bool:

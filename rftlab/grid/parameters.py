@@ -25,6 +25,11 @@ SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
 SQUARE = "2x2"
 START = "start_from"
+_FOUND = {
+    "tuned_by": "is written by the tuning stage that chose the rates; declare one, tuning: stage",
+    "started_by": "is written for arms that go on from another; give start_from the arm's values",
+}
+"""Parameters that the workbench fills in: by hand they would claim what nobody has done."""
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -183,6 +188,8 @@ class GridFile:
             yield Located(plain(each), line_of(node, index))
 
     def _check_name(self, name: str, line: int) -> None:
+        if name in _FOUND:
+            self.fail(line, f"{name} {_FOUND[name]}")
         known = [*parameter_names().values(), *_GROUPS]
         if name in known or (name.partition(".")[0] in SETTINGS and all(name.split("."))):
             return

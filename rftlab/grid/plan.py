@@ -81,6 +81,8 @@ def make(
     for name, value, kind, what in (("named", named, str, "methods"), ("claims", claims, int, "numbers of claims")):
         if not isinstance(value, list | tuple) or not all(type(each) is kind for each in value):
             raise RftlabError(f"{name} is a list of {what}, not {value!r}")
+        if twice := next((each for each in value if value.count(each) > 1), None):
+            raise RftlabError(f"{name} has {twice!r} twice; list each once")
     for number in claims:
         if number not in CLAIMS:
             raise RftlabError(f"claims: there is no claim {number}; the ledger has 1 to {CLAIMS[-1]}")

@@ -94,6 +94,7 @@ class Stage(BaseModel):
             if problem["type"] == "extra_forbidden":
                 raise RftlabError(f"tuning has no {where!r}{suggest(where, cls.model_fields)}") from None
             what = problem["msg"].removeprefix("Value error, ")
+            what = what.replace("a valid tuple", "a list").replace("a valid dictionary", "a mapping")
             raise RftlabError(f"tuning.{where}: {what} (got {one_line(repr(problem.get('input')))})") from None
         if stage.share and not stage.labels:
             raise RftlabError("tuning.share is labels, but tuning.labels does not say at which budgets to tune")

@@ -71,7 +71,7 @@ def read_judgements(results: str | Path) -> list[Judgement]:
     except (OSError, UnicodeDecodeError) as error:
         raise RftlabError(f"{path} cannot be read ({error}); put it back, or remove it and judge again") from None
     found: dict[tuple[str, ...], Judgement] = {}
-    for number, line in enumerate(whole[: whole.rfind("\n") + 1].splitlines(), 1):
+    for number, line in enumerate(whole[: whole.rfind("\n") + 1].split("\n")[:-1], 1):
         each = _parsed(line, f"{path}, line {number}")
         found[each.key] = each
     return [each for each in found.values() if each.why != TAKEN_BACK]

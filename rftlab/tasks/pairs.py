@@ -31,7 +31,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
     """
     file = Path(path).expanduser()
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # a text may hold what splitlines takes for an end
     except (OSError, UnicodeDecodeError) as error:
         raise RftlabError(f"pairs file {path}: {error}; give a JSONL file of prompt, chosen, rejected") from None
     return [_pair(line, f"pairs file {path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]

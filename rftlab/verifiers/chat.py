@@ -1,6 +1,7 @@
 """A client of endpoints that speak OpenAI's /chat/completions: retries, time-outs, nothing followed elsewhere."""
 
 import hashlib
+import http.client
 import json
 import os
 import time
@@ -45,7 +46,7 @@ class Endpoint:
         url: base URL, such as http://localhost:8000/v1.
         model: name of the model there.
         key_variable: environment variable that holds the API key; without it none is sent.
-        timeout_s: seconds for one request.
+        timeout_s: seconds for one request: to connect, for the next bytes, and for the whole of its reply.
         retries: further attempts after a request that failed in transit or was refused for now.
         parallel: requests under way at once.
 
@@ -61,7 +62,7 @@ class Endpoint:
             raise RftlabError(
                 f"judge: timeout_s={timeout_s}, retries={retries}, parallel={parallel}; give > 0, >= 0, >= 1"
             )
-        if urllib.parse.urlsplit(url).scheme not in ("http", "https") or not model:
+        if _scheme(url) not in ("http", "https") or not model:
             raise RftlabError("judge: off until an endpoint (http://host/v1) and a model there are named")
         self.url, self.model = url.rstrip("/") + "/chat/completions", model
         self._key_variable, self._timeout, self._retries, self._parallel = key_variable, timeout_s, retries, parallel
@@ -83,13 +84,17 @@ class Endpoint:
         """Replies in order.
 
         Raises:
-            RftlabError: the endpoint has never answered, not to one of all requests so far.
+            RftlabError: the endpoint has never answered, not to one of the first `parallel` requests.
         """
+        replies: list[Reply] = []
         with ThreadPoolExecutor(self._parallel) as pool:
-            replies = list(pool.map(self._ask, requests))
-        self._has_answered = self._has_answered or any(not reply.error for reply in replies)
-        if replies and not self._has_answered:
-            raise RftlabError(f"judge: {self.url} does not answer: {replies[0].error}; check endpoint, model and key")
+            # One that hangs is given up after the first few, not after hours of waiting for all.
+            for part in (requests[: self._parallel], requests[self._parallel :]):
+                replies += pool.map(self._ask, part)
+                self._has_answered = self._has_answered or any(not reply.error for reply in replies)
+                if replies and not self._has_answered:
+                    why = f"{self.url} does not answer: {replies[0].error}"
+                    raise RftlabError(f"judge: {why}; check endpoint, model and key")
         return replies
 
     def _ask(self, request: Request) -> Reply:
@@ -103,16 +108,33 @@ class Endpoint:
             try:
                 made = urllib.request.Request(self.url, request.body.encode(), headers)
                 with self._opener.open(made, timeout=self._timeout) as response:
-                    answer = json.loads(response.read(_MAX_REPLY_BYTES))
+                    answer = json.loads(self._whole(response))
                 return Reply(str(answer["choices"][0]["message"]["content"] or ""))
             except urllib.error.HTTPError as error:
                 reply = Reply("", f"HTTP {error.code}")
                 error.close()
                 if error.code not in _RETRIED:
                     return reply
-            except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+            except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, RecursionError) as error:
                 reply = Reply("", f"{type(error).__name__}: {str(error)[:120]}")
         return reply
+
+    def _whole(self, response: http.client.HTTPResponse) -> bytes:
+        """Its body, as far as it comes within the time-out: that of a socket begins anew with every byte."""
+        end, body = time.monotonic() + self._timeout, b""
+        while len(body) < _MAX_REPLY_BYTES and (part := response.read1(_MAX_REPLY_BYTES - len(body))):
+            body += part
+            if time.monotonic() > end:
+                raise TimeoutError(f"the reply had no end after {self._timeout:g} s")
+        return body
+
+
+def _scheme(url: str) -> str:
+    """Of a URL that can be read as one; "" else."""
+    try:
+        return urllib.parse.urlsplit(url).scheme
+    except ValueError:
+        return ""
 
 
 def code_of(*texts: str) -> str:

@@ -105,7 +105,13 @@ def test_nothing_is_decided_by_one_seed_and_what_it_suggests_is_kept_apart(study
     assert {each.word for each in decisions.decisions} == {"open"}
     assert "better" in {each.suggestion for each in decisions.decisions}
     assert card.tone == "open"
+    assert card.headline == "Not decided between SFT and GRPO."
     assert "nothing is decided by one run" in card.limits
+
+
+def test_an_arm_that_was_compared_with_nothing_is_not_advised(study: Study) -> None:
+    _, card = study({"sft": 0.9})
+    assert (card.tone, card.headline) == ("open", "Not decided whether SFT helps.")
 
 
 def test_a_study_that_may_still_grow_gets_wider_intervals_and_says_which_look_it_is(study: Study) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rftlab import preflight, record, study
+from rftlab.answer.tuning import limits
 from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.interrupts import Interrupted
@@ -100,6 +101,7 @@ def test_stages_are_tuned_one_after_the_other_the_others_at_the_rate_chosen_or_t
 def test_a_ladder_of_one_rate_needs_no_cell() -> None:
     arm, rounds = climbed(lambda rates, seed: 0, ladders=[("sft", 1e-3, (3e-4,))])
     assert (arm.rates, rounds) == ((3e-4,), [])
+    assert not arm.ladders[0].interior
 
 
 class InProcess:
@@ -223,6 +225,29 @@ def test_a_dry_run_lists_the_cells_of_the_stage_and_says_that_the_rates_follow(
     ]  # fmt: skip
     assert sum(line.startswith("  left  ") for line in lines) == 1  # the base
     assert not (tmp_path / "none").exists()
+
+
+def test_a_stage_of_ladders_of_one_rate_runs_nothing_and_says_that_nothing_was_tuned(
+    executor: InProcess, tmp_path: Path
+) -> None:
+    study.run(small_grid(ladders={"sft": [1e-3]}), tmp_path)
+    assert {cell.evaluation.part for cell in executor.ran} == {"test"}
+    assert {cell.learning_rates for cell in executor.ran} == {(), (1e-3,)}
+    assert limits(record.read_all(tmp_path), tmp_path)[-1] == (
+        "The ladder of sft at 4 labels (sft, 0.001) had one rate: it was given, not tuned here."
+    )
+
+
+@pytest.mark.parametrize(("which", "said"), [("tune", "is a cell of the tuning stage"), ("none", "is no cell of the")])
+def test_a_rerun_that_cannot_be_is_refused_before_the_stage_runs(
+    executor: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str, said: str
+) -> None:
+    study.run(small_grid(), tmp_path / "s", dry_run=True)
+    rungs = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("  tune")]
+    with pytest.raises(RftlabError, match=said):
+        study.run(small_grid(), tmp_path / "s", rerun=[rungs[0][:8] if which == "tune" else "no-such-cell"])
+    assert not executor.ran
+    assert not (tmp_path / "s").exists()
 
 
 def test_an_arm_that_diverges_at_every_rate_fails_and_the_others_run(executor: InProcess, tmp_path: Path) -> None:

@@ -38,12 +38,20 @@ def test_a_file_declares_arms_margin_seeds_and_labels(tmp_path: Path) -> None:
         ("smallest_effect: 5", "0.05 is 5 points"),
         ("max_seeds: 0", "max_seeds is a whole number from 1"),
         ("max_seeds: 2.5", "max_seeds is a whole number from 1"),
+        ("named: [base]", "named: none of these is trained"),
+        ("named: [sft, sft]", "named has 'sft' twice"),
+        ("claims: [1, 12, 1]", "claims has 1 twice"),
+        ("max_seeds: 2", "max_seeds is 2, but the grid has 3 seeds"),
         ("labels_available: -1", "labels_available is a whole number"),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused_with_its_line(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(RftlabError, match=f"study.yaml line 5: .*{said}"):
         load(tmp_path, GRID + line + "\n")
+
+
+def test_a_grid_of_more_seeds_than_the_default_declares_those_it_has(tmp_path: Path) -> None:
+    assert load(tmp_path, GRID.replace("[0, 1, 2]", str(list(range(12))))).plan.max_seeds == 12
 
 
 def test_what_was_declared_first_stays_and_what_changed_is_named(tmp_path: Path) -> None:

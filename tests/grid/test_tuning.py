@@ -60,6 +60,11 @@ def test_rates_are_one_value_and_swept_by_a_list_of_lists(load) -> None:
         ("tuning: {ladders: {sfd: [0.1]}}\n", "unknown method 'sfd'; did you mean sft"),
         ("tuning: {ladders: {sft: [0.1, 0]}}\n", "tuning.ladders: the ladder of sft needs at least one rate"),
         ("tuning: {ladders: {sft: [0.1, 0.1]}}\n", "tuning.ladders: the ladder of sft has a rate twice"),
+        ("tuning: {ladders: {dpo: [0.1, 0.2]}}\n", "tuning.ladders: the grid has no method 'dpo'"),
+        ("tuning: {ladders: {sft: 0.1}}\n", "tuning.ladders.sft: Input should be a list"),
+        ("tuned_by: 3 seeds\n", "tuned_by is written by the tuning stage"),
+        ("include: [{tuned_by: 3 seeds}]\n", "tuned_by is written by the tuning stage"),
+        ("overrides: [{when: {method: sft}, set: {started_by: x}}]\n", "started_by is written for arms that go on"),
         ("tuning: {seeds: 2}\nseed_data: 1001\n", r"seed_data 1001 of the study is one of .*\(1000 to 1001\)"),
     ],
 )

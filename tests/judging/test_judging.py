@@ -95,6 +95,13 @@ def test_a_line_that_a_crash_cut_off_is_judged_again(study):
     assert path.read_bytes() == whole
 
 
+def test_a_name_may_hold_what_some_take_for_the_end_of_a_line(study):
+    who = Taste(by_rank)
+    who.name = "Ann\u2028of\x85Bonn"
+    judge(study, who, items=1)
+    assert {each.judge for each in read_judgements(study)} == {who.name}
+
+
 def test_a_line_that_is_no_judgement_is_named(study):
     judged(study)
     (study / JUDGEMENTS).write_text('{"judge": "x"}\n')
