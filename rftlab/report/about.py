@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -71,19 +72,28 @@ def _prompt(decisions: Decisions, panels: Sequence[Panel]) -> Number | None:
 
 
 def _cost(decisions: Decisions, panels: Sequence[Panel]) -> Number | None:
-    """The dearest named arm against the cheapest, at the largest budget where each was trained."""
-    spent: dict[str, list[float]] = {}
-    for here in chain.from_iterable(decisions.places(panel)[-1:] for panel in panels):
-        for arm in named_arms(decisions, here):
-            level = decisions.level(here, arm)
-            if level and level.flops > 0:
-                spent.setdefault(arm, []).append(level.flops)
-    if len(spent) < 2:
+    """The dearest named arm against the cheapest, in each task the mean over budgets, as the answer above says it."""
+    places = [decisions.places(panel) for panel in panels]
+    spent = {
+        (here, arm): level.flops
+        for here in chain.from_iterable(places)
+        for arm in named_arms(decisions, here)
+        if (level := decisions.level(here, arm)) and level.flops > 0
+    }
+    arms = list(dict.fromkeys(arm for _, arm in spent))
+    if len(arms) < 2:
         return None
-    means = {arm: sum(values) / len(values) for arm, values in spent.items()}
-    dear, cheap = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    name = f"training FLOPs of {plots.title(dear)} against {plots.title(cheap)}"
-    return Number(f"{means[dear] / means[cheap]:.2g} times", name)
+    means = {arm: fmean(value for (_, other), value in spent.items() if other == arm) for arm in arms}
+    dear, cheap = max(arms, key=means.__getitem__), min(arms, key=means.__getitem__)
+    ratios = [
+        [spent[place, dear] / spent[place, cheap] for place in here if {(place, dear), (place, cheap)} <= spent.keys()]
+        for here in places
+    ]
+    told = [f"{value:.2g}" for value in sorted(fmean(each) for each in ratios if each)]
+    if not told:
+        return None
+    span = told[0] if told[0] == told[-1] else f"{told[0]} to {told[-1]}"
+    return Number(f"{span} times", f"training FLOPs of {plots.title(dear)} against {plots.title(cheap)}")
 
 
 def _trust(decisions: Decisions) -> Number | None:

@@ -1,12 +1,14 @@
 """What the page draws and says beside its decisions: names at the ends of lines, colours of families, alt texts."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pandas as pd
 import pytest
 
 from rftlab import plots, report
+from rftlab.answer.card import answer
 from rftlab.answer.decisions import decide
 from rftlab.plots.canvas import spread
 from rftlab.registry import METHODS
@@ -74,6 +76,19 @@ def test_beyond_six_arms_the_winner_the_best_of_each_family_and_the_base_are_in_
     bright = about.loud(crowd, panel)
     assert {"base", "sft"} <= bright
     assert len(bright) < 7
+
+
+def test_the_cost_under_the_answer_is_the_one_that_the_answer_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "skill", lambda cell: {"sft": 0.95, "grpo": 0.5}.get(cell.method, 0.1))
+    spent = {("sft", 10): 1e9, ("sft", 300): 4e9, ("grpo", 10): 8e9, ("grpo", 300): 8e9}
+    synthetic.write_grid(tmp_path, methods=("base", "sft", "grpo"), labels=(10, 300), seeds=(0, 1, 2), items=200)
+    found = decide(report.read_results(tmp_path))
+    levels = tuple(lv._replace(flops=spent.get((lv.arm, lv.place.labels), 0.0)) for lv in found.levels)
+    decisions = replace(found, levels=levels)
+    said = re.findall(r"costs (\S+) times the FLOPs", str(answer(report.read_results(tmp_path), decisions)))
+    assert said
+    assert {"5 times"} == {f"{each} times" for each in said}
+    assert "5 times" in [number.value for number in about.numbers(decisions)]
 
 
 def test_the_four_numbers_are_read_off_the_decisions(study):
