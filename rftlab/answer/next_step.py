@@ -70,6 +70,8 @@ def what_would_show(
     fewest, items = min(len(table) for table, _ in undecided), max(table.shape[1] for table, _ in undecided)
     if fewest < 2:
         return f"run at least {FIRST_LOOK} seeds: one training run decides nothing"
+    if fewest < FIRST_LOOK <= plan.max_seeds:
+        return f"run {FIRST_LOOK} seeds, which is the first look at a study that may grow to {plan.max_seeds}"
 
     def needed(times: int) -> int | None:
         """Seeds for all of them, on so many times the items."""
@@ -96,9 +98,9 @@ def what_would_show(
         too_few = f"{items} items cannot show a difference of {margin}, whatever the seeds"
         if ways[0][0] == 1:
             too_few = f"{items} items would need {ways[0][1]} seeds to show a difference of {margin}"
-        return f"{too_few}; {times * items} of them ({asked}) probably would with {most} seeds{beyond}"
+        return f"in what is open, {too_few}; {times * items} of them ({asked}) probably would with {most} seeds{beyond}"
     more = most - fewest
     if more <= 0:
         narrower = f"; more items ({asked}) would narrow it" if items > 1 else ""
         return f"what is open is smaller than {margin}, or within chance of it{narrower}"
-    return f"{more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"
+    return f"in what is open, {more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"

@@ -143,16 +143,25 @@ def _lift(decisions: Decisions, places: Sequence[Place], arm: str) -> str:
     if base is None or not found:
         return f"{title(arm)} reached {reached}"
     text = f"{title(arm)} takes accuracy from {_percent(base.mean.estimate)} to {reached}"
-    return f"{text} (against the base: {_by_word(found)})"
+    return f"{text} (against the base: {_by_word(found)}{_marked(found)})"
 
 
 def _against(decisions: Decisions, places: Sequence[Place], arm: str, rival: str) -> str:
     found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, rival))]
-    return f"{title(arm)} against {title(rival)}: {_by_word(found)}" if found else ""
+    return f"{title(arm)} against {title(rival)}: {_by_word(found)}{_marked(found)}" if found else ""
 
 
-def _by_word(found: Sequence[tuple[int, Decision]]) -> str:
-    """`better at 10 and 50 labels (+27 [20, 34] to +31 [24, 38]), open at 300 (...)`."""
+def _marked(found: Sequence[tuple[int, Decision]]) -> str:
+    return "; exploratory" if any(decision.family == "exploratory" for _, decision in found) else ""
+
+
+def _by_word(found: Sequence[tuple[int, Decision]], *, budgets: int = 0) -> str:
+    """`better at 10 and 50 labels (+27 [20, 34] to +31 [24, 38]), open at 300 (...)`.
+
+    Args:
+        found: label budgets and decisions.
+        budgets: how many were compared, if these are some of them.
+    """
     words: dict[str, list[tuple[int, Decision]]] = {}
     for labels, decision in found:
         words.setdefault(decision.word, []).append((labels, decision))
@@ -161,7 +170,7 @@ def _by_word(found: Sequence[tuple[int, Decision]]) -> str:
         differences = sorted((decision.difference for _, decision in part), key=lambda d: d.estimate)
         ends = [differences[0], differences[-1]] if len(differences) > 1 else differences
         shown = " to ".join(dict.fromkeys(interval(each) for each in ends))
-        at = f" at {listed([str(labels) for labels, _ in part])}" if len(found) > 1 else ""
+        at = f" at {listed([str(labels) for labels, _ in part])}" if max(budgets, len(found)) > 1 else ""
         told.append(f"{word}{at} ({shown})")
     return ", ".join(told)
 
@@ -174,7 +183,7 @@ def _pointer(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Se
             found = [(p.labels, d) for p in places if (d := decisions.between(p, arm, rival, measure))]
             decided = [(labels, d) for labels, d in found if d.word in ("better", "worse")]
             if decided:
-                told.append(f"{name}, {title(arm)} against {title(rival)}: {_by_word(decided)}")
+                told.append(f"{name}, {title(arm)} against {title(rival)}: {_by_word(decided, budgets=len(found))}")
     return f"exploratory: {'; '.join(told)}" if told else ""
 
 
@@ -204,7 +213,7 @@ def _prompts(decisions: Decisions, panel: Panel) -> str:
             every = (
                 "" if len(decided[word]) == len(effects) else f" in {len(decided[word])} of {len(effects)} comparisons"
             )
-            told.append(f"{advised}: with chain-of-thought it is {word}{every} ({span}; exploratory)")
+            told.append(f"{advised}: accuracy with chain-of-thought is {word}{every} ({span} points; exploratory)")
     return "; ".join(told)
 
 
@@ -216,7 +225,7 @@ def limits(results: Results, decisions: Decisions) -> str:
         seeds = _numbers(d.difference.seeds for d in counted)
         items = _numbers(d.difference.items for d in counted)
         looks = sorted({d.look for d in counted if d.look})
-        look = f" ({looks[0]}: intervals allow for more)" if looks else ""
+        look = f" ({looks[0]}: intervals are wide enough for seeds to be added)" if looks else ""
         told.append(f"Covers new seeds and items like these: {seeds} seeds x {items} items{look}")
         if max(d.difference.seeds for d in counted) < 2:
             told[-1] = f"One seed, {items} items: nothing is decided by one run"
@@ -225,14 +234,14 @@ def limits(results: Results, decisions: Decisions) -> str:
     )
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += tuning.limits(results.records, results.where)
-    told += [f"Not: {', '.join(_not_covered(results))}"]
+    told += _not_covered(results)
     return " ".join(sentence(text) for text in told)
 
 
 def _not_covered(results: Results) -> list[str]:
     cells = results.cells
     tiny = bool((cells["model"] == "tiny-base").all())
-    return [TINY, "other tasks"] if tiny else ["other models and tasks"]
+    return [TINY, "It does not cover other tasks"] if tiny else ["It does not cover other models and tasks"]
 
 
 def unrewarded(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> bool:
