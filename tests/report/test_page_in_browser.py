@@ -150,7 +150,7 @@ def test_on_paper_what_is_folded_is_open_and_what_is_for_the_hand_is_gone(opened
       .filter((each) => !each.lastElementChild.checkVisibility({ contentVisibilityAuto: true })).length"""
     assert page.evaluate(folded) > 2
     page.emulate_media(media="print")
-    assert page.evaluate(folded) == 0
+    page.wait_for_function(f"() => {folded} === 0")  # the browser lays out for paper a frame later
     page.screenshot(path=_screenshots(tmp_path) / "page_print.png", full_page=True)
     assert not any(page.locator(name).first.is_visible() for name in ("nav", ".answers-controls", ".table-filter"))
     assert len(page.pdf()) > 10_000
