@@ -198,9 +198,9 @@ def test_more_items_are_said_to_spare_seeds_where_seeds_alone_would_do() -> None
     draw = Random(0)
     table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
     made = [(table, stats.seed_spread(table.to_numpy()))]
-    assert what_would_show(made, Plan(max_seeds=30), 1).startswith("18 more seeds")
+    assert "18 more seeds would probably show" in what_would_show(made, Plan(max_seeds=30), 1)
     said = what_would_show(made, Plan(max_seeds=15), 1)
-    assert said.startswith("100 items would need 21 seeds")
+    assert "100 items would need 21 seeds" in said
     assert "200 of them (evaluation.test_items)" in said
     assert "whatever the seeds" not in said
 

@@ -47,15 +47,13 @@ def project(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (folder / name).write_text(text)
 
-    def write_report(results, **_):
+    def publish(results, waive=""):
         assert {found.id for found in record.read_all(results)} <= record.planned(results)
-        return []
+        return types.SimpleNamespace(files=[], remarks=[], answer="")
 
     # What it checks is tested elsewhere, and own methods make it load torch.
     monkeypatch.setattr("rftlab.preflight.check", lambda cells, **_: preflight.Findings((), {}))
-    monkeypatch.setitem(
-        sys.modules, "rftlab.report", types.SimpleNamespace(write_report=write_report, happened=lambda *_, **__: [])
-    )
+    monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(publish=publish, happened=lambda *_: []))
     monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: notebooks)
     monkeypatch.chdir(folder)
     return folder

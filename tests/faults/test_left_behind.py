@@ -36,7 +36,7 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-def drive(stub: Path, results: Path, temporary: Path, count: int = 2, seconds: float = 30.0) -> subprocess.Popen[str]:
+def drive(stub: Path, results: Path, temporary: Path, count: int = 2, seconds: float = 300.0) -> subprocess.Popen[str]:
     command = [sys.executable, DRIVER, stub, results, str(count), str(seconds), "cold"]
     return subprocess.Popen(command, env={**os.environ, "TMPDIR": str(temporary)}, text=True)
 
