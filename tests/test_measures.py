@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rftlab import preflight
-from rftlab.answer.items import PART_OF, item_table, outcomes
+from rftlab.answer.items import item_table
+from rftlab.answer.outcomes import PART_OF, outcomes
 from rftlab.answer.results import measured, read_cells
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
@@ -82,9 +83,9 @@ def test_readers_pair_items_by_either_measure_and_show_a_score_only_where_it_dif
     graded = small_cell(method="base", labels=0, verifier=f"{checks}:Graded")
     identity = run(graded, tmp_path / "graded").cell.id
     by_accuracy, by_score = (outcomes(str(tmp_path / "graded"), identity, name) for name in ("accuracy", "score"))
-    assert by_accuracy.keys() == by_score.keys()
-    assert set(by_accuracy.values()) == {0.0, 1.0}
-    assert set(by_score.values()) == {0.4, 1.0}
+    assert by_accuracy.index.equals(by_score.index)
+    assert set(by_accuracy) == {0.0, 1.0}
+    assert set(by_score) == {0.4, 1.0}
     cells = read_cells(tmp_path / "graded")
     assert "score" in measured(cells)
     for measure in set(PART_OF) - {"apart_accuracy", "apart_score", "train_accuracy", "base_train_accuracy"}:

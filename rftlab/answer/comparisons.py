@@ -4,15 +4,16 @@ An outcome table has a row a seed and a column an item. Those of two arms are su
 the item; an untrained arm answers for every training run with its seed of sampling.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import nan
 from typing import NamedTuple
 
 import pandas as pd
 
-from rftlab.answer.items import item_table
-from rftlab.answer.readings import largest_common_mark, outcome_rows
+from rftlab.answer.items import by_seed
+from rftlab.answer.outcomes import seed_table
+from rftlab.answer.readings import largest_common_mark, read_runs
 from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.registry import family_of
@@ -21,6 +22,9 @@ EQUAL_COMPUTE = "accuracy_at_equal_compute"
 _COLUMN = {EQUAL_COMPUTE: "accuracy"}
 _ORDER = ("own", "hybrid", "rft", "preference", "sft", "control", "base")
 """Families in the order in which one is held against those after it."""
+
+
+_Outcome = tuple[str, "pd.Series[float]"]
 
 
 class Place(NamedTuple):
@@ -92,7 +96,9 @@ def arms(results: Results, measure: str) -> list[Arm]:
         outcomes, flops = _outcomes(results, panel, measure)
         for (labels, arm), group in panel.groupby(["labels", "arm"], sort=True):
             method = str(group["method"].iloc[0])
-            table = _table(outcomes[outcomes["id"].isin(group["id"])], trained=method not in UNTRAINED)
+            named = str if method not in UNTRAINED else _of_sampling
+            known = [outcomes[cell] for cell in group["id"] if cell in outcomes]
+            table = seed_table((named(seed), values) for seed, values in known)
             place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
             spent = float(group["flops"].mean()) if flops is None else flops
             found.append(Arm(place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group)))
@@ -125,19 +131,13 @@ def _has(results: Results, measure: str) -> bool:
     return measure in results.cells
 
 
-def _outcomes(results: Results, panel: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, float | None]:
-    """Columns id, seed, item, value of a panel's cells; and the FLOPs at which they were read, None for their ends."""
+def _outcomes(results: Results, panel: pd.DataFrame, measure: str) -> tuple[Mapping[str, _Outcome], float | None]:
+    """Seed and outcomes of a panel's cells; and the FLOPs at which they were read, None for their ends."""
     if measure != EQUAL_COMPUTE:
-        return item_table(results.where, panel, measure), None
-    rows = outcome_rows(results.where, panel)
-    mark = largest_common_mark(rows, tuple(panel.loc[~is_base(panel), "arm"].unique()))
-    return (rows[rows["mark"] == mark], mark) if mark is not None else (rows.iloc[:0], None)
-
-
-def _table(rows: pd.DataFrame, *, trained: bool) -> pd.DataFrame:
-    """A row a seed and a column an item; of an untrained arm's seeds only those of sampling mean anything."""
-    seeds = rows["seed"] if trained else rows["seed"].map(_of_sampling)
-    return rows["value"].groupby([seeds, rows["item"]]).mean().unstack("item")
+        return {cell: (seed, values) for cell, seed, values in by_seed(results.where, panel, measure)}, None
+    read = read_runs(results.where, panel)
+    mark = largest_common_mark(read, tuple(panel.loc[~is_base(panel), "arm"].unique()))
+    return {run.cell: (run.seed, run.at[mark]) for run in read if mark is not None and mark in run.at}, mark
 
 
 def _of_sampling(seed: str) -> str:

@@ -1,25 +1,36 @@
 """The two readings of "matched" in one study: at equal labels, each arm trained to its plateau, and at equal compute.
 
-A study whose arms go to their plateau and were scored at FLOP marks on the way can be read twice. Its outcomes stand in
-one table, a row an item: those with no mark are of the policies that the runs ended with, those at a mark of the
-policies that a bill of so many FLOPs would have bought.
+A study whose arms go to their plateau and were scored at FLOP marks on the way can be read twice: by the policies that
+its runs ended with, and by those that a bill of so many FLOPs would have bought.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from rftlab import record
-from rftlab.answer.items import outcomes, read_lines
+from rftlab.answer.outcomes import at_marks, outcomes
 from rftlab.answer.results import is_base
 from rftlab.contract import SEEDS
-from rftlab.record.outcomes import worth
 
-EQUAL_LABELS, EQUAL_COMPUTE = "equal labels", "equal compute"
-RUN = ["arm", "labels", "seed"]
-_COLUMNS = ["id", *RUN, "item", "mark", "value"]
+
+class Run(NamedTuple):
+    """What a cell can be read at.
+
+    Attributes:
+        cell: its id.
+        arm: its arm.
+        seed: all four of SEEDS.
+        end: worth of the answers of the policy that it ended with, in [0, 1], by item.
+        at: the same at marks, in FLOPs.
+    """
+
+    cell: str
+    arm: str
+    seed: str
+    end: "pd.Series[float]"
+    at: "Mapping[float, pd.Series[float]]"
 
 
 def reading_of(cells: pd.DataFrame) -> str:
@@ -44,7 +55,7 @@ def _reading(cell: pd.Series) -> str:
     return f"the same compute, {amount}" if cell["budget.unit"] == "flops" else f"the same budget, {amount}"
 
 
-def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:
+def read_runs(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> list[Run]:
     """Outcomes on the test items of every cell, at its end and at each mark that it can be read at.
 
     A run that ended at its plateau before a mark is read there with the policy that it ended with: whoever had that
@@ -55,61 +66,29 @@ def outcome_rows(results: str | Path, cells: pd.DataFrame, measure: str = "accur
         results: a grid's results folder.
         cells: from `results.read_cells`, of one panel.
         measure: accuracy or score.
-
-    Returns:
-        Columns id, arm, labels, seed (all four of SEEDS), item, mark (FLOPs; NaN for the end), value in [0, 1].
     """
     declared = sorted({mark for marks in cells["evaluation.marks"] for mark in marks})
-    tables = [pd.DataFrame(columns=_COLUMNS).astype({"mark": float, "value": float})]
+    runs = []
     for cell, untrained in zip(cells.to_dict("records"), is_base(cells), strict=True):
-        end = outcomes(results, cell["id"], measure)
-        at = dict(_at_marks(results, cell["id"], measure))
+        end, at = outcomes(results, cell["id"], measure), at_marks(results, cell["id"], measure)
         stays = untrained or cell.get("at_plateau") == 1
         asked = declared if untrained else cell["evaluation.marks"]
-        found = {float("nan"): end} | {mark: at.get(mark, end) for mark in asked if mark in at or stays}
-        run = {
-            "id": cell["id"],
-            "arm": cell["arm"],
-            "labels": cell["labels"],
-            "seed": " ".join(str(cell[name]) for name in SEEDS),
-        }
-        for mark, values in found.items():
-            part = pd.DataFrame({"item": list(values), "value": list(values.values())})
-            tables.append(part.assign(**run, mark=mark)[_COLUMNS])
-    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+        readable = {mark: at.get(mark, end) for mark in asked if mark in at or stays}
+        runs.append(Run(cell["id"], cell["arm"], " ".join(str(cell[name]) for name in SEEDS), end, readable))
+    return runs
 
 
-def at_equal_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the policies that runs ended with, without the column mark."""
-    return rows[rows["mark"].isna()].drop(columns="mark").reset_index(drop=True)
-
-
-def at_equal_compute(rows: pd.DataFrame, mark: float) -> pd.DataFrame:
-    """The rows at a mark, without that column; of `common_marks`, or arms are missing."""
-    return rows[rows["mark"] == mark].drop(columns="mark").reset_index(drop=True)
-
-
-def common_marks(rows: pd.DataFrame, arms: Sequence[str] = ()) -> list[float]:
+def common_marks(runs: Sequence[Run], arms: Sequence[str] = ()) -> list[float]:
     """Marks at which every run can be read, ascending.
 
     Args:
-        rows: from `outcome_rows`.
+        runs: from `read_runs`.
         arms: only these count; all, if none is given.
     """
-    of = rows[rows["arm"].isin(arms)] if arms else rows
-    runs = len(of[RUN].drop_duplicates())
-    read = of.dropna(subset="mark").drop_duplicates([*RUN, "mark"]).groupby("mark").size()
-    return sorted(read[read == runs].index.astype(float).tolist())
+    read = [set(run.at) for run in runs if run.arm in arms or not arms]
+    return sorted(set.intersection(*read)) if read else []
 
 
-def largest_common_mark(rows: pd.DataFrame, arms: Sequence[str] = ()) -> float | None:
+def largest_common_mark(runs: Sequence[Run], arms: Sequence[str] = ()) -> float | None:
     """The largest of `common_marks`; None if there is none."""
-    return max(common_marks(rows, arms), default=None)
-
-
-@lru_cache(maxsize=20_000)
-def _at_marks(results: str | Path, cell: str, measure: str) -> dict[float, dict[str, float]]:
-    found: dict[float, dict[str, float]] = {}
-    for row in read_lines(results, cell, record.SAMPLES, containing='"part": "mark"'):
-        found.setdefault(float(row["mark"]), {})[row["item"]] = worth(row, measure)
-    return found
+    return max(common_marks(runs, arms), default=None)

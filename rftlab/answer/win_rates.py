@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from rftlab.answer.contests import EVEN, counts, measure_of
-from rftlab.answer.decisions import Decisions, decide
-from rftlab.answer.results import Results, read_results
+from rftlab.answer.decisions import Decisions
+from rftlab.answer.folder import study_of
+from rftlab.answer.results import Results
 
 
 def win_rates(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
@@ -17,8 +18,7 @@ def win_rates(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFr
     Raises:
         RftlabError: as `rftlab.load`; or the judgements cannot be read.
     """
-    study = read_results(results, waive)
-    return table(study, decide(study))
+    return table(*study_of(results, waive))
 
 
 def table(results: Results, decisions: Decisions) -> pd.DataFrame:

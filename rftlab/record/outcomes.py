@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 ACCURACY, SCORE = "accuracy", "score"
-_REWARDS = {ACCURACY: "reward", SCORE: "reward", "apart_accuracy": "apart_reward", "apart_score": "apart_reward"}
-MEASURES_OF_ROWS = tuple(_REWARDS)
+REWARDS_OF = {ACCURACY: "reward", SCORE: "reward", "apart_accuracy": "apart_reward", "apart_score": "apart_reward"}
+FULL_MARKS = 1.0
+FULL_MARKS = 1.0
+MEASURES_OF_ROWS = tuple(REWARDS_OF)
 """Measures that `worth` knows; those of the verifier apart from the reward only of rows that it judged."""
 
 
 def wholly_right(reward: float) -> bool:
     """Whether a reward in [0, 1] is full marks: part of an answer is none."""
-    return reward >= 1.0
+    return reward >= FULL_MARKS
 
 
 def worth(row: Mapping[str, Any], measure: str = ACCURACY) -> float:
@@ -20,5 +22,5 @@ def worth(row: Mapping[str, Any], measure: str = ACCURACY) -> float:
     Raises:
         KeyError: no such measure, or the row was not judged by that verifier.
     """
-    reward = float(row[_REWARDS[measure]])
+    reward = float(row[REWARDS_OF[measure]])
     return reward if measure.endswith(SCORE) else float(wholly_right(reward))

@@ -1,6 +1,7 @@
 """From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
 
-from rftlab.answer.items import item_table, outcomes
+from rftlab.answer.items import item_table
+from rftlab.answer.outcomes import outcomes
 from rftlab.answer.results import PANEL, read_cells, read_results
 from rftlab.answer.survey import comparable
 from rftlab.report.figures import draw_all

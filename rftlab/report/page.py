@@ -13,8 +13,8 @@ import pandas as pd
 from rftlab import plots
 from rftlab.answer import contracts
 from rftlab.answer.card import Answer, answer
-from rftlab.answer.decisions import Decisions, decide
-from rftlab.answer.results import SHOWN_IN, Results, read_results
+from rftlab.answer.folder import study_of
+from rftlab.answer.results import SHOWN_IN
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.folders import REPORT
 from rftlab.files.paths import notebooks_dir
@@ -44,9 +44,8 @@ def publish(results: Path, waive: str | Iterable[str] = ()) -> Published:
     Raises:
         RftlabError: as `write_report`.
     """
-    study = read_results(results, waive)
-    decisions = decide(study)
-    files = write_report(results, waive=waive, read=(study, decisions))
+    study, decisions = study_of(results, waive)
+    files = write_report(results, waive=waive)
     return Published(files, remarks.of_whole(study, decisions), answer(study, decisions))
 
 
@@ -55,7 +54,6 @@ def write_report(
     *,
     notebook: bool = True,
     waive: str | Iterable[str] = (),
-    read: tuple[Results, Decisions] | None = None,
 ) -> list[Path]:
     """Write `results/report/`: report.html, report.ipynb, an SVG of every figure, a PNG of the main one, cells.csv.
 
@@ -67,7 +65,6 @@ def write_report(
         notebook: also execute the compare notebook (several seconds).
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas; the page
             says so.
-        read: the study of that folder and its decisions, if they are there already.
 
     Returns:
         Paths of the written files, the page first.
@@ -75,12 +72,12 @@ def write_report(
     Raises:
         RftlabError: no such folder, no finished cell, no record that can be read, or no such field to waive.
     """
-    results = Path(results).resolve()
+    given, results = Path(results), Path(results).resolve()
     if results.is_file():
         raise RftlabError(f"an archive is not written into; give `rftlab report {results.name} -o DIR`")
     accepted = contracts.waivers(waive)
-    study = read[0]._replace(where=results) if read else read_results(results, accepted)
-    decisions = read[1] if read else decide(study)
+    study, decisions = study_of(given, accepted)
+    study = study._replace(where=results)
     sweep_scratch(results, REPORT)
     sweep_scratch()
     with scratch(results, REPORT) as built, contextlib.ExitStack() as aside:

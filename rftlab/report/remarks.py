@@ -12,7 +12,8 @@ from rftlab import record
 from rftlab.answer import items
 from rftlab.answer import results as read
 from rftlab.answer.comparisons import Place
-from rftlab.answer.decisions import Decisions, decide
+from rftlab.answer.decisions import Decisions
+from rftlab.answer.folder import study_of
 from rftlab.answer.phrases import interval
 from rftlab.errors import RftlabError, printable
 from rftlab.execute.folders import failed_with
@@ -41,8 +42,7 @@ def happened(results: str | Path, waive: str | Iterable[str] = ()) -> list[Remar
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    study = read.read_results(results, waive)
-    return of_whole(study, decide(study))
+    return of_whole(*study_of(results, waive))
 
 
 def of_whole(study: read.Results, decisions: Decisions) -> list[Remark]:

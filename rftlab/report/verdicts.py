@@ -8,8 +8,9 @@ from rftlab.answer import phrases
 from rftlab.answer.card import Answer, answer
 from rftlab.answer.choices import choose, named_arms
 from rftlab.answer.comparisons import Place
-from rftlab.answer.decisions import Decision, Decisions, decide
-from rftlab.answer.results import place, read_results
+from rftlab.answer.decisions import Decision, Decisions
+from rftlab.answer.folder import study_of
+from rftlab.answer.results import place
 from rftlab.plots import title
 
 
@@ -23,8 +24,7 @@ def card(results: str | Path, waive: str | Iterable[str] = ()) -> Answer:
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    study = read_results(results, waive)
-    return answer(study, decide(study))
+    return answer(*study_of(results, waive))
 
 
 def verdicts(results: str | Path, waive: str | Iterable[str] = ()) -> list[str]:
@@ -37,8 +37,8 @@ def verdicts(results: str | Path, waive: str | Iterable[str] = ()) -> list[str]:
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    study = read_results(results, waive)
-    return [*study.survey.notes, *sentences(decide(study))]
+    study, decisions = study_of(results, waive)
+    return [*study.survey.notes, *sentences(decisions)]
 
 
 def sentences(decisions: Decisions) -> list[str]:

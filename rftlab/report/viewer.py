@@ -14,7 +14,8 @@ import pandas as pd
 
 from rftlab import record
 from rftlab.answer.decisions import Decisions
-from rftlab.answer.items import PART_OF, outcomes, read_lines
+from rftlab.answer.items import read_lines
+from rftlab.answer.outcomes import PART_OF, outcomes
 from rftlab.answer.results import BASE, SHOWN_IN, UNTRAINED, Results, place, prompt_name
 from rftlab.plots import title
 from rftlab.registry import family_of

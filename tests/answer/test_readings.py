@@ -1,20 +1,12 @@
 """One study read at equal labels and at equal compute, on runs of the tiny base."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from rftlab.answer.readings import (
-    at_equal_compute,
-    at_equal_labels,
-    common_marks,
-    largest_common_mark,
-    outcome_rows,
-    reading_of,
-)
+from rftlab.answer.readings import Run, common_marks, largest_common_mark, read_runs, reading_of
 from rftlab.answer.results import read_cells
 from rftlab.cell import Cell
 from rftlab.digests import settled
@@ -53,43 +45,37 @@ def part(results: Path, cell: str, name: str, **where: Any) -> dict[str, float]:
 
 def test_a_run_is_read_at_its_end_at_marks_it_crossed_and_beyond_its_plateau_but_not_beyond_its_cap(study: Path):
     cells = read_cells(study)
-    rows = outcome_rows(study, cells)
-    found = {key[0]: set(group["mark"].dropna()) for key, group in rows.groupby(["seed", "arm"]) if key[1] == "sft"}
+    runs = read_runs(study, cells)
     stopped, capped = (cells[(cells["method"] == "sft") & (cells["seed"] == seed)].iloc[0] for seed in (0, 1))
     assert (stopped["at_plateau"], capped["at_plateau"]) == (1, 0)
-    assert found == {"0 0 0 0": {1.0, 1e9, 1e14}, "1 1 1 1": {1.0, 1e9}}
-    assert common_marks(rows) == [1.0, 1e9]
-    assert largest_common_mark(rows) == 1e9
-    ends = at_equal_labels(rows).groupby(["arm", "seed"])
-    for cell in (stopped, capped):
-        seed = f"{cell['seed']} " * 4
-        end = ends.get_group(("sft", seed.strip()))
-        assert dict(zip(end["item"], end["value"], strict=True)) == part(study, cell["id"], "test")
-        at = at_equal_compute(rows, 1e9)
-        at = at[(at["arm"] == "sft") & (at["seed"] == seed.strip())]
-        assert dict(zip(at["item"], at["value"], strict=True)) == part(study, cell["id"], "mark", mark=1e9)
-    beyond = at_equal_compute(rows, 1e14)
-    beyond = beyond[beyond["arm"] == "sft"]
-    assert dict(zip(beyond["item"], beyond["value"], strict=True)) == part(study, stopped["id"], "test")
+    found = {run.seed: run for run in runs if run.arm == "sft"}
+    assert {seed: set(run.at) for seed, run in found.items()} == {
+        "0 0 0 0": {1.0, 1e9, 1e14},
+        "1 1 1 1": {1.0, 1e9},
+    }
+    assert common_marks(runs) == [1.0, 1e9]
+    assert largest_common_mark(runs) == 1e9
+    for cell, run in ((stopped, found["0 0 0 0"]), (capped, found["1 1 1 1"])):
+        assert run.end.to_dict() == part(study, cell["id"], "test")
+        assert run.at[1e9].to_dict() == part(study, cell["id"], "mark", mark=1e9)
+    assert found["0 0 0 0"].at[1e14].to_dict() == part(study, stopped["id"], "test")
 
 
 def test_what_was_not_trained_is_the_same_at_all_marks(study: Path):
-    rows = outcome_rows(study, read_cells(study))
-    base = rows[rows["arm"] == "base"]
-    values = {mark: dict(zip(g["item"], g["value"], strict=True)) for mark, g in base.fillna(-1.0).groupby("mark")}
-    assert set(values) == {-1.0, 1.0, 1e9, 1e14}
-    assert len({tuple(sorted(value.items())) for value in values.values()}) == 1
+    base = next(run for run in read_runs(study, read_cells(study)) if run.arm == "base")
+    assert set(base.at) == {1.0, 1e9, 1e14}
+    assert all(values.equals(base.end) for values in base.at.values())
 
 
 def test_a_mark_counts_as_common_only_where_every_run_can_be_read_at_it():
-    rows = pd.DataFrame(
-        [("a", 10, "0", "x", mark, 1.0) for mark in (math.nan, 1.0, 2.0)]
-        + [("b", 10, "0", "x", mark, 1.0) for mark in (math.nan, 1.0)],
-        columns=["arm", "labels", "seed", "item", "mark", "value"],
-    )
-    assert common_marks(rows) == [1.0]
-    assert common_marks(rows, ["a"]) == [1.0, 2.0]
-    assert largest_common_mark(rows[rows["mark"].isna()]) is None
+    values = pd.Series({"x": 1.0})
+    runs = [
+        Run(f"c{n}", arm, "0", values, dict.fromkeys(marks, values))
+        for n, (arm, marks) in enumerate([("a", (1.0, 2.0)), ("b", (1.0,))])
+    ]
+    assert common_marks(runs) == [1.0]
+    assert common_marks(runs, ["a"]) == [1.0, 2.0]
+    assert largest_common_mark([run._replace(at={}) for run in runs]) is None
 
 
 def test_the_reading_is_said_in_words(study: Path):

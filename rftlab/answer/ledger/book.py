@@ -10,7 +10,8 @@ from textwrap import indent
 
 import pandas as pd
 
-from rftlab.answer.decisions import Decisions, Family, decide
+from rftlab.answer.decisions import Decisions, Family
+from rftlab.answer.folder import study_of
 from rftlab.answer.ledger import accuracy, adapters, beyond, drift, forgetting, later, preference, prompts, reasoning
 from rftlab.answer.ledger.claims import CLAIMS
 from rftlab.answer.ledger.contrasts import Missing, Tested
@@ -18,7 +19,7 @@ from rftlab.answer.ledger.rows import Row, Size, decided, not_tested
 from rftlab.answer.ledger.view import View
 from rftlab.answer.phrases import interval, signed
 from rftlab.answer.readings import reading_of
-from rftlab.answer.results import Results, read_results
+from rftlab.answer.results import Results
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
 
@@ -129,8 +130,7 @@ def ledger_of(folder: str | Path, waive: str | Iterable[str] = ()) -> Ledger:
     Raises:
         RftlabError: as `rftlab.load`; or no such field to waive.
     """
-    results = read_results(folder, waive)
-    return ledger(results, decide(results))
+    return ledger(*study_of(folder, waive))
 
 
 def ledger(results: Results, decisions: Decisions) -> Ledger:

@@ -1,6 +1,6 @@
 """Claim 10: which method learns a changed rule at the smaller bill, where both go on from the same policy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -13,7 +13,8 @@ from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tested, beside
 from rftlab.answer.ledger.forgetting import ASKED
 from rftlab.answer.ledger.view import COT, DIRECT, View
-from rftlab.answer.readings import common_marks, outcome_rows
+from rftlab.answer.outcomes import seed_table
+from rftlab.answer.readings import Run, common_marks, read_runs
 from rftlab.record import Record
 
 NEW_LABELS = (0, 10, 30)
@@ -70,20 +71,19 @@ def _areas(view: View, panel: Panel, prompt: str, first: str, second: str) -> di
     cells, found = view.results.cells, {}
     for labels in view.budgets(view.decides, panel, prompt, first):
         ids = [cell for arm in (first, second) for cell in view.seeds(panel, prompt, arm, labels)]
-        rows = outcome_rows(view.results.where, cells[cells["id"].isin(ids)], view.decides)
-        marks = common_marks(rows, (first, second))
-        if len(marks) < 2 or set(rows["arm"]) != {first, second}:
+        runs = read_runs(view.results.where, cells[cells["id"].isin(ids)], view.decides)
+        marks = common_marks(runs, (first, second))
+        if len(marks) < 2 or {run.arm for run in runs} != {first, second}:
             continue
-        both = [_area(rows[rows["arm"] == arm], marks) for arm in (first, second)]
+        both = [_area([run for run in runs if run.arm == arm], marks) for arm in (first, second)]
         if (table := beside(*both)).size:
             found[float(labels)] = table
     return found
 
 
-def _area(rows: pd.DataFrame, marks: list[float]) -> pd.DataFrame:
+def _area(runs: Sequence[Run], marks: list[float]) -> pd.DataFrame:
     """Mean outcome between the first and the last mark, by straight lines between marks (trapezoids)."""
-    at = {mark: rows[rows["mark"] == mark] for mark in marks}
-    tables = {mark: part.pivot_table(index="seed", columns="item", values="value") for mark, part in at.items()}
+    tables = {mark: seed_table((run.seed, run.at[mark]) for run in runs) for mark in marks}
     pieces = [(right - left) / 2 * (tables[left] + tables[right]) for left, right in pairwise(marks)]
     return reduce(add, pieces) / (marks[-1] - marks[0])
 

@@ -1,0 +1,138 @@
+"""What a cell's answers are worth item by item, read once from its samples without their texts."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import compress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.compute
+import pyarrow.json
+
+from rftlab import record
+from rftlab.record.outcomes import ACCURACY, FULL_MARKS, REWARDS_OF, SCORE
+
+
+class Part(NamedTuple):
+    """The rows of samples.jsonl that a measure is of: part, kind of item ("" for all), and what a row is worth."""
+
+    name: str
+    kind: str
+    worth: str
+
+
+PART_OF: Mapping[str, Part] = {
+    "accuracy": Part("test", "", ACCURACY),
+    "score": Part("test", "", SCORE),
+    "apart_accuracy": Part("test", "", "apart_accuracy"),
+    "apart_score": Part("test", "", "apart_score"),
+    "sampled_accuracy": Part("sampled", "", ACCURACY),
+    "sampled_score": Part("sampled", "", SCORE),
+    "ood_accuracy": Part("ood", "", ACCURACY),
+    "ood_score": Part("ood", "", SCORE),
+    "ood_rule_accuracy": Part("ood", "rule", ACCURACY),
+    "ood_surface_accuracy": Part("ood", "surface", ACCURACY),
+    "retention_accuracy": Part("retention", "", ACCURACY),
+    "train_accuracy": Part("train", "", ACCURACY),
+    "base_train_accuracy": Part("base_train", "", ACCURACY),
+}
+"""Measures that arms are paired by over items."""
+
+_MARK = "mark"
+
+
+@lru_cache(maxsize=100_000)
+def outcomes(results: str | Path, cell: str, measure: str = "accuracy") -> "pd.Series[float]":
+    """What a cell's answer to each item is worth by a measure, by item id; empty if the cell kept no such samples.
+
+    Items that were sampled are named with the number of the draw: arms are paired draw by draw.
+
+    Args:
+        results: a grid's results folder.
+        cell: its id.
+        measure: one of `PART_OF`.
+
+    Raises:
+        RftlabError: its samples cannot be read.
+    """
+    part = PART_OF[measure]
+    rows = _parts(results, cell).get(part.name)
+    return _NONE if rows is None else _worth(rows, part.worth, rows.kinds == part.kind if part.kind else None)
+
+
+def at_marks(results: str | Path, cell: str, measure: str) -> "dict[float, pd.Series[float]]":
+    """`outcomes` on test items at every mark (FLOPs) that a cell was scored at on its way; by accuracy or score."""
+    rows = _parts(results, cell).get(_MARK)
+    return {} if rows is None else {float(at): _worth(rows, measure, rows.marks == at) for at in np.unique(rows.marks)}
+
+
+def seed_table(runs: "Iterable[tuple[str, pd.Series[float]]]") -> pd.DataFrame:
+    """A row a seed and a column an item, of `outcomes` by seed; the mean of those that share a seed."""
+    of: dict[str, list[pd.Series[float]]] = {}
+    for seed, values in runs:
+        of.setdefault(seed, []).append(values)
+    rows = {seed: found[0] if len(found) == 1 else pd.DataFrame(found).mean() for seed, found in sorted(of.items())}
+    return pd.DataFrame(rows).T if rows else pd.DataFrame()
+
+
+class _Rows(NamedTuple):
+    """Rows of one part: what each is named, its kind, its mark in FLOPs, and the rewards by the name of their field."""
+
+    items: tuple[str, ...]
+    kinds: np.ndarray
+    marks: np.ndarray
+    rewards: Mapping[str, np.ndarray]
+
+
+_NONE = pd.Series(dtype=float)
+_PARTS = (*dict.fromkeys(part.name for part in PART_OF.values()), _MARK)
+_TEXTS, _FIGURES = ("part", "kind", "item"), ("draw", "mark", "reward", "apart_reward")
+_SCHEMA = pyarrow.schema([(name, "string") for name in _TEXTS] + [(name, "float64") for name in _FIGURES])
+_LONGEST = 1 << 24  # bytes of a line that is read the fast way
+
+
+def _worth(rows: _Rows, measure: str, which: np.ndarray | None = None) -> "pd.Series[float]":
+    """`rftlab.record.outcomes.worth` of rows, by item; of those that were judged by that verifier."""
+    rewards = rows.rewards[REWARDS_OF[measure]]
+    there = ~np.isnan(rewards) if which is None else which & ~np.isnan(rewards)
+    items = rows.items if there.all() else tuple(compress(rows.items, there))
+    index, order = _sorted(items)
+    values = rewards[there][order]
+    found = pd.Series(values if measure.endswith(SCORE) else (values >= FULL_MARKS).astype(float), index)
+    return found if index.is_unique else found.groupby(level=0).mean()
+
+
+@lru_cache(maxsize=10_000)
+def _sorted(items: tuple[str, ...]) -> tuple[pd.Index, np.ndarray]:
+    """Names in order, and where each was: one for all cells that were asked the same, which makes pairing fast."""
+    return pd.Index(items, dtype=object).sort_values(return_indexer=True)
+
+
+@lru_cache(maxsize=20_000)
+def _parts(results: str | Path, cell: str) -> Mapping[str, _Rows]:
+    """The rows of each part that a measure is of."""
+    table = _read(record.cells_dir(Path(results)) / cell / record.SAMPLES)
+    found = {}
+    for name in _PARTS:
+        part = table.filter(pyarrow.compute.equal(table["part"], name))
+        if not part.num_rows:
+            continue
+        items = part["item"].to_pylist()
+        if name == "sampled":
+            items = [f"{item} {draw:.0f}" for item, draw in zip(items, part["draw"].to_pylist(), strict=True)]
+        rewards = {field: part[field].to_numpy() for field in set(REWARDS_OF.values())}
+        found[name] = _Rows(tuple(items), part["kind"].to_numpy(), part["mark"].to_numpy(), rewards)
+    return found
+
+
+def _read(samples: Path) -> pyarrow.Table:
+    """The figures of a samples.jsonl without its texts: several times as fast as its lines one by one."""
+    parse = pyarrow.json.ParseOptions(explicit_schema=_SCHEMA, unexpected_field_behavior="ignore")
+    read = pyarrow.json.ReadOptions(use_threads=False, block_size=_LONGEST)
+    try:
+        return pyarrow.json.read_json(samples, read_options=read, parse_options=parse)
+    except (OSError, pyarrow.ArrowInvalid):  # absent, empty, damaged, or JSON to Python alone
+        return pyarrow.Table.from_pylist(list(record.read_lines(samples)), schema=_SCHEMA)
