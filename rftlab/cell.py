@@ -5,7 +5,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -387,7 +388,8 @@ _JSON_PARAMETERS = _JSON_LISTS | frozenset(
 )
 
 
-def parameter_names() -> dict[str, str]:
+@cache
+def parameter_names() -> Mapping[str, str]:
     """Flat notebook name -> dotted name, for every field of a Cell, in order."""
     flat: dict[str, str] = {}
     for name, field in Cell.model_fields.items():
@@ -395,7 +397,7 @@ def parameter_names() -> dict[str, str]:
             flat |= {f"{name}_{inner}": f"{name}.{inner}" for inner in type(field.default).model_fields}
         else:
             flat[name] = name
-    return flat
+    return MappingProxyType(flat)
 
 
 def parameter_help() -> dict[str, str]:

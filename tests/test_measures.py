@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from rftlab import preflight
+from rftlab.answer.folder import read_cells
 from rftlab.answer.items import item_table
 from rftlab.answer.outcomes import PART_OF, outcomes
-from rftlab.answer.results import measured, read_cells
+from rftlab.answer.results import measured
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
 from rftlab.errors import RftlabError

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow
-import pyarrow.compute
 import pyarrow.json
 
 from rftlab import record
@@ -115,16 +114,16 @@ def _sorted(items: tuple[str, ...]) -> tuple[pd.Index, np.ndarray]:
 def _parts(results: str | Path, cell: str) -> Mapping[str, _Rows]:
     """The rows of each part that a measure is of."""
     table = _read(record.cells_dir(Path(results)) / cell / record.SAMPLES)
+    columns = {name: table[name].to_numpy() for name in _SCHEMA.names}
     found = {}
     for name in _PARTS:
-        part = table.filter(pyarrow.compute.equal(table["part"], name))
-        if not part.num_rows:
-            continue
-        items = part["item"].to_pylist()
-        if name == "sampled":
-            items = [f"{item} {draw:.0f}" for item, draw in zip(items, part["draw"].to_pylist(), strict=True)]
-        rewards = {field: part[field].to_numpy() for field in set(REWARDS_OF.values())}
-        found[name] = _Rows(tuple(items), part["kind"].to_numpy(), part["mark"].to_numpy(), rewards)
+        if len(rows := np.flatnonzero(columns["part"] == name)):
+            own = {field: values[rows] for field, values in columns.items()}
+            items = own["item"]
+            if name == "sampled":
+                items = (f"{item} {draw:.0f}" for item, draw in zip(items, own["draw"], strict=True))
+            rewards = {field: own[field] for field in REWARDS_OF.values()}
+            found[name] = _Rows(tuple(items), own["kind"], own["mark"], rewards)
     return found
 
 

@@ -37,7 +37,7 @@ def reading_of(cells: pd.DataFrame) -> str:
     """How trained cells were matched, in words for a sentence; "" if none was trained.
 
     Args:
-        cells: from `results.read_cells`; the contract of each task lets only one rule through.
+        cells: from `folder.read_cells`; the contract of each task lets only one rule through.
     """
     trained = cells[~is_base(cells)]
     tasks: dict[str, list[str]] = {}
@@ -64,7 +64,7 @@ def read_runs(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy
 
     Args:
         results: a grid's results folder.
-        cells: from `results.read_cells`, of one panel.
+        cells: from `folder.read_cells`, of one panel.
         measure: accuracy or score.
     """
     declared = sorted({mark for marks in cells["evaluation.marks"] for mark in marks})

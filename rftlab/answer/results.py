@@ -54,24 +54,6 @@ class Results(NamedTuple):
     where: Path
 
 
-def read_cells(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
-    """`rftlab.load` with the columns the report groups by: prompt, arm and variant.
-
-    prompt says in words how a policy was trained and asked. Cells that agree on task, model, method, labels, cot and
-    seed but not in another parameter must not be averaged: if several methods sweep that parameter it goes into
-    ``variant`` (`adapter.r=8`), if one alone does, into that method's ``arm`` (`grpo [preset=deepseek]`). Cells whose
-    contracts refuse a comparison get other variants too, so that nothing shows them side by side.
-
-    Args:
-        results: a grid's results folder.
-        waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
-
-    Raises:
-        RftlabError: as `rftlab.load`; or no such field to waive.
-    """
-    return read_results(results, waive).cells
-
-
 def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Results:
     """The records of a results folder, the table of `read_cells`, and what their contracts say of each other."""
     waive = waivers(waive)

@@ -1,8 +1,9 @@
 """From a folder of records to what people read: tables, verdicts, figures, one self-contained page."""
 
+from rftlab.answer.folder import read_cells
 from rftlab.answer.items import item_table
 from rftlab.answer.outcomes import outcomes
-from rftlab.answer.results import PANEL, read_cells, read_results
+from rftlab.answer.results import PANEL, read_results
 from rftlab.answer.survey import comparable
 from rftlab.report.figures import draw_all
 from rftlab.report.page import publish, write_report

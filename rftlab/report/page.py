@@ -13,7 +13,7 @@ import pandas as pd
 from rftlab import plots
 from rftlab.answer import contracts
 from rftlab.answer.card import Answer, answer
-from rftlab.answer.folder import study_of
+from rftlab.answer.folder import results_of, study_of
 from rftlab.answer.results import SHOWN_IN
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.folders import REPORT
@@ -44,8 +44,8 @@ def publish(results: Path, waive: str | Iterable[str] = ()) -> Published:
     Raises:
         RftlabError: as `write_report`.
     """
-    study, decisions = study_of(results, waive)
     files = write_report(results, waive=waive)
+    study, decisions = study_of(results, waive)
     return Published(files, remarks.of_whole(study, decisions), answer(study, decisions))
 
 
@@ -76,12 +76,13 @@ def write_report(
     if results.is_file():
         raise RftlabError(f"an archive is not written into; give `rftlab report {results.name} -o DIR`")
     accepted = contracts.waivers(waive)
-    study, decisions = study_of(given, accepted)
-    study = study._replace(where=results)
+    results_of(given, accepted)  # what is wrong with a folder is said before a kernel starts
     sweep_scratch(results, REPORT)
     sweep_scratch()
     with scratch(results, REPORT) as built, contextlib.ExitStack() as aside:
         executed = aside.enter_context(_executing(results, accepted, built / "report.ipynb")) if notebook else None
+        study, decisions = study_of(given, accepted)
+        study = study._replace(where=results)
         drawings = draw_all(study, decisions)
         _save(drawings, built)
         (built / "report.html").write_text(render(study, decisions, drawings), encoding="utf-8")

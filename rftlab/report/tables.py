@@ -186,8 +186,11 @@ def signal_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
 
 def _mean_curve(rows: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:
     """Means of ``numbers`` over seeds at the shares that the seed with most rows has, within those all seeds cover."""
-    seeds = [seed for _, seed in rows.groupby("id")]
-    first, last = max(seed["share"].iloc[0] for seed in seeds), min(seed["share"].iloc[-1] for seed in seeds)
-    shares = max(seeds, key=len)["share"].clip(first, last).unique()
-    read = [[np.interp(shares, seed["share"], seed[number]) for number in numbers] for seed in seeds]
+    rows = rows.sort_values("id", kind="stable")
+    names = rows["id"].to_numpy()
+    table = rows[["share", *numbers]].to_numpy(float)
+    seeds = np.split(table, np.flatnonzero(names[1:] != names[:-1]) + 1)
+    first, last = max(seed[0, 0] for seed in seeds), min(seed[-1, 0] for seed in seeds)
+    shares = np.unique(np.clip(max(seeds, key=len)[:, 0], first, last))
+    read = [[np.interp(shares, seed[:, 0], values) for values in seed[:, 1:].T] for seed in seeds]
     return pd.DataFrame(np.mean(read, axis=0).T, columns=list(numbers)).assign(n=len(seeds))

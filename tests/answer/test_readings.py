@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from rftlab.answer.folder import read_cells
 from rftlab.answer.readings import Run, common_marks, largest_common_mark, read_runs, reading_of
-from rftlab.answer.results import read_cells
 from rftlab.cell import Cell
 from rftlab.digests import settled
 from rftlab.experiment import Experiment

@@ -41,6 +41,7 @@ class View:
     def __init__(self, results: Results, decisions: Decisions) -> None:
         self.results, self.decisions = results, decisions
         self._arms, self._shown, self._cells = cache(self._read), cache(self._read_shown), cache(self._read_cells)
+        self._alike = cache(self._read_alike)
 
     @property
     def decides(self) -> str:
@@ -181,15 +182,8 @@ class View:
         """An `include:` block for a grid: these axes, all else as in the panel's cells, at the study's seeds."""
         if not entries or panel is None:
             return ""
-        cells = self._cells(panel)
-        defaults = Cell.make({}).flat()
-        flat = [cell.flat() for cell in cells]
-        alike = {
-            name: value
-            for name, value in (flat[0] if flat else {}).items()
-            if name not in _AXES and value != defaults[name] and all(each[name] == value for each in flat)
-        }
-        seeds = sorted({cell.seed for cell in cells}) or [0]
+        alike = self._alike(panel)
+        seeds = sorted({cell.seed for cell in self._cells(panel)}) or [0]
         lines = ["include:"]
         for entry in entries:
             axes = {"task": panel.task, "model": panel.model, **alike, **entry, "seed": seeds}
@@ -217,6 +211,16 @@ class View:
         here = self._shown(panel)
         trained = here[~here["method"].isin(UNTRAINED)]
         return [records[cell] for cell in (trained if len(trained) else here)["id"]]
+
+    def _read_alike(self, panel: Panel) -> dict[str, Any]:
+        """Parameters other than the axes that all of a panel's cells have, where they are not the defaults."""
+        defaults = Cell.make({}).flat()
+        first, *others = [cell.flat() for cell in self._cells(panel)] or [{}]
+        return {
+            name: value
+            for name, value in first.items()
+            if name not in _AXES and value != defaults[name] and all(each[name] == value for each in others)
+        }
 
     def _read(self, measure: str) -> Mapping[tuple[Place, str], Arm]:
         found = self.decisions.outcomes.get(measure)
