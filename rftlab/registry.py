@@ -273,6 +273,12 @@ def family_of(method: str) -> str:
     return (entry and entry.family) or "own"
 
 
+def trains(method: str) -> bool:
+    """Whether a method changes the weights; a user's own does."""
+    entry = METHODS.get(method)
+    return entry is None or entry.trains
+
+
 def refuse_dropout(method: str, dropout: float) -> None:
     """Raise if the method's loss compares policies and so much LoRA dropout would be noise in it.
 

@@ -103,7 +103,7 @@ def run(
     starts.require_policies(grid, where, again)
     left = [*again, *left]
     room = require_room(left, where, kept, many)
-    size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} without seeds)"
+    size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} combinations, each with its seeds)"
     counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
     tuning = stage.wanted if stage else []

@@ -112,11 +112,19 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
             hard = random.Random(f"{cell.task}{item}").gauss(0, 0.15)
             for draw in range(4 if part == "sampled" else 1):
                 right = float(draws.random() < chance + shift[part] + hard)
-                yield {
+                row = {
                     "part": part, "item": item, "draw": draw, "prompt": f'Q: "{item}"?', "completion": "A",
                     "answer": "A", "extracted": "A", "correct": right, "reward": right, "format_ok": True,
                     "length": 12, "truncated": False,
                 }  # fmt: skip
+                yield row
+                if part == "test":
+                    yield from ({**row, "part": "mark", "mark": mark} for mark in _reached(cell))
+
+
+def _reached(cell: Cell) -> list[float]:
+    """The marks that a made-up run crossed."""
+    return [mark for mark in cell.evaluation.marks if mark <= (cost(cell)["flops"] or 0)]
 
 
 def _beyond(cell: Cell, rng: random.Random, chance: float, items: int) -> Iterable[dict[str, Any]]:

@@ -95,7 +95,7 @@ def test_python_dash_m_is_the_command():
 def test_a_dry_run_lists_the_cells_and_writes_nothing(here, capsys):
     assert cli.main(["run", "g.yaml", "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "g: 4 cells (2 without seeds), 0 done, 4 left" in out
+    assert "g: 4 cells (2 combinations, each with its seeds), 0 done, 4 left" in out
     assert out.count("  left  ") == 4
     assert not (here / "results").exists()
 

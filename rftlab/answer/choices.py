@@ -21,11 +21,13 @@ class Choice(NamedTuple):
         kind: use (one arm), alike (several, each the same as the others within the margin, cheapest first), open,
             none (nothing trained is better than the base), harm (everything is worse), nothing (nobody is ever right).
         arms: the arms that this is about.
+        lifting: where it is open, those of them that are decided to be better than the base.
     """
 
     labels: int
     kind: Kind
     arms: tuple[str, ...]
+    lifting: tuple[str, ...] = ()
 
 
 def choices(decisions: Decisions, panel: Panel, measure: str = "") -> list[Choice]:
@@ -60,7 +62,8 @@ def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:
     leading = [a for a in best if all(_word(decisions, place, a, b, measure) in AHEAD for b in best if b != a)]
     compared = bool(against_base or repeated)
     if not (leading and compared) or any(against_base.get(arm, "better") != "better" for arm in leading):
-        return Choice(place.labels, "open", tuple(best))
+        lifting = [arm for arm in best if against_base.get(arm) == "better"]
+        return Choice(place.labels, "open", tuple(best), tuple(lifting))
     cheapest = sorted(leading, key=lambda arm: _flops(decisions, place, arm))
     return Choice(place.labels, "use" if len(leading) == 1 else "alike", tuple(cheapest))
 

@@ -16,7 +16,7 @@ from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import largest_common_mark, read_runs
 from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
-from rftlab.registry import family_of
+from rftlab.registry import family_of, trains
 
 EQUAL_COMPUTE = "accuracy_at_equal_compute"
 _COLUMN = {EQUAL_COMPUTE: "accuracy"}
@@ -82,23 +82,29 @@ class Arm(NamedTuple):
     rewarded: tuple[int, int]
 
 
-def arms(results: Results, measure: str) -> list[Arm]:
+def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]:
     """Every arm at every label budget of its panels, by one measure; an untrained one at 0 labels.
 
-    `EQUAL_COMPUTE` is accuracy at the largest mark of training FLOPs at which every run of a panel can be read
-    (`rftlab.answer.readings`); studies without marks have none.
+    `EQUAL_COMPUTE` is accuracy at the largest mark of training FLOPs at which every run of a panel's named arms can be
+    read (`rftlab.answer.readings`); of the others, those are there of which every run can be. Studies without marks
+    have none.
+
+    Args:
+        results: a study.
+        measure: one of `decisions.COMPARED`, or any column of the cells whose answers are kept.
+        named: methods by which the mark is chosen; those of a panel that train, if none of these does.
     """
     cells = results.cells[results.cells[_COLUMN.get(measure, measure)].notna()] if _has(results, measure) else None
     if cells is None or cells.empty:
         return []
     found = []
     for key, panel in _with_bases(cells).groupby(PANEL, sort=True):
-        outcomes, flops = _outcomes(results, panel, measure)
+        outcomes, flops = _outcomes(results, panel, measure, named)
         for (labels, arm), group in panel.groupby(["labels", "arm"], sort=True):
             method = str(group["method"].iloc[0])
-            named = str if method not in UNTRAINED else _of_sampling
+            seed_of = str if method not in UNTRAINED else _of_sampling
             known = [outcomes[cell] for cell in group["id"] if cell in outcomes]
-            table = seed_table((named(seed), values) for seed, values in known)
+            table = seed_table((seed_of(seed), values) for seed, values in known)
             place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
             spent = float(group["flops"].mean()) if flops is None else flops
             found.append(Arm(place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group)))
@@ -131,13 +137,23 @@ def _has(results: Results, measure: str) -> bool:
     return measure in results.cells
 
 
-def _outcomes(results: Results, panel: pd.DataFrame, measure: str) -> tuple[Mapping[str, _Outcome], float | None]:
+def _outcomes(
+    results: Results, panel: pd.DataFrame, measure: str, named: Sequence[str]
+) -> tuple[Mapping[str, _Outcome], float | None]:
     """Seed and outcomes of a panel's cells; and the FLOPs at which they were read, None for their ends."""
     if measure != EQUAL_COMPUTE:
         return {cell: (seed, values) for cell, seed, values in by_seed(results.where, panel, measure)}, None
+    trained = panel[panel["method"].map(trains)]
+    decisive = trained[trained["method"].isin(named)] if trained["method"].isin(named).any() else trained
     read = read_runs(results.where, panel)
-    mark = largest_common_mark(read, tuple(panel.loc[~is_base(panel), "arm"].unique()))
-    return {run.cell: (run.seed, run.at[mark]) for run in read if mark is not None and mark in run.at}, mark
+    mark = largest_common_mark(read, frozenset(decisive["arm"]))
+    if mark is None:
+        return {}, None
+    # Of an arm that is read in some seeds only, these are the seeds that stopped early.
+    unread = panel["id"].isin([run.cell for run in read if mark not in run.at])
+    places = pd.MultiIndex.from_frame(panel[["labels", "arm"]])
+    whole = set(panel.loc[~places.isin(places[unread]), "id"])
+    return {run.cell: (run.seed, run.at[mark]) for run in read if run.cell in whole}, mark
 
 
 def _of_sampling(seed: str) -> str:

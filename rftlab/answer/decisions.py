@@ -203,8 +203,9 @@ def decide(results: Results) -> Decisions:
     outcomes: dict[str, Sequence[Arm]] = {}
     judged = contests.pairs(results)
     repeats = set(SCORES) - set(measured(results.cells))
+    named = plan.arms(results.cells["method"]) if len(results.cells) else ()
     for measure in (decides, *(name for name in COMPARED if name not in (decides, *repeats)), *judged):
-        outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure)
+        outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure, named)
         levels += levels_of(found, measure)
         made = judged[measure] if measure in judged else list(comparisons.pairs(found))
         spreads = spreads_of(made)

@@ -10,13 +10,14 @@ from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
 from rftlab.answer.decisions import Decision, Decisions, Level
 from rftlab.answer.groups import listed
-from rftlab.answer.readings import reading_of
+from rftlab.answer.readings import capped, reading_of
 from rftlab.answer.results import Results
 from rftlab.plots.look import title
 from rftlab.registry import family_of
 
 TINY = "tiny base: no evidence about large models"
 _POINTED = {
+    EQUAL_COMPUTE: "at equal compute",
     "sampled_accuracy": "sampled answers",
     "ood_accuracy": "out of distribution",
     "retention_accuracy": "retention",
@@ -55,7 +56,8 @@ def where(panel: Panel, beside: Iterable[Panel]) -> str:
 def advice(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """What to do, by label budget."""
     segments = [
-        (key, list(part)) for key, part in groupby(chosen, key=lambda choice: (choice.kind, frozenset(choice.arms)))
+        (key, list(part))
+        for key, part in groupby(chosen, key=lambda each: (each.kind, frozenset(each.arms), frozenset(each.lifting)))
     ]
     if len(segments) == 1:
         return what_to_do(decisions, panel, chosen[0])
@@ -83,9 +85,22 @@ def what_to_do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
         return f"do not train: {listed(names)} {_is(names)} worse than the untrained base"
     if choice.kind == "nothing":
         return "nothing was learnt: no answer was ever right"
+    if choice.lifting:
+        return _lifting([title(arm) for arm in choice.lifting], names)
     if len(names) > 1:
         return f"not decided between {listed(names)}"
     return f"not decided whether {names[0]} helps" if names else "not decided"
+
+
+def _lifting(lifting: Sequence[str], names: Sequence[str]) -> str:
+    """That training pays, where that is all that is decided: with which arms, and between which it is open."""
+    *others, last = lifting
+    arms = f"{', '.join(others)} or {last}" if others else last
+    all_ = {0: "", 1: "both "}.get(len(others), "all ")
+    them = "them" if others else "it"
+    rest = [name for name in names if name not in lifting]
+    between = listed([them, *rest])
+    return f"train with {arms}, {all_}better than the untrained base (not decided between {between})"
 
 
 def disagreement(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
@@ -170,9 +185,14 @@ def _by_word(found: Sequence[tuple[int, Decision]], *, budgets: int = 0) -> str:
         differences = sorted((decision.difference for _, decision in part), key=lambda d: d.estimate)
         ends = [differences[0], differences[-1]] if len(differences) > 1 else differences
         shown = " to ".join(dict.fromkeys(interval(each) for each in ends))
-        at = f" at {listed([str(labels) for labels, _ in part])}" if max(budgets, len(found)) > 1 else ""
-        told.append(f"{word}{at} ({shown})")
+        told.append(f"{word}{_at([labels for labels, _ in part], max(budgets, len(found)))} ({shown})")
     return ", ".join(told)
+
+
+def _at(labels: Sequence[int], budgets: int) -> str:
+    if budgets < 2:
+        return ""
+    return " at every budget" if len(labels) == budgets > 2 else f" at {listed([str(each) for each in labels])}"
 
 
 def _pointer(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequence[str]) -> str:
@@ -233,9 +253,16 @@ def limits(results: Results, decisions: Decisions) -> str:
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
+    told += _short_of_plateau(results, decisions)
     told += tuning.limits(results.records, results.where)
     told += _not_covered(results)
     return " ".join(sentence(text) for text in told)
+
+
+def _short_of_plateau(results: Results, decisions: Decisions) -> list[str]:
+    ended = capped(results.cells, decisions.plan.arms(results.cells["method"]))
+    told = [f"{early} of {runs} runs of {title(method)}" for method, (early, runs) in ended.items()]
+    return [f"The cap ended {listed(told)} before their plateau"] if told else []
 
 
 def _not_covered(results: Results) -> list[str]:
@@ -272,7 +299,7 @@ def reached(level: Level) -> str:
 def interval(difference: stats.Interval) -> str:
     """A difference in points with its limits: `+27 [20, 34]`."""
     low, high = difference.low, difference.high
-    limits = f"[{100 * low:.0f}, {100 * high:.0f}]" if isfinite(low) and isfinite(high) else "[no interval]"
+    limits = f"[{_rounded(low)}, {_rounded(high)}]" if isfinite(low) and isfinite(high) else "[no interval]"
     return f"{signed(difference.estimate)} {limits}"
 
 
@@ -298,7 +325,12 @@ def points(share: float) -> str:
 
 def signed(share: float) -> str:
     """A share in points with its sign."""
-    return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
+    return _rounded(share, "+")
+
+
+def _rounded(share: float, sign: str = "") -> str:
+    """In whole points, and below one in tenths, so that a limit just below zero does not read as zero."""
+    return f"{100 * share + 0.0:{sign}.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
 def _span(shares: Sequence[float]) -> str:

@@ -4,7 +4,7 @@ A study whose arms go to their plateau and were scored at FLOP marks on the way 
 its runs ended with, and by those that a bill of so many FLOPs would have bought.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import pandas as pd
 from rftlab.answer.outcomes import at_marks, outcomes
 from rftlab.answer.results import is_base
 from rftlab.contract import SEEDS
+from rftlab.registry import trains
 
 
 class Run(NamedTuple):
@@ -55,6 +56,23 @@ def _reading(cell: pd.Series) -> str:
     return f"the same compute, {amount}" if cell["budget.unit"] == "flops" else f"the same budget, {amount}"
 
 
+def capped(cells: pd.DataFrame, methods: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Of each method's runs that were to go to their plateau, how many the cap ended before it, of how many.
+
+    Args:
+        cells: from `folder.read_cells`.
+        methods: which; one without such runs, or none of them ended so, is left out.
+    """
+    if "at_plateau" not in cells:
+        return {}
+    found = {}
+    for method in methods:
+        ends = cells.loc[cells["method"] == method, "at_plateau"].dropna()
+        if early := int((ends == 0).sum()):
+            found[method] = (early, len(ends))
+    return found
+
+
 def read_runs(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy") -> list[Run]:
     """Outcomes on the test items of every cell, at its end and at each mark that it can be read at.
 
@@ -69,8 +87,9 @@ def read_runs(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy
     """
     declared = sorted({mark for marks in cells["evaluation.marks"] for mark in marks})
     runs = []
-    for cell, untrained in zip(cells.to_dict("records"), is_base(cells), strict=True):
+    for cell in cells.to_dict("records"):
         end, at = outcomes(results, cell["id"], measure), at_marks(results, cell["id"], measure)
+        untrained = not trains(cell["method"])
         stays = untrained or cell.get("at_plateau") == 1
         asked = declared if untrained else cell["evaluation.marks"]
         readable = {mark: at.get(mark, end) for mark in asked if mark in at or stays}
@@ -78,7 +97,7 @@ def read_runs(results: str | Path, cells: pd.DataFrame, measure: str = "accuracy
     return runs
 
 
-def common_marks(runs: Sequence[Run], arms: Sequence[str] = ()) -> list[float]:
+def common_marks(runs: Sequence[Run], arms: Collection[str] = ()) -> list[float]:
     """Marks at which every run can be read, ascending.
 
     Args:
@@ -89,6 +108,6 @@ def common_marks(runs: Sequence[Run], arms: Sequence[str] = ()) -> list[float]:
     return sorted(set.intersection(*read)) if read else []
 
 
-def largest_common_mark(runs: Sequence[Run], arms: Sequence[str] = ()) -> float | None:
+def largest_common_mark(runs: Sequence[Run], arms: Collection[str] = ()) -> float | None:
     """The largest of `common_marks`; None if there is none."""
     return max(common_marks(runs, arms), default=None)

@@ -55,7 +55,7 @@ def same(pairs: Iterable[Pair], *, everyone: bool) -> str:
     for topic, names in topics.items():
         matched = [name for name in names if name not in differing]
         if matched:
-            told_topics.append(topic if matched == names else f"{topic} (of it: {', '.join(matched)})")
+            told_topics.append(topic if matched == names else f"{topic} (but only {', '.join(matched)})")
     if not told_topics:
         return ""
     who = "Every method" if everyone else "Methods that are shown together"

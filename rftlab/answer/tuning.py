@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rftlab import record
+from rftlab.answer.results import prompt_name
 from rftlab.cell import NOT_YET, Cell
 from rftlab.contract import Applies
 from rftlab.errors import RftlabError
@@ -124,10 +125,15 @@ def _at_an_end(results: Path) -> list[str]:
     """What is to be said of single rates: those that won at an end of their ladder, and those that were alone on it."""
     ends: list[str] = []
     alone: list[str] = []
-    for arm in _read(results).get("arms", ()):
+    arms = _read(results).get("arms", ())
+    places = [(str(arm["task"]), prompt_name(arm["cot"], arm["cot_eval"])) for arm in arms]
+    tasks, prompts = map(set, zip(*places, strict=True)) if places else (set(), set())
+    for arm, (task, prompt) in zip(arms, places, strict=True):
+        parts = [task] * (len(tasks) > 1) + [prompt] * (len(prompts) > 1)
+        where = f" on {', '.join(parts)}" if parts else ""
         for stage in arm["stages"]:
             if stage["chosen"] is not None and not stage["interior"]:
-                told = f"{arm['method']} at {arm['labels']} labels ({stage['stage']}, {stage['chosen']:g})"
+                told = f"{arm['method']} at {arm['labels']} labels{where} ({stage['stage']}, {stage['chosen']:g})"
                 (ends if stage["tuned"] else alone).append(told)
     said = []
     if ends:

@@ -91,7 +91,7 @@ class StageRun:
             return f"{head}: done, {len(self.cells)} cells"
         done, most = len(self.cells) - len(self.wanted), sum(self._most(name) for name in self.arms)
         grown = (
-            f", more where an end of a ladder wins (at most {self._stage.growth} rung{'s' * (self._stage.growth != 1)})"
+            f", besides up to {self._stage.growth} rung{'s' * (self._stage.growth != 1)} where an end of a ladder wins"
             if self._stage.growth
             else ""
         )

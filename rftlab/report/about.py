@@ -43,15 +43,16 @@ def numbers(decisions: Decisions) -> list[Number]:
 def _labels(decisions: Decisions, panels: Sequence[Panel]) -> Number | None:
     needed = {}
     for panel in panels:
-        used = [choice.labels for choice in choices(decisions, panel) if choice.kind in ("use", "alike")]
+        found = choices(decisions, panel)
+        used = [choice.labels for choice in found if choice.kind in ("use", "alike") or choice.lifting]
         if used:
             needed[panel] = min(used)
     if not needed:
-        return Number("not decided", "labels from which an arm is advised") if panels else None
+        return Number("not decided", "labels from which training is advised") if panels else None
     low, high = min(needed.values()), max(needed.values())
     span = f"{low} labels" if low == high else f"{low} to {high} labels"
     tasks = f", in {len(needed)} of {len(panels)} tasks" if len(needed) < len(panels) else ""
-    return Number(span, f"smallest budget at which an arm is advised{tasks}")
+    return Number(span, f"smallest budget at which training is advised{tasks}")
 
 
 def _prompt(decisions: Decisions, panels: Sequence[Panel]) -> Number | None:
@@ -117,7 +118,8 @@ def is_tiny(cells: pd.DataFrame) -> bool:
 def loud(decisions: Decisions, panel: Panel) -> frozenset[str]:
     """Arms of a panel that are drawn in colour; empty means all of them.
 
-    Beyond `LOUD` arms these are: what is advised, the highest mean of each family at its largest budget, and the base.
+    Beyond `LOUD` arms these are: what the plan names, if that is no more; what is advised; the highest mean of each
+    family but the controls at its largest budget; the base.
     """
     levels = [lv for lv in decisions.levels if lv.place[:4] == panel and lv.measure == decisions.decides]
     if len({level.arm for level in levels}) <= LOUD:
@@ -126,10 +128,13 @@ def loud(decisions: Decisions, panel: Panel) -> frozenset[str]:
     best: dict[str, tuple[int, float, str]] = {}
     for level in levels:
         reached = (level.place.labels, level.mean.estimate, level.arm)
-        family = family_of(level.method)
-        best[family] = max(best.get(family, reached), reached)
+        if (family := family_of(level.method)) != "control":
+            best[family] = max(best.get(family, reached), reached)
     bases = {level.arm for level in levels if level.method == "base"}
-    return frozenset({*chosen, *bases, *(arm for _, _, arm in best.values())})
+    named = {level.arm for level in levels if level.method in decisions.plan.arms({lv.method for lv in levels})}
+    if len(named) > LOUD:
+        named = set()
+    return frozenset({*chosen, *bases, *named, *(arm for _, _, arm in best.values())})
 
 
 def prompts_2x2(decisions: Decisions) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from rftlab.answer.card import Answer, answer
 from rftlab.answer.choices import choose
+from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.decisions import Decisions, decide
 from rftlab.answer.results import read_results
 from rftlab.execute.results import write_grid
@@ -96,8 +97,16 @@ def test_training_that_harms_is_not_advised(study: Study) -> None:
 def test_what_cannot_be_told_apart_is_open_and_says_what_would_tell(study: Study) -> None:
     decisions, card = study({"base": 0.1, "sft": 0.62, "grpo": 0.57}, items=60)
     assert word(decisions, 10, "sft", "grpo") == "open"
-    assert (card.headline, card.tone) == ("Not decided between SFT and GRPO.", "open")
+    lifted = "Train with SFT or GRPO, both better than the untrained base (not decided between them)."
+    assert (card.headline, card.tone) == (lifted, "open")
     assert "seeds" in card.next_step or "test_items" in card.next_step
+
+
+def test_of_arms_that_cannot_be_told_apart_those_that_beat_the_base_are_told_from_those_that_may(study: Study) -> None:
+    swings = {"grpo": lambda cell: 0.15 if cell.seed % 2 else 0.85}
+    decisions, card = study({"base": 0.1, "sft": 0.62, **swings})
+    assert (word(decisions, 10, "sft", "base"), word(decisions, 10, "grpo", "base")) == ("better", "open")
+    assert card.headline == "Train with SFT, better than the untrained base (not decided between it and GRPO)."
 
 
 def test_nothing_is_decided_by_one_seed_and_what_it_suggests_is_kept_apart(study: Study) -> None:
@@ -176,3 +185,20 @@ def test_a_choice_never_contradicts_the_words(study: Study) -> None:
             assert word(decisions, place.labels, arm, "base") == "better"
             others = {"sft", "grpo", "sft+grpo"} - {arm}
             assert all(word(decisions, place.labels, other, arm) != "better" for other in others)
+
+
+@pytest.mark.parametrize(
+    ("named", "mark", "read"),
+    [
+        ("[sft, grpo]", 1e10, {"base", "base-few-shot", "sft", "grpo", "rejection_sft"}),
+        ("[base, grpo]", 1e11, {"base", "base-few-shot", "grpo"}),
+    ],
+)
+def test_the_named_arms_decide_at_which_compute_all_are_read(
+    study: Study, named: str, mark: float, read: set[str]
+) -> None:
+    skill = {"base": 0.1, "base-few-shot": 0.2, "sft": 0.9, "grpo": 0.4, "rejection_sft": 0.5}
+    decisions, _ = study(skill, named=named, evaluation="{marks: [1.0e+10, 1.0e+11]}")
+    levels = [level for level in decisions.levels if level.measure == EQUAL_COMPUTE]
+    assert {level.arm for level in levels} == read
+    assert {level.flops for level in levels} == {mark}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rftlab.answer.folder import read_cells
-from rftlab.answer.readings import Run, common_marks, largest_common_mark, read_runs, reading_of
+from rftlab.answer.readings import Run, capped, common_marks, largest_common_mark, read_runs, reading_of
 from rftlab.cell import Cell
 from rftlab.digests import settled
 from rftlab.experiment import Experiment
@@ -59,6 +59,11 @@ def test_a_run_is_read_at_its_end_at_marks_it_crossed_and_beyond_its_plateau_but
         assert run.end.to_dict() == part(study, cell["id"], "test")
         assert run.at[1e9].to_dict() == part(study, cell["id"], "mark", mark=1e9)
     assert found["0 0 0 0"].at[1e14].to_dict() == part(study, stopped["id"], "test")
+
+
+def test_runs_that_their_cap_ended_are_counted(study: Path):
+    assert capped(read_cells(study), ("base", "sft", "grpo")) == {"sft": (1, 2)}
+    assert capped(pd.DataFrame({"method": ["sft"]}), ("sft",)) == {}
 
 
 def test_what_was_not_trained_is_the_same_at_all_marks(study: Path):

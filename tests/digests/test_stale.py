@@ -87,7 +87,7 @@ def dry_run(capsys, *arguments: str) -> str:
 )
 def test_the_cells_of_an_edited_file_are_left_and_the_others_done(project, capsys, file, count, methods):
     finish(project / "results" / "g")
-    assert f"g: {CELLS} cells (5 without seeds), {CELLS} done, 0 left" in dry_run(capsys)
+    assert f"g: {CELLS} cells (5 combinations, each with its seeds), {CELLS} done, 0 left" in dry_run(capsys)
     text = (project / file).read_text()
     (project / file).write_text(text + ("\n" if file.endswith(".py") else '{"prompt": "say more", "answer": "more"}\n'))
     out = dry_run(capsys)

@@ -216,7 +216,7 @@ def test_a_dry_run_lists_the_cells_of_the_stage_and_says_that_the_rates_follow(
     assert study.run(small_grid(), tmp_path / "none", dry_run=True) == []
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(
-        "0 cells done, 3 next, at most 6 in all, more where an end of a ladder wins (at most 1 rung); "
+        "0 cells done, 3 next, at most 6 in all, besides up to 1 rung where an end of a ladder wins; "
         "the study's rates follow"
     )
     assert sum(line.startswith("  tune  ") for line in lines) == 3
