@@ -1,7 +1,10 @@
 """The page's text from a study that was read and decided: it decides nothing, and looks up what is shown."""
 
 import math
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from rftlab.record import Record
 from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
 
+_SCRIPTS = ("page.js", "figures.js")
 _REFUSED = ("Not compared", "Unknown")
 """Notes that a reader must see first."""
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
@@ -51,7 +55,17 @@ def _environment() -> jinja2.Environment:
     environment.filters["number"] = lambda value: "" if _lacks(value) else f"{value:.3g}"
     environment.filters["points"] = lambda share: "" if _lacks(share) else f"{100 * share:.1f}"
     environment.filters["inline"] = lambda picture: Markup(inline(picture))
+    scripts = {name: f"\n{(files('rftlab.report') / name).read_text(encoding='utf-8')}" for name in _SCRIPTS}
+    environment.globals["scripts"] = {name: Markup(text) for name, text in scripts.items()}
+    environment.globals["policy"] = _policy(scripts.values())
     return environment
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """A content security policy under which these scripts run and nothing else does, nor is anything fetched."""
+    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
 
 
 def _lacks(value: Any) -> bool:

@@ -107,6 +107,17 @@ def test_hostile_completions_run_nothing_and_are_shown_as_text_as_the_keys_go_th
     assert (seen.requests, seen.errors) == ([page_file.as_uri()], [])
 
 
+def test_no_script_but_the_pages_own_runs_even_if_it_got_in(browser, page_file, tmp_path):
+    attack = '<script>window.hacked=1</script><img src="x" onerror="window.hacked=1"></main>'
+    copy = tmp_path / "attacked.html"
+    copy.write_text(page_file.read_text().replace("</main>", attack))
+    page = browser.new_page()
+    page.goto(copy.as_uri())
+    assert page.evaluate("window.hacked") is None
+    assert part(page, "count").inner_text() == f"1 of {len(HOSTILE)}"
+    page.close()
+
+
 def test_filters_count_and_show_the_items_they_name(opened):
     page, _ = opened
     names = part(page, "left").locator("option").all_inner_texts()
