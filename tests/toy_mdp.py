@@ -16,9 +16,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
-from rftlab.cell import Budget, Cell
+from rftlab.cell import Cell
 from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
 from rftlab.methods.monitor import Monitor
+from rftlab.parts import Budget
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
 from rftlab.tasks.base import Example, Labels

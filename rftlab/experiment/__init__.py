@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from rftlab.cell import NOT_YET, Budget, Cell
+from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
@@ -28,6 +28,7 @@ from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
+from rftlab.parts import Budget
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from rftlab.cell import AUTO, Cell, Tuning, parameter_names
+from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
 from rftlab.grid.document import line_of, plain, read
 from rftlab.grid.plan import Plan, make
 from rftlab.grid.tuning import Stage
+from rftlab.parts import AUTO, Tuning
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find
 from rftlab.user_code import DATA_SUFFIXES

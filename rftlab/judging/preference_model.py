@@ -14,7 +14,7 @@ from transformers import set_seed
 
 from rftlab.answer.contests import EVEN, Contest, Question
 from rftlab.answer.results import Results
-from rftlab.cell import Budget, Cell
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.judging.base import Verdict
@@ -23,6 +23,7 @@ from rftlab.methods.base import TrainingRun
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.preferences import PairSettings, TokenPair, preference_pairs
 from rftlab.methods.reward_model import RewardModel, train_reward_model
+from rftlab.parts import Budget
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout
 from rftlab.policy.weights import cell_of, find_cell

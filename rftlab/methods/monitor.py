@@ -13,13 +13,13 @@ from typing import Any, Self
 
 import torch
 
-from rftlab.cell import Budget
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
 from rftlab.methods.drawn import Drawn
 from rftlab.methods.marks import Marks
 from rftlab.methods.pace import Pace
 from rftlab.methods.plateau import Kept, Plateau
+from rftlab.parts import Budget
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout
 from rftlab.stopping import SCHEDULE

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from rftlab.cell import AUTO, Cell
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line, printable
+from rftlab.parts import AUTO
 from rftlab.registry import METHODS, TASKS, find, make, resolve
 
 RULE, SURFACE, OTHER = "rule", "surface", "other"

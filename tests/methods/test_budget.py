@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rftlab.cell import Budget
 from rftlab.methods.base import TrainingRun, load_method
 from rftlab.methods.monitor import Monitor
+from rftlab.parts import Budget
 from rftlab.tasks.base import Example
 from rftlab.verifiers.base import FunctionVerifier
 from tests.methods.test_cost import TRAINED

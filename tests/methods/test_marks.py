@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from rftlab.cell import Budget, Cell
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.methods.base import load_method
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
+from rftlab.parts import Budget
 from rftlab.stopping import refuse_unreadable
 from tests.methods.test_budget import SMALL
 from tests.methods.test_plateau import Weights, same, to_plateau, weights

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rftlab.cell import Budget, Cell
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.methods.base import TrainingRun, load_method
@@ -16,6 +16,7 @@ from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Plateau
+from rftlab.parts import Budget
 from rftlab.stopping import refuse_unreadable
 from rftlab.verifiers.base import FunctionVerifier
 from tests.methods.test_budget import SMALL
