@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.json
 
-from rftlab import record
+from rftlab import record, stats
+from rftlab.answer.results import PASS_AT
 from rftlab.record.outcomes import ACCURACY, FULL_MARKS, REWARDS_OF, SCORE
 
 
@@ -47,16 +48,20 @@ _MARK = "mark"
 def outcomes(results: str | Path, cell: str, measure: str = "accuracy") -> "pd.Series[float]":
     """What a cell's answer to each item is worth by a measure, by item id; empty if the cell kept no such samples.
 
-    Items that were sampled are named with the number of the draw: arms are paired draw by draw.
+    Of an item that was sampled several times it is the mean of the draws: to ask the same items again tells nothing of
+    other items.
 
     Args:
         results: a grid's results folder.
         cell: its id.
-        measure: one of `PART_OF`.
+        measure: one of `PART_OF`, or `pass_at_128`: the unbiased pass@128 of items that were sampled twice as often at
+            least, since of fewer draws it tells little of an item.
 
     Raises:
         RftlabError: its samples cannot be read.
     """
+    if measure.startswith(PASS_AT):
+        return _passed(_parts(results, cell).get("sampled"), int(measure.removeprefix(PASS_AT)))
     part = PART_OF[measure]
     rows = _parts(results, cell).get(part.name)
     return _NONE if rows is None else _worth(rows, part.worth, rows.kinds == part.kind if part.kind else None)
@@ -88,13 +93,13 @@ class _Rows(NamedTuple):
 
 _NONE = pd.Series(dtype=float)
 _PARTS = (*dict.fromkeys(part.name for part in PART_OF.values()), _MARK)
-_TEXTS, _FIGURES = ("part", "kind", "item"), ("draw", "mark", "reward", "apart_reward")
+_TEXTS, _FIGURES = ("part", "kind", "item"), ("mark", "reward", "apart_reward")
 _SCHEMA = pyarrow.schema([(name, "string") for name in _TEXTS] + [(name, "float64") for name in _FIGURES])
 _LONGEST = 1 << 24  # bytes of a line that is read the fast way
 
 
 def _worth(rows: _Rows, measure: str, which: np.ndarray | None = None) -> "pd.Series[float]":
-    """`rftlab.record.outcomes.worth` of rows, by item; of those that were judged by that verifier."""
+    """`rftlab.record.outcomes.worth` of rows, by item, the mean of its rows; of those judged by that verifier."""
     rewards = rows.rewards[REWARDS_OF[measure]]
     there = ~np.isnan(rewards) if which is None else which & ~np.isnan(rewards)
     items = rows.items if there.all() else tuple(compress(rows.items, there))
@@ -102,6 +107,16 @@ def _worth(rows: _Rows, measure: str, which: np.ndarray | None = None) -> "pd.Se
     values = rewards[there][order]
     found = pd.Series(values if measure.endswith(SCORE) else (values >= FULL_MARKS).astype(float), index)
     return found if index.is_unique else found.groupby(level=0).mean()
+
+
+def _passed(rows: _Rows | None, k: int) -> "pd.Series[float]":
+    if rows is None:
+        return _NONE
+    right = (
+        pd.Series(rows.rewards[REWARDS_OF[ACCURACY]] >= FULL_MARKS, rows.items).groupby(level=0).agg(["sum", "size"])
+    )
+    right = right[right["size"] >= 2 * k]
+    return pd.Series(stats.pass_at_k(right["sum"], right["size"], k) if len(right) else [], right.index, dtype=float)
 
 
 @lru_cache(maxsize=10_000)
@@ -119,11 +134,8 @@ def _parts(results: str | Path, cell: str) -> Mapping[str, _Rows]:
     for name in _PARTS:
         if len(rows := np.flatnonzero(columns["part"] == name)):
             own = {field: values[rows] for field, values in columns.items()}
-            items = own["item"]
-            if name == "sampled":
-                items = (f"{item} {draw:.0f}" for item, draw in zip(items, own["draw"], strict=True))
             rewards = {field: own[field] for field in REWARDS_OF.values()}
-            found[name] = _Rows(tuple(items), own["kind"], own["mark"], rewards)
+            found[name] = _Rows(tuple(own["item"]), own["kind"], own["mark"], rewards)
     return found
 
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from rftlab import stats
-from rftlab.answer.comparisons import Arm, subtract
 from rftlab.answer.ledger.accuracy import FEW
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tested
 from rftlab.answer.ledger.view import COT, View, asked_as
+from rftlab.answer.results import PASS_AT
 
 K, SAMPLES, ITEMS = 128, 256, 100
 _SAMPLED = "sampled_accuracy"
@@ -47,25 +45,7 @@ def _contrast(arm: str, tables: dict[float, pd.DataFrame]) -> Contrast:
 
 def _pass_at(view: View, panel: Panel, arm: str) -> dict[float, pd.DataFrame]:
     """pass@128 of an arm minus the base's, by budget, a row a seed and a column an item."""
-    found = {}
-    for labels in view.budgets(_SAMPLED, panel, COT, arm):
-        both = [view.arm(_SAMPLED, panel, COT, labels, name) for name in (arm, "base")]
-        if both[0] and both[1]:
-            passed = [each._replace(table=solved(each, K)) for each in both if each]
-            table = subtract(*passed).dropna(axis=1)
-            if table.size:
-                found[float(labels)] = table
-    return found
-
-
-def solved(arm: Arm, k: int) -> pd.DataFrame:
-    """The unbiased pass@k of each item, a row a seed; NaN where it was sampled less than twice as often."""
-    items = arm.table.columns.str.rsplit(" ", n=1).str[0]
-    right, drawn = (each.T.groupby(items).sum().T for each in (arm.table, arm.table.notna()))
-    if not right.size:
-        return right
-    passed = stats.pass_at_k(right.to_numpy(int).ravel(), drawn.to_numpy(int).ravel(), k).reshape(right.shape)
-    return pd.DataFrame(np.where(drawn >= 2 * k, passed, np.nan), index=right.index, columns=right.columns)
+    return view.pair(f"{PASS_AT}{K}", panel, COT, arm, "base")
 
 
 def _notes(view: View, panel: Panel, arms: tuple[str, ...], labels: float) -> tuple[str, ...]:
@@ -75,7 +55,7 @@ def _notes(view: View, panel: Panel, arms: tuple[str, ...], labels: float) -> tu
     for name in arms:
         arm = view.arm(_SAMPLED, panel, COT, labels, name)
         if arm and base:
-            ever = [solved(each, 1).max() > 0 for each in (arm, base)]
+            ever = [each.table.max() > 0 for each in (arm, base)]
             share = float((ever[0] & ~ever[1].reindex(ever[0].index, fill_value=False)).mean())
             told.append(f"{name} solves {100 * share:.0f} % of items that the base never does")
         ways = [value for value in view.values(panel, COT, name, labels, _VARIED) if value == value]
