@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
@@ -174,3 +175,29 @@ def test_dollar_signs_in_names_are_written_as_they_are(table):
         figure = draw(table)
         assert plots.to_bytes(figure, "svg")
         assert not any(text.get_parse_math() for text in figure.findobj(Text))
+
+
+@pytest.mark.parametrize("low", [0.0, 0.065, 0.31, 0.87])
+@pytest.mark.parametrize("span", [0.02, 0.1, 0.13, 0.27, 0.7])
+def test_ticks_of_percentages_print_what_they_are(table, low, span):
+    one = table[(table["measure"] == "accuracy") & (table["prompt"] == "direct") & table["arm"].ne("base")]
+    one = one.assign(mean=[low + span * n / (len(one) - 1) for n in range(len(one))], low=low, high=low + span)
+    ax = plots.over_labels(one, one.assign(value=one["mean"])).axes[0]
+    bottom, top = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if bottom <= tick <= top]
+    assert len(ticks) > 1
+    for tick in ticks:
+        assert float(ax.yaxis.get_major_formatter()(tick).removesuffix(" %")) == pytest.approx(100 * tick)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_no_text_of_a_forest_is_cut_or_over_another_however_long(stacked):
+    names = ["REJECTION SFT [settings.learning_rate=0.0001] against untrained base", "SFT against GRPO"]
+    rows = pd.DataFrame({"arm": ["rejection_sft", "sft"], "name": names, "group": "10 labels", "estimate": [0.1, -0.2],
+                         "low": -0.7, "high": 0.8, "text": "-20 [-100, 100] better or same (exploratory)"})  # fmt: skip
+    figure = plots.forest(rows, margin=0.05, stacked=stacked, note="; more")
+    figure.dpi = 72
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
+    assert all(0 <= each.x0 < each.x1 <= figure.bbox.width for each in boxes)
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])

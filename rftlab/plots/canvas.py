@@ -1,9 +1,11 @@
 """Figures laid out in pixels: 1 040 wide with 13-pixel text, so that an SVG in a page reads like the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from rftlab.plots.look import ShownFigure
 
@@ -22,6 +24,13 @@ def box(figure: Figure, left: float, top: float, width: float, height: float) ->
     ax = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
     ax.tick_params(labelsize=TEXT, length=3)
     return ax
+
+
+def widest(texts: Iterable[str]) -> float:
+    """Pixels that the longest of some texts takes, with a little to spare for a page's other font."""
+    font = FontProperties(size=TEXT)
+    widths = [text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts]
+    return 1.05 * max(widths, default=0.0)
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

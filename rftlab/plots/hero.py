@@ -6,10 +6,10 @@ from math import isnan
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, spread
-from rftlab.plots.look import QUIET, SOFT, arms, facets, label_axis, look, nothing, pick, styled, title
+from rftlab.plots.look import QUIET, SOFT, arms, facets, label_axis, look, nothing, percent, pick, styled, title
 
 _KEYS = ("task", "model", "variant", "prompt")
 _LEFT, _TOP, _BOTTOM, _GAP = 58, 34, 52, 17
@@ -98,8 +98,8 @@ def _range(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, whole: bool) -> N
         missing = max(0.0, _LEAST - (high - low)) / 2
         margin = 0.05 * max(high - low, _LEAST)
         ax.set_ylim(max(low - missing - margin, -0.02), min(high + missing + margin, 1.02))
-        ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+    ax.yaxis.set_major_formatter(percent)
 
 
 def _name_ends(ax: Axes, ends: list[tuple[str, float, str, float]]) -> None:

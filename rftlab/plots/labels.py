@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from rftlab.plots.look import (
     ShownFigure,
@@ -20,6 +19,7 @@ from rftlab.plots.look import (
     look,
     nothing,
     panels,
+    percent,
     percent_axis,
     pick,
     rank,
@@ -209,7 +209,7 @@ def _row_axis(ax: Axes, names: Sequence[str]) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(-0.02, 1.02)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.xaxis.set_major_formatter(percent)
     ax.grid(True, axis="x")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 BASE = "base"
 INK, SOFT, LINE, PAPER, QUIET = "#1d2329", "#59636e", "#dfe3e8", "#ffffff", "#9aa3ad"
@@ -209,7 +209,12 @@ def percent_axis(ax: Axes) -> None:
     """Percent from 0 to 100 on the y axis."""
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.yaxis.set_major_formatter(percent)
+
+
+def percent(share: float, place: float = 0) -> str:
+    """A tick's text, never rounded to what it is not: `7.5 %` at 0.075. Its place among the ticks is not used."""
+    return f"{round(100 * share, 2) + 0:g} %"
 
 
 def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:

@@ -32,6 +32,7 @@ _ROW_KINDS = {
     "retention_accuracy": ("retention", "^", False),
 }
 _PANELS_OPEN = 3
+_EXPLORATORY = " (exploratory)"
 # Colours of a figure that follow the page, which may be dark.
 _COLOURS = {
     **{colour: f"var(--{family})" for family, colour in plots.FAMILIES.items()},
@@ -42,12 +43,21 @@ _COLOURS = {
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One figure: its file's name, a short title (of a tab, or of a panel), what it shows in words, and the figure."""
+    """One figure.
+
+    Attributes:
+        name: of its file.
+        title: a short one, of a tab or of a panel.
+        alt: what it shows in words.
+        figure: to draw.
+        slim: the same for a narrow window, where it cannot just be shown smaller.
+    """
 
     name: str
     title: str
     alt: str
     figure: Figure
+    slim: Figure | None = None
 
     @cached_property
     def svg(self) -> str:
@@ -93,16 +103,31 @@ def draw_all(study: Results, decisions: Decisions) -> list[Drawing]:
 
 
 def inline(picture: Picture) -> str:
-    """The picture as SVG for the inside of a page: as wide as there is room, in its colours, with its alt text."""
-    svg = picture.svg[picture.svg.index("<svg") :]
-    head, body = svg.split(">", 1)
+    """The picture as SVG for the inside of a page: as wide as there is room, in its colours, with its alt text.
+
+    A picture that has a slim one gets both; the page shows one of them.
+    """
+    if picture.slim is None:
+        return _inline(picture.svg, picture.alt)
+    slim = plots.to_bytes(picture.slim, "svg", salt=f"{picture.name}_slim").decode()
+    shown = {"broad": picture.svg, "slim": slim}
+    return "".join(f'<div class="{name}">{_inline(svg, picture.alt)}</div>' for name, svg in shown.items())
+
+
+def _inline(svg: str, alt: str) -> str:
+    head, body = svg[svg.index("<svg") :].split(">", 1)
     head = re.sub(r' (?:width|height|xmlns:xlink)="[^"]*"', "", head)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"#[0-9a-f]{6}\b", lambda found: _COLOURS.get(found[0], found[0]), body)
     body = body.replace("xlink:href", "href")
     wide = float(head.split('viewBox="')[1].split()[2])
-    size = f'style="max-width: {wide:.0f}px; min-width: {min(wide, 680):.0f}px"'
-    return f'{head} {size} role="img" aria-label="{escape(picture.alt, quote=True)}">{body}'
+    size = f'style="max-width: {wide:.0f}px; min-width: {_least(wide):.0f}px"'
+    return f'{head} {size} role="img" aria-label="{escape(alt, quote=True)}">{body}'
+
+
+def _least(wide: float) -> float:
+    """The width below which a picture is scrolled rather than shown smaller: its text would be too small to read."""
+    return 0.65 * wide
 
 
 def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
@@ -213,7 +238,7 @@ def _by_family(decision: Decision) -> tuple[int, float]:
 
 def _difference(each: Decision, name: str, labels: int) -> dict[str, object]:
     difference = each.difference
-    mark = " (exploratory)" if each.family == "exploratory" and each.axis == "method" else ""
+    mark = _EXPLORATORY if each.family == "exploratory" and each.axis == "method" else ""
     return {
         "arm": each.first, "name": name, "group": f"{labels} labels" if labels else "", "estimate": difference.estimate,
         "low": difference.low, "high": difference.high, "text": f"{phrases.interval(difference)} {each.word}{mark}",
@@ -223,10 +248,18 @@ def _difference(each: Decision, name: str, labels: int) -> dict[str, object]:
 def _forest_picture(name: str, panel: Panel, rows: Sequence[dict[str, object]], decisions: Decisions) -> Picture:
     title = place_name((panel[0], panel[2], panel[3]))
     table = pd.DataFrame(rows)
-    drawn = plots.forest(table, margin=decisions.plan.smallest_effect, loud=about.loud(decisions, panel))
+    how: Any = {"margin": decisions.plan.smallest_effect, "loud": about.loud(decisions, panel)}
+    short = table.assign(
+        name=table["name"].str.replace(" against ", " \N{MINUS SIGN} ", regex=False),
+        text=table["text"].str.replace(_EXPLORATORY, " *", regex=False),
+    )
+    note = "; * exploratory" if table["text"].str.endswith(_EXPLORATORY).any() else ""
+    slim = plots.forest(short, stacked=True, note=note, **how)
     at = {str(group): f"{group}: " if group else "" for group in table["group"]}
     words = "; ".join(f"{at[str(row['group'])]}{row['name']} {row['text']}" for row in rows)
-    return Picture(f"{name}_{_slug(title)}", title, f"Differences in points, {title}. {words}", drawn)
+    return Picture(
+        f"{name}_{_slug(title)}", title, f"Differences in points, {title}. {words}", plots.forest(table, **how), slim
+    )
 
 
 def _prompts(decisions: Decisions) -> Drawing:

@@ -49,14 +49,15 @@ def samples(results: Results, decisions: Decisions) -> dict[str, Any]:
     kept = cells[[bool(rows[cell]) for cell in cells["id"]]]
     panels = [_panel(results, decisions, key, group, rows) for key, group in kept.groupby(_GROUP, sort=False)]
     asked = max((len(outcomes(results.where, cell)) for cell in kept["id"]), default=0)
-    items = _that_fit(panels)
+    most = _that_fit(panels)
     for panel in panels:
-        del panel["items"][items:]
+        del panel["items"][most:]
         for arm in panel["arms"]:
-            del arm["rows"][items:]
+            del arm["rows"][most:]
     notes = [f"{cut} more arms are not here, to keep the page small"] if cut else []
-    if items < asked:
-        notes.insert(0, f"the first {items} of {asked} test items are here")
+    here = sorted({len(panel["items"]) for panel in panels})
+    if here and here[0] < asked:
+        notes.insert(0, f"{' to '.join(map(str, dict.fromkeys([here[0], here[-1]])))} of {asked} test items are here")
     return {"panels": panels, "notes": notes}
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from rftlab import plots, report
+from rftlab import plots, record, report
 from rftlab.answer.card import answer
 from rftlab.answer.decisions import decide
 from rftlab.plots.canvas import spread
@@ -101,3 +101,15 @@ def test_the_four_numbers_are_read_off_the_decisions(study):
     largest = max(round(100 * d.difference.estimate) for d in effects)
     assert f"{largest:+d} points" in numbers[1].value
     assert pd.notna(largest)
+
+
+def test_the_viewer_says_how_many_items_have_kept_their_texts(tmp_path):
+    for found in synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), seeds=(0,), items=10):
+        cell = record.cells_dir(tmp_path) / found.id
+        trace, samples = (list(record.read_lines(cell / name)) for name in (record.TRACE, record.SAMPLES))
+        for row in samples:
+            if int(row["item"].partition("-")[2]) >= 4:
+                del row["completion"]
+        found.write(cell, trace=trace, samples=samples)
+    page = report.write_report(tmp_path, notebook=False)[0].read_text()
+    assert "4 of 10 test items are here" in page
