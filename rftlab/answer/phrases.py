@@ -17,7 +17,7 @@ from rftlab.registry import family_of
 
 TINY = "tiny base: no evidence about large models"
 _POINTED = {
-    EQUAL_COMPUTE: "at equal compute",
+    EQUAL_COMPUTE: "at equal compute ({mark:.3g} FLOPs)",
     "sampled_accuracy": "sampled answers",
     "ood_accuracy": "out of distribution",
     "retention_accuracy": "retention",
@@ -55,24 +55,34 @@ def where(panel: Panel, beside: Iterable[Panel]) -> str:
 
 def advice(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """What to do, by label budget."""
-    segments = [
-        (key, list(part))
-        for key, part in groupby(chosen, key=lambda each: (each.kind, frozenset(each.arms), frozenset(each.lifting)))
-    ]
+    segments = [(key, list(part)) for key, part in groupby(chosen, key=_advised)]
     if len(segments) == 1:
-        return what_to_do(decisions, panel, chosen[0])
+        return what_to_do(decisions, panel, *chosen)
     told = []
     for number, (_, part) in enumerate(segments):
         labels = [choice.labels for choice in part]
         span = f"at {labels[0]} labels" if len(labels) == 1 else f"at {labels[0]} to {labels[-1]} labels"
         if number == len(segments) - 1 and len(labels) > 1:
             span = f"from {labels[0]} labels on"
-        told.append(f"{span} {what_to_do(decisions, panel, part[0])}")
+        told.append(f"{span} {what_to_do(decisions, panel, *part)}")
     return "; ".join(told)
 
 
-def what_to_do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
-    """What a choice advises, in a few words: `use SFT`."""
+def _advised(choice: Choice) -> tuple[object, ...]:
+    """What budgets must have in common to be told together."""
+    cheapest = choice.arms[:1] if choice.kind == "alike" else ()
+    return choice.kind, frozenset(choice.arms), frozenset(choice.lifting), cheapest
+
+
+def what_to_do(decisions: Decisions, panel: Panel, choice: Choice, *alike: Choice) -> str:
+    """What a choice advises, in a few words: `use SFT`.
+
+    Args:
+        decisions: of the study.
+        panel: where.
+        choice: at one label budget.
+        alike: at others, where it is the same.
+    """
     names = [title(arm) for arm in choice.arms]
     margin = points(decisions.plan.smallest_effect)
     if choice.kind == "use":
@@ -86,21 +96,30 @@ def what_to_do(decisions: Decisions, panel: Panel, choice: Choice) -> str:
     if choice.kind == "nothing":
         return "nothing was learnt: no answer was ever right"
     if choice.lifting:
-        return _lifting([title(arm) for arm in choice.lifting], names)
+        return _lifting(decisions, panel, [choice, *alike])
     if len(names) > 1:
         return f"not decided between {listed(names)}"
     return f"not decided whether {names[0]} helps" if names else "not decided"
 
 
-def _lifting(lifting: Sequence[str], names: Sequence[str]) -> str:
+def _lifting(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """That training pays, where that is all that is decided: with which arms, and between which it is open."""
-    *others, last = lifting
-    arms = f"{', '.join(others)} or {last}" if others else last
+    arms, lifting = chosen[0].arms, chosen[0].lifting
+    *others, last = [title(arm) for arm in lifting]
+    these = f"{', '.join(others)} or {last}" if others else last
     all_ = {0: "", 1: "both "}.get(len(others), "all ")
-    them = "them" if others else "it"
-    rest = [name for name in names if name not in lifting]
-    between = listed([them, *rest])
-    return f"train with {arms}, {all_}better than the untrained base (not decided between {between})"
+    rest = [title(arm) for arm in arms if arm not in lifting]
+    told = f"not decided between {listed(['them' if others else 'it', *rest])}"
+    at = [[decisions.level(Place(*panel, choice.labels), arm) for arm in arms] for choice in chosen]
+    known = [[level for level in levels if level] for levels in at]
+    highest = {max(levels, key=lambda each: each.mean.estimate).arm for levels in known if levels}
+    cheapest = {min(levels, key=lambda each: each.flops).arm for levels in known if levels}
+    leads = {"highest mean": highest, "least cost": cheapest}
+    sure = {what: title(next(iter(found))) for what, found in leads.items() if len(found) == 1}
+    if len(set(sure.values())) == 1:
+        sure = {" and ".join(sure): next(iter(sure.values()))}
+    told += "".join(f"; {what}: {arm}" for what, arm in sure.items())
+    return f"train with {these}, {all_}better than the untrained base ({told})"
 
 
 def disagreement(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
@@ -199,6 +218,8 @@ def _pointer(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Se
     """What the exploratory measures decide between the same arms."""
     told = []
     for measure, name in _POINTED.items():
+        level = next((each for place in places if (each := decisions.level(place, arm, measure))), None)
+        name = name.format(mark=level.flops if level else 0)
         for rival in rivals:
             found = [(p.labels, d) for p in places if (d := decisions.between(p, arm, rival, measure))]
             decided = [(labels, d) for labels, d in found if d.word in ("better", "worse")]
@@ -261,7 +282,10 @@ def limits(results: Results, decisions: Decisions) -> str:
 
 def _short_of_plateau(results: Results, decisions: Decisions) -> list[str]:
     ended = capped(results.cells, decisions.plan.arms(results.cells["method"]))
-    told = [f"{early} of {runs} runs of {title(method)}" for method, (early, runs) in ended.items()]
+    told = [
+        f"{early} of {runs} runs of {title(method)}{' (in its last stage)' if '+' in method else ''}"
+        for method, (early, runs) in ended.items()
+    ]
     return [f"The cap ended {listed(told)} before their plateau"] if told else []
 
 

@@ -97,7 +97,10 @@ def test_training_that_harms_is_not_advised(study: Study) -> None:
 def test_what_cannot_be_told_apart_is_open_and_says_what_would_tell(study: Study) -> None:
     decisions, card = study({"base": 0.1, "sft": 0.62, "grpo": 0.57}, items=60)
     assert word(decisions, 10, "sft", "grpo") == "open"
-    lifted = "Train with SFT or GRPO, both better than the untrained base (not decided between them)."
+    lifted = (
+        "Train with SFT or GRPO, both better than the untrained base "
+        "(not decided between them; highest mean and least cost: SFT)."
+    )
     assert (card.headline, card.tone) == (lifted, "open")
     assert "seeds" in card.next_step or "test_items" in card.next_step
 
@@ -106,7 +109,9 @@ def test_of_arms_that_cannot_be_told_apart_those_that_beat_the_base_are_told_fro
     swings = {"grpo": lambda cell: 0.15 if cell.seed % 2 else 0.85}
     decisions, card = study({"base": 0.1, "sft": 0.62, **swings})
     assert (word(decisions, 10, "sft", "base"), word(decisions, 10, "grpo", "base")) == ("better", "open")
-    assert card.headline == "Train with SFT, better than the untrained base (not decided between it and GRPO)."
+    assert card.headline == (
+        "Train with SFT, better than the untrained base (not decided between it and GRPO; least cost: SFT)."
+    )
 
 
 def test_nothing_is_decided_by_one_seed_and_what_it_suggests_is_kept_apart(study: Study) -> None:

@@ -10,6 +10,7 @@ from textwrap import indent
 
 import pandas as pd
 
+from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.decisions import Decisions, Family
 from rftlab.answer.folder import study_of
 from rftlab.answer.ledger import accuracy, adapters, beyond, drift, forgetting, later, preference, prompts, reasoning
@@ -198,7 +199,11 @@ def _planned(view: View) -> int:
 def _reading(view: View, tested: Tested) -> str:
     cells = view.results.cells
     here = cells[cells["id"].isin(tested.cells)]
-    return "equal training FLOPs" if tested.part == "at equal compute" else reading_of(here)
+    if tested.part != "at equal compute":
+        return reading_of(here)
+    at = (*tested.panel, tested.prompt)
+    marks = {lv.flops for lv in view.decisions.levels if lv.measure == EQUAL_COMPUTE and lv.place[:4] == at}
+    return f"equal training FLOPs, {max(marks):.3g}"
 
 
 def told(row: Row) -> str:

@@ -169,13 +169,15 @@ class View:
         absent = [name for name, found in tried.items() if name not in controls and found is not None]
         failed = [*more.pop("failed", ()), *self._untuned(panel, beside, labels)]
         failed += [f"controls were not run: {listed(absent)}"] if absent else []
+        silent = [name for name, found in tried.items() if found is None]
+        notes = [f"{listed(silent)} learnt less, and say nothing of this"] if silent else []
         entries = list(missing)
         axes = more.pop("control_axes", asked_as(prompt))
         entries += [{"method": absent, "labels": int(labels[-1]), **axes}] if absent else []
         ids = self.ids(panel, [prompt], [*beside, *controls], labels)
         return Tested(
-            panel, prompt, more.pop("part", ""), arms, controls if control else None, more.pop("cells", ids),
-            tuple(failed), include=self.block(panel, *entries), **more,
+            panel, prompt, more.pop("part", ""), arms, controls if controls or absent else None, more.pop("cells", ids),
+            tuple(failed), (*more.pop("notes", ()), *notes), include=self.block(panel, *entries), **more,
         )  # fmt: skip
 
     def block(self, panel: Panel | None, *entries: Mapping[str, Any]) -> str:
