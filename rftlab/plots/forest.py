@@ -62,7 +62,7 @@ def _places(lines: Sequence[tuple[str, pd.Series | None]], stacked: bool) -> lis
     """Where a line's heading or interval stands, in rows from above; stacked, an interval has its texts above it."""
     found, at = [], -1.0
     for _, row in lines:
-        at += 1.9 if stacked and row is not None else 1.0
+        at += 2.1 if stacked and row is not None else 1.0
         found.append(at)
     return found
 

@@ -154,6 +154,17 @@ def test_nothing_is_wider_than_the_window(opened, width, tmp_path):
     page.screenshot(path=_screenshots(tmp_path) / f"page_{width}.png", full_page=True)
 
 
+def test_in_a_narrow_window_what_is_decided_is_seen_without_scrolling_sideways(opened):
+    page, _ = opened
+    page.set_viewport_size({"width": 360, "height": 900})
+    hidden = """[...document.querySelectorAll('#decisions .stack td, #claims .stack td, #differences figure svg')]
+      .filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > innerWidth).length"""
+    assert page.evaluate(hidden) == 0
+    head = page.locator("#decisions td.decided").first
+    assert head.evaluate("node => getComputedStyle(node, '::before').content") == '"what is decided: "'
+    assert page.locator("#labels .tabs").bounding_box()["width"] > 320
+
+
 @pytest.mark.slow
 def test_on_paper_what_is_folded_is_open_and_what_is_for_the_hand_is_gone(opened, tmp_path):
     page, _ = opened
