@@ -55,11 +55,15 @@ def same(pairs: Iterable[Pair], *, everyone: bool) -> str:
     for topic, names in topics.items():
         matched = [name for name in names if name not in differing]
         if matched:
-            told_topics.append(topic if matched == names else f"{topic} (but only {', '.join(matched)})")
+            told_topics.append(topic if matched == names else f"{topic} (but only {_words(matched)})")
     if not told_topics:
         return ""
     who = "Every method" if everyone else "Methods that are shown together"
     return f"{who} had the same {listed(told_topics)}."
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _at_equal_budgets(a: Node, b: Node) -> Iterator[tuple[Said, Said]]:

@@ -82,7 +82,7 @@ def test_every_field_that_is_not_the_same_is_left_out_of_the_sentence():
     records = [record("sft", tokenizer=None), record("grpo")]
     said = survey(records, waive="tokenizer")
     assert said.waived == ("tokenizer",)
-    assert "base (but only base_weights, base_config, generation_config, precision, start_from)" in said.same
+    assert "base (but only base weights, base config, generation config, precision, start from)" in said.same
     assert survey(records).same == ""
 
 
@@ -184,7 +184,7 @@ def test_two_runs_with_the_labels_of_one_seed_are_told_apart_from_two_with_other
     assert "the same seeds, base, prompts, labels," in survey(alike).same
     unlike = [seeded("sft", seed=0), seeded("grpo", seed=0), seeded("grpo", seed=0, seed_data=1)]
     assert "label_ids" not in survey(unlike).same
-    assert "labels (but only labels, train_pool," in survey(unlike).same
+    assert "labels (but only labels, train pool," in survey(unlike).same
 
 
 @pytest.mark.parametrize(

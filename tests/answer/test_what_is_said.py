@@ -24,7 +24,9 @@ CHANGED = ("verifier", "test_items", "temperature", "template", "tokenizer", "ad
 def claimed(sentence: str) -> set[str]:
     """The fields that "Every method had the same ..." names, a topic for all of its own."""
     text = sentence.partition(" had the same ")[2].removesuffix(".")
-    named = {name for inside in re.findall(r"\(but only (.*?)\)", text) for name in inside.split(", ")}
+    named = {
+        name for inside in re.findall(r"\(but only (.*?)\)", text) for name in inside.replace(" ", "_").split(",_")
+    }
     topics = "|".join({field.topic for field in FIELDS.values()})
     whole = re.split(r", | and ", re.sub(rf"({topics}) \(but only .*?\)", "", text))
     return named | {name for name, field in FIELDS.items() if field.topic in whole and field.group == "match"}

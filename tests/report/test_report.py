@@ -232,7 +232,7 @@ def test_what_is_unknown_is_named_once_and_can_be_waived_by_name_which_the_page_
     html = report.write_report(tmp_path, notebook=False, waive="tokenizer")[0].read_text()
     assert "Unknown, and accepted as such: tokenizer." in html
     assert "Not compared" not in html
-    assert "base (but only base_weights, base_config, generation_config, precision, start_from)" in html
+    assert "base (but only base weights, base config, generation config, precision, start from)" in html
 
 
 def test_what_differs_without_forbidding_a_comparison_is_said_with_whose_it_is(tmp_path):
