@@ -1,23 +1,26 @@
 """What would decide what is still open, and what a reader with so many labels should do."""
 
-from collections.abc import Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from math import isinf, isnan
+from typing import NamedTuple
 
 from rftlab import stats
 from rftlab.answer.choices import Choice, Panel
-from rftlab.answer.comparisons import pairs
-from rftlab.answer.decisions import FIRST_LOOK, Decisions, spreads_of
+from rftlab.answer.comparisons import Place, pairs
+from rftlab.answer.decisions import Decisions, spreads_of
+from rftlab.answer.groups import listed
+from rftlab.answer.more_seeds import Need, Undecided, need, too_few
 from rftlab.answer.phrases import points, sentence, what_to_do, where
 from rftlab.grid.plan import Plan
-from rftlab.stats import Spread
+from rftlab.plots.look import title
+
+_BASE = "the base"
 
 
 def next_step(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
     """What would decide what is open, and what a reader with so many labels should do."""
-    told = [text for text in (_for_the_reader(decisions, found),) if text]
-    if any(choice.kind == "open" for chosen in found.values() for choice in chosen):
-        told.append(_more_seeds(decisions))
+    told = [text for text in (_for_the_reader(decisions, found), _more_seeds(decisions, found)) if text]
     return " ".join(sentence(text) for text in told)
 
 
@@ -37,70 +40,142 @@ def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]
     return f"you have {have} labels: {'; '.join(told)}" if told else ""
 
 
-def _more_seeds(decisions: Decisions) -> str:
-    """How many more seeds would show a difference of the size that matters, in the open comparisons."""
-    plan = decisions.plan
-    waiting = {
-        (d.place, frozenset((d.first, d.second)))
-        for d in decisions.decisions
-        if d.family == "confirmatory" and d.word == "open"
-    }
-    size = decisions.families.get(("confirmatory", decisions.decides), 1)
-    made = list(pairs(decisions.outcomes[decisions.decides]))
+class _Asked(NamedTuple):
+    """What it would take to decide between two arms at one place, which has so many seeds."""
+
+    panel: Panel
+    labels: int
+    both: tuple[str, str]
+    seeds: int
+    need: Need
+
+    @property
+    def kind(self) -> str:
+        if isinf(self.need.seeds):
+            return "beyond"
+        return "small" if self.need.seeds <= self.seeds and self.need.times == 1 else "seeds"
+
+
+def _more_seeds(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+    """How many seeds would show a difference of the size that matters, where that decides what is advised."""
+    made = [pair for pair in pairs(decisions.outcomes[decisions.decides]) if pair.table.size]
     spreads = spreads_of(made)
-    undecided = [
-        (pair.table, spreads[id(pair)])
-        for pair in made
-        if pair.axis == "method" and (pair.place, frozenset((pair.first, pair.second))) in waiting
+    tables = {(each.place, frozenset((each.first, each.second))): each for each in made if each.axis == "method"}
+    open_ = [
+        (panel, choice.labels, both, tables[here])
+        for panel, chosen in found.items()
+        for choice in chosen
+        for both in _waiting(decisions, Place(*panel, choice.labels), choice)
+        if (here := (Place(*panel, choice.labels), frozenset(both))) in tables
     ]
-    return what_would_show(undecided, plan, size) if undecided else ""
+    if not open_:
+        return ""
+    plan, size = decisions.plan, decisions.families.get(("confirmatory", decisions.decides), 1)
+    if told := too_few([pair.table for *_, pair in open_], plan):
+        return told
+    needs = [
+        _Asked(
+            panel, labels, _named(decisions, pair.place, both), len(pair.table),
+            need(Undecided("", pair.table, spreads[id(pair)]), plan, size),
+        )
+        for panel, labels, both, pair in open_
+    ]  # fmt: skip
+    return _in_words([each for each in needs if not isnan(each.need.seeds)], plan, list(found))
 
 
-def what_would_show(
-    undecided: Sequence[tuple[pd.DataFrame, Spread]], plan: Plan, size: int, asked: str = "evaluation.test_items"
-) -> str:
-    """How many more seeds, or items, would probably show a difference of the size that matters, in words.
+def _waiting(decisions: Decisions, place: Place, choice: Choice) -> Iterator[tuple[str, str]]:
+    """What keeps a choice open: arms between which nothing is decided; and the base, where none is decided above it."""
+    if choice.kind != "open":
+        return
+    base = decisions.base(place)
+    against = [] if choice.lifting else [(arm, base) for arm in choice.arms]
+    for first, second in (*combinations(choice.arms, 2), *against):
+        each = decisions.between(place, first, second)
+        unknown = ("open", "better or same") if second == base else ("open",)
+        if each and each.family == "confirmatory" and each.word in unknown:
+            yield first, second
 
-    Args:
-        undecided: tables of differences, and how much seeds differ in each.
-        plan: of the study.
-        size: comparisons of their family.
-        asked: the parameter that says how many such items are asked.
-    """
-    fewest, items = min(len(table) for table, _ in undecided), max(table.shape[1] for table, _ in undecided)
-    if fewest < 2:
-        return f"run at least {FIRST_LOOK} seeds: one training run decides nothing"
-    if fewest < FIRST_LOOK <= plan.max_seeds:
-        return f"run {FIRST_LOOK} seeds, which is the first look at a study that may grow to {plan.max_seeds}"
 
-    def needed(times: int) -> int | None:
-        """Seeds for all of them, on so many times the items."""
-        each = [
-            stats.seeds_to_show(
-                table,
-                plan.smallest_effect,
-                items=times * table.shape[1],
-                spread=spread,
-                confidence=lambda _: stats.family_confidence(size),
-            )
-            for table, spread in undecided
-        ]
-        return None if None in each else max(seeds or 0 for seeds in each)
+def _named(decisions: Decisions, place: Place, both: tuple[str, str]) -> tuple[str, str]:
+    base = decisions.base(place)
+    first, second = (_BASE if arm == base else title(arm) for arm in both)
+    return first, second
 
+
+def _in_words(needs: Sequence[_Asked], plan: Plan, panels: Sequence[Panel]) -> str:
+    """What would show a difference, pair by pair, and where that would take more seeds than are ever planned."""
     margin = points(plan.smallest_effect)
-    tries = (1, 2, 4) if items > 1 else (1,)  # one value a seed: there are no items to add
-    ways = [(times, seeds) for times in tries if (seeds := needed(times))]
-    times, most = next((way for way in ways if way[1] <= plan.max_seeds), (ways or [(0, 0)])[0])
-    if not times:
-        return f"what is open spreads too much over seeds for a hundred of them to show {margin}"
-    beyond = f", beyond the {plan.max_seeds} that were declared" if most > plan.max_seeds else ""
-    if times > 1:
-        too_few = f"{items} items cannot show a difference of {margin}, whatever the seeds"
-        if ways[0][0] == 1:
-            too_few = f"{items} items would need {ways[0][1]} seeds to show a difference of {margin}"
-        return f"in what is open, {too_few}; {times * items} of them ({asked}) probably would with {most} seeds{beyond}"
-    more = most - fewest
-    if more <= 0:
-        narrower = f"; more items ({asked}) would narrow it" if items > 1 else ""
-        return f"what is open is smaller than {margin}, or within chance of it{narrower}"
-    return f"in what is open, {more} more seeds would probably show a difference of {margin} ({most} in all{beyond})"
+    told = []
+    within = [each for each in needs if each.kind == "seeds"]
+    if within:
+        with_ = [f"{name} with {amounts}" for name, amounts in _amounts(within, needs, panels).items()]
+        most = max(each.need.seeds for each in within)
+        declared = f" ({plan.max_seeds} were declared)" if most > plan.max_seeds else ""
+        told.append(f"a difference of {margin} would probably show {', '.join(with_)}{declared}")
+    small = [each for each in needs if each.kind == "small"]
+    if small:
+        told.append(f"{_spots(small, needs, panels)} it is smaller than {margin}, or within chance of it")
+    beyond = [each for each in needs if each.kind == "beyond"]
+    if beyond:
+        what = "it" if told else f"a difference of {margin}"
+        told.append(f"{_spots(beyond, needs, panels)} {what} would take more than {stats.MOST_SEEDS} seeds to show")
+    return "; ".join(told)
+
+
+def _amounts(part: Sequence[_Asked], needs: Sequence[_Asked], panels: Sequence[Panel]) -> dict[str, str]:
+    """Pair -> how many seeds it would take, and where: the most of its label budgets."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for both in dict.fromkeys(each.both for each in part):
+        of = [each for each in part if each.both == both]
+        for panel in dict.fromkeys(each.panel for each in of):
+            here = [each for each in of if each.panel == panel]
+            most = max(here, key=lambda each: (each.need.times, each.need.seeds)).need
+            of_items = f" of {most.items} items (evaluation.test_items)" if most.times > 1 else ""
+            seeds = max(each.need.seeds for each in here)
+            amounts = found.setdefault(f"between {listed(both)}", {})
+            amounts.setdefault(f"{seeds:.0f} seeds{of_items}", []).append(_at(here, needs, panels))
+    return {
+        pair: listed([f"{amount}{_on(places)}" for amount, places in amounts.items()])
+        for pair, amounts in found.items()
+    }
+
+
+def _spots(part: Sequence[_Asked], needs: Sequence[_Asked], panels: Sequence[Panel]) -> str:
+    """Which pairs, and where: `between GRPO and SFT or SFT+GRPO on rare`."""
+    found: dict[str, list[str]] = {}
+    for panel in dict.fromkeys(each.panel for each in part):
+        here = [each for each in part if each.panel == panel]
+        places: dict[str, list[tuple[str, str]]] = {}
+        for both in dict.fromkeys(each.both for each in here):
+            at = _at([each for each in here if each.both == both], needs, panels)
+            places.setdefault(at, []).append(both)
+        for at, pairs_ in places.items():
+            found.setdefault(_between(pairs_), []).append(at)
+    return listed([f"{pairs_}{_on(places_)}" for pairs_, places_ in found.items()])
+
+
+def _between(both: Sequence[tuple[str, str]]) -> str:
+    """Pairs in words; short where one arm is in all of them."""
+    common = set.intersection(*map(set, both))
+    if len(both) > 1 and len(common) == 1:
+        shared = next(iter(common))
+        others = [arm for pair in both for arm in pair if arm != shared]
+        return f"between {shared} and {', '.join(others[:-1])} or {others[-1]}"
+    return " and ".join(f"between {listed(pair)}" for pair in both)
+
+
+def _at(here: Sequence[_Asked], needs: Sequence[_Asked], panels: Sequence[Panel]) -> str:
+    """Task, if there are several, and label budgets, where the same two arms need something else at others."""
+    first = here[0]
+    all_ = {each.labels for each in needs if (each.panel, each.both) == (first.panel, first.both)}
+    labels = sorted({each.labels for each in here})
+    task = where(first.panel, panels) if len(panels) > 1 else ""
+    return f"{task}{f' at {listed([*map(str, labels)])} labels' if len(labels) < len(all_) else ''}".strip()
+
+
+def _on(places: Sequence[str]) -> str:
+    """` on band and rare`; "" where there is one place and it goes without saying."""
+    named = [place for place in places if place]
+    if not named:
+        return ""
+    return f" {listed(named)}" if all(place.startswith("at ") for place in named) else f" on {listed(named)}"

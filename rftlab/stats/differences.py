@@ -78,7 +78,7 @@ def table_difference(
     With one seed and outcomes that are right or wrong the limits are the wider of Student's t over items and of the
     exact ones that go with McNemar's test, so that the interval leaves out 0 only where that test agrees.
     """
-    values, crossed = _shared(table)
+    values, crossed = shared(table)
     if values.size == 0:
         return Difference(nan, nan, nan, 0, nan, 0, 0, nan, "nothing: no seed and item in common")
     interval = partial(crossed_interval, pooled=pooled, confidence=confidence, bounds=bounds)
@@ -91,7 +91,7 @@ def table_difference(
 
 def table_spread(table: pd.DataFrame | Floats) -> Spread:
     """How much a difference varies from seed to seed in a `paired_table`, to be pooled over label budgets."""
-    values, _ = _shared(table)
+    values, _ = shared(table)
     return seed_spread(values) if values.size else Spread(nan, 0)
 
 
@@ -157,7 +157,7 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.{1 if 0 < abs(share) < 0.01 else 0}f}"
 
 
-def _shared(table: pd.DataFrame | Floats) -> tuple[Floats, bool]:
+def shared(table: pd.DataFrame | Floats) -> tuple[Floats, bool]:
     """The items that every seed has, and True; or all of them, and False, where seeds have items of their own.
 
     Seeds and items without any value are left out.

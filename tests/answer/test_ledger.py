@@ -20,7 +20,7 @@ from rftlab.answer.ledger.beyond import less_other_items
 from rftlab.answer.ledger.book import RULES, points
 from rftlab.answer.ledger.rows import Size, decided
 from rftlab.answer.ledger.view import View
-from rftlab.answer.next_step import what_would_show
+from rftlab.answer.more_seeds import Undecided, what_would_show
 from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.execute.results import read_grid, write_grid
@@ -177,7 +177,7 @@ def test_items_that_a_claim_lacks_are_named_by_the_parameter_that_adds_them(stud
     assert set(named.values()) <= set(Cell.make({}).flat())
     draw = Random(0)
     table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
-    made = [(table, stats.seed_spread(table.to_numpy()))]
+    made = [Undecided("a minus b", table, stats.seed_spread(table.to_numpy()))]
     assert "400 of them (evaluation.ood_items)" in what_would_show(made, Plan(max_seeds=9), 1, "evaluation.ood_items")
 
 
@@ -190,14 +190,15 @@ def test_controls_of_the_claim_on_other_items_are_asked_as_many_of_them(study: S
 def test_an_accuracy_of_one_value_a_seed_is_never_told_to_ask_more_items() -> None:
     table = pd.DataFrame({0: [-0.4, 0.3, 0.1]})
     for most in (3, 50, 500):
-        said = what_would_show([(table, stats.seed_spread(table.to_numpy()))], Plan(max_seeds=most), 1)
+        made = [Undecided("fall", table, stats.seed_spread(table.to_numpy()))]
+        said = what_would_show(made, Plan(max_seeds=most), 1)
         assert "items" not in said
 
 
 def test_more_items_are_said_to_spare_seeds_where_seeds_alone_would_do() -> None:
     draw = Random(0)
     table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
-    made = [(table, stats.seed_spread(table.to_numpy()))]
+    made = [Undecided("a minus b", table, stats.seed_spread(table.to_numpy()))]
     assert "18 more seeds would probably show" in what_would_show(made, Plan(max_seeds=30), 1)
     said = what_would_show(made, Plan(max_seeds=15), 1)
     assert "100 items would need 21 seeds" in said

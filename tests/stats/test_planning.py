@@ -1,10 +1,12 @@
 """How many seeds would show a difference: against the power that simulated studies really have."""
 
+from math import inf, isnan
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from rftlab.stats import Spread, seeds_to_show, table_difference
+from rftlab.stats import MOST_SEEDS, Spread, items_forbid, seeds_to_show, table_difference
 
 EFFECT = 0.05
 
@@ -26,8 +28,7 @@ def test_the_seeds_that_are_said_show_the_effect_about_as_often_as_promised() ->
     world = {"by_seed": 0.06, "by_item": 0.1, "rest": 0.3}
     # With the seeds' spread known there is no pilot's luck in the plan, and the upper limit is the spread itself.
     known = Spread(0.06**2 + 0.3**2 / 400, 1e9)
-    seeds = seeds_to_show(made(rng, 8, 400, **world), EFFECT, spread=known)
-    assert seeds
+    seeds = int(seeds_to_show(made(rng, 8, 400, **world), EFFECT, spread=known))
     shown = [table_difference(made(rng, seeds, 400, **world), pooled=known).low > 0 for _ in range(300)]
     assert 0.7 <= np.mean(shown) <= 0.9
 
@@ -35,17 +36,36 @@ def test_the_seeds_that_are_said_show_the_effect_about_as_often_as_promised() ->
 def test_a_smaller_effect_and_a_stricter_family_ask_for_more_seeds() -> None:
     table = made(np.random.default_rng(1), 4, 500, by_seed=0.03, by_item=0.05, rest=0.2)
     plain = seeds_to_show(table, EFFECT)
-    assert plain
-    assert (seeds_to_show(table, EFFECT / 1.5) or 1000) > plain
-    assert (seeds_to_show(table, EFFECT, confidence=lambda _: 0.997) or 1000) > plain
+    assert plain < MOST_SEEDS
+    assert seeds_to_show(table, EFFECT / 1.5) > plain
+    assert seeds_to_show(table, EFFECT, confidence=lambda _: 0.997) > plain
 
 
 def test_where_the_items_are_too_few_no_seeds_do_and_more_items_do() -> None:
     table = made(np.random.default_rng(2), 4, 60, by_seed=0.001, by_item=0.4, rest=0.01)
-    assert seeds_to_show(table, EFFECT) is None
-    assert seeds_to_show(table, EFFECT, items=4000)
+    assert seeds_to_show(table, EFFECT) == inf
+    assert items_forbid(table, EFFECT)
+    assert seeds_to_show(table, EFFECT, items=4000) < MOST_SEEDS
+    assert not items_forbid(table, EFFECT, items=4000)
+
+
+def test_where_a_few_more_than_planned_would_do_the_items_do_not_forbid_it() -> None:
+    table = made(np.random.default_rng(3), 6, 500, by_seed=0.25, by_item=0.05, rest=0.1)
+    assert seeds_to_show(table, EFFECT) == inf
+    assert not items_forbid(table, EFFECT)
+
+
+def test_seeds_with_items_of_their_own_are_planned_by_their_means() -> None:
+    values = made(np.random.default_rng(4), 4, 25, by_seed=0.02, by_item=0.0, rest=0.1).to_numpy()
+    apart = np.full((4, 100), np.nan)
+    for seed, own in enumerate(values):
+        apart[seed, 25 * seed : 25 * (seed + 1)] = own
+    expected = seeds_to_show(pd.DataFrame(values.mean(axis=1)), EFFECT)
+    assert seeds_to_show(pd.DataFrame(apart), EFFECT) == expected < MOST_SEEDS
 
 
 @pytest.mark.parametrize("shape", [(1, 50), (3, 1)])
-def test_one_seed_or_one_item_plans_nothing(shape: tuple[int, int]) -> None:
-    assert seeds_to_show(pd.DataFrame(np.full(shape, EFFECT)), EFFECT) is None
+def test_one_seed_or_one_value_for_all_plans_nothing(shape: tuple[int, int]) -> None:
+    table = pd.DataFrame(np.full(shape, EFFECT))
+    assert isnan(seeds_to_show(table, EFFECT))
+    assert not items_forbid(table, EFFECT)

@@ -9,7 +9,7 @@ from rftlab import stats
 from rftlab.answer.decisions import Decisions, Family, confidence_of
 from rftlab.answer.ledger.claims import Claim, Published
 from rftlab.answer.ledger.contrasts import Contrast, Measured, Missing, Panel, Tested, measure
-from rftlab.answer.next_step import what_would_show
+from rftlab.answer.more_seeds import Undecided, what_would_show
 from rftlab.answer.phrases import interval
 from rftlab.grid.plan import Plan
 from rftlab.plots.look import title
@@ -196,7 +196,8 @@ def _needed(measured: Sequence[Measured], failed: Sequence[str], size: Size, pla
     rising = [each for each in undecided if not each.contrast.slope]
     if not rising:
         return "budgets further apart, or more seeds"
-    return what_would_show([(each.table, each.spread) for each in rising], plan, size.comparisons, asked)
+    open_ = [Undecided(each.contrast.name, each.table, each.spread) for each in rising]
+    return what_would_show(open_, plan, size.comparisons, asked)
 
 
 def _margin(measured: Measured, plan: Plan) -> float:
