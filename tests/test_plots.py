@@ -196,8 +196,50 @@ def test_no_text_of_a_forest_is_cut_or_over_another_however_long(stacked):
     rows = pd.DataFrame({"arm": ["rejection_sft", "sft"], "name": names, "group": "10 labels", "estimate": [0.1, -0.2],
                          "low": -0.7, "high": 0.8, "text": "-20 [-100, 100] better or same (exploratory)"})  # fmt: skip
     figure = plots.forest(rows, margin=0.05, stacked=stacked, note="; more")
-    figure.dpi = 72
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
+    boxes = boxes_of(figure, figure.axes[0].texts)
     assert all(0 <= each.x0 < each.x1 <= figure.bbox.width for each in boxes)
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+
+
+def boxes_of(figure, texts) -> list:
+    """Where texts stand, in pixels."""
+    figure.dpi = 72
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return [text.get_window_extent(canvas.get_renderer()) for text in texts]
+
+
+PROMPTS = ("direct", "chain-of-thought in training, asked directly", "direct in training, asked for chain-of-thought")
+
+
+def test_learning_curves_have_a_panel_for_what_was_run_and_no_other():
+    run = [("chain-of-thought", n) for n in (10, 30, 100)] + [(prompt, 100) for prompt in PROMPTS[:2]]
+    rows = [(prompt, n, step, 0.5) for prompt, n in run for step in (0, 40)]
+    curves = pd.DataFrame(rows, columns=["prompt", "labels", "step", "value"]).assign(**PANEL, arm="sft", kind="eval")
+    figure = plots.learning_curves(curves)
+    assert [ax.get_title() for ax in figure.axes] == [f"{n} labels" for _, n in run]
+    assert all(ax.lines for ax in figure.axes)
+    named = [ax.get_ylabel().split("\n", 1)[-1].replace("\n", " ") for ax in figure.axes if ax.get_ylabel()]
+    assert named == ["chain-of-thought", *PROMPTS[:2]]
+
+
+def test_names_of_rows_do_not_run_into_each_other():
+    rows = [(prompt, "part: correct", step, 0.5) for prompt in PROMPTS for step in (0, 40)]
+    figure = plots.signals(
+        pd.DataFrame(rows, columns=["prompt", "signal", "step", "value"]).assign(**PANEL, arm="grpo")
+    )
+    boxes = boxes_of(figure, [ax.yaxis.label for ax in figure.axes])
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+
+
+@pytest.mark.parametrize("most", [3.1, 9, 20, 290, 400, 3e5])
+def test_ticks_of_cost_do_not_run_into_each_other(table, most):
+    some = table[(table["measure"] == "accuracy") & (table["labels"] > 0)]
+    cost = [1.1 * most ** (n / (len(some) - 1)) / 200 for n in range(len(some))]
+    figure = plots.accuracy_vs_cost(some.assign(seconds=cost, flops=cost, tokens=cost))
+    ax = figure.axes[-1]
+    seen = [label for label in ax.get_xticklabels() if ax.get_xlim()[0] <= label.get_position()[0] <= ax.get_xlim()[1]]
+    boxes = boxes_of(figure, seen)
+    assert len(boxes) > 1
     assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])

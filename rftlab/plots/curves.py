@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, Locator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from rftlab.plots.look import (
     ShownFigure,
@@ -17,6 +17,7 @@ from rftlab.plots.look import (
     facets,
     legend,
     look,
+    name_row,
     nothing,
     panels,
     percent_axis,
@@ -31,9 +32,10 @@ _TOGETHER = 6
 
 @styled
 def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
-    """Accuracy on development items (solid) and the training reward (dashed) while training; a column a label budget.
+    """Accuracy on development items (solid) and the training reward (dashed) while training; a panel a label budget.
 
-    One label budget and many arms: a panel an arm, with the others' accuracy in grey behind it.
+    Only what was run has a panel: places with few budgets share a row. One label budget and many arms: a panel an arm,
+    with the others' accuracy in grey behind it.
 
     Args:
         table: columns task, model, variant, prompt, arm, labels, kind ("eval" or "train"), step, tokens_generated,
@@ -46,22 +48,42 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
     keys = ("task", "model", "variant", "prompt")
     if len(budgets) == 1 and len(arms(table)) > _TOGETHER:
         return _panel_an_arm(table, keys, x)
-    figure, axes = panels(table, [f"{labels} labels" for labels in budgets], keys=keys, width=3.8)
-    for row, part in enumerate(facets(table, keys)):
-        for ax, labels in zip(axes[row], budgets, strict=True):
+    rows, high = _shelves(facets(table, keys), len(budgets)), 2.9
+    figure = ShownFigure(figsize=(3.8 * len(budgets) + 0.8, high * len(rows) + 1.2), layout="constrained")
+    for number, row in enumerate(rows):
+        for place, (part, labels) in enumerate(row):
+            ax = figure.add_subplot(len(rows), len(budgets), number * len(budgets) + place + 1)
             for arm, curve in arms(pick(part, labels=labels)):
                 _curve(ax, arm, curve, x)
-            bottom_label(ax, title(x))
+            ax.set_title(f"{labels} labels")
             percent_axis(ax)
+            longest = pick(table, labels=labels)[x].max()
+            ax.set_xlim(-0.04 * longest, 1.04 * longest or 1)
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+            if labels == part["labels"].min():
+                name_row(ax, table, part, keys, high)
+            if number + 1 == len(rows) or place >= len(rows[number + 1]):
+                ax.set_xlabel(title(x))
     legend(figure, table, note="solid: accuracy on development items; dashed: training reward")
     return figure
+
+
+def _shelves(parts: Sequence[pd.DataFrame], across: int) -> list[list[tuple[pd.DataFrame, int]]]:
+    """Rows of (facet, label budget): each facet's budgets stand in one row, and a row takes as many facets as fit."""
+    rows: list[list[tuple[pd.DataFrame, int]]] = [[]]
+    for part in parts:
+        found = [(part, int(labels)) for labels in sorted(part["labels"].unique())]
+        if len(rows[-1]) + len(found) > across:
+            rows.append([])
+        rows[-1] += found
+    return rows
 
 
 def _curve(ax: Axes, arm: str, curve: pd.DataFrame, x: str) -> None:
     colour, marker = look(arm)
     reward, accuracy = pick(curve, kind="train"), pick(curve, kind="eval")
     ax.plot(reward[x], reward["value"], ls=(0, (3, 2)), lw=1.3, color=colour, alpha=0.65)
-    ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ms=7, lw=2.2)
+    ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ms=7, lw=2.2, clip_on=False)
 
 
 def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
@@ -138,13 +160,12 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
                 colour, marker = look(arm)
                 line = line[line[cost] > 0].sort_values("labels")
                 ax.plot(line[cost], line["mean"], color=colour, lw=1.2, alpha=0.8)
-                ax.scatter(line[cost], line["mean"], [sizes[n] for n in line["labels"]], color=colour, marker=marker)
+                area = [sizes[n] for n in line["labels"]]
+                ax.scatter(line[cost], line["mean"], area, color=colour, marker=marker, clip_on=False)
             ax.set_xscale("log")
             ax.margins(x=0.12)
-            # Rows share the axis of their column; over less than a factor of 3 a log axis may have a single tick.
-            spent = table.loc[table[cost] > 0, cost]
-            wide = spent.max() > 3 * spent.min()
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if wide else MaxNLocator(4))
+            # Rows share the axis of their column.
+            ax.xaxis.set_major_locator(_log_ticks(table.loc[table[cost] > 0, cost]))
             # Of seconds 3m would be read as minutes; a thousand million FLOPs are better read as 1G.
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}") if cost == "seconds" else EngFormatter(sep=""))
             ax.xaxis.set_minor_locator(NullLocator())
@@ -152,6 +173,14 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
     grown = f"larger marks: more labels ({budgets[0]} to {budgets[-1]})"
     legend(figure, table, note=grown if len(budgets) > 1 else f"{budgets[0]} labels")
     return figure
+
+
+def _log_ticks(spent: pd.Series) -> Locator:
+    """Ticks of a log axis that do not run into each other: over less than a factor of 10 it may have a single one."""
+    span = spent.max() / spent.min()
+    if span <= 10:
+        return MaxNLocator(4)
+    return LogLocator(subs=(1, 3) if span < 300 else (1,), numticks=6)
 
 
 @styled

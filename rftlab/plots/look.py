@@ -1,6 +1,7 @@
 """How figures look: a colour and a marker per method, names, fonts, and the axes that every figure shares."""
 
 import io
+import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -14,6 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 BASE = "base"
+_BOLD = 8.5
+"""Pixels of a bold letter of an axis' name."""
 INK, SOFT, LINE, PAPER, QUIET = "#1d2329", "#59636e", "#dfe3e8", "#ffffff", "#9aa3ad"
 """Text, lesser text, grid lines, background, and the grey of what stands behind."""
 FAMILIES = {
@@ -152,15 +155,30 @@ def panels(
     sharey: bool = True,
 ) -> tuple[Figure, list[list[Axes]]]:
     """An empty figure with a row of axes per combination of ``keys``, named on the left, and column titles on top."""
-    rows = table[list(keys)].drop_duplicates()
-    shown = [key for key in keys if key == "task" or table[key].nunique() > 1]
+    rows = facets(table, keys)
     figure = ShownFigure(figsize=(width * len(columns) + 0.8, height * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=sharey)
-    for row, names in zip(axes, rows[shown].itertuples(index=False), strict=True):
-        row[0].set_ylabel("\n".join(str(name).replace(", ", ",\n") for name in names if name), weight="bold")
+    for row, part in zip(axes, rows, strict=True):
+        name_row(row[0], table, part, keys, height)
     for ax, text in zip(axes[0], columns, strict=True):
         ax.set_title(text)
     return figure, [list(row) for row in axes]
+
+
+def name_row(ax: Axes, table: pd.DataFrame, part: pd.DataFrame, keys: Sequence[str], height: float) -> None:
+    """Write on the left what a facet shows, beside the task what differs over the table, in lines that fit.
+
+    Args:
+        ax: the facet's first axes.
+        table: the whole.
+        part: the facet.
+        keys: as for `facets`.
+        height: of the axes, in inches.
+    """
+    shown = [key for key in keys if key == "task" or table[key].nunique() > 1]
+    letters = int(72 * height / _BOLD)
+    lines = [line for key in shown for line in textwrap.wrap(str(part[key].iloc[0]), letters, break_on_hyphens=False)]
+    ax.set_ylabel("\n".join(lines), weight="bold")
 
 
 def nothing(why: str) -> Figure:

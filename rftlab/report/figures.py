@@ -32,6 +32,10 @@ _ROW_KINDS = {
     "retention_accuracy": ("retention", "^", False),
 }
 _PANELS_OPEN = 3
+_KEPT = (
+    "An arm trained to its plateau keeps the policy of its best evaluation, not its last: tables and decisions are of "
+    "that policy, and may be far above the end of a curve that falls. "
+)
 _EXPLORATORY = " (exploratory)"
 # Colours of a figure that follow the page, which may be dark.
 _COLOURS = {
@@ -311,11 +315,13 @@ def _memorised(decisions: Decisions, table: pd.DataFrame) -> Drawing:
 
 
 def _learning(study: Results) -> Drawing:
+    to_plateau = (study.cells["budget.until"] == "plateau").any()
+    kept = _KEPT if to_plateau else ""
     caption = (
         "Solid: accuracy on the development items, measured along the way; dashed: the reward the trainer saw. "
         "Seeds are read at equal shares of what each spent, so that the last point is the mean of final values. "
-        "Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods cost "
-        "differently: see accuracy against cost."
+        f"{kept}Reward that rises while accuracy does not is reward hacking or memorising. Steps of different methods "
+        "cost differently: see accuracy against cost."
     )
     curves = tables.learning_table(study.cells, study.where)
     if not len(curves):
