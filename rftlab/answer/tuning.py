@@ -5,7 +5,7 @@ anew in every cell by a tuner that is then part of the method.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ OF_ARM = (
     "task", "model", "method", "preset", "settings", "labels", "cot", "cot_eval", "budget.unit", "budget.amount",
     "adapter.kind", "evaluation.decides", "rates_for_labels", "tuned_by",
 )  # fmt: skip
-OF_STAGE = ("stage", "interior", "runner_up", "margin", "margin_error")
+OF_STAGE = ("stage", "interior", "undecided", "runner_up", "margin", "margin_error")
 OF_RUNG = ("rate", "mean", "error", "sampled", "behind", "behind_error", "seeds", "stopped", "diverged")
 COLUMNS = (*OF_ARM, *OF_STAGE, *OF_RUNG, "chosen", "added")
 
@@ -35,7 +35,8 @@ class Tuning(NamedTuple):
         rungs: one row an arm, stage of its method and learning rate. `mean`, `error` (standard error over seeds and
             items) and `sampled` are of development items, in [0, 1]; `behind` is how far below the rate chosen, paired
             over items; `margin` that of the rate chosen above the `runner_up`, negative where the sampled accuracy
-            decided. `rates_for_labels` are the label budgets of the study that train at the rate chosen.
+            decided; `undecided` where all rates scored alike, so that the one nearest to the default was taken.
+            `rates_for_labels` are the label budgets of the study that train at the rate chosen.
         cost: of all its cells: cells, seconds, evaluation_seconds, flops, tokens_generated, tokens_trained,
             optimizer_steps, verifier_calls; empty where there was no stage.
     """
@@ -98,7 +99,8 @@ def limits(records: Sequence[Record], results: str | Path) -> list[str]:
             f"{_methods(tuners)}: the method including its tuner, which chose a learning rate anew for each seed; "
             "that choice is part of the spread between seeds."
         )
-    return [*said, *_shared(cells), *_at_an_end(Path(results))]
+    arms = list(_arms(_read(Path(results)).get("arms", ())))
+    return [*said, *_shared(cells), *_at_an_end(arms), *_undecided(arms)]
 
 
 def _shared(cells: Iterable[Cell]) -> list[str]:
@@ -121,20 +123,32 @@ def _tuned_at(cell: Cell) -> int | None:
     return int(words[1]) if len(words) == 3 and words[1].isdigit() else None
 
 
-def _at_an_end(results: Path) -> list[str]:
-    """What is to be said of single rates: those that won at an end of their ladder, and those that were alone on it."""
-    ends: list[str] = []
-    alone: list[str] = []
-    arms = _read(results).get("arms", ())
+class _Chosen(NamedTuple):
+    """A stage of an arm, and where the arm stands: task and prompt, as far as there are several."""
+
+    arm: dict[str, Any]
+    where: str
+    stage: dict[str, Any]
+
+
+def _arms(arms: Sequence[dict[str, Any]]) -> Iterator[_Chosen]:
+    """Every stage that chose a rate."""
     places = [(str(arm["task"]), prompt_name(arm["cot"], arm["cot_eval"])) for arm in arms]
     tasks, prompts = map(set, zip(*places, strict=True)) if places else (set(), set())
     for arm, (task, prompt) in zip(arms, places, strict=True):
         parts = [task] * (len(tasks) > 1) + [prompt] * (len(prompts) > 1)
         where = f" on {', '.join(parts)}" if parts else ""
-        for stage in arm["stages"]:
-            if stage["chosen"] is not None and not stage["interior"]:
-                told = f"{arm['method']} at {arm['labels']} labels{where} ({stage['stage']}, {stage['chosen']:g})"
-                (ends if stage["tuned"] else alone).append(told)
+        yield from (_Chosen(arm, where, stage) for stage in arm["stages"] if stage["chosen"] is not None)
+
+
+def _at_an_end(chosen: Iterable[_Chosen]) -> list[str]:
+    """What is to be said of single rates: those that won at an end of their ladder, and those that were alone on it."""
+    ends: list[str] = []
+    alone: list[str] = []
+    for arm, where, stage in chosen:
+        if not stage["interior"] and not stage["undecided"]:
+            told = f"{arm['method']} at {arm['labels']} labels{where} ({stage['stage']}, {stage['chosen']:g})"
+            (ends if stage["tuned"] else alone).append(told)
     said = []
     if ends:
         are = "is an end" if len(ends) == 1 else "are ends"
@@ -143,6 +157,29 @@ def _at_an_end(results: Path) -> list[str]:
         ladder, it_was = ("ladder", "it was") if len(alone) == 1 else ("ladders", "they were")
         said.append(f"The {ladder} of {_listed(alone)} had one rate: {it_was} given, not tuned here.")
     return said
+
+
+def _undecided(chosen: Iterable[_Chosen]) -> list[str]:
+    """Where all rates scored alike, so that the rate taken is no better than another."""
+    found: dict[tuple[int, str, str], list[str]] = {}
+    for arm, where, stage in chosen:
+        if stage["undecided"]:
+            score = next(rung["mean"] for rung in stage["rungs"] if rung["rate"] == stage["chosen"])
+            of = arm["method"] if len(arm["stages"]) == 1 else f"{arm['method']} ({stage['stage']})"
+            found.setdefault((arm["labels"], where, f"{100 * score:.0f} %"), []).append(of)
+    return [
+        f"At {labels} labels{where}{',' * (',' in where)} all rates of {_listed(arms)} scored alike ({score}): the one "
+        "nearest to the default was taken."
+        for (labels, where, score), arms in found.items()
+    ]
+
+
+def _scored_alike(stage: dict[str, Any]) -> bool:
+    """Whether all rates of a stage scored alike, from what its file says of the rungs."""
+    rungs = [rung for rung in stage["rungs"] if not rung["diverged"]]
+    alike = {(rung["mean"], rung["sampled"], rung["seeds"]) for rung in rungs}
+    # Equal means could be of other items; these are equal item by item.
+    return len(rungs) > 1 and len(alike) == 1 and not any(rung["behind"] or rung["behind_error"] for rung in rungs)
 
 
 def _given(cell: Cell) -> bool:
@@ -164,8 +201,10 @@ def _read(results: Path) -> dict[str, Any]:
         body = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict) or body.get("version") != 1:
             raise ValueError("it is not of this version")
+        for stage in (stage for arm in body.get("arms", ()) for stage in arm["stages"]):
+            stage.setdefault("undecided", stage["chosen"] is not None and _scored_alike(stage))  # it came later
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RftlabError(f"{path} cannot be read ({error}); run the grid again, which writes it") from None
     return body

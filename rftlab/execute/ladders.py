@@ -39,6 +39,12 @@ class Ladder:
         """Whether the rate chosen is no end of what was tried; False where nothing was."""
         return bool(self.tried) and self.chosen is not None and min(self.tried) < self.chosen < max(self.tried)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a rate was taken though the scores of all rates that did not diverge were the same."""
+        whole = [tried for tried in self.tried.values() if not any(score.diverged for score in tried)]
+        return self.chosen is not None and rungs.undecided(whole)
+
 
 @dataclass
 class Arm:

@@ -113,6 +113,15 @@ def alike(rungs: Iterable[Rung]) -> bool:
     return len({tuple(score.items for score in rung) for rung in rungs}) == 1
 
 
+def undecided(rungs: Sequence[Rung]) -> bool:
+    """Whether several rungs scored alike throughout, greedy and sampled, so that only the tie rule chose between them.
+
+    Args:
+        rungs: those that did not diverge.
+    """
+    return len(rungs) > 1 and alike(rungs) and len({tuple(score.sampled for score in rung) for rung in rungs}) == 1
+
+
 def beyond(rates: Sequence[float], chosen: float) -> float | None:
     """The rung that a ladder grows by where ``chosen`` is an end of it, by the ratio of the two at that end.
 

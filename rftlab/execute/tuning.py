@@ -200,6 +200,7 @@ def _told_ladder(ladder: Ladder) -> dict[str, Any]:
         "stage": ladder.name,
         "chosen": ladder.chosen,
         "interior": ladder.interior,
+        "undecided": ladder.undecided,
         "tuned": bool(ladder.tried),
         "added": list(ladder.added),
         "runner_up": second,

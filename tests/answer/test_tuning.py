@@ -1,5 +1,6 @@
 """What is read of a tuning stage, and what an answer says about where its learning rates come from."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,27 @@ def test_an_answer_says_which_rates_are_ends_of_what_was_tried(tmp_path: Path) -
     assert limits([], tmp_path) == [
         "The rate chosen for sft at 10 labels (sft, 0.003) is an end of what was tried: a better one may lie beyond."
     ]
+
+
+@pytest.mark.parametrize("came_later", [False, True])
+def test_where_all_rates_scored_alike_an_answer_says_that_none_was_chosen(tmp_path: Path, *, came_later: bool) -> None:
+    path = stage_run(tmp_path, best=0.0).write()  # 20 % at every rate
+    body = json.loads(path.read_text())
+    assert body["arms"][0]["stages"][0].pop("undecided")
+    if came_later:  # a file from before there was the field
+        path.write_text(json.dumps(body))
+    assert read_tuning(tmp_path).rungs.undecided.all()
+    assert limits([], tmp_path) == [
+        "At 10 labels all rates of sft scored alike (20 %): the one nearest to the default was taken."
+    ]
+
+
+def test_an_old_file_of_rates_that_differ_is_read_as_decided(tmp_path: Path) -> None:
+    path = stage_run(tmp_path, best=1e-3).write()
+    body = json.loads(path.read_text())
+    assert not body["arms"][0]["stages"][0].pop("undecided")
+    path.write_text(json.dumps(body))
+    assert not read_tuning(tmp_path).rungs.undecided.any()
 
 
 def test_an_arm_that_tunes_in_every_cell_is_named_with_its_tuner() -> None:

@@ -12,7 +12,7 @@ from rftlab.answer.tuning import limits
 from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.interrupts import Interrupted
-from rftlab.execute.ladders import Arm, tune
+from rftlab.execute.ladders import Arm, Ladder, tune
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import results_lock, write_grid
 from rftlab.execute.rungs import Score
@@ -75,6 +75,16 @@ def test_a_ladder_grows_at_most_as_often_as_declared_and_then_says_that_an_end_w
 def test_where_all_rungs_are_alike_the_default_is_taken_and_nothing_is_added() -> None:
     arm, rounds = climbed(lambda rates, seed: 0, ladders=[("sft", 3e-4, (3e-4, 1e-3, 3e-3))])
     assert (arm.rates, arm.ladders[0].added, len(rounds)) == ((3e-4,), (), 2)
+    assert arm.ladders[0].undecided
+
+
+def test_a_rate_that_was_chosen_by_any_score_is_decided() -> None:
+    arm, _ = climbed(lambda rates, seed: {3e-4: 2, 1e-3: 18, 3e-3: 3}[rates[0]])
+    assert not arm.ladders[0].undecided
+    same = [Score((1.0, 0.0), sampled) for sampled in (0.25, 0.5)]
+    assert not Ladder("sft", {3e-4: same[:1], 1e-3: same[1:]}, chosen=1e-3).undecided
+    assert Ladder("sft", {3e-4: same[:1], 1e-3: same[:1], 3e-3: [Score(())]}, chosen=1e-3).undecided
+    assert not Ladder("sft", {3e-4: same[:1], 1e-3: [Score(())]}, chosen=3e-4).undecided
 
 
 def test_a_rung_that_diverges_is_out_and_where_all_do_it_is_said_what_to_mend() -> None:
