@@ -213,11 +213,18 @@ def _grid(studies: Sequence[Study]) -> dict[str, Any]:
 def _tuning(studies: Sequence[Study]) -> dict[str, Any]:
     """What the tuning stages of all studies left, each arm once; empty if none had one."""
     found = [_read_tuning(path) for s in studies if (path := s.folder / TUNING).is_file()]
-    arms = {json.dumps(arm, sort_keys=True): arm for body in found for arm in body.get("arms", ())}
+    arms: dict[str, dict[str, Any]] = {}
+    for arm in (arm for body in found for arm in body.get("arms", ())):
+        arms.setdefault(_of_arm(arm), arm)
     costs = [arm.get("cost") or {} for arm in arms.values()]
     cost = {name: sum(each.get(name) or 0 for each in costs) for name in dict.fromkeys(n for c in costs for n in c)}
     ids = list(dict.fromkeys(name for body in found for name in body.get("ids", ())))
     return {**found[0], "arms": list(arms.values()), "ids": ids, "cost": cost} if found else {}
+
+
+def _of_arm(arm: dict[str, Any]) -> str:
+    """What was asked, and the digest of what was looked at; the stages of a later version have further fields."""
+    return json.dumps({name: value for name, value in arm.items() if name not in ("stages", "cost")}, sort_keys=True)
 
 
 def _read_tuning(path: Path) -> dict[str, Any]:
