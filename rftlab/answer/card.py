@@ -14,6 +14,7 @@ from rftlab.answer.decisions import Decisions
 from rftlab.answer.groups import listed
 from rftlab.answer.next_step import next_step
 from rftlab.answer.results import Results
+from rftlab.plots.look import title
 
 Tone = Literal["clear", "depends", "open", "neither", "cannot start"]
 
@@ -107,10 +108,17 @@ def _tone(decisions: Decisions, found: dict[Panel, list[Choice]]) -> Tone:
 def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
     levels = [level for level in decisions.levels if level.measure == decisions.decides]
     measured = "; ".join(dict.fromkeys(phrases.reached(level) for level in levels))
+    others = list(dict.fromkeys(level.method for level in levels if level.trained))
+    headline, step = "Nothing has been trained yet.", "Add methods to the grid: method: [base, sft, grpo]."
+    if others:
+        many = len(others) > 1
+        trained = f"{listed([title(name) for name in others])} {'were' if many else 'was'} trained"
+        headline = f"Nothing is answered: {trained}, and the plan does not name {'them' if many else 'it'}."
+        step = f"Name what is to be compared in the grid, as in named: [{', '.join(['base', *others])}]."
     return Answer(
-        "Nothing has been trained yet.",
+        headline,
         (f"Measured: {measured}." if measured else "Nothing was measured.",),
         phrases.limits(results, decisions),
-        "Add methods to the grid: method: [base, sft, grpo].",
+        step,
         "open",
     )

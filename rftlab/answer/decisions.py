@@ -6,7 +6,7 @@ each measure. Terminal, page, notebooks and plots read these decisions and decid
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
 from typing import Literal, NamedTuple
@@ -224,7 +224,8 @@ def _declared(results: Results) -> tuple[Plan, tuple[str, ...], Sequence[Cell]]:
     except RftlabError:
         planned = [record.parameters for record in results.records]
     if plans:
-        return plans[0], plans[0].changed(plans[1]), planned
+        first, now = plans
+        return replace(first, labels_available=now.labels_available), first.changed(now), planned
     labels = tuple(sorted({cell.labels for cell in planned if cell.method not in UNTRAINED}))
     return Plan(labels=labels), (), planned
 

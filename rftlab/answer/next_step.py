@@ -33,6 +33,8 @@ def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]
         here = list(dict.fromkeys([*below, *above]))
         advised = list(dict.fromkeys(what_to_do(decisions, panel, choice) for choice in here))
         prefix = f"{where(panel, found)}: " if len(found) > 1 else ""
+        if len(here) == 1 and here[0].labels != have:
+            prefix += f"beyond what was run; at {here[0].labels} labels "
         if len(advised) == 1:
             told.append(f"{prefix}{advised[0]}")
         elif advised:

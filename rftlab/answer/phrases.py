@@ -176,7 +176,7 @@ def _lift(decisions: Decisions, places: Sequence[Place], arm: str) -> str:
     found = [(place.labels, d) for place in places if (d := decisions.between(place, arm, untrained))]
     if base is None or not found:
         return f"{title(arm)} reached {reached}"
-    text = f"{title(arm)} takes accuracy from {_percent(base.mean.estimate)} to {reached}"
+    text = f"{title(arm)} takes {_measured(decisions)} from {_percent(base.mean.estimate)} to {reached}"
     return f"{text} (against the base: {_by_word(found)}{_marked(found)})"
 
 
@@ -254,7 +254,9 @@ def _prompts(decisions: Decisions, panel: Panel) -> str:
             every = (
                 "" if len(decided[word]) == len(effects) else f" in {len(decided[word])} of {len(effects)} comparisons"
             )
-            told.append(f"{advised}: accuracy with chain-of-thought is {word}{every} ({span} points; exploratory)")
+            told.append(
+                f"{advised}: {_measured(decisions)} with chain-of-thought is {word}{every} ({span} points; exploratory)"
+            )
     return "; ".join(told)
 
 
@@ -335,6 +337,10 @@ def sentence(text: str) -> str:
 
 def _is(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
+
+
+def _measured(decisions: Decisions) -> str:
+    return "the score" if decisions.decides == "score" else "accuracy"
 
 
 def _percent(share: float) -> str:

@@ -91,6 +91,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     ]
     return {
         "grid": results.name,
+        "decides": decisions.decides,
         "finished": len(cells),
         "damaged": record.kept_out(damaged) if damaged else "",
         "unfinished": _unfinished(results, records),

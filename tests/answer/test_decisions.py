@@ -216,3 +216,14 @@ def test_the_named_arms_decide_at_which_compute_all_are_read(
     levels = [level for level in decisions.levels if level.measure == EQUAL_COMPUTE]
     assert {level.arm for level in levels} == read
     assert {level.flops for level in levels} == {mark}
+
+
+def test_what_was_trained_and_not_named_is_said_to_be_so(study: Study) -> None:
+    _, card = study({"base": 0.1, "rloo": 0.9})
+    assert card.headline == "Nothing is answered: RLOO was trained, and the plan does not name it."
+    assert "named: [base, rloo]" in card.next_step
+
+
+def test_labels_beyond_those_that_were_run_are_told_as_such(study: Study) -> None:
+    _, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, labels_available=5000)
+    assert card.next_step == "You have 5000 labels: beyond what was run; at 100 labels use SFT."

@@ -26,7 +26,7 @@ ASKED = {prompt_name(cot, asked): (cot, asked) for cot in (True, False) for aske
 """A prompt in words -> trained with chain-of-thought, asked with it."""
 _DEFAULT = {"rft": "grpo", "sft": "sft", "hybrid": "sft+grpo"}
 _AXES = {"task", "model", "method", "preset", "settings", "labels", "cot", "cot_eval", "digests", "tuned_by",
-         "learning_rates", *SEEDS}  # fmt: skip
+         "learning_rates", "started_by", *SEEDS}  # fmt: skip
 _UNEQUAL = 1.05
 
 
