@@ -21,6 +21,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid, read_plans
 from rftlab.grid.plan import Plan
+from rftlab.record.outcomes import ACCURACY
 from rftlab.registry import family_of
 from rftlab.stats import Spread, Word
 
@@ -231,9 +232,29 @@ def _declared(results: Results) -> tuple[Plan, tuple[str, ...], Sequence[Cell]]:
 
 
 def _decides(results: Results) -> str:
-    """The measure that decides: what all cells agree on, else accuracy."""
-    named = set(results.cells.get("evaluation.decides", pd.Series(["accuracy"])).dropna())
-    return str(named.pop()) if len(named) == 1 else "accuracy"
+    """The measure that decides: what all cells agree on, else accuracy (`measures_at_odds` says so)."""
+    named = _named_measures(results)
+    return next(iter(named)) if len(named) == 1 else ACCURACY
+
+
+def measures_at_odds(results: Results) -> str:
+    """Which measure decides, and why, where the cells do not agree on one; "" where they do."""
+    named = _named_measures(results)
+    if len(named) < 2:
+        return ""
+    told = "; ".join(f"{measure} by {', '.join(tasks)}" for measure, tasks in named.items())
+    return (
+        f"All is decided by {ACCURACY}, since the cells do not agree on a measure (evaluation.decides: {told}): run a "
+        f"task that another measure decides as a study of its own"
+    )
+
+
+def _named_measures(results: Results) -> dict[str, list[str]]:
+    """Measure that cells name in `evaluation.decides` -> their tasks."""
+    named: dict[str, set[str]] = {}
+    for each in results.records:
+        named.setdefault(each.parameters.evaluation.decides, set()).add(each.parameters.task)
+    return {measure: sorted(tasks) for measure, tasks in sorted(named.items())}
 
 
 def _by_family(made: Iterable[Pair], plan: Plan, planned: Sequence[Cell] | None) -> dict[Family, list[Pair]]:

@@ -8,7 +8,7 @@ from rftlab import stats
 from rftlab.answer import tuning
 from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
-from rftlab.answer.decisions import Decision, Decisions, Level
+from rftlab.answer.decisions import Decision, Decisions, Level, measures_at_odds
 from rftlab.answer.groups import listed
 from rftlab.answer.readings import capped, reading_of
 from rftlab.answer.results import Results
@@ -275,6 +275,7 @@ def limits(results: Results, decisions: Decisions) -> str:
     told += (
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
+    told += [at_odds] if (at_odds := measures_at_odds(results)) else []
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += _short_of_plateau(results, decisions)
     told += tuning.limits(results.records, results.where)

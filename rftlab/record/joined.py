@@ -45,7 +45,8 @@ def join(places: Sequence[str | Path], target: str | Path) -> Path:
         The folder.
 
     Raises:
-        RftlabError: one holds no results or none that can be read, or ``target`` holds something else.
+        RftlabError: one holds no results or none that can be read, they are not all decided by one measure, or
+            ``target`` holds something else.
     """
     target = Path(target).expanduser().resolve()
     folders = [Path(place).expanduser().resolve() for place in places]
@@ -54,6 +55,7 @@ def join(places: Sequence[str | Path], target: str | Path) -> Path:
     if target.exists() and not (target / JOINED).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise RftlabError(f"{target} is there already and is no joined study; give another folder with -o")
     studies = [_read(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
+    _require_one_measure(studies)
     with staged(target) as made:
         _fill(made, studies)
         swap_in(made, target)
@@ -132,6 +134,20 @@ def _fill(made: Path, studies: Sequence[Study]) -> None:
     if tuned := _tuning(studies):
         _write(made / TUNING, tuned)
     _write(made / JOINED, {"studies": [study.name for study in studies], "cells": sources, "notes": said})
+
+
+def _require_one_measure(studies: Sequence[Study]) -> None:
+    """A report has one measure that decides: the other study's would be decided by what it was not made for."""
+    measures: dict[str, list[str]] = {}
+    for study in studies:
+        for measure in sorted({found.parameters.evaluation.decides for found in study.records}):
+            measures.setdefault(measure, []).append(study.name)
+    if len(measures) > 1 and len(studies) > 1:
+        told = ", ".join(f"{measure} decides {' and '.join(names)}" for measure, names in measures.items())
+        raise RftlabError(
+            f"these studies cannot be joined, they are decided by different measures ({told}); report each alone, or "
+            "run them with one evaluation.decides"
+        )
 
 
 def _copy(found: Record, study: Study, made: Path) -> None:

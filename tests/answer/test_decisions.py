@@ -227,3 +227,17 @@ def test_what_was_trained_and_not_named_is_said_to_be_so(study: Study) -> None:
 def test_labels_beyond_those_that_were_run_are_told_as_such(study: Study) -> None:
     _, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, labels_available=5000)
     assert card.next_step == "You have 5000 labels: beyond what was run; at 100 labels use SFT."
+
+
+def test_a_folder_whose_tasks_name_different_measures_says_which_decides_and_why(tmp_path: Path) -> None:
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,))
+    agreed = read_results(tmp_path)
+    assert "decided by" not in answer(agreed, decide(agreed)).limits
+    scored = {"tasks": ("creative/tiny",), "evaluation.decides": "score"}
+    synthetic.write_grid(tmp_path, labels=(10,), cots=(True,), **scored)
+    results = read_results(tmp_path)
+    decisions = decide(results)
+    assert decisions.decides == "accuracy"
+    said = "All is decided by accuracy, since the cells do not agree on a measure"
+    named = "(evaluation.decides: accuracy by arithmetic/word; score by creative/tiny)"
+    assert f"{said} {named}" in answer(results, decisions).limits

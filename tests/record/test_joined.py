@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from rftlab import cli, record, report
+from rftlab.answer.decisions import decide
+from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid, read_plans, write_grid
@@ -90,6 +92,21 @@ def test_what_does_not_match_is_refused_with_the_study_named(tmp_path):
     (refused,) = (text for text in report.verdicts(found) if text.startswith("Not compared"))
     assert "they differ in base_weights" in refused
     assert refused.endswith("grpo from b, sft from a.")
+
+
+def test_studies_decided_by_different_measures_are_not_joined_and_both_are_named(tmp_path):
+    accuracy = half(tmp_path / "a", methods=("base", "sft"))
+    score = half(tmp_path / "b", methods=("base", "grpo"), **{"evaluation.decides": "score"})
+    with pytest.raises(RftlabError, match=r"different measures \(accuracy decides a, score decides b\)"):
+        joined.join([accuracy, score], tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+    assert cli.main(["report", str(accuracy), str(score), "-o", str(tmp_path / "c")]) == 2
+
+
+def test_studies_that_score_decides_are_joined_and_it_still_does(tmp_path):
+    by_score = {"evaluation.decides": "score"}
+    halves = [half(tmp_path / name, methods=("base", name), **by_score) for name in ("sft", "grpo")]
+    assert decide(read_results(joined.join(halves, tmp_path / "c"))).decides == "score"
 
 
 def test_damage_in_one_study_is_named_and_the_sound_record_of_the_other_counts(halves, tmp_path):
