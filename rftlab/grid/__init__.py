@@ -168,6 +168,13 @@ def _read_cells(file: GridFile) -> list[Cell]:
     overrides = [_override(file, entry) for entry in file.entries("overrides")]
     excluded = [_Rule(file.axes(entry), {}, entry.lc.line + 1) for entry in file.entries("exclude")]
     blocks = [{**defaults, **file.axes(entry, sweeps=True)} for entry in file.entries("include")]
+    if swept and blocks and "method" not in {**defaults, **swept}:
+        name, options = next(iter(swept.items()))
+        file.fail(
+            options[0].line,
+            f"{name} at the top makes cells of its own, beside those of include and without a method; put it under "
+            "defaults, where it holds for include too, or give a method beside it",
+        )
     if swept or not blocks:
         blocks.insert(0, {**defaults, **swept})
     blocks = [file.squared(block) for block in blocks]

@@ -76,6 +76,12 @@ def test_exclude_matches_all_its_fields_and_any_of_its_values(load):
     )
 
 
+@pytest.mark.parametrize("line", ["tuning: {trials: 3}", "cot: 2x2", "seed: [0, 1]"])
+def test_what_stands_at_the_top_and_was_meant_for_include_is_refused(load, line):
+    with pytest.raises(RftlabError, match=f"line 1: {line.partition(':')[0]}.* at the top makes cells of its own"):
+        load(f"{line}\ninclude: [{{method: grpo}}]\n")
+
+
 def test_include_stands_on_the_defaults_alone(load):
     grid = load("defaults: {labels: 7}\nmethod: sft\ncot: false\ninclude: [{method: grpo, seed: [0, 1]}]\n")
     assert [(c.method, c.labels, c.cot, c.seed) for c in grid.cells] == [
