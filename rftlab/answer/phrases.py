@@ -11,7 +11,7 @@ from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
 from rftlab.answer.decisions import Decision, Decisions, Level, measures_at_odds
 from rftlab.answer.groups import listed
 from rftlab.answer.readings import capped, reading_of
-from rftlab.answer.results import Results
+from rftlab.answer.results import Results, unfinished
 from rftlab.plots.look import title
 from rftlab.registry import family_of
 
@@ -276,11 +276,17 @@ def limits(results: Results, decisions: Decisions) -> str:
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
     told += [at_odds] if (at_odds := measures_at_odds(results)) else []
+    told += _partial(results)
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += _short_of_plateau(results, decisions)
     told += tuning.limits(results.records, results.where)
     told += _not_covered(results)
     return " ".join(sentence(text) for text in told)
+
+
+def _partial(results: Results) -> list[str]:
+    done, missing = len(results.records), unfinished(results)
+    return [f"So far: {done} of {done + missing} cells have finished"] if missing else []
 
 
 def _short_of_plateau(results: Results, decisions: Decisions) -> list[str]:

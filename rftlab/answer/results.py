@@ -19,6 +19,8 @@ from rftlab.answer.contracts import waivers
 from rftlab.answer.survey import Place, Survey, survey
 from rftlab.cell import parameter_names
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
+from rftlab.errors import RftlabError
+from rftlab.execute.results import read_grid
 from rftlab.record import Record, joined
 from rftlab.record.tables import table
 from rftlab.registry import METHODS
@@ -90,6 +92,15 @@ def _same(cells: pd.DataFrame, score: str) -> bool:
     if not {score, SCORES[score]} <= set(cells):
         return True
     return not ((cells[score] - cells[SCORES[score]]).abs() > 1e-9).any()
+
+
+def unfinished(results: Results) -> int:
+    """Cells of the grid last run in a study's folder that have left no record yet."""
+    try:
+        planned = {cell.id for cell in read_grid(results.where).cells}
+    except RftlabError:
+        return 0
+    return len(planned - {item.id for item in results.records})
 
 
 def prompt_name(cot: bool, cot_eval: bool) -> str:

@@ -17,11 +17,10 @@ from rftlab.answer.card import answer
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.ledger.book import beside, count, ledger, points, where
 from rftlab.answer.ledger.rows import Row
-from rftlab.answer.results import PANEL, Results, measured
+from rftlab.answer.results import PANEL, Results, measured, unfinished
 from rftlab.digests import stale
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
-from rftlab.record import Record
 from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
 
@@ -94,7 +93,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "decides": decisions.decides,
         "finished": len(cells),
         "damaged": record.kept_out(damaged) if damaged else "",
-        "unfinished": _unfinished(results, records),
+        "unfinished": unfinished(study),
         "kept_out": _kept_out(results),
         "uneven": about.uneven(cells),
         "same": survey.same,
@@ -152,15 +151,6 @@ def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str], decisions: 
     spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
     rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
     return [{**row, "name": plots.title(str(row["arm"]))} for row in rows.to_dict("records")]  # type: ignore[misc, dict-item]
-
-
-def _unfinished(results: Path, done: Sequence[Record]) -> int:
-    """Cells of the grid last run in this folder that have left no record yet."""
-    try:
-        planned = {cell.id for cell in read_grid(results).cells}
-    except RftlabError:
-        return 0
-    return len(planned - {item.id for item in done})
 
 
 def _kept_out(results: Path) -> list[str]:

@@ -241,3 +241,9 @@ def test_a_folder_whose_tasks_name_different_measures_says_which_decides_and_why
     said = "All is decided by accuracy, since the cells do not agree on a measure"
     named = "(evaluation.decides: accuracy by arithmetic/word; score by creative/tiny)"
     assert f"{said} {named}" in answer(results, decisions).limits
+
+
+@pytest.mark.parametrize(("run", "said"), [(3, True), (4, False)])
+def test_a_study_that_is_not_finished_says_how_far_it_is(study: Study, run: int, said: bool) -> None:
+    _, card = study({"base": 0.1, "sft": 0.9}, seeds=4, run=run)
+    assert ("So far: 9 of 12 cells have finished." in card.limits, "So far" in card.limits) == (said, said)
