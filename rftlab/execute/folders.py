@@ -62,7 +62,8 @@ def clear_the_way(cells: Sequence[Cell], results: Path) -> list[str]:
         return []
     in_the_way = [folder / cell.id for cell in cells if (folder / cell.id).exists()]
     found = [record.examine(path) or record.Damage(path, "it holds no record") for path in in_the_way]
-    found += [damage for damage in record.scan(results)[1] if damage.misplaced and damage.folder not in in_the_way]
+    damaged = [each for each in record.examine_all(folder) if isinstance(each, record.Damage)]
+    found += [each for each in damaged if each.misplaced and each.folder not in in_the_way]
     moved = [(set_aside(each.folder), each) for each in found if isinstance(each, record.Damage)]
     lines = [f"set aside as {target}: {damage.reason}" for target, damage in moved]
     return (

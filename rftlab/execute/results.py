@@ -107,5 +107,5 @@ def read_grid(results: Path) -> Grid:
             f"{results} holds no results of a grid (there is no {GRID}); give the folder of a run, or see cells that "
             f"were run by hand with `rftlab report {results}`"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RftlabError(f"{results / GRID} cannot be read ({error}); run the grid again, which writes it") from None

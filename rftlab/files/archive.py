@@ -1,7 +1,8 @@
 """Files in one archive with a checksum each: a .tar.xz whose first member, manifest.json, lists all that follow.
 
 Any tar program opens one. Here it is read strictly: plain files, exactly those of the manifest, in its order and with
-its sizes, and nothing behind them; so that no header of a hostile one is ever followed. Equal files give equal bytes.
+its sizes, and nothing behind them; so that no header of a hostile one is ever followed. The manifest lists files of
+the kinds that a study has, and no code. Equal files give equal bytes.
 """
 
 import atexit
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rftlab.errors import RftlabError
-from rftlab.files import checksums
+from rftlab.files import checksums, names
 from rftlab.files.staging import scratch
 
 MANIFEST, SUFFIX = "manifest.json", ".tar.xz"
@@ -33,7 +34,6 @@ _MEMORY = 256 << 20
 """Most that decompressing may take: an archive can ask for gigabytes."""
 _RATIO, _SMALL = 1000, 64 << 20
 """How many times its own size an archive may unpack to, beyond what is small; studies shrink 20 to 400 times."""
-_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){0,5}\Z")
 
 
 def pack(files: Mapping[str, Path], target: Path, about: Mapping[str, Any]) -> Path:
@@ -256,7 +256,7 @@ def _problem(files: Mapping[str, Mapping[str, Any]]) -> str:
     folders, seen = set[str](), {MANIFEST}
     for name, entry in files.items():
         shown = ascii(name[:80])
-        if not _NAME.match(name):
+        if not names.is_plain(name):
             return f"it lists {shown}, a name that no file of a study has"
         if name.lower() in seen:
             return f"it lists {shown} twice"
@@ -266,7 +266,10 @@ def _problem(files: Mapping[str, Mapping[str, Any]]) -> str:
         parts = name.lower().split("/")
         folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
     both = sorted(folders & seen)
-    return f"it lists {both[0]!a} as a file and as a folder" if both else ""
+    if both:
+        return f"it lists {both[0]!a} as a file and as a folder"
+    strange = [name for name in files if not names.is_of_study(name)]
+    return f"it lists {strange[0][:80]!a}, which is no file of a study" if strange else ""
 
 
 def _require_room(archive: Path, folder: Path, size: int) -> None:

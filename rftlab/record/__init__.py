@@ -17,7 +17,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
-from rftlab.files import checksums
+from rftlab.files import checksums, names
 from rftlab.files.archive import opened
 from rftlab.files.staging import set_aside, swap_in
 from rftlab.record import excerpt
@@ -87,7 +87,8 @@ class Record:
 
     def seal(self, folder: Path) -> Path:
         """Write the record again, with checksums of the files that came after it: notebook and log, weights apart."""
-        later = [path for path in folder.iterdir() if path.is_file() and path.name not in (RECORD, *self.files)]
+        beside = [path for path in folder.iterdir() if path.is_file() and names.is_file_name(path.name)]
+        later = [path for path in beside if path.name not in (RECORD, *self.files)]
         return self._write(folder, {**self.files, **{path.name: checksums.of_file(path) for path in sorted(later)}})
 
     def changed_files(self, folder: Path) -> list[str]:
@@ -156,6 +157,8 @@ def read(folder: Path) -> Record | None:
         record = Record(**{**body, "tuning": tuple(body["tuning"]), "warnings": tuple(body["warnings"])})
         if contract_hash != record.contract_hash:
             raise ValueError("its contract is not the one it was written with")
+        if strange := [name for name in record.files if not names.is_file_name(name)]:
+            raise ValueError(f"it names {strange[0][:80]!a}, which is no file of a cell's folder")
     except (ValueError, KeyError, TypeError) as error:
         raise RftlabError(f"{path} is not a record ({error})") from None
     return record
@@ -171,6 +174,11 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.reason}"
+
+    def seen_from(self, opened_in: Path, place: Path) -> "Damage":
+        """The same, said of the archive rather than of the folder it is unpacked in for a while."""
+        reason = self.reason.replace(str(opened_in), str(place))
+        return Damage(place / self.folder.relative_to(opened_in), reason, self.misplaced)
 
 
 def examine(folder: Path) -> Record | Damage | None:
@@ -211,16 +219,24 @@ def scan(results: str | Path) -> tuple[list[Record], list[Damage]]:
     Where a grid was run, of its cells alone, and of folders that are no cell's.
 
     Raises:
-        RftlabError: there is no such folder.
+        RftlabError: there is no such folder, or its `grid.json` is damaged: nobody knows then which cells count.
     """
     cells = cells_dir(Path(results))
+    if not cells.is_dir() and Path(results).is_file():
+        raise RftlabError(f"{results} holds no cells: it is an archive of a study in which none had finished")
     if not cells.is_dir():
         raise RftlabError(f"no results in {results}: there is no folder {cells}; run a grid first")
     wanted = planned(Path(results))
-    found = [examine(folder) for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != "."]
+    found = examine_all(cells)
     records = [one for one in found if isinstance(one, Record) and (wanted is None or one.id in wanted)]
-    damaged = [one for one in found if isinstance(one, Damage)]
+    damaged = [one.seen_from(cells.parent, Path(results)) for one in found if isinstance(one, Damage)]
     return records, [d for d in damaged if wanted is None or d.misplaced or d.folder.name in wanted]
+
+
+def examine_all(cells: Path) -> list[Record | Damage]:
+    """What `examine` finds in the folders of finished cells, in order of id, whichever grid they are of."""
+    folders = [folder for folder in sorted(cells.iterdir()) if folder.is_dir() and folder.name[0] != "."]
+    return [found for folder in folders if (found := examine(folder)) is not None]
 
 
 def cells_dir(results: Path) -> Path:
@@ -229,12 +245,24 @@ def cells_dir(results: Path) -> Path:
 
 
 def planned(results: Path) -> frozenset[str] | None:
-    """Ids of the cells of the grid last run in a results folder; None where no grid was, and every record counts."""
+    """Ids of the cells of the grid last run in a results folder; None where no grid was, and every record counts.
+
+    Raises:
+        RftlabError: its list is damaged.
+    """
     try:
         body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
-        return frozenset(body.get("ids") or (Cell.make(values).id for values in body["cells"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        ids = body.get("ids") or [Cell.make(values).id for values in body["cells"]]
+        if not isinstance(body["name"], str) or len(ids) != len(body["cells"]):
+            raise ValueError("it does not list cells with an id each")
+        return frozenset(ids)
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RftlabError(
+            f"{results / GRID} cannot be read ({error}), so nobody knows which cells are the study's; run the grid "
+            "again, which writes it"
+        ) from None
 
 
 def planned_cell(results: Path, cell_id: str) -> Cell | None:

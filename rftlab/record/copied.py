@@ -1,11 +1,10 @@
 """A finished cell copied elsewhere, into a folder or an archive: its record as it is, and what its numbers stand on."""
 
 import json
-import re
 from collections.abc import Container
 from pathlib import Path
 
-from rftlab.files import checksums
+from rftlab.files import checksums, names
 from rftlab.record import DATA, RECORD, SAMPLES, TUNING, Record, cells_dir, examine, read_lines
 from rftlab.record.excerpt import NAME, Excerpt
 
@@ -14,7 +13,6 @@ FAILED, ERROR = "failed", "error.txt"
 TEXTS = ("prompt", "completion", "answer", "extracted", "detail")
 """What a row of samples.jsonl says in words: no number of a report is computed from it."""
 _IS_DATA = (".json", ".jsonl")
-_LIST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(json|jsonl|yaml)")
 
 
 def files_of(
@@ -48,15 +46,15 @@ def files_of(
     if left_out or shortened:
         files[NAME] = _write(made / NAME, Excerpt(left_out, shortened).text())
     if policies:
-        inner = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent != folder]
-        names = {str(path.relative_to(folder).as_posix()): path for path in inner}
-        files |= {name: path for name, path in names.items() if not any(part[0] == "." for part in name.split("/"))}
+        inner = [path for path in sorted((folder / "policy").rglob("*")) if path.is_file()]
+        named = {path.relative_to(folder).as_posix(): path for path in inner}
+        files |= {name: path for name, path in named.items() if not any(part[0] == "." for part in name.split("/"))}
     return files
 
 
 def lists_of(results: Path) -> dict[str, Path]:
     """What a results folder says of the study as a whole (its grid, its tuning, ...): name -> where it lies."""
-    found = [path for path in sorted(results.iterdir()) if path.is_file() and _LIST.fullmatch(path.name)]
+    found = [path for path in sorted(results.iterdir()) if path.is_file() and names.LIST.fullmatch(path.name)]
     return {path.name: path for path in found}
 
 
@@ -71,7 +69,7 @@ def tuning_cells(results: Path, *, without: Container[str] = ()) -> list[Record]
     """The sound records that a grid's tuning stands on, but for some; they are no cells of the grid."""
     try:
         ids = json.loads((results / TUNING).read_text(encoding="utf-8"))["ids"]
-        found = [examine(cells_dir(results) / name) for name in ids if name not in without]
+        found = [examine(cells_dir(results) / name) for name in ids if names.is_file_name(name) and name not in without]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [each for each in found if isinstance(each, Record)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.files import checksums
+from rftlab.files import checksums, names
 
 NAME = "excerpt.json"
 
@@ -40,7 +40,10 @@ class Excerpt:
             body = json.loads((folder / NAME).read_text(encoding="utf-8"))
             if body.pop("digest", None) != checksums.digest(body):
                 raise ValueError("its digest does not match")
-            return cls(tuple(body["left_out"]), dict(body["shortened"]))
+            found = cls(tuple(body["left_out"]), dict(body["shortened"]))
+            if strange := [name for name in (*found.left_out, *found.shortened) if not names.is_file_name(name)]:
+                raise ValueError(f"it names {str(strange[0])[:80]!a}, which is no file of a cell")
+            return found
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

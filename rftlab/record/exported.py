@@ -6,13 +6,11 @@ from typing import Any
 
 from rftlab import __version__
 from rftlab.errors import RftlabError
-from rftlab.files import archive
+from rftlab.files import archive, names
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
-from rftlab.record import SCHEMA, Record, cells_dir, read_sound, scan
+from rftlab.record import GRID, SCHEMA, Record, cells_dir, read_sound, scan
 from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
 from rftlab.record.excerpt import NAME, Excerpt
-
-_PAGE = ("report/report.html", "report/cells.csv")
 
 
 def export(
@@ -53,7 +51,7 @@ def export(
     sweep_scratch()
     with scratch() as made:
         files = {**lists_of(folder), **failures_of(folder)}
-        files |= {name: path for name in _PAGE if (path := folder / name).is_file()}
+        files |= {name: path for name in names.PAGE if (path := folder / name).is_file()}
         shortened: list[str] = []
         for found in records:
             home = cells_dir(folder) / found.id
@@ -91,12 +89,17 @@ def import_archive(file: str | Path, folder: str | Path | None = None) -> Path:
     target = (Path(folder) if folder else Path("results") / name).expanduser().resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RftlabError(f"{target} is there already; give another folder: rftlab import {file} DIR")
-    archive.manifest_of(source)  # before a folder is made for it
+    manifest = archive.manifest_of(source)  # before a folder is made for it
+    if not any(listed.startswith("cells/") for listed in manifest["files"]):
+        raise RftlabError(f"{source} holds no cells: it is an archive of a study in which none had finished")
     with staged(target) as made:
         archive.unpack(source, made)
-        records, damaged = scan(made)
+        try:
+            records, damaged = scan(made)
+        except RftlabError as error:
+            raise RftlabError(str(error).replace(str(made), str(source))) from None
         if not records:
-            why = str(damaged[0]).replace(str(made), source.name) if damaged else "it holds none"
+            why = str(damaged[0]).replace(str(made), source.name) if damaged else f"it holds none of its {GRID}"
             raise RftlabError(f"no record in {source} can be read: {why}")
         swap_in(made, target)
     return target

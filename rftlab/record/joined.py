@@ -82,14 +82,14 @@ def _body(results: str | Path) -> dict[str, Any]:
         raise RftlabError(f"{Path(results) / JOINED} cannot be read ({error}); join the studies again") from None
 
 
-def _read(folder: Path, name: str) -> Study:
-    folder = opened(folder)
-    records, damaged = scan(folder)
+def _read(place: Path, name: str) -> Study:
+    records, damaged = scan(place)
+    folder = opened(place)
     if not records:
         why = f"no record in it can be read: {damaged[0]}" if damaged else "no cell has finished there"
         raise RftlabError(f"cannot join {name}: {why}")
     grid: dict[str, Any] = {"name": name}
-    if planned(folder) is not None:
+    if planned(place) is not None:
         grid = json.loads((folder / GRID).read_text(encoding="utf-8"))
         grid["ids"] = grid.get("ids") or [Cell.make(values).id for values in grid["cells"]]
     else:
@@ -252,9 +252,11 @@ def _read_tuning(path: Path) -> dict[str, Any]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Each folder by as many last parts of its path as tell it from the others."""
-    for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
-        names = ["/".join(folder.parts[-depth:]).removesuffix(SUFFIX) for folder in folders]
-        if len(set(names)) == len(names):
-            return names
+    """Each folder or archive by as many last parts of its path as tell it from the others."""
+    depths = range(1, max(len(folder.parts) for folder in folders) + 1)
+    for suffix in (SUFFIX, ""):  # a folder and its own archive differ in nothing else
+        for depth in depths:
+            names = ["/".join(folder.parts[-depth:]).removesuffix(suffix) for folder in folders]
+            if len(set(names)) == len(names):
+                return names
     raise RftlabError(f"{folders[0]} is named twice; join different studies")

@@ -62,7 +62,7 @@ def test_what_is_packed_is_what_is_unpacked(packed, tmp_path):
 
 @pytest.mark.parametrize("blocks", range(21))
 def test_the_end_is_found_wherever_the_last_record_is_filled_up(tmp_path, blocks):
-    content = {"x": b"x" * (512 * blocks)}
+    content = {"x.json": b"x" * (512 * blocks)}
     assert unpacked(pack(tmp_path, content), tmp_path / "out") == content
 
 
@@ -118,7 +118,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path_factory, name):
     try:
         made = forged(place / "a.tar.xz", [(name, b"hostile")])
     except ValueError:  # no tar can hold it; a manifest can
-        made = forged(place / "a.tar.xz", [("x", b"hostile")], files={name: entry(b"hostile")})
+        made = forged(place / "a.tar.xz", [("x.json", b"hostile")], files={name: entry(b"hostile")})
     said = []
     try:
         archive.unpack(made, place / "inner")
@@ -136,7 +136,7 @@ def member(name, kind, link=""):
 
 
 def pax_bomb(raw):
-    header = member("x", tarfile.XHDTYPE)
+    header = member("x.json", tarfile.XHDTYPE)
     header.size = 8 << 30
     return header.tobuf(tarfile.GNU_FORMAT) + raw
 
@@ -151,29 +151,47 @@ def asking_for_4_gb(raw):
     return bytes(made)
 
 
-X = {"x": entry(b"abc")}
+X, NONE = {"x.json": entry(b"abc")}, {"x.json": entry(b"")}
+WHERE = "holds 'x.json' where"
 HOSTILE = {
-    "a link": ([(member("x", tarfile.SYMTYPE, "/etc/passwd"), b"")], {"x": entry(b"")}, {}, "holds 'x' where"),
-    "a hard link": ([(member("x", tarfile.LNKTYPE, "grid.json"), b"")], {"x": entry(b"")}, {}, "holds 'x' where"),
-    "a device": ([(member("x", tarfile.CHRTYPE), b"")], {"x": entry(b"")}, {}, "holds 'x' where"),
-    "a folder": ([(member("x", tarfile.DIRTYPE), b"")], {"x": entry(b"")}, {}, "holds 'x"),
-    "another checksum": ([("x", b"abd")], X, {}, "is damaged: x is not as it was packed"),
-    "another size": ([("x", b"abcd")], X, {}, "holds 'x' where it should hold x"),
-    "another file": ([("y", b"abc")], X, {}, "holds 'y' where it should hold x"),
-    "one file less": ([], X, {}, "is damaged: x is missing"),
-    "one file more": ([("x", b"abc"), ("y", b"")], X, {}, "holds more than it lists"),
-    "a name twice": ([("x", b"abc"), ("X", b"abc")], {**X, "X": entry(b"abc")}, {}, "it lists 'X' twice"),
+    "a link": ([(member("x.json", tarfile.SYMTYPE, "/etc/passwd"), b"")], NONE, {}, WHERE),
+    "a hard link": ([(member("x.json", tarfile.LNKTYPE, "grid.json"), b"")], NONE, {}, WHERE),
+    "a device": ([(member("x.json", tarfile.CHRTYPE), b"")], NONE, {}, WHERE),
+    "a folder": ([(member("x.json", tarfile.DIRTYPE), b"")], NONE, {}, "holds 'x"),
+    "code": ([("x.py", b"abc")], {"x.py": X["x.json"]}, {}, "it lists 'x.py', which is no file of a study"),
+    "another checksum": ([("x.json", b"abd")], X, {}, "is damaged: x.json is not as it was packed"),
+    "another size": ([("x.json", b"abcd")], X, {}, "holds 'x.json' where it should hold x.json"),
+    "another file": ([("y.json", b"abc")], X, {}, "holds 'y.json' where it should hold x.json"),
+    "one file less": ([], X, {}, "is damaged: x.json is missing"),
+    "one file more": ([("x.json", b"abc"), ("y.json", b"")], X, {}, "holds more than it lists"),
+    "a name twice": ([], {**X, "X.json": X["x.json"]}, {}, "it lists 'X.json' twice"),
     "a file as a folder": ([], {"a": entry(b""), "a/b": entry(b"")}, {}, "it lists 'a' as a file and as a folder"),
     "its own manifest": ([], {"manifest.json": entry(b"")}, {}, "it lists 'manifest.json' twice"),
-    "no checksum": ([("x", b"abc")], {"x": {"sha256": "0", "bytes": 3}}, {}, "without a checksum"),
-    "a negative size": ([], {"x": {**entry(b""), "bytes": -1}}, {}, "without a checksum"),
-    "a size that is no number": ([], {"x": {**entry(b""), "bytes": "9"}}, {}, "without a checksum"),
-    "a petabyte": ([], {"x": {**entry(b""), "bytes": 1 << 50}}, {}, "its own size: no study does"),
+    "no checksum": ([("x.json", b"abc")], {"x.json": {"sha256": "0", "bytes": 3}}, {}, "without a checksum"),
+    "a negative size": ([], {"x.json": {**entry(b""), "bytes": -1}}, {}, "without a checksum"),
+    "a size that is no number": ([], {"x.json": {**entry(b""), "bytes": "9"}}, {}, "without a checksum"),
+    "a petabyte": ([], {"x.json": {**entry(b""), "bytes": 1 << 50}}, {}, "its own size: no study does"),
     "a newer format": ([], {}, {"format": 2}, "was written by a newer rftlab (format 2"),
     "another kind": ([], {}, {"kind": "photos"}, "is no archive of rftlab export"),
     "no list": ([], {}, {"files": [1]}, "is no archive of rftlab export"),
-    "a pax header": ([(member("x", tarfile.XHDTYPE), b"9 path=y\n"), ("x", b"abc")], X, {}, "holds 'x' where"),
+    "a pax header": ([(member("x.json", tarfile.XHDTYPE), b"9 path=y\n"), ("x.json", b"abc")], X, {}, WHERE),
 }  # fmt: skip
+
+
+NOT_OF_A_STUDY = [
+    "evil.py", "x.ipynb", "noext", "grid.yaml.py", "report/x.html", "report/evil.py", "cells/0a/x.py", "cells/x.json",
+    "cells/0a/notebook.ipynb", "cells/0a/kernel.log", "cells/0a/other/x.json", "cells/0a/policy/x.py",
+    "cells/0a/policy/pytorch_model.bin", "cells/0a/policy/x.pt", "failed/0a/x.json", "aside/0a/record.json",
+    "judgements.jsonl/x.json",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_OF_A_STUDY)
+def test_a_file_of_another_kind_than_export_writes_is_refused_by_name(tmp_path, name):
+    made = forged(tmp_path / "a.tar.xz", [("grid.json", b"{}"), (name, b"abc")])
+    for read in (archive.manifest_of, archive.opened):
+        with pytest.raises(RftlabError, match=f"it lists '{name}', which is no file of a study"):
+            read(made)
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -188,29 +206,29 @@ def test_a_hostile_archive_is_one_sentence(tmp_path, case):
 
 def test_a_list_that_names_a_file_twice_is_refused(tmp_path):
     text = json.dumps({"kind": "rftlab study", "format": 1, "files": X})
-    doubled = text.replace('"x":', '"x": 1, "x":').encode()
+    doubled = text.replace('"x.json":', '"x.json": 1, "x.json":').encode()
     member = tarfile.TarInfo("manifest.json")
     member.size = len(doubled)
     raw = member.tobuf() + doubled + bytes(-len(doubled) % 512)
     (tmp_path / "a.tar.xz").write_bytes(lzma.compress(raw))
-    with pytest.raises(RftlabError, match="it lists 'x' twice"):
+    with pytest.raises(RftlabError, match="it lists 'x.json' twice"):
         archive.manifest_of(tmp_path / "a.tar.xz")
 
 
 @pytest.mark.parametrize("compress", [asking_for_4_gb, lambda raw: lzma.compress(pax_bomb(raw))])
 def test_no_header_decides_how_much_memory_is_taken(tmp_path, compress):
-    made = forged(tmp_path / "a.tar.xz", [("x", b"abc")], compress=compress)
-    with pytest.raises(RftlabError, match="is damaged|holds 'x' where"):
+    made = forged(tmp_path / "a.tar.xz", [("x.json", b"abc")], compress=compress)
+    with pytest.raises(RftlabError, match="is damaged|holds 'x.json' where"):
         unpacked(made, tmp_path / "out")
 
 
 @pytest.mark.parametrize("end", [b"more", bytes(20_000)])
 def test_nothing_may_follow_the_end(tmp_path, end):
-    made = forged(tmp_path / "a.tar.xz", [("x", b"abc")], end=end)
+    made = forged(tmp_path / "a.tar.xz", [("x.json", b"abc")], end=end)
     with pytest.raises(RftlabError, match="holds more than it lists"):
         unpacked(made, tmp_path / "out")
     behind = forged(
-        tmp_path / "b.tar.xz", [("x", b"abc")], compress=lambda raw: lzma.compress(raw) + lzma.compress(b"b")
+        tmp_path / "b.tar.xz", [("x.json", b"abc")], compress=lambda raw: lzma.compress(raw) + lzma.compress(b"b")
     )
     with pytest.raises(RftlabError, match="something follows its end"):
         unpacked(behind, tmp_path / "out2")
@@ -229,7 +247,7 @@ def test_a_file_that_changes_while_it_is_packed_is_named_and_the_old_archive_sta
     before = packed.read_bytes()
     monkeypatch.setattr(archive.checksums, "of_file", lambda path: entry(b"of a moment ago"))
     with pytest.raises(RftlabError, match="changed while it was packed"):
-        archive.pack({"x": tmp_path / "source/grid.json"}, packed, {})
+        archive.pack({"x.json": tmp_path / "source/grid.json"}, packed, {})
     assert packed.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"a.tar.xz", "source"}
 

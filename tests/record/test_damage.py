@@ -1,6 +1,7 @@
 """Records that were changed, lost or written by another rftlab: named, kept out of every number, never overwritten."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute import folders
 from rftlab.execute.results import write_grid as write_plan
+from rftlab.files import checksums
 from rftlab.grid import Grid, is_done
 from rftlab.record import tables
+from rftlab.record.excerpt import NAME, Excerpt
 from tests import synthetic
 
 Change = Callable[[Path], object]
@@ -49,6 +52,22 @@ def _old(**values: object) -> Change:
     return change
 
 
+def _naming(*names: object) -> Change:
+    """A forger's record, digest and all, that says these files lie beside it."""
+
+    def change(folder: Path) -> None:
+        body = json.loads((folder / record.RECORD).read_text())
+        del body["digest"]
+        body["files"] |= {name: {"sha256": "0" * 64, "bytes": 3} for name in names}
+        (folder / record.RECORD).write_text(json.dumps({**body, "digest": checksums.digest(body)}))
+
+    return change
+
+
+def _leaving_out(*names: str) -> Change:
+    return _text(NAME, Excerpt((), {name: {"written": None, "kept": {}} for name in names}).text())
+
+
 DAMAGES: dict[str, tuple[Change, str]] = {
     "a better accuracy": (_body(metrics={"accuracy": 1.0}), "digest does not match"),
     "a forged contract": (_body(contract_hash="0" * 12), "digest does not match"),
@@ -67,6 +86,12 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "an old one's samples": (lambda f: (_old()(f), (f / record.SAMPLES).unlink()), "its samples.jsonl is missing"),
     "samples shorter": (_text(record.SAMPLES, "{}\n"), "its samples.jsonl was changed"),
     "one reward raised": (_better, "its samples.jsonl was changed"),
+    "a name that leads out": (_naming("../../x.json"), "it names '../../x.json', which is no file of a cell's"),
+    "another cell's file": (_naming("../0123456789ab/record.json"), "which is no file of a cell's folder"),
+    "an absolute name": (_naming("/etc/x.json"), "it names '/etc/x.json', which is no file of a cell's folder"),
+    "a name on Windows": (_naming("..\\x.json"), "which is no file of a cell's folder"),
+    "a hidden name": (_naming(".bashrc.json"), "which is no file of a cell's folder"),
+    "an excerpt that leads out": (_leaving_out("../x.json"), "it names '../x.json', which is no file of a cell"),
     "a stranger's cell": (_old(cell={"colour": "red"}), "parameters this rftlab does not know"),
 }
 
@@ -98,10 +123,41 @@ def test_what_is_damaged_is_named_and_kept_out(what: str, results: Path) -> None
     assert is_done(cell, results)
     change(folder)
     assert not is_done(cell, results)
-    with pytest.warns(RftlabWarning, match=f"1 cell is not counted: .*{says}"):
+    with pytest.warns(RftlabWarning, match=f"1 cell is not counted: .*{re.escape(says)}"):
         assert len(rftlab.load(results)) == whole - 1
     with pytest.warns(RftlabWarning, match=folder.name):
         assert folder.name not in set(tables.load_lines(results, record.SAMPLES)["id"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"name": "g", "cel', "[]", "{}", '{"cells": 3}', "[" * 100_000, '{"name": "g", "ids": ["a"], "cells": []}'],
+)
+def test_where_the_list_of_cells_is_damaged_nothing_is_counted_and_it_is_said(results: Path, text: str, capsys) -> None:
+    (results / record.GRID).write_text(text)
+    for arguments in (["report"], ["status"], ["claims"], ["export"]):
+        assert cli.main([*arguments, str(results)]) == 2
+        said = capsys.readouterr().err
+        assert f"{results / record.GRID} cannot be read" in said
+        assert "run the grid again, which writes it" in said
+        assert said.count("\n") == 1
+    assert not (results / "report").exists()
+
+
+def test_a_damaged_list_of_cells_does_not_keep_the_next_run_from_writing_it(results: Path) -> None:
+    (results / record.GRID).write_text('{"name": "g", "cel')
+    cells = tuple(record.read(folder).parameters for folder in cell_folders(results))
+    assert folders.clear_the_way([], results) == []
+    write_plan(results, Grid("g", cells))
+    assert len(rftlab.load(results)) == len(cells)
+
+
+def test_only_plain_names_are_sealed(results: Path) -> None:
+    folder = cell_folders(results)[0]
+    for name in (".swap", "a name", "judged.jsonl"):
+        (folder / name).touch()
+    record.read(folder).seal(folder)
+    assert set(record.read(folder).files) == {record.TRACE, record.SAMPLES, "judged.jsonl"}
 
 
 def test_a_copied_folder_counts_once_and_is_set_aside_by_the_next_run(results: Path) -> None:

@@ -12,12 +12,13 @@ import rftlab
 from rftlab import cli, record, report
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid, write_grid
-from rftlab.files import archive
+from rftlab.files import archive, checksums
 from rftlab.grid import Grid
 from rftlab.record import tables
 from rftlab.record.copied import TEXTS
 from rftlab.record.exported import export, import_archive
 from tests import synthetic
+from tests.files.test_archive import forged
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,66 @@ def test_an_archive_of_records_that_nothing_here_reads_is_refused(results, tmp_p
     made = archive.pack(packed, tmp_path / "a.tar.xz", {})
     with pytest.raises(RftlabError, match=r"no record in .*a.tar.xz can be read: .*newer rftlab"):
         import_archive(made, tmp_path / "back")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tar.xz", "g"}
+
+
+def test_no_code_comes_with_an_archive(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for each in record.read_all(results):
+        path = record.cells_dir(results) / each.id / record.RECORD
+        body = json.loads(path.read_text())
+        del body["digest"]
+        body["cell"]["task"] = "results/pw/evil.py:load"
+        path.write_text(json.dumps({**body, "digest": checksums.digest(body)}))
+    (results / "grid.json").unlink()
+    code = "open('PWNED', 'w').write('x')\nfrom rftlab.tasks.creative import *\n"
+    (results / "evil.py").write_text(code)
+    members = sorted(files(results).items())
+    forged(tmp_path / "pw.tar.xz", members)
+    shutil.rmtree(results)
+    for arguments in (["import", "pw.tar.xz"], ["report", "pw.tar.xz"], ["status", "pw.tar.xz"]):
+        assert cli.main(arguments) == 2
+        said = capsys.readouterr().err
+        assert "pw.tar.xz" in said
+        assert "it lists 'evil.py', which is no file of a study" in said
+        assert said.count("\n") == 1
+    assert cli.main(["judge", "pw.tar.xz"]) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"pw.tar.xz"}
+
+
+def test_a_policy_is_exported_without_what_else_lies_beside_it(kept_cell, tmp_path):
+    results, cell = tmp_path / "g", record.read(kept_cell("sft")).id
+    home = shutil.copytree(kept_cell("sft"), record.cells_dir(results) / cell)
+    (home / "notes").mkdir()
+    (home / "notes/mine.py").touch()
+    listed = archive.manifest_of(export(results, tmp_path / "a.tar.xz", policies=True))["files"]
+    assert f"cells/{cell}/policy/manifest.json" in listed
+    assert not [name for name in listed if "notes" in name]
+    (home / "policy/mine.py").touch()
+    with pytest.raises(RftlabError, match=r"cannot pack b.tar.xz: it lists '.*policy/mine.py', which is no file of a"):
+        export(results, tmp_path / "b.tar.xz", policies=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda g: (g / "grid.json").write_text('{"name": "g", "ce'), "a.tar.xz/grid.json cannot be read"),
+        (lambda g: shutil.rmtree(g / "cells"), "a.tar.xz holds no cells"),
+    ],
+)
+def test_an_archive_without_cells_or_with_a_damaged_list_of_them_is_refused_by_its_own_name(
+    results, tmp_path, monkeypatch, capsys, change, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    change(results)
+    archive.pack({name: results / name for name in files(results)}, tmp_path / "a.tar.xz", {})
+    for arguments in (["import", "a.tar.xz", "back"], ["report", "a.tar.xz"]):
+        assert cli.main(arguments) == 2
+        said = capsys.readouterr().err
+        assert sentence in said
+        assert ".running" not in said
+        assert "scratch" not in said
+        assert said.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"a.tar.xz", "g"}
 
 

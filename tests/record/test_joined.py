@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,11 @@ from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid, read_plans, write_grid
+from rftlab.files import archive, checksums
 from rftlab.grid import Grid
 from rftlab.grid.plan import Plan
 from rftlab.record import joined, tables
+from rftlab.record.exported import export
 from tests import synthetic
 
 SIZE = {"cots": (True,), "labels": (10, 300), "items": 12}
@@ -75,6 +78,42 @@ def test_runs_on_another_machine_that_measured_the_same_are_one(halves, tmp_path
         lines = {name: list(record.read_lines(folder / name)) for name in record.DATA}
         record.Record(**body).write(folder, trace=lines[record.TRACE], samples=lines[record.SAMPLES])
     assert len(joined.notes(joined.join(halves, tmp_path / "c"))) == 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_record_of_one_study_writes_over_anothers_or_outside_the_joined_one(halves, tmp_path, packed):
+    mine, theirs = ({each.id: each for each in record.read_all(folder)} for folder in halves)
+    victim, carrier = (next(name for name in sorted(a) if name not in b) for a, b in ((theirs, mine), (mine, theirs)))
+    forged = shutil.copytree(record.cells_dir(halves[1]) / victim, record.cells_dir(halves[0]) / victim)
+    better = replace(theirs[victim], metrics={**theirs[victim].metrics, "accuracy": 1.0})
+    better.write(forged, trace=[{"step": 0}], samples=[])
+    path = record.cells_dir(halves[0]) / carrier / record.RECORD
+    body = json.loads(path.read_text())
+    del body["digest"]
+    names = [f"../{victim}/{name}" for name in (record.RECORD, *record.DATA)] + ["../../../loot.json"]
+    body["files"] |= {name: {"sha256": "0" * 64, "bytes": 3} for name in names}
+    path.write_text(json.dumps({**body, "digest": checksums.digest(body)}))
+    hostile = halves[0]
+    if packed:
+        packable = {name: halves[0] / name for name in files(halves[0])}
+        hostile = archive.pack(packable, tmp_path / "a.tar.xz", {})
+    found = joined.join([hostile, halves[1]], tmp_path / "c")
+    assert record.read(record.cells_dir(found) / victim).metrics == theirs[victim].metrics
+    assert not (record.cells_dir(found) / carrier).exists()
+    assert not list(tmp_path.rglob("loot.json"))
+    (said,) = (note for note in joined.notes(found) if note.startswith("not counted in a"))
+    assert str(hostile) in said
+    assert "scratch" not in said
+    assert f"it names '../{victim}/record.json', which is no file of a cell's folder" in said
+
+
+def test_a_folder_and_its_own_archive_are_told_apart(halves, tmp_path):
+    packed = export(halves[0], tmp_path / "a.tar.xz")
+    found = joined.join([halves[0], packed], tmp_path / "c")
+    assert joined.notes(found) == ["joined from 2 studies: of 6 cells 6 from a and a.tar.xz"]
+    elsewhere = shutil.copyfile(packed, tmp_path / "b.tar.xz")
+    assert joined.join([halves[0], elsewhere], tmp_path / "d").name == "d"
+    assert "from a and b" in joined.notes(tmp_path / "d")[0]
 
 
 def test_what_does_not_match_is_refused_with_the_study_named(tmp_path):
