@@ -78,7 +78,8 @@ class Count(NamedTuple):
     """What one judge said of one contest.
 
     Attributes:
-        judge: who.
+        judge: who; with its version where another of the same name judged at the same place.
+        by: its version (`Judgement.by`).
         contest: the two arms.
         table: share that the first arm won, a row a seed and a column an item; NaN where there is no verdict.
         verdicts: how many pairs were won, tied and lost by the first arm, disagreed about by the two orders (which
@@ -87,6 +88,7 @@ class Count(NamedTuple):
     """
 
     judge: str
+    by: str
     contest: Contest
     table: pd.DataFrame
     verdicts: Mapping[str, int]
@@ -183,19 +185,37 @@ def counts(results: Results) -> list[Count]:
     Raises:
         RftlabError: the judgements cannot be read.
     """
-    by_judge: dict[str, dict[tuple[str, str, str], Judgement]] = {}
+    by_judge: dict[tuple[str, str], dict[tuple[str, str, str], Judgement]] = {}
     for each in read_judgements(results.where):
-        by_judge.setdefault(each.judge, {})[each.first, each.second, each.item] = each
+        by_judge.setdefault((each.judge, each.by), {})[each.first, each.second, each.item] = each
     found = []
     for contest in contests(results) if by_judge else ():
-        for judge, said in sorted(by_judge.items()):
-            made = _count(results, contest, judge, said)
+        for who, said in sorted(by_judge.items()):
+            made = _count(results, contest, who, said)
             if made.table.size:
                 found.append(made)
-    return found
+    return _told_apart(found)
 
 
-def _count(results: Results, contest: Contest, judge: str, said: Mapping[tuple[str, str, str], Judgement]) -> Count:
+def _told_apart(found: Sequence[Count]) -> list[Count]:
+    """Judges that share a name and a place and are not the same judge, each with its version in its name."""
+    versions: dict[tuple[object, ...], set[str]] = {}
+    for each in found:
+        versions.setdefault(_bench(each), set()).add(each.by)
+    return [
+        each._replace(judge=f"{each.judge} ({each.by[:6]})") if len(versions[_bench(each)]) > 1 else each
+        for each in found
+    ]
+
+
+def _bench(each: Count) -> tuple[object, ...]:
+    """Where one judge of a name decides: at all budgets of a panel and a prompt."""
+    return each.judge, *each.contest.place[:4]
+
+
+def _count(
+    results: Results, contest: Contest, who: tuple[str, str], said: Mapping[tuple[str, str, str], Judgement]
+) -> Count:
     shares: dict[str, dict[str, float]] = {}
     verdicts = Counter[str]({"won": 0, "tied": 0, "lost": 0, "disagreed": 0, "both orders": 0, "no verdict": 0})
     lengths: list[tuple[int, int]] = []
@@ -215,7 +235,7 @@ def _count(results: Results, contest: Contest, judge: str, said: Mapping[tuple[s
             verdicts["no verdict" if share != share else _name(share)] += 1
     table = pd.DataFrame.from_dict(shares, orient="index").astype(float)
     tokens = tuple(sum(each) / len(lengths) for each in zip(*lengths, strict=True)) if lengths else (nan, nan)
-    return Count(judge, contest, table, dict(verdicts), tokens)  # type: ignore[arg-type]
+    return Count(*who, contest, table, dict(verdicts), tokens)  # type: ignore[arg-type]
 
 
 def _is_of(each: Judgement, one: Mapping[str, _Answer], other: Mapping[str, _Answer], *, turned: bool) -> bool:

@@ -89,7 +89,8 @@ def judge(
         waiting, before = [], 0
         for contest in found:
             wanted = list(questions(study, contest, items))
-            new = [q for q in wanted if not is_done(done.get((who.name, q.first, q.second, q.item)), q)]
+            by = who.version(contest)
+            new = [q for q in wanted if not is_done(done.get((who.name, q.first, q.second, q.item)), q, by)]
             before += len(wanted) - len(new)
             waiting.append((contest, new))
         tally = {"asked": 0, "same": 0, "unread": 0, "failed": 0}
@@ -128,16 +129,16 @@ def make_judge(name: str, study: Results, **settings: Any) -> Judge:
         raise RftlabError(f"judge {name}: {error}") from None
 
 
-def is_done(each: Judgement | None, question: Question) -> bool:
-    """Whether a judgement answers a question: the texts are still those that were judged."""
-    return each is not None and each.of == question.of
+def is_done(each: Judgement | None, question: Question, by: str = "") -> bool:
+    """Whether a judgement answers a question: the texts are still those that were judged, and so is the judge."""
+    return each is not None and (each.of, each.by) == (question.of, by)
 
 
 def _judged(who: Judge, contest: Contest, asked: Sequence[Question], tally: dict[str, int]) -> list[Judgement]:
     """What comes of a batch of questions; equal ones are asked once."""
     different = {q.of: q for q in asked if q.one != q.other}
     said = dict(zip(different, who.ask(contest, list(different.values())), strict=True))
-    made = []
+    made, by = [], who.version(contest)
     for q in asked:
         verdict = Verdict(0.5, SAME_TEXT) if q.one == q.other else said[q.of]
         if verdict is None:
@@ -145,7 +146,7 @@ def _judged(who: Judge, contest: Contest, asked: Sequence[Question], tally: dict
             continue
         tally["same" if verdict.why == SAME_TEXT else "asked"] += 1
         tally["unread"] += verdict.share is None
-        made.append(Judgement(who.name, q.first, q.second, q.item, verdict.share, q.of, verdict.why))
+        made.append(Judgement(who.name, q.first, q.second, q.item, verdict.share, q.of, verdict.why, by))
     return made
 
 

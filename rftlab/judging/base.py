@@ -17,10 +17,14 @@ class Judge(Protocol):
     """Who decides between two completions.
 
     Attributes:
-        name: by which its judgements are kept; two judges that may differ have two names.
+        name: by which its judgements are kept; two judges that may differ have two names, or two versions.
     """
 
     name: str
+
+    def version(self, contest: Contest) -> str:
+        """Which judge of its name decides a contest: a digest of what it was made from; "" where the name says it."""
+        ...
 
     def facts(self) -> Mapping[str, Any]:
         """What it is, as far as is known by now."""

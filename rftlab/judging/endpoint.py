@@ -50,6 +50,10 @@ class EndpointJudge:
         if not criterion.strip():
             raise RftlabError("the criterion is empty; say in a sentence what is judged")
 
+    def version(self, contest: Contest) -> str:
+        """None: the name says model, host and criterion."""
+        return ""
+
     def facts(self) -> Mapping[str, Any]:
         """Model, host and criterion."""
         return {

@@ -5,16 +5,20 @@ by the task's verifier. Then it is a smooth reading of that verifier and no inde
 person's, it stands for that person. A fifth of the prompts is held out and tells how often the model agrees.
 """
 
+import hashlib
+import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import set_seed
 
 from rftlab.answer.contests import EVEN, Contest, Question
 from rftlab.answer.results import Results
 from rftlab.cell import Cell
+from rftlab.digests import NOTEBOOK, with_digests
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.judging.base import Verdict
@@ -63,11 +67,20 @@ class PreferenceModel:
         self._prompts, self._generations, self._epochs, self._rate = prompts, generations, epochs, learning_rate
         taught = f" on {Path(pairs_file).name}" if pairs_file else ""
         self.name = f"preference-model{taught}, seed {seed}"
-        self._trained: dict[tuple[str, str, bool], _Scorer] = {}
+        self._lessons: dict[str, _Lesson] = {}
+        self._trained: dict[str, _Scorer] = {}
+
+    def version(self, contest: Contest) -> str:
+        """Digest of base, prompts, pairs and settings of its model for a contest: another study has another judge.
+
+        Raises:
+            RftlabError: as `ask`.
+        """
+        return self._lesson(contest).version
 
     def facts(self) -> Mapping[str, Any]:
-        """How each model was trained, and how often it agrees with held-out pairs."""
-        found = {f"{task} {model}{' cot' if cot else ''}": s.facts for (task, model, cot), s in self._trained.items()}
+        """How each model was trained, and how often it agrees with held-out pairs, by version."""
+        found = {version: scorer.facts for version, scorer in self._trained.items()}
         return {"kind": "preference model", "seed": self._seed, "seen_by_arms": "none of its prompts", **found}
 
     def ask(self, contest: Contest, asked: Sequence[Question]) -> list[Verdict | None]:
@@ -78,12 +91,17 @@ class PreferenceModel:
         """
         if not asked:
             return []
-        cell = self._cell(next(iter(contest.cells.values()))[0])
-        key = (cell.task, cell.model, cell.cot)
-        if key not in self._trained:
-            self._trained[key] = self._train(cell)
-        scores = self._trained[key](asked)
+        lesson = self._lesson(contest)
+        if lesson.version not in self._trained:
+            self._trained[lesson.version] = self._train(lesson)
+        scores = self._trained[lesson.version](asked)
         return [Verdict(EVEN if abs(a - b) <= _ALIKE else float(a > b)) for a, b in scores]
+
+    def _lesson(self, contest: Contest) -> "_Lesson":
+        cell = self._cell(next(iter(contest.cells.values()))[0])
+        if cell.id not in self._lessons:
+            self._lessons[cell.id] = self._prepared(cell)
+        return self._lessons[cell.id]
 
     def _cell(self, cell_id: str) -> Cell:
         """The cell of the untrained base that is asked as an arm's cell was."""
@@ -97,7 +115,7 @@ class PreferenceModel:
             {**values, "method": "base", "labels": 0, "cot": arm.cot_eval, "seed": self._seed, "evaluation": evaluation}
         )
 
-    def _train(self, cell: Cell) -> "_Scorer":
+    def _prepared(self, cell: Cell) -> "_Lesson":
         base = Experiment(cell)
         seen = list({example.prompt: example for example in arms_saw(self._study, cell, base.task)}.values())
         spare = list(unlike(base.task.train, seen))
@@ -107,8 +125,19 @@ class PreferenceModel:
                 f"{len(spare)} of the {len(base.task.train)} training prompts of {cell.task} were given to no arm, too "
                 f"few to train a judge on (at least {_FEWEST}); give pairs of your own: --pairs-file"
             )
-        given = len(read_pairs(self._file)) if self._file else 0
+        pairs = read_pairs(self._file) if self._file else []
         labels = Labels(tuple(spare[: self._prompts]), (), tuple(seen))
+        asked = [example.prompt for example in (seen if self._file else labels.train)]
+        digests = {name: text for name, text in with_digests(cell).digests.items() if name != NOTEBOOK}
+        made_from = [
+            cell.model_dump(mode="json"), digests, sorted(asked), [asdict(pair) for pair in pairs], self._prompts,
+            self._generations, self._epochs, self._rate,
+        ]  # fmt: skip
+        version = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:12]
+        return _Lesson(cell, base, labels, seen, len(pairs), version)
+
+    def _train(self, lesson: "_Lesson") -> "_Scorer":
+        cell, base, labels, seen, given, _ = lesson
         settings = PairSettings(pairs_file=self._file, pair_generations=self._generations, pairs_per_prompt=4)
         with Monitor(base.policy, Budget(unit="steps", amount=1_000_000)) as monitor:
             asked = base.capped.model_copy(update={"labels": max(given, 1)})
@@ -120,12 +149,24 @@ class PreferenceModel:
             model = train_reward_model(run, train, said, learning_rate=self._rate, epochs=self._epochs, batch_size=16)
         scorer = _Scorer(base.policy, model, cell)
         scorer.facts = {
-            "pairs": len(train), "pairs_held_out": len(held_out), "agreement_held_out": scorer.agreement(held_out),
+            "task": cell.task, "model": cell.model, "cot": cell.cot, "pairs": len(train),
+            "pairs_held_out": len(held_out), "agreement_held_out": scorer.agreement(held_out),
             "agreement_trained_on": scorer.agreement(train), "simulated_by_verifier": not self._file,
             "epochs": self._epochs, "learning_rate": self._rate, "prompts_arms_saw": len(seen),
             "pairs_left_out": given - len(pairs) if self._file else 0,
         }  # fmt: skip
         return scorer
+
+
+class _Lesson(NamedTuple):
+    """What one model is made from: the base, its prompts, those the arms saw, pairs in its file; and a digest of it."""
+
+    cell: Cell
+    base: Experiment
+    labels: Labels
+    seen: Sequence[Example]
+    given: int
+    version: str
 
 
 class _Scorer:

@@ -34,6 +34,7 @@ class Judgement:
         share: what the first one won: 1, 0, .5 for a tie; None where the judge's words were no verdict.
         of: `digest_of` the texts it saw.
         why: "same text" where nobody had to be asked, or why there is no verdict.
+        by: which judge of that name: a digest of what it was made from; "" where the name says it all.
     """
 
     judge: str
@@ -43,6 +44,7 @@ class Judgement:
     share: float | None
     of: str
     why: str = ""
+    by: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -82,7 +84,7 @@ def _parsed(line: str, where: str) -> Judgement:
         each = Judgement(**json.loads(line))
     except (ValueError, TypeError, RecursionError) as error:
         raise RftlabError(f"{where} is no judgement ({error}); remove the line") from None
-    texts = (each.judge, each.first, each.second, each.item, each.of, each.why)
+    texts = (each.judge, each.first, each.second, each.item, each.of, each.why, each.by)
     known = each.share is None or (type(each.share) in (int, float) and 0 <= each.share <= 1)
     if not known or not all(isinstance(text, str) for text in texts):
         raise RftlabError(f"{where} is no judgement; remove the line")
@@ -135,8 +137,8 @@ def read_judges(results: str | Path) -> dict[str, Any]:
     path = opened(results) / JUDGES
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("it is no object")
+        if not isinstance(found, dict) or not all(isinstance(facts, dict) for facts in found.values()):
+            raise ValueError("it does not say of each judge what it is")
         return found
     except FileNotFoundError:
         return {}
@@ -158,6 +160,7 @@ def joined_judgements(studies: Iterable[Path]) -> tuple[str, str]:
     for folder in studies:
         for each in read_judgements(folder):
             made.setdefault((*each.key, each.of), each)
-        judges = {**read_judges(folder), **judges}
+        for name, facts in read_judges(folder).items():
+            judges[name] = {**facts, **judges.get(name, {})}
     lines = [json.dumps(asdict(each), sort_keys=True, ensure_ascii=False) + "\n" for each in made.values()]
     return "".join(lines), json.dumps(judges, indent=1, sort_keys=True) + "\n" if judges else ""

@@ -26,9 +26,13 @@ class Taste:
     """A judge by a rule of the test's; remembers what it was asked."""
 
     name = "taste"
+    by = ""
 
     def __init__(self, share) -> None:
         self._share, self.asked = share, []
+
+    def version(self, contest):
+        return self.by
 
     def facts(self):
         return {"kind": "taste"}
@@ -220,6 +224,18 @@ def test_a_study_without_texts_cannot_be_judged(study, tmp_path):
         judged(there)
 
 
+def test_judges_of_one_name_that_are_not_the_same_are_not_read_as_one(tmp_path):
+    halves = [write_study(tmp_path / m, own_text, methods=("base", m)) for m in ("sft", "dpo")]
+    for number, half in enumerate(halves):
+        who = Taste(by_rank)
+        who.by = f"{number}" * 12
+        judge(half, who)
+    joined = read_results(join(halves, tmp_path / "both"))
+    found = {each.judge: each.contest.first for each in counts(joined)}
+    assert found == {"taste (000000)": "sft", "taste (111111)": "dpo"}
+    assert len({d.measure for d in decide(joined).decisions if "win_rate" in d.measure}) == 2
+
+
 def test_joined_studies_keep_the_judgements_of_each(tmp_path):
     halves = [write_study(tmp_path / m, own_text, methods=("base", m)) for m in ("sft", "dpo")]
     for half in halves:
@@ -252,7 +268,7 @@ def test_a_judgement_is_one_json_line(study):
     judged(study, items=1, between=[("sft", "base")])
     lines = (study / JUDGEMENTS).read_text().splitlines()
     assert len(lines) == 6
-    assert set(json.loads(lines[0])) == {"judge", "first", "second", "item", "share", "of", "why"}
+    assert set(json.loads(lines[0])) == {"judge", "first", "second", "item", "share", "of", "why", "by"}
 
 
 def test_claim_13_is_read_from_what_a_judge_said(study):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rftlab import cli
+from rftlab.answer.contests import contests, counts
 from rftlab.answer.results import read_results
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
@@ -38,6 +39,10 @@ def study(tmp_path_factory) -> Path:
     return results
 
 
+def models(facts):
+    return [each for each in facts.values() if isinstance(each, dict)]
+
+
 def test_it_judges_alike_every_time_and_says_how_often_it_agrees(study):
     first = judge(study, **SMALL)
     said = {each.key: each.share for each in read_judgements(study)}
@@ -45,7 +50,7 @@ def test_it_judges_alike_every_time_and_says_how_often_it_agrees(study):
     (study / JUDGEMENTS).unlink()
     judge(study, **SMALL)
     assert {each.key: each.share for each in read_judgements(study)} == said
-    facts = read_judges(study)[first.judge]["creative/tiny tiny-base"]
+    [facts] = models(read_judges(study)[first.judge])
     assert facts["pairs_held_out"] > 0
     assert facts["agreement_trained_on"] > 0.5
     assert 0 <= facts["agreement_held_out"] <= 1
@@ -73,14 +78,14 @@ def test_with_all_prompts_given_away_it_says_what_to_do(study):
     greedy = replace(arms[0], cell=cell.model_dump(mode="json"))
     model = PreferenceModel(results._replace(records=[*results.records, greedy]))
     with pytest.raises(RftlabError, match="given to no arm, too few to train a judge on"):
-        model._train(model._cell(arms[0].id))
+        model.version(contests(results)[0])
 
 
 def test_pairs_of_a_persons_teach_it_and_those_of_the_arms_prompts_are_left_out(study, tmp_path):
     task = load_task(TASK["task"], TASK["task_settings"])
     pairs = [Pair(e.prompt, f"<answer>{e.answer}</answer>", "<answer>no</answer>") for e in task.train]
     found = judge(study, pairs_file=str(write_pairs(tmp_path / "mine.jsonl", pairs)), epochs=3)
-    facts = found.facts["creative/tiny tiny-base"]
+    [facts] = models(found.facts)
     assert facts["pairs_left_out"] == facts["prompts_arms_saw"] > 8
     assert not facts["simulated_by_verifier"]
     assert facts["agreement_held_out"] > 0.9
@@ -91,6 +96,22 @@ def test_pairs_of_test_items_are_refused(study, tmp_path):
     file = write_pairs(tmp_path / "leak.jsonl", [Pair(test.prompt, "a", "b")])
     with pytest.raises(RftlabError, match="prompt of test item"):
         judge(study, pairs_file=str(file), seed=3)
+
+
+def test_a_model_of_other_pairs_is_another_judge(study):
+    (study / JUDGEMENTS).unlink(missing_ok=True)
+    judge(study, **SMALL)
+    mine = {each.by for each in read_judgements(study)}
+    again = judge(study, **SMALL)
+    assert (again.asked, again.same) == (0, 0)
+    other = judge(study, **SMALL | {"prompts": 20}, items=3)
+    assert other.before == 0
+    theirs = {each.by for each in read_judgements(study)} - mine
+    assert len(mine) == len(theirs) == 1
+    judges = {each.judge for each in counts(read_results(study))}
+    assert judges == {f"{again.judge} ({version[:6]})" for version in mine | theirs}
+    judge(study, **SMALL | {"prompts": 20})
+    assert {each.judge for each in counts(read_results(study))} == {again.judge}
 
 
 def test_a_setting_of_another_judge_is_one_sentence(study, capsys):

@@ -34,7 +34,7 @@ def preference(view: View) -> Iterator[Tested | Missing]:
             tested.append(
                 view.tested(
                     panel, prompt, arms, None, (*arms, sft, "base"), part=f"by {judge}", primary=number == 0,
-                    notes=_notes(view, judge, said, arms),
+                    notes=_notes(view, said, arms),
                 )
             )  # fmt: skip
     yield from tested
@@ -69,7 +69,7 @@ def _won(each: Count, arm: str, rival: str) -> pd.DataFrame | None:
     return EVEN - each.table if (each.contest.first, each.contest.second) == (rival, arm) else None
 
 
-def _notes(view: View, judge: str, said: Sequence[Count], arms: Mapping[str, object]) -> tuple[str, ...]:
+def _notes(view: View, said: Sequence[Count], arms: Mapping[str, object]) -> tuple[str, ...]:
     """Lengths, position bias and what is known of the judge."""
     notes = []
     for each in said:
@@ -78,8 +78,9 @@ def _notes(view: View, judge: str, said: Sequence[Count], arms: Mapping[str, obj
             bias = f", orders disagreed on {each.verdicts['disagreed'] / both:.0%}" if both else ""
             lengths = f"{each.tokens[0]:.0f} against {each.tokens[1]:.0f} tokens"
             notes.append(f"{contest.first} and {contest.second} at {contest.place.labels} labels: {lengths}{bias}")
-    for value in read_judges(view.results.where).get(judge, {}).values():
-        if isinstance(value, dict) and "agreement_held_out" in value:
-            by = "the verifier's" if value.get("simulated_by_verifier") else "its file's"
-            notes.append(f"the judge agrees with {value['agreement_held_out']:.0%} of {by} pairs held out from it")
+    known = {by: made for facts in read_judges(view.results.where).values() for by, made in facts.items()}
+    for made in (known.get(by) for by in dict.fromkeys(each.by for each in said)):
+        if isinstance(made, dict) and "agreement_held_out" in made:
+            by = "the verifier's" if made.get("simulated_by_verifier") else "its file's"
+            notes.append(f"the judge agrees with {made['agreement_held_out']:.0%} of {by} pairs held out from it")
     return tuple(notes)
