@@ -15,6 +15,7 @@ from rftlab.answer.groups import listed
 from rftlab.answer.next_step import next_step
 from rftlab.answer.results import Results
 from rftlab.plots.look import title
+from rftlab.registry import trains
 
 Tone = Literal["clear", "depends", "open", "neither", "cannot start"]
 
@@ -108,7 +109,7 @@ def _tone(decisions: Decisions, found: dict[Panel, list[Choice]]) -> Tone:
 def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
     levels = [level for level in decisions.levels if level.measure == decisions.decides]
     measured = "; ".join(dict.fromkeys(phrases.reached(level) for level in levels))
-    others = list(dict.fromkeys(level.method for level in levels if level.trained))
+    others = list(dict.fromkeys(level.method for level in levels if trains(level.method)))
     headline, step = "Nothing has been trained yet.", "Add methods to the grid: method: [base, sft, grpo]."
     if others:
         many = len(others) > 1

@@ -6,7 +6,7 @@ from math import isinf, isnan
 from typing import NamedTuple
 
 from rftlab import stats
-from rftlab.answer.choices import Choice, Panel
+from rftlab.answer.choices import Choice, Panel, named_arms
 from rftlab.answer.comparisons import Place, pairs
 from rftlab.answer.decisions import Decisions, spreads_of
 from rftlab.answer.groups import listed
@@ -20,7 +20,8 @@ _BASE = "the base"
 
 def next_step(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
     """What would decide what is open, and what a reader with so many labels should do."""
-    told = [text for text in (_for_the_reader(decisions, found), _more_seeds(decisions, found)) if text]
+    steps = (_for_the_reader(decisions, found), _to_run(decisions, found), _more_seeds(decisions, found))
+    told = [text for text in steps if text]
     return " ".join(sentence(text) for text in told)
 
 
@@ -40,6 +41,28 @@ def _for_the_reader(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]
         elif advised:
             told.append(f"{prefix}{here[0].labels} labels say: {advised[0]}; {here[1].labels}: {advised[1]}")
     return f"you have {have} labels: {'; '.join(told)}" if told else ""
+
+
+def _to_run(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
+    """What was not run and keeps the question open: the base, a rival at the same labels, a task that can be learnt."""
+    told = []
+    for panel, chosen in found.items():
+        places = [Place(*panel, choice.labels) for choice in chosen]
+        together = [named_arms(decisions, place) for place in places]
+        arms = [*dict.fromkeys(arm for here in together for arm in here)]
+        prefix = f"{where(panel, found)}: " if len(found) > 1 else ""
+        if not any(decisions.base(place) for place in places):
+            told.append(f"{prefix}add the untrained base (method: base), to see whether training helps")
+        apart = [other for other in found if other != panel and other[:2] == panel[:2] and len(arms) == 1]
+        if apart:
+            told.append(f"{panel[0].rpartition('/')[2]}: match the runs that the page says are not compared")
+        elif len(arms) == 1:
+            told.append(f"{prefix}add an arm to compare {title(arms[0])} with: one alone answers only whether it helps")
+        elif max(map(len, together)) < 2:
+            told.append(f"{prefix}run {listed([*map(title, arms)])} with the same labels, so that they can be compared")
+        if {choice.kind for choice in chosen} == {"nothing"}:
+            told.append(f"{prefix}take easier prompts, a base that solves some of them, or a larger budget")
+    return "; ".join(dict.fromkeys(told))
 
 
 class _Asked(NamedTuple):

@@ -139,7 +139,7 @@ def disagreement(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) 
 def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """The numbers behind the advice for a panel, in a few sentences."""
     places = [place for place in decisions.places(panel) if place.labels]
-    trained = named_arms(decisions, places[-1])
+    trained = list(dict.fromkeys(arm for place in places for arm in named_arms(decisions, place)))
     leading = _leading(chosen) or (trained[0] if trained else "")
     told = [_lift(decisions, places, leading)] if leading else []
     open_only = {choice.kind for choice in chosen} == {"open"}
@@ -272,6 +272,8 @@ def limits(results: Results, decisions: Decisions) -> str:
         told.append(f"Covers new seeds and items like these: {seeds} seeds x {items} items{look}")
         if max(d.difference.seeds for d in counted) < 2:
             told[-1] = f"One seed, {items} items: nothing is decided by one run"
+    else:
+        told += _measured_alone(decisions)
     told += (
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
@@ -282,6 +284,15 @@ def limits(results: Results, decisions: Decisions) -> str:
     told += tuning.limits(results.records, results.where)
     told += _not_covered(results)
     return " ".join(sentence(text) for text in told)
+
+
+def _measured_alone(decisions: Decisions) -> list[str]:
+    """What was measured where no two named arms stand side by side."""
+    levels = [level for level in decisions.levels if level.measure == decisions.decides]
+    if not levels:
+        return []
+    seeds, items = (_numbers(getattr(level.mean, name) for level in levels) for name in ("seeds", "items"))
+    return [f"Nothing named was compared; measured on {seeds} seeds x {items} items"]
 
 
 def _partial(results: Results) -> list[str]:
@@ -314,7 +325,10 @@ def _unrewarded(decisions: Decisions, places: Sequence[Place]) -> str:
     good, scored = _rewarded(places, decisions)
     if good or not scored:
         return ""
-    return f"RFT had nothing to learn from: 0 of {scored} completions were rewarded; SFT first, or easier prompts"
+    levels = [decisions.level(place, arm) for place in places for arm in named_arms(decisions, place)]
+    taught = any(level.mean.estimate > 0 for level in levels if level and family_of(level.method) != "rft")
+    mend = "SFT first, or easier prompts" if taught else "easier prompts, or a base that solves some of them"
+    return f"RFT had nothing to learn from: 0 of {scored} completions were rewarded; {mend}"
 
 
 def _rewarded(places: Iterable[Place], decisions: Decisions) -> tuple[int, int]:

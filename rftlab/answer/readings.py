@@ -4,14 +4,13 @@ A study whose arms go to their plateau and were scored at FLOP marks on the way 
 its runs ended with, and by those that a bill of so many FLOPs would have bought.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from rftlab.answer.outcomes import at_marks, outcomes
-from rftlab.answer.results import is_base
 from rftlab.contract import SEEDS
 from rftlab.registry import trains
 
@@ -38,18 +37,23 @@ def reading_of(cells: pd.DataFrame) -> str:
     """How trained cells were matched, in words for a sentence; "" if none was trained.
 
     Args:
-        cells: from `folder.read_cells`; the contract of each task lets only one rule through.
+        cells: from `folder.read_cells`; methods are named where those of one task were not matched alike.
     """
-    trained = cells[~is_base(cells)]
+    trained = cells[cells["method"].map(trains).astype(bool)]
     tasks: dict[str, list[str]] = {}
     for task, group in trained.groupby("task", sort=True):
-        tasks.setdefault(_reading(group.iloc[0]), []).append(str(task).rpartition("/")[2])
+        name = str(task).rpartition("/")[2]
+        matched: dict[str, dict[str, None]] = {}
+        for cell in group.to_dict("records"):
+            matched.setdefault(_reading(cell), {})[str(cell["method"])] = None
+        for text, methods in matched.items():
+            tasks.setdefault(text, []).append(name if len(matched) < 2 else f"{', '.join(methods)} on {name}")
     if len(tasks) < 2:
         return next(iter(tasks), "")
     return "; ".join(f"{text} ({', '.join(names)})" for text, names in tasks.items())
 
 
-def _reading(cell: pd.Series) -> str:
+def _reading(cell: Mapping[Hashable, Any]) -> str:
     amount = f"{cell['budget.amount']:g} {cell['budget.unit']}"
     if cell.get("budget.until", "spent") == "plateau":
         return f"each arm trained to its plateau, at most {amount}"

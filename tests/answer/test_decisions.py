@@ -224,6 +224,47 @@ def test_what_was_trained_and_not_named_is_said_to_be_so(study: Study) -> None:
     assert "named: [base, rloo]" in card.next_step
 
 
+def test_what_was_not_run_and_keeps_the_question_open_is_the_next_step(study: Study) -> None:
+    _, card = study({"sft": 0.9}, items=60)
+    assert "Nothing named was compared; measured on 3 seeds x 60 items." in card.limits
+    assert "Add the untrained base (method: base)" in card.next_step
+    assert "add an arm to compare SFT with" in card.next_step
+
+
+def test_prompts_with_solved_examples_alone_are_no_training(study: Study) -> None:
+    _, card = study({"base": 0.1, "base-few-shot": 0.3}, items=60)
+    assert card.headline == "Nothing has been trained yet."
+    assert "Reading" not in card.limits
+
+
+def test_where_nobody_is_ever_right_no_method_is_sent_first(study: Study) -> None:
+    _, card = study({"base": -1.0, "sft": -1.0, "grpo": -1.0}, items=60)
+    assert "SFT first" not in str(card)
+    assert "ake easier prompts, a base that solves some of them" in card.next_step
+
+
+def test_arms_at_different_labels_all_have_their_numbers(tmp_path: Path) -> None:
+    for method, labels in (("base", 0), ("sft", 10), ("grpo", 30)):
+        for seed in range(3):
+            values = {"task": "arithmetic/word", "method": method, "labels": labels, "seed": seed}
+            synthetic.write_cell(tmp_path, values)
+    results = read_results(tmp_path)
+    card = answer(results, decide(results))
+    assert all(f"{arm} takes accuracy from" in card.because for arm in ("SFT", "GRPO"))
+    assert card.next_step.startswith("Run SFT and GRPO with the same labels")
+
+
+def test_arms_whose_budgets_differ_each_have_their_reading(tmp_path: Path) -> None:
+    for method, steps in (("base", 3.0), ("sft", 3.0), ("grpo", 5.0)):
+        for seed in range(2):
+            values = {"task": "arithmetic/word", "method": method, "labels": 10 * (method != "base"), "seed": seed}
+            synthetic.write_cell(tmp_path, {**values, "budget.amount": steps})
+    results = read_results(tmp_path)
+    card = answer(results, decide(results))
+    assert "the same budget, 5 steps (grpo on word); the same budget, 3 steps (sft on word)" in card.limits
+    assert card.next_step.startswith("Word: match the runs")
+
+
 def test_labels_beyond_those_that_were_run_are_told_as_such(study: Study) -> None:
     _, card = study({"base": 0.1, "sft": 0.9, "grpo": 0.4}, labels_available=5000)
     assert card.next_step == "You have 5000 labels: beyond what was run; at 100 labels use SFT."

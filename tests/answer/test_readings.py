@@ -85,8 +85,9 @@ def test_a_mark_counts_as_common_only_where_every_run_can_be_read_at_it():
 
 def test_the_reading_is_said_in_words(study: Path):
     cells = read_cells(study)
-    assert reading_of(cells[cells["seed"] == 0]) == "each arm trained to its plateau, at most 6 steps"
-    assert reading_of(cells.assign(**{"budget.until": "spent"})[cells["seed"] == 0]).startswith("the same budget, 6")
+    cells = cells[cells["seed"] == 0]
+    assert reading_of(cells) == "each arm trained to its plateau, at most 6 steps"
+    assert reading_of(cells.assign(**{"budget.until": "spent"})).startswith("the same budget, 6")
     assert reading_of(cells[cells["method"] == "base"]) == ""
     other = cells.assign(**{"task": "arithmetic/rare", "budget.until": "spent", "budget.amount": 60.0})
     assert reading_of(pd.concat([cells, other])) == (
