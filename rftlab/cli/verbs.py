@@ -128,7 +128,8 @@ def import_study(options: argparse.Namespace) -> int:
     """Verify an archive and unpack it."""
     from rftlab.record.exported import import_archive
 
-    print(import_archive(options.archive, options.results))
+    folder = import_archive(options.archive, options.results)
+    print(f"{folder}\n  its page: rftlab report {folder}")
     return 0
 
 

@@ -48,10 +48,10 @@ from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.grid.document import line_of
 from rftlab.grid.parameters import RESERVED, START, Axes, GridFile, Located
-from rftlab.grid.plan import Plan
+from rftlab.grid.plan import UNTESTABLE, Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
-from rftlab.registry import METHODS, find
+from rftlab.registry import METHODS, find, trains
 
 # A grid of more is a mistake, or not one study.
 MAX_CELLS = 100_000
@@ -129,8 +129,13 @@ def _plan(file: GridFile, cells: Sequence[Cell]) -> Plan:
     elif plan.max_seeds < seeds:
         problem = f"max_seeds is {plan.max_seeds}, but the grid has {seeds} seeds; declare at least those"
         file.fail(line_of(file.document, "max_seeds"), problem)
+    for number in plan.claims:  # it would only widen the intervals of all that is confirmatory
+        if why := UNTESTABLE.get(number):
+            file.fail(line_of(file.document, "claims"), f"claims: {number} cannot be tested yet ({why}); leave it out")
     methods = {cell.method for cell in cells}
     ladders = file.tuning.ladders if file.tuning else ()
+    if untrained := [arm for arm in ladders if arm in methods and not trains(arm)]:
+        file.fail(line_of(file.document, "tuning"), f"tuning.ladders: {untrained[0]} is not trained and has no rates")
     for key, inner, arms in (("named", "named", plan.named), ("tuning", "tuning.ladders", ladders)):
         for arm in arms:
             if arm not in methods:

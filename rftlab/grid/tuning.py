@@ -98,6 +98,8 @@ class Stage(BaseModel):
             raise RftlabError(f"tuning.{where}: {what} (got {one_line(repr(problem.get('input')))})") from None
         if stage.share and not stage.labels:
             raise RftlabError("tuning.share is labels, but tuning.labels does not say at which budgets to tune")
+        if late := [mark for mark in stage.stop_after if mark > stage.seeds]:
+            raise RftlabError(f"tuning.stop_after has {late[0]}, but there are {stage.seeds} tuning seeds")
         return stage
 
     @property
@@ -114,8 +116,17 @@ class Stage(BaseModel):
         """Cells, those whose rates the stage is to choose marked so; one that has rates, or a tuner, stays as it is.
 
         Raises:
-            RftlabError: a seed of theirs is the stage's, or a budget is not tuned and not shared.
+            RftlabError: a seed of theirs is the stage's, a budget is not tuned and not shared, or nobody would take the
+                rates of one that is tuned.
         """
+        cells = tuple(cells)
+        budgets = sorted({cell.labels for cell in cells if _is_open(cell)})
+        taken = {self.tuned_at(labels) for labels in budgets}
+        if budgets and (unused := [labels for labels in self.labels if labels not in taken]):
+            raise RftlabError(
+                f"tuning.labels has {unused[0]}, whose rates no arm would take; the study's budgets are "
+                f"{', '.join(map(str, budgets))}"
+            )
         return tuple(self._opened(cell) if _is_open(cell) else cell for cell in cells)
 
     def _opened(self, cell: Cell) -> Cell:

@@ -73,6 +73,9 @@ def export(
 def import_archive(file: str | Path, folder: str | Path | None = None) -> Path:
     """Unpack an archive to a results folder that reads as one that was run, every file held against its checksum.
 
+    The report's page is not taken over: what it says and runs is its maker's word, and `rftlab report` draws it anew
+    from the records.
+
     Args:
         file: an archive of `export`.
         folder: a new one; by default `results/NAME` in the working folder.
@@ -101,6 +104,7 @@ def import_archive(file: str | Path, folder: str | Path | None = None) -> Path:
         if not records:
             why = str(damaged[0]).replace(str(made), source.name) if damaged else f"it holds none of its {GRID}"
             raise RftlabError(f"no record in {source} can be read: {why}")
+        (made / names.PAGE[0]).unlink(missing_ok=True)
         swap_in(made, target)
     return target
 

@@ -12,7 +12,7 @@ import rftlab
 from rftlab import cli, record, report
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid, write_grid
-from rftlab.files import archive, checksums
+from rftlab.files import archive, checksums, names
 from rftlab.grid import Grid
 from rftlab.record import tables
 from rftlab.record.copied import TEXTS
@@ -130,12 +130,15 @@ def test_report_tuning_failures_and_further_data_travel_notebooks_and_logs_do_no
     one.seal(home)
     tuned = synthetic.write_cell(results, {"method": "sft", "labels": 10, "cot": True, "seed": 77}, items=12)
     (results / "tuning.json").write_text(json.dumps({"arms": [], "ids": [tuned.id]}))
-    for name in ("report/report.html", "report/report.ipynb", "failed/0123456789ab/error.txt", ".lock"):
+    for name in (*names.PAGE, "report/report.ipynb", "failed/0123456789ab/error.txt", ".lock"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text(name)
-    found = import_archive(export(results, tmp_path / "a.tar.xz"), tmp_path / "back")
+    made = export(results, tmp_path / "a.tar.xz")
+    assert {*names.PAGE} < set(archive.manifest_of(made)["files"])
+    found = import_archive(made, tmp_path / "back")
     there = files(found)
-    assert {"report/report.html", "failed/0123456789ab/error.txt", "tuning.json", "grid.json"} < set(there)
+    assert "report/report.html" not in there  # a stranger's page could run what it likes: it is drawn anew
+    assert {"report/cells.csv", "failed/0123456789ab/error.txt", "tuning.json", "grid.json"} < set(there)
     assert f"cells/{tuned.id}/{record.RECORD}" in there
     assert f"cells/{one.id}/judged.jsonl" in there
     assert not [name for name in there if name.endswith((".ipynb", ".log", ".lock"))]

@@ -24,7 +24,6 @@ class Claim(NamedTuple):
         slice: the cells it needs.
         rule: what must hold besides the rule of all claims.
         published: what others found.
-        not_yet: why the workbench cannot test it yet; "" where it can.
     """
 
     number: int
@@ -33,7 +32,6 @@ class Claim(NamedTuple):
     slice: str
     rule: str
     published: tuple[Published, ...] = ()
-    not_yet: str = ""
 
 
 _ONE_SHOT = Published(
@@ -67,7 +65,6 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         3, "RFT works with a verifier and no labels.", "A_RFT(0 labels) - A_base, and minus A_random-reward",
         "0 labels, a verifier that needs no gold answer", "base pass@16 above 0, else it cannot start", (_ONE_SHOT,),
-        "no method trains on prompts without labels yet",
     ),
     Claim(
         4, "Chain-of-thought helps RFT more than SFT.",
@@ -98,7 +95,6 @@ CLAIMS: tuple[Claim, ...] = (
             Published("self-distillation, arXiv 2601.19897, and a reproduction", "read",
                       "SFT science -17.2 at rate 5e-4, -9.3 at 1e-3; self-distillation +.2, +7.3: rate before method"),
         ),
-        "checkpoints of equal accuracy are not kept yet",
     ),
     Claim(
         8, "SFT memorises, RFT generalises.",
@@ -118,7 +114,6 @@ CLAIMS: tuple[Claim, ...] = (
             Published("DELTA, arXiv 2509.21016", "abstract",
                       "families with pass@128 = 0 are learnt only with dense, then binary rewards"),
         ),
-        "the rationales themselves are not verified yet",
     ),
     Claim(
         10, "RFT adapts better to drift.", "area under accuracy on the new rule against FLOPs, from equal adapters",

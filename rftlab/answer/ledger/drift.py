@@ -15,6 +15,7 @@ from rftlab.answer.ledger.forgetting import ASKED
 from rftlab.answer.ledger.view import COT, DIRECT, View
 from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import Run, common_marks, read_runs
+from rftlab.grid.plan import UNTESTABLE
 from rftlab.record import Record
 
 NEW_LABELS = (0, 10, 30)
@@ -92,7 +93,7 @@ def _unasked(areas: Mapping[float, pd.DataFrame]) -> tuple[str, ...]:
     absent = [f"{n}" for n in NEW_LABELS if n not in areas]
     if not absent:
         return ()
-    why = "; no method trains on prompts without labels yet" if "0" in absent else ""
+    why = f"; {UNTESTABLE[3]} yet" if "0" in absent else ""
     return (f"no arms with {listed(absent)} new labels{why}",)
 
 
