@@ -25,6 +25,9 @@ OF_ARM = (
 )  # fmt: skip
 OF_STAGE = ("stage", "interior", "undecided", "runner_up", "margin", "margin_error")
 OF_RUNG = ("rate", "mean", "error", "sampled", "behind", "behind_error", "seeds", "stopped", "diverged")
+_ARM = ("task", "method", "labels", "cot", "cot_eval", "stages")
+_STAGE = ("stage", "chosen", "interior", "tuned", "added", "rungs")
+_RUNG = ("rate", "mean", "sampled", "seeds", "diverged", "behind", "behind_error")
 COLUMNS = (*OF_ARM, *OF_STAGE, *OF_RUNG, "chosen", "added")
 
 
@@ -99,7 +102,10 @@ def limits(records: Sequence[Record], results: str | Path) -> list[str]:
             f"{_methods(tuners)}: the method including its tuner, which chose a learning rate anew for each seed; "
             "that choice is part of the spread between seeds."
         )
-    arms = list(_arms(_read(Path(results)).get("arms", ())))
+    body = _read(Path(results))
+    if not body and any(cell.tuned_by not in ("", NOT_YET) for cell in cells):
+        said.append(f"How its learning rates were chosen is not known: {record.TUNING} is missing.")
+    arms = list(_arms(body.get("arms", ())))
     return [*said, *_shared(cells), *_at_an_end(arms), *_undecided(arms)]
 
 
@@ -174,6 +180,11 @@ def _undecided(chosen: Iterable[_Chosen]) -> list[str]:
     ]
 
 
+def _require(part: Any, names: Iterable[str]) -> None:
+    if lacking := [name for name in names if name not in part]:
+        raise ValueError(f"a part of it lacks {lacking[0]}")
+
+
 def _scored_alike(stage: dict[str, Any]) -> bool:
     """Whether all rates of a stage scored alike, from what its file says of the rungs."""
     rungs = [rung for rung in stage["rungs"] if not rung["diverged"]]
@@ -201,8 +212,13 @@ def _read(results: Path) -> dict[str, Any]:
         body = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict) or body.get("version") != 1:
             raise ValueError("it is not of this version")
-        for stage in (stage for arm in body.get("arms", ()) for stage in arm["stages"]):
-            stage.setdefault("undecided", stage["chosen"] is not None and _scored_alike(stage))  # it came later
+        for arm in body["arms"]:
+            _require(arm, _ARM)
+            for stage in arm["stages"]:
+                _require(stage, _STAGE)
+                for rung in stage["rungs"]:
+                    _require(rung, _RUNG)
+                stage.setdefault("undecided", stage["chosen"] is not None and _scored_alike(stage))  # it came later
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:

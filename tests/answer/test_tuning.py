@@ -61,8 +61,9 @@ def test_without_a_stage_there_are_no_rows_and_no_cost(tmp_path: Path) -> None:
     assert (len(rungs), list(rungs), cost) == (0, list(COLUMNS), {})
 
 
-def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tuning.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', '{"version": 1, "arms": [{"stages": []}]}'])
+def test_a_file_that_is_damaged_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tuning.json").write_text(text)
     with pytest.raises(RftlabError, match=r"tuning\.json cannot be read .*; run the grid again"):
         read_tuning(tmp_path)
 
@@ -90,7 +91,13 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_an_answer_says_where_its_rates_come_from(cells: list[dict[str, Any]], said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tuning.json").write_text('{"version": 1, "arms": []}')
     assert limits([record(**values) for values in cells], tmp_path) == said
+
+
+def test_tuned_rates_without_the_file_that_says_how_are_said_to_be_so(tmp_path: Path) -> None:
+    said = limits([record(labels=10, learning_rates=[0.1], tuned_by=AT_10)], tmp_path)
+    assert said == ["How its learning rates were chosen is not known: tuning.json is missing."]
 
 
 def test_an_answer_says_which_rates_are_ends_of_what_was_tried(tmp_path: Path) -> None:
