@@ -157,6 +157,8 @@ def report(
         raise RftlabError("several results folders are joined in a new one; name it with -o")
     if out is None and Path(places[0]).is_file():
         out = str(places[0]).removesuffix(archive.SUFFIX)
+        if out == str(places[0]):
+            raise RftlabError(f"{out} does not end in {archive.SUFFIX}; name the report's folder with -o")
     results = places[0] if out is None else joined.join(places, out)
     published = publish(Path(results), waive)
     for path in published.files:

@@ -100,8 +100,7 @@ def read_grid(results: Path) -> Grid:
     try:
         body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
         cells = tuple(Cell.make(values) for values in body["cells"])
-        plans = read_plans(results)
-        return Grid(body["name"], cells, plan=plans[1] if plans else Plan(labels=label_budgets(cells)))
+        name = body["name"]
     except FileNotFoundError:
         raise RftlabError(
             f"{results} holds no results of a grid (there is no {GRID}); give the folder of a run, or see cells that "
@@ -109,3 +108,5 @@ def read_grid(results: Path) -> Grid:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RftlabError(f"{results / GRID} cannot be read ({error}); run the grid again, which writes it") from None
+    plans = read_plans(results)
+    return Grid(name, cells, plan=plans[1] if plans else Plan(labels=label_budgets(cells)))

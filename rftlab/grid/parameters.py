@@ -153,7 +153,7 @@ class GridFile:
             self._check_name(name, line)
             if not prefix and key in _GROUPS and isinstance(node, CommentedMap):
                 inner = self.axes(node, prefix=f"{key}.")
-            elif sweeps and name == "cot" and plain(node) == SQUARE:
+            elif sweeps and name == "cot" and plain(node) in (SQUARE, [SQUARE]):
                 inner = {name: [Located(SQUARE, line)]}
             else:
                 inner = {name: [self._checked(name, each) for each in self._options(name, node, line)]}

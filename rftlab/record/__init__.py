@@ -157,9 +157,12 @@ def read(folder: Path) -> Record | None:
         record = Record(**{**body, "tuning": tuple(body["tuning"]), "warnings": tuple(body["warnings"])})
         if contract_hash != record.contract_hash:
             raise ValueError("its contract is not the one it was written with")
+        for name, value in (*record.metrics.items(), *record.cost.items()):
+            if value is not None and type(value) not in (int, float):
+                raise ValueError(f"its {name} is {value!r}, no number")
         if strange := [name for name in record.files if not names.is_file_name(name)]:
             raise ValueError(f"it names {strange[0][:80]!a}, which is no file of a cell's folder")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RftlabError(f"{path} is not a record ({error})") from None
     return record
 

@@ -200,6 +200,7 @@ def test_a_list_of_marks_is_one_value_and_a_list_of_lists_is_swept(load):
 
 def test_two_by_two_trains_with_and_without_chain_of_thought_and_asks_each_both_ways(load):
     grid = load("method: [base, sft, grpo]\ncot: 2x2\n")
+    assert load("method: [base, sft, grpo]\ncot: [2x2]\n").cells == grid.cells
     square = {(False, False), (False, True), (True, False), (True, True)}
     for method in ("sft", "grpo"):
         assert {(c.cot, c.cot_eval) for c in grid.cells if c.method == method} == square

@@ -92,6 +92,8 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a name on Windows": (_naming("..\\x.json"), "which is no file of a cell's folder"),
     "a hidden name": (_naming(".bashrc.json"), "which is no file of a cell's folder"),
     "an excerpt that leads out": (_leaving_out("../x.json"), "it names '../x.json', which is no file of a cell"),
+    "a text for a number": (_old(metrics={"accuracy": "0.9"}), "its accuracy is '0.9', no number"),
+    "a list of metrics": (_old(metrics=[0.9]), "is not a record"),
     "a stranger's cell": (_old(cell={"colour": "red"}), "parameters this rftlab does not know"),
 }
 
