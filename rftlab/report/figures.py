@@ -153,17 +153,24 @@ def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
         if rows.empty or not (rows["labels"] > 0).any():
             continue
         bright = _loud(decisions, rows)
-        alt = f"{_name(measure)} against the label budget. {_in_words(rows)}"
+        said = _name(measure, decisions)
+        alt = f"{said} against the label budget. {_in_words(rows)}"
         name = HERO if measure == decisions.decides else f"{HERO}_{measure}"
         for whole in (False, True):
             drawn = plots.over_labels(rows, points, loud=bright, whole=whole)
             suffix, range_ = ("_0_100", ", from 0 to 100 %") if whole else ("", "")
-            pictures.append(Picture(f"{name}{suffix}", _name(measure), alt + range_, drawn))
+            pictures.append(Picture(f"{name}{suffix}", said, alt + range_, drawn))
     return Drawing(HERO, "Accuracy against labels", caption, tuple(pictures))
 
 
-def _name(measure: str) -> str:
-    named = {EQUAL_COMPUTE: "greedy, at equal compute", "accuracy": "greedy", "sampled_accuracy": "sampled"}
+def _name(measure: str, decisions: Decisions) -> str:
+    marks = sorted({level.flops for level in decisions.levels if level.measure == EQUAL_COMPUTE})
+    bill = " to ".join(f"{mark:.3g}" for mark in dict.fromkeys((marks[0], marks[-1]))) if marks else "no"
+    named = {
+        EQUAL_COMPUTE: f"greedy, at equal compute ({bill} FLOPs)",
+        "accuracy": "greedy",
+        "sampled_accuracy": "sampled",
+    }
     return named.get(measure, plots.title(measure))
 
 

@@ -104,6 +104,8 @@ def decided(claim: Claim, tested: Tested, size: Size, reading: str, decisions: D
         [_status(each, margin, alike=tested.alike) for each in found.values()], list(least.values()), margin
     )
     failed, notes = list(tested.failed), list(tested.notes)
+    if len(least) > 1:
+        notes.insert(0, f"of whichever is best of {', '.join(map(title, least))}; here {title(best)}")
     controls, met = _controls(tested.controls, confidence, margin)
     if met:
         failed.append(f"{met} meets the same rule")
