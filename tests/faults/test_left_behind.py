@@ -29,6 +29,14 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def hangups_count() -> Iterator[None]:
+    """Under nohup, SIGHUP is ignored and children inherit that: a run would rightly live on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """A temporary folder with a path so short that sockets may lie in it."""
