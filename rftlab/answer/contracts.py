@@ -237,7 +237,7 @@ def canonical(value: Any) -> str | None:
     """A value as one text that is equal for equal values; None stays None."""
     if value is None:
         return None
-    return _quoted(value) if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return _told(value) if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True, default=str)
 
 
 def shorten(text: str, longest: int = 40) -> str:
@@ -246,9 +246,9 @@ def shorten(text: str, longest: int = 40) -> str:
     return plain if len(plain) <= longest else plain[: longest - 3] + "..."
 
 
-@lru_cache(maxsize=4096)
-def _quoted(text: str) -> str:
-    return json.dumps(text)
+@lru_cache(maxsize=4096, typed=True)
+def _told(value: str | float) -> str:
+    return json.dumps(value)
 
 
 def _spent(cost: Mapping[str, float | None], unit: str | None) -> float | None:

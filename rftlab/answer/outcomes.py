@@ -103,10 +103,12 @@ def _worth(rows: _Rows, measure: str, which: np.ndarray | None = None) -> "pd.Se
     rewards = rows.rewards[REWARDS_OF[measure]]
     there = ~np.isnan(rewards) if which is None else which & ~np.isnan(rewards)
     items = rows.items if there.all() else tuple(compress(rows.items, there))
-    index, order = _sorted(items)
+    index, order, starts = _sorted(items)
     values = rewards[there][order]
-    found = pd.Series(values if measure.endswith(SCORE) else (values >= FULL_MARKS).astype(float), index)
-    return found if index.is_unique else found.groupby(level=0).mean()
+    values = values if measure.endswith(SCORE) else (values >= FULL_MARKS).astype(float)
+    if len(starts) < len(values):
+        values = np.add.reduceat(values, starts) / np.diff(starts, append=len(values))
+    return pd.Series(values, index)
 
 
 def _passed(rows: _Rows | None, k: int) -> "pd.Series[float]":
@@ -120,9 +122,14 @@ def _passed(rows: _Rows | None, k: int) -> "pd.Series[float]":
 
 
 @lru_cache(maxsize=10_000)
-def _sorted(items: tuple[str, ...]) -> tuple[pd.Index, np.ndarray]:
-    """Names in order, and where each was: one for all cells that were asked the same, which makes pairing fast."""
-    return pd.Index(items, dtype=object).sort_values(return_indexer=True)
+def _sorted(items: tuple[str, ...]) -> tuple[pd.Index, np.ndarray, np.ndarray]:
+    """Names in order, each once; where each row was; where the rows of each begin among those in order.
+
+    One for all cells that were asked the same, which makes pairing fast.
+    """
+    index, order = pd.Index(items, dtype=object).sort_values(return_indexer=True)
+    starts = np.flatnonzero(~index.duplicated())
+    return index[starts], order, starts
 
 
 @lru_cache(maxsize=20_000)

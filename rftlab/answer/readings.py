@@ -39,7 +39,8 @@ def reading_of(cells: pd.DataFrame) -> str:
     Args:
         cells: from `folder.read_cells`; methods are named where those of one task were not matched alike.
     """
-    trained = cells[cells["method"].map(trains).astype(bool)]
+    said = [name for name in ("task", "method", "budget.amount", "budget.unit", "budget.until") if name in cells]
+    trained = cells.loc[cells["method"].map(trains).astype(bool), said].drop_duplicates()
     tasks: dict[str, list[str]] = {}
     for task, group in trained.groupby("task", sort=True):
         name = str(task).rpartition("/")[2]
