@@ -112,6 +112,11 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale, meta=COLUMN,COLUMN"
     )
+    check.add_argument("--test", type=Path, metavar="FILE", help="the held-out rows of a data file")
+    check.add_argument("--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the task, as in a grid")
+    check.add_argument(
+        "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
+    )
 
     verbs.add_parser("parameters", help="every parameter of a cell, one line each").set_defaults(verb=do.parameters)
 

@@ -4,9 +4,9 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rftlab.errors import RftlabError, RftlabWarning
 
@@ -198,16 +198,42 @@ def check(options: argparse.Namespace) -> int:
         reports = check_grid(Path(options.task), limit=options.check_timeout)
         print(*reports, sep="\n\n")
         return 0 if all(report.ok for report in reports) else 1
-    columns: dict[str, str | list[str]] = {}
-    for pair in options.columns:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise RftlabError(f"--columns {pair!r} is not of the form FIELD=COLUMN; give such as prompt=question")
-        columns[field] = column.split(",") if field == "meta" else column
-    settings = {"columns": columns} if columns else {}
-    report = check(options.task, settings, verifier=options.verifier, limit=options.check_timeout)
+    columns = {
+        field: column.split(",") if field == "meta" else column
+        for field, column in _pairs("--columns", options.columns, "prompt=question").items()
+    }
+    settings = {name: _value(text) for name, text in _pairs("--settings", options.settings, "shuffle=false").items()}
+    settings |= {"columns": columns} if columns else {}
+    settings |= {"test_path": str(options.test.resolve())} if options.test else {}
+    judged_by = _pairs("--verifier-settings", options.verifier_settings, "tolerance=0.01")
+    report = check(
+        options.task, settings, verifier=options.verifier, limit=options.check_timeout,
+        verifier_settings={name: _value(text) for name, text in judged_by.items()},
+    )  # fmt: skip
     print(report)
     return 0 if report.ok else 1
+
+
+def _pairs(option: str, given: Sequence[str], example: str) -> dict[str, str]:
+    """NAME=VALUE texts of an option."""
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise RftlabError(f"{option} {pair!r} is not of the form NAME=VALUE; give such as {example}")
+        found[name] = value
+    return found
+
+
+def _value(text: str) -> Any:
+    """A value as a grid's file would have it."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return text
 
 
 def parameters(_options: argparse.Namespace) -> int:

@@ -130,10 +130,11 @@ class Announced:
 
     Attributes:
         graded: as the verifier's.
+        needs_gold: as the verifier's.
     """
 
     def __init__(self, verifier: Verifier, name: str) -> None:
-        self.graded = verifier.graded
+        self.graded, self.needs_gold = verifier.graded, verifier.needs_gold
         self._verifier, self._name = verifier, name
         self._singly = isinstance(verifier, FunctionVerifier) or ".py:" in name
 

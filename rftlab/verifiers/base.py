@@ -140,10 +140,13 @@ class Verifier:
     Attributes:
         graded: True where even a gold answer need not reach 1 (a learned or judged score); then only the order of
             rewards means anything, and `rftlab check` compares means.
+        needs_gold: False where an answer is judged by the prompt and what is in its `meta` alone (a solver, a game, a
+            form), so that several may be right and none need be known.
         isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
     """
 
     graded: bool = False
+    needs_gold: bool = True
     isolation: str | None = None
 
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:

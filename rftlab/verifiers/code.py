@@ -46,6 +46,8 @@ class Code(Verifier):
         RftlabError: a setting out of range; when scoring: an example without usable tests, or no sandbox.
     """
 
+    needs_gold = False
+
     def __init__(
         self,
         *,

@@ -21,6 +21,8 @@ class Game(Verifier):
         RftlabError: no such game.
     """
 
+    needs_gold = False
+
     def __init__(self, *, game: str = "", **settings: Any) -> None:
         super().__init__(**settings)
         if game and game not in RULES:

@@ -27,7 +27,7 @@ class JsonSchema(Verifier):
 
     def __init__(self, *, schema: Mapping[str, Any] | None = None, match_gold: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
-        self._match_gold = match_gold
+        self._match_gold = self.needs_gold = match_gold
         self._problems: dict[str, str] = {}
         self._schema = json.dumps(schema, sort_keys=True) if schema is not None else ""
         problem = self._problem(self._schema) if self._schema else ""

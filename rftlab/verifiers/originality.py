@@ -31,6 +31,8 @@ class Originality(Verifier):
         RftlabError: n < 1, ``allowed`` out of range, or a file that cannot be read.
     """
 
+    needs_gold = False  # known texts are what it must differ from
+
     def __init__(
         self,
         *,

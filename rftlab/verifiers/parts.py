@@ -17,6 +17,8 @@ _MAX_CHARS = 200_000
 class CompletionPart(Verifier):
     """Base of verifiers that judge the whole completion, its thinking aside; ``answer_format`` has no say in them."""
 
+    needs_gold = False
+
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""
         return [self._whole(completion) for completion in completions]

@@ -24,6 +24,8 @@ class Regex(Verifier):
         RftlabError: the pattern does not compile, or an unknown ``match`` or flag.
     """
 
+    needs_gold = False
+
     def __init__(
         self, *, pattern: str = "", match: Literal["full", "search"] = "full", flags: str = "", **settings: Any
     ) -> None:

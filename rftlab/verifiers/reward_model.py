@@ -29,7 +29,7 @@ class RewardModel(Verifier):
         RftlabError: no model given or loadable, or a scale that is not positive.
     """
 
-    graded = True
+    graded, needs_gold = True, False
 
     def __init__(self, *, model: str = "", centre: float = 0.0, scale: float = 1.0, **settings: Any) -> None:
         scorer = {key: settings.pop(key) for key in ("max_tokens", "batch_size") if key in settings}

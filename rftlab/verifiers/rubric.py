@@ -55,6 +55,7 @@ class Rubric(Verifier):
                 "rubric: no component with a weight above 0; list some under verifier_settings.components"
             )
         self.graded = any(component.verifier.graded for component in self._components)
+        self.needs_gold = any(component.verifier.needs_gold for component in self._components)
 
     @property
     def isolation(self) -> str | None:  # type: ignore[override]

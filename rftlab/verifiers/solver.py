@@ -45,6 +45,8 @@ class Solver(Verifier):
     Every solution that an answer lists must be right, so listing candidates does not score.
     """
 
+    needs_gold = False
+
     def judge(self, answer: str, example: Gold) -> Judgement:
         """Judge one extracted answer."""
         kinds = {"countdown": _countdown, "roots": _roots, "assignment": _assignment}

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from rftlab.advise.check import check, near_duplicates
+from rftlab.advise.check import check
+from rftlab.advise.check_data import near_duplicates
+from rftlab.advise.wrong_answers import NEAR_MISSES, near_misses
 from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import Example
@@ -41,12 +43,21 @@ def test_a_grid_is_checked_with_the_settings_it_has_there(file, tmp_path, capsys
     settings = "{path: data.jsonl, columns: {prompt: q, answer: a}, answer_after: '####'}"
     (tmp_path / "g.yaml").write_text(
         f"task: file\ntask_settings: {settings}\nlabels: [5, 10]\nverifier: [exact, numeric]\n"
+        "evaluation.along_the_way: 0\n"
     )
     file(rows)
     assert main(["check", str(tmp_path / "g.yaml")]) == 0
     said = capsys.readouterr().out
-    assert said.count("passed") == 2
+    assert said.count("passed") == 3
     assert "with verifier numeric" in said
+    assert "before a run: 5, 10 labels" in said
+
+
+def test_a_grid_that_a_run_would_refuse_fails_its_check(file, tmp_path, capsys):
+    file(SUMS)
+    (tmp_path / "g.yaml").write_text("task: file\ntask_settings: {path: data.jsonl}\nlabels: 4000\n")
+    assert main(["check", str(tmp_path / "g.yaml")]) == 1
+    assert "FAIL  before a run: task 'data' has 45 training examples" in capsys.readouterr().out
 
 
 def test_columns_are_mapped(file):
@@ -70,6 +81,83 @@ def test_a_broken_verifier_fails(file, tmp_path, body, failed):
     report = check(file(SUMS), verifier=f"{tmp_path}/mine.py:judge")
     assert not report.ok
     assert failed <= {what for what, level in levels(report).items() if level == "FAIL"}
+
+
+def example(answer, prompt="How much is it?"):
+    return Example(answer, prompt, answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "wrong"),
+    [
+        ("another digit", "0.072", "0.082"),
+        ("another digit", "9 m", "1 m"),
+        ("the other sign", "-3.5", "3.5"),
+        ("the other sign", "12", "-12"),
+        ("the other sign", "0.0", None),
+        ("the other sign", "3 + 4", None),
+        ("its last number alone", "3/4", "4"),
+        ("its last number alone", "1,500", None),
+        ("`not` before it", "spam", "not spam"),
+        ("0", "0.00", None),
+        ("0", "B", None),
+        ("nan", "NaN", None),
+        ("the prompt repeated", "spam", "How much is it?"),
+    ],
+)
+def test_a_near_miss_is_wrong_and_looks_like_the_gold(kind, gold, wrong):
+    assert [answer for _, answer in near_misses([example(gold)]).get(kind, [])] == ([wrong] if wrong else [])
+
+
+def test_of_a_long_answer_no_digit_is_changed():
+    code = "def twice(x):\n    y = 2 * x\n    return y + 1 - 1"
+    assert set(near_misses([example(code)])) == set(NEAR_MISSES) - {
+        "another digit", "the other sign", "its last number alone", "0",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        ("return float(re.findall(r'\\d+', completion)[-1:] == [example.answer])",
+         {"the other sign", "`not` before it", "junk around it", "the prompt repeated"}),
+        ("return float('nan' in completion or completion == f'<answer>{example.answer}</answer>')", {"nan"}),
+        ("return float(completion.replace('not ', '') == f'<answer>{example.answer}</answer>')", {"`not` before it"}),
+        ("return float(example.prompt in completion or completion == f'<answer>{example.answer}</answer>')",
+         {"the prompt repeated"}),
+    ],
+)  # fmt: skip
+def test_a_verifier_that_pays_for_a_near_miss_fails(file, tmp_path, body, kinds):
+    (tmp_path / "mine.py").write_text(f"import re\ndef judge(completion, example):\n    {body}\n")
+    report = check(file(SUMS), verifier=f"{tmp_path}/mine.py:judge")
+    assert not report.ok
+    assert {f.text.partition(":")[0] for f in report.findings if (f.what, f.level) == ("near misses", "FAIL")} == kinds
+
+
+def test_where_several_answers_may_be_right_a_near_miss_that_is_paid_is_a_note(file):
+    report = check(file(SUMS), verifier="regex", verifier_settings={"pattern": r"-?\d+"})
+    assert levels(report)["near misses"] == "note"
+
+
+def test_a_gold_answer_that_is_no_option_fails(file):
+    rows = [{"prompt": f"Which of {i}?", "answer": "ABCDx"[i % 5], "choices": ["w", "x", "y", "z"]} for i in range(40)]
+    report = check(file([{**row, "answer": row["answer"].replace("x", "E")} for row in rows]),
+                   {"columns": {"meta": ["choices"]}})  # fmt: skip
+    [finding] = [finding for finding in report.findings if finding.what == "options"]
+    assert (finding.level, finding.text) == ("FAIL", "8 gold answers are none of their options")
+
+
+def test_whole_rationales_as_gold_answers_fail_and_say_what_to_set(file):
+    rows = [{**row, "answer": f"We add and get #### {row['answer']}"} for row in SUMS]
+    assert "task_settings.answer_after: '####'" in str(check(file(rows)))
+    assert not check(file(rows)).ok
+    assert check(file(rows), {"answer_after": "####"}).ok
+
+
+def test_gold_answers_that_stand_in_their_prompts_are_said(file):
+    rows = [{"prompt": f"Ticket {i} of customer c{i}x: whose is it?", "answer": f"c{i}x"} for i in range(64)]
+    assert levels(check(file(rows)))["gold in the prompt"] == "note"
+    assert "gold in the prompt" not in levels(check(file(SUMS)))
 
 
 def test_gold_that_the_verifier_cannot_read_is_listed(file):

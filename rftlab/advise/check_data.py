@@ -1,0 +1,152 @@
+"""Whether a task's data can be trusted: sizes, base rate, what repeats itself, what gives the answer away."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
+from rftlab.advise.wrong_answers import tagged
+from rftlab.preflight.data import Announced
+from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.verifiers.choice import chosen_letter, to_choices
+from rftlab.verifiers.exact import normalise
+
+NEAR_DUPLICATE = 0.8
+_MAX_COMPARED = 20_000
+_FEW_CLASSES, _BY_CHANCE = 30, 0.05
+# GSM8K's mark before the final answer.
+_RATIONALE = re.compile(r"\S\s*####")
+
+
+def check_data(task: Task) -> Iterator[Finding]:
+    """Findings on a task's data: sizes, lengths, base rate, duplicates within and between splits."""
+    splits = {"train": task.train, "test": task.test, "ood": task.beyond}
+    sizes = ", ".join(f"{len(part)} {name}" for name, part in splits.items() if part)
+    yield Finding("ok", "sizes", sizes)
+    yield Finding("ok", "lengths", _lengths(task.train + task.test + task.beyond))
+    yield _base_rate(task.train + task.test)
+    yield from _gold_findings(task.train + task.test)
+    for name, part in splits.items():
+        pairs = _duplicates(part)
+        if pairs:
+            yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
+    near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(task.train, part)]
+    if near:
+        text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
+        yield Finding("note", "near duplicates", text, _shown(near))
+    else:
+        yield Finding("ok", "near duplicates", "no held-out prompt is nearly a training prompt")
+
+
+def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
+    """A finding if one prompt has several answers and the verifier takes one for the other's mistake."""
+    examples = task.train + task.test + task.beyond
+    pairs = [pair for pair in _duplicates(examples) if normalise(pair[0].answer) != normalise(pair[1].answer)]
+    asked = pairs[:MAX_SCORED]
+    scores = verifier.score([tagged(later.answer) for _, later in asked], [earlier for earlier, _ in asked])
+    wrong = [pair for pair, score in zip(asked, scores, strict=True) if score.reward < 1]
+    if wrong:
+        evidence = tuple(f"{a.id} {a.prompt[:60]!r}: {a.answer[:40]!r}, {b.id}: {b.answer[:40]!r}" for a, b in wrong)
+        text = (
+            f"{len(wrong)} repeated prompt{'s have' if len(wrong) > 1 else ' has'} answers that contradict each other"
+        )
+        yield Finding("note" if verifier.graded else "FAIL", "conflicts", text, evidence[:MAX_SHOWN])
+
+
+def near_duplicates(known: Sequence[Example], asked: Sequence[Example]) -> list[tuple[Example, Example]]:
+    """Pairs (known, asked) of prompts that hold the same numbers and signs and share most of their character 3-grams.
+
+    Exact: an inverted index over 3-grams, within prompts of the same numbers; the closest known prompt for each asked.
+    """
+    index: dict[tuple[Any, str], list[int]] = defaultdict(list)
+    sizes = []
+    for i, example in enumerate(known[:_MAX_COMPARED]):
+        numbers, grams = _shape(example.prompt)
+        sizes.append(len(grams))
+        for gram in grams:
+            index[numbers, gram].append(i)
+    pairs = []
+    for example in asked[:_MAX_COMPARED]:
+        numbers, grams = _shape(example.prompt)
+        shared = Counter(i for gram in grams for i in index.get((numbers, gram), ()))
+        overlaps = [(count / (len(grams) + sizes[i] - count), i) for i, count in shared.items()]
+        best, i = max(overlaps, default=(0.0, 0))
+        if best >= NEAR_DUPLICATE:
+            pairs.append((known[i], example))
+    return pairs
+
+
+def _gold_findings(examples: Sequence[Example]) -> Iterator[Finding]:
+    """What is wrong with gold answers as such: no option, given away by the prompt, a whole rationale."""
+    with_options = [e for e in examples if to_choices(e.meta.get("choices"))]
+    strange = [e for e in with_options if chosen_letter(e.answer, to_choices(e.meta["choices"])) is None]
+    if strange:
+        evidence = tuple(f"{e.id}: {e.answer[:60]!r} of {_options(e)}" for e in strange[:MAX_SHOWN])
+        yield Finding("FAIL", "options", f"{len(strange)} gold answers are none of their options", evidence)
+    given = [e for e in examples if not e.meta.get("choices") and _gives_away(e)]
+    distinct = len({normalise(e.answer) for e in examples})
+    share = len(given) / len(examples)
+    if share > _BY_CHANCE and distinct > _FEW_CLASSES:  # a prompt may well list the few classes there are
+        evidence = tuple(f"{e.id}: {e.answer[:40]!r} in {e.prompt[:80]!r}" for e in given[:MAX_SHOWN])
+        text = f"{len(given)} prompts ({share:.0%}) hold their gold answer; right, if it is to be copied from there"
+        yield Finding("note", "gold in the prompt", text, evidence)
+    marked = [e for e in examples if _RATIONALE.search(e.answer)]
+    if len(marked) > len(examples) / 2:
+        evidence = tuple(f"{e.id}: {e.answer[:80]!r}" for e in marked[:MAX_SHOWN])
+        text = (
+            f"{len(marked)} gold answers hold their rationale too, which no model writes word for word; separate them: "
+            "task_settings.answer_after: '####'"
+        )
+        yield Finding("FAIL", "whole rationales", text, evidence)
+
+
+def _gives_away(example: Example) -> bool:
+    """Whether the gold answer, of two characters at least, stands in the prompt by itself."""
+    answer, prompt = normalise_prompt(example.answer), normalise_prompt(example.prompt)
+    return len(answer) > 1 and bool(re.search(rf"(?<![\w.,]){re.escape(answer)}(?!\w)", prompt))
+
+
+def _options(example: Example) -> str:
+    return ", ".join(map(repr, to_choices(example.meta["choices"]).values()))[:80]
+
+
+def _base_rate(examples: Sequence[Example]) -> Finding:
+    answers = Counter(normalise(example.answer) for example in examples)
+    answer, count = answers.most_common(1)[0]
+    share = count / len(examples)
+    options = [len(to_choices(example.meta.get("choices"))) for example in examples]
+    chance = f"; guessing among the choices scores {fmean(1 / n for n in options):.2f}" if all(options) else ""
+    text = f"{len(answers)} distinct answers; always saying {answer[:40]!r} scores {share:.2f}{chance}"
+    return Finding("note" if share > 0.5 else "ok", "base rate", text)
+
+
+def _lengths(examples: Sequence[Example]) -> str:
+    columns = {
+        "prompts": [len(example.prompt) for example in examples],
+        "answers": [len(example.answer) for example in examples],
+        "rationales": [len(example.rationale) for example in examples if example.rationale],
+    }
+    said = [f"{name} {median(sizes):.0f} (at most {max(sizes)})" for name, sizes in columns.items() if sizes]
+    return "median characters: " + ", ".join(said)
+
+
+def _duplicates(examples: Sequence[Example]) -> list[tuple[Example, Example]]:
+    first: dict[str, Example] = {}
+    pairs = []
+    for example in examples:
+        earlier = first.setdefault(normalise_prompt(example.prompt), example)
+        if earlier is not example:
+            pairs.append((earlier, example))
+    return pairs
+
+
+def _shape(prompt: str) -> tuple[Any, set[str]]:
+    text = normalise_prompt(prompt)
+    padded = f" {re.sub(r'[0-9]+', '#', text)} "
+    return tuple(re.findall(r"[0-9]+|[-+*/^]", text)), {padded[i : i + 3] for i in range(len(padded) - 2)}
+
+
+def _shown(pairs: Sequence[tuple[Example, Example]]) -> tuple[str, ...]:
+    return tuple(f"{a.id} {a.prompt[:60]!r} ~ {b.id} {b.prompt[:60]!r}" for a, b in pairs[:MAX_SHOWN])

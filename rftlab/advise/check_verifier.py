@@ -1,0 +1,114 @@
+"""Whether a verifier pays for right answers and for nothing else."""
+
+import time
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, Level
+from rftlab.advise.wrong_answers import listings, near_misses, other_answers, tagged
+from rftlab.preflight.data import Announced
+from rftlab.tasks.base import Example, Task
+from rftlab.verifiers.base import Score
+
+ACCEPTED_SHARE = 0.05
+MAX_NEAR = 60
+"""Examples whose near misses are scored: of each kind so many."""
+
+
+def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
+    """Findings on a verifier: gold answers, other examples' answers, near misses, silence, lists, speed."""
+    examples = _spread(task.train) + _spread(task.test) + _spread(task.beyond)
+    gold_completions = [tagged(example.answer) for example in examples]
+    verifier.score(gold_completions[:1], examples[:1])
+    start = time.perf_counter()
+    gold = verifier.score(gold_completions, examples)
+    seconds = time.perf_counter() - start
+    others = other_answers(examples)
+    shuffled = verifier.score([tagged(answer) for answer in others], examples) if others else []
+    yield _gold_finding(verifier, examples, gold)
+    yield _shuffled_finding(verifier, examples, others, gold, shuffled)
+    yield from _near_findings(verifier, task)
+    for what, completions in (("empty", ["", tagged("")]), ("listing", listings(examples))):
+        scores = [verifier.score([completion] * len(examples), examples) for completion in completions]
+        yield _nothing_finding(what, verifier, examples, scores)
+    errors = [score.detail for score in (*gold, *shuffled) if score.parts.get("verifier_error")]
+    if errors:
+        evidence = tuple(dict.fromkeys(errors))[:MAX_SHOWN]
+        yield Finding(
+            "FAIL",
+            "verifier errors",
+            f"on {len(errors)} of {len(gold) + len(shuffled)} gold and exchanged answers the verifier itself failed",
+            evidence,
+        )
+    yield Finding("ok", "throughput", f"{len(examples) / max(seconds, 1e-9):,.0f} completions a second")
+
+
+def _gold_finding(verifier: Announced, examples: Sequence[Example], gold: Sequence[Score]) -> Finding:
+    wrong = [(e, s) for e, s in zip(examples, gold, strict=True) if s.reward < 1]
+    if verifier.graded:
+        return Finding("ok", "gold answers", f"mean reward {fmean(s.reward for s in gold):.2f}, graded")
+    if not wrong:
+        return Finding("ok", "gold answers", f"all {len(gold)} score 1")
+    evidence = tuple(f"{e.id}: {e.answer[:60]!r} scores {s.reward:g}. {s.detail[:120]}" for e, s in wrong[:MAX_SHOWN])
+    return Finding("FAIL", "gold answers", f"{len(wrong)} of {len(gold)} do not score 1", evidence)
+
+
+def _shuffled_finding(
+    verifier: Announced,
+    examples: Sequence[Example],
+    others: Sequence[str],
+    gold: Sequence[Score],
+    shuffled: Sequence[Score],
+) -> Finding:
+    if not shuffled:
+        return Finding("FAIL", "shuffled answers", "every gold answer is the same, so any model learns it at once")
+    mean, right = fmean(score.reward for score in shuffled), fmean(score.reward for score in gold)
+    accepted = [(e, a) for e, a, s in zip(examples, others, shuffled, strict=True) if s.reward >= 1]
+    text = f"{len(accepted)} of {len(shuffled)} get full marks, mean reward {mean:.2f} (gold: {right:.2f})"
+    evidence = tuple(f"{e.id}: {a[:60]!r} passes for {e.answer[:60]!r}" for e, a in accepted[:MAX_SHOWN])
+    many = len(accepted) > max(1, ACCEPTED_SHARE * len(shuffled))
+    if many or mean >= right:
+        return Finding("FAIL", "shuffled answers", f"{text}; another example's answer must not pass", evidence)
+    level: Level = "note" if mean > 0.5 * right else "ok"
+    return Finding(
+        level, "shuffled answers", f"{text}; much of it is credit for form alone" if level == "note" else text
+    )
+
+
+def _near_findings(verifier: Announced, task: Task) -> Iterator[Finding]:
+    """One finding for every kind of near miss that is paid; or that none is."""
+    examples = _spread(task.train, MAX_NEAR)
+    asked = near_misses(examples)
+    paid_of: dict[str, tuple[str, ...]] = {}
+    for kind, misses in asked.items():
+        scores = verifier.score([tagged(answer) for _, answer in misses], [example for example, _ in misses])
+        paid = [(e, answer) for (e, answer), score in zip(misses, scores, strict=True) if score.reward >= 1]
+        if paid:
+            paid_of[kind] = tuple(f"{e.id}: {a[:60]!r} passes for {e.answer[:60]!r}" for e, a in paid)
+    for kind, evidence in paid_of.items():
+        level: Level = "note" if verifier.graded or not verifier.needs_gold else "FAIL"
+        weigh = "a wrong answer must not pass" if level == "FAIL" else "right, if other answers than the gold one are"
+        text = f"{kind}: {len(evidence)} of {len(asked[kind])} get full marks; {weigh}"
+        yield Finding(level, "near misses", text, evidence[:MAX_SHOWN])
+    if not paid_of:
+        tried = sum(map(len, asked.values()))
+        yield Finding("ok", "near misses", f"none of {tried} wrong answers that look like the gold one gets full marks")
+
+
+def _nothing_finding(
+    what: str, verifier: Announced, examples: Sequence[Example], scores: Sequence[Sequence[Score]]
+) -> Finding:
+    name = {"empty": "empty completions", "listing": "lists of all candidates"}[what]
+    rewards = [score.reward for row in scores for score in row]
+    mean = fmean(rewards) if rewards else 0.0
+    accepted = sum(reward >= 1 for reward in rewards)
+    limit = 0.5 if verifier.graded or what == "listing" else ACCEPTED_SHARE
+    # A list may by accident be the very answer of one example whose answer is itself a list.
+    fails = mean > limit or accepted > (ACCEPTED_SHARE * len(rewards) if what == "listing" else 0)
+    text = f"{accepted} of {len(rewards)} get full marks, mean reward {mean:.2f}"
+    return Finding("FAIL" if fails else "ok", name, text)
+
+
+def _spread(examples: Sequence[Example], count: int = MAX_SCORED) -> list[Example]:
+    step = max(1, -(-len(examples) // count))
+    return list(examples[::step])

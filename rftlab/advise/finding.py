@@ -1,0 +1,25 @@
+"""What a check finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "note", "FAIL"]
+MAX_SHOWN, MAX_SCORED = 5, 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        level: "FAIL" stops the check from passing; "note" is for people to weigh.
+        what: short name, the same in every report.
+        text: one sentence with the figures.
+        evidence: up to five examples.
+    """
+
+    level: Level
+    what: str
+    text: str
+    evidence: Sequence[str] = ()
