@@ -15,7 +15,9 @@ from rftlab.verifiers.exact import normalise
 
 NEAR_DUPLICATE = 0.8
 _MAX_COMPARED = 20_000
-_FEW_CLASSES, _BY_CHANCE = 30, 0.05
+_FEW_CLASSES, _BY_CHANCE, _FEWEST_WORDS = 30, 0.05, 5
+# White space, and punctuation that does not stand within a number.
+_PUNCTUATION = re.compile(r"\s+|(?<!\d)[.,;:!?'\"()]|[.,;:!?'\"()](?!\d)")
 # GSM8K's mark before the final answer.
 _RATIONALE = re.compile(r"\S\s*####")
 
@@ -32,6 +34,13 @@ def check_data(task: Task) -> Iterator[Finding]:
         pairs = _duplicates(part)
         if pairs:
             yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
+    held_out = (*task.test, *task.beyond)
+    if same := leaks(task.train, held_out):
+        text = f"{len(same)} held-out prompts are training prompts but for white space and punctuation"
+        yield Finding("FAIL", "leaks", text, _shown(same))
+    if told_anew := paraphrases(task.train, held_out):
+        text = f"{len(told_anew)} held-out prompts have the words, the numbers and the answer of a training prompt"
+        yield Finding("note", "paraphrases", text, _shown(told_anew))
     near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(task.train, part)]
     if near:
         text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
@@ -53,6 +62,43 @@ def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
             f"{len(wrong)} repeated prompt{'s have' if len(wrong) > 1 else ' has'} answers that contradict each other"
         )
         yield Finding("note" if verifier.graded else "FAIL", "conflicts", text, evidence[:MAX_SHOWN])
+
+
+def leaks(known: Sequence[Example], asked: Sequence[Example]) -> list[tuple[Example, Example]]:
+    """Pairs (known, asked) of prompts that are one but for case, white space and punctuation."""
+    first = {_squeezed(example.prompt): example for example in reversed(known)}
+    return [(first[text], example) for example in asked if (text := _squeezed(example.prompt)) in first]
+
+
+def paraphrases(known: Sequence[Example], asked: Sequence[Example]) -> list[tuple[Example, Example]]:
+    """Pairs (known, asked) with the same answer, the same numbers in any order and nearly the same words in any order.
+
+    The closest known prompt for each asked; prompts of fewer than five words are not looked at.
+    """
+    groups: dict[object, list[tuple[Example, frozenset[str]]]] = defaultdict(list)
+    for example in known[:_MAX_COMPARED]:
+        key, words = _content(example)
+        groups[key].append((example, words))
+    pairs = []
+    for example in asked[:_MAX_COMPARED]:
+        key, words = _content(example)
+        if len(words) < _FEWEST_WORDS:
+            continue
+        overlaps = [(len(words & others) / len(words | others), other) for other, others in groups.get(key, ())]
+        best, other = max(overlaps, key=lambda each: each[0], default=(0.0, example))
+        if best >= NEAR_DUPLICATE and _squeezed(other.prompt) != _squeezed(example.prompt):
+            pairs.append((other, example))
+    return pairs
+
+
+def _squeezed(prompt: str) -> str:
+    return _PUNCTUATION.sub("", prompt.casefold())
+
+
+def _content(example: Example) -> tuple[object, frozenset[str]]:
+    found = re.findall(r"[0-9]+|[^\W\d_]+", example.prompt.casefold())
+    numbers = sorted(text for text in found if text.isdecimal())
+    return (normalise(example.answer), *numbers), frozenset(text for text in found if not text.isdecimal())
 
 
 def near_duplicates(known: Sequence[Example], asked: Sequence[Example]) -> list[tuple[Example, Example]]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rftlab.advise.check import check
-from rftlab.advise.check_data import near_duplicates
+from rftlab.advise.check_data import leaks, near_duplicates, paraphrases
 from rftlab.advise.wrong_answers import NEAR_MISSES, near_misses
 from rftlab.cli import main
 from rftlab.errors import RftlabError
@@ -203,6 +203,35 @@ def test_near_duplicates_need_the_same_numbers_and_signs():
         [prompt("3 + 4"), prompt("3 + 5 there")], [prompt("3 - 4"), prompt("3 + 5 then"), prompt("4 + 3")]
     )
     assert [(a.id, b.id) for a, b in pairs] == [("3 + 5 there", "3 + 5 then")]
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "same"),
+    [
+        ("How much is 3+5?", "how much is 3 + 5", True),
+        ("How much is 3+5?", "How much is 3-5?", False),
+        ("How much is 1.5?", "How much is 15?", False),
+        ("Is it (really) so?", "Is it really so", True),
+    ],
+)
+def test_a_leak_is_the_same_but_for_white_space_and_punctuation(known, asked, same):
+    assert bool(leaks([example("x", known)], [example("x", asked)])) is same
+
+
+def test_a_paraphrase_has_the_words_the_numbers_and_the_answer():
+    known = [example("15", "Anna had 12 apples and bought 3 more apples; how many has she now?")]
+    told = "How many apples has she now, if Anna had 12 and bought 3 more?"
+    assert paraphrases(known, [example("15", told)])
+    assert not paraphrases(known, [example("9", told)])
+    assert not paraphrases(known, [example("15", told.replace("12", "13"))])
+    assert not paraphrases(known, [example("15", "Bob ran 12 km, then 3 miles. Which sum of both figures?")])
+
+
+def test_a_leak_by_white_space_fails(file):
+    spaced = [{**row, "prompt": row["prompt"].replace("How much", "How  much").rstrip("?")} for row in SUMS[:9]]
+    report = check(file(SUMS), {"test_path": file(spaced, "test.jsonl")})
+    assert levels(report)["leaks"] == "FAIL"
+    assert "9 held-out prompts" in str(report)
 
 
 def test_test_items_in_training_are_an_error(file):
