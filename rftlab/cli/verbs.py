@@ -214,6 +214,19 @@ def check(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
+def show(options: argparse.Namespace) -> int:
+    """Print what models are put and taught."""
+    from rftlab.errors import printable
+    from rftlab.grid import Grid
+    from rftlab.user_code import child
+
+    cells = [cell.model_dump(mode="json") for cell in Grid.load(options.grid).cells]
+    request = {"cells": cells, "examples": options.examples}
+    texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
+    print(*("\n".join(map(printable, text.split("\n"))) for text in texts), sep="\n\n\n")
+    return 0
+
+
 def _pairs(option: str, given: Sequence[str], example: str) -> dict[str, str]:
     """NAME=VALUE texts of an option."""
     found = {}

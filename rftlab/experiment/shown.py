@@ -1,0 +1,78 @@
+"""What a model will be put and taught: rendered prompts, labelled completions, tokens and rewards, without weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from textwrap import indent
+from typing import Any
+
+from rftlab.cell import Cell
+from rftlab.policy.context import shots
+from rftlab.policy.load import Policy, load_policy
+from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
+from rftlab.tasks.base import Example, Task, draw_labels, load_task, verifier_of
+from rftlab.user_code.child import announce
+from rftlab.verifiers.base import Verifier, make_verifier
+
+_LOAD_LIMIT_S = 6 * 3600.0
+_LONGEST = 4_000
+
+
+def shown(request: Mapping[str, Any]) -> list[str]:
+    """Texts for people, one for each way in which cells ask: task, model, prompt and verifier.
+
+    Args:
+        request: `cells` as JSON values, and `examples`, how many of each.
+
+    Raises:
+        RftlabError: a task, a model or a verifier cannot be loaded.
+    """
+    found: dict[object, Cell] = {}
+    cells = [Cell.make(values) for values in request["cells"]]
+    for cell in sorted(cells, key=lambda cell: -cell.labels):  # those that are trained, with what they are trained on
+        way = (task_key(cell), cell.model, cell.template, cell.system, cell.cot, cell.verifier,
+               key(cell.verifier_settings), cell.answer_format, len(shots(cell, _task(cell))))  # fmt: skip
+        found.setdefault(way, cell)
+    return [_told(cell, request["examples"]) for cell in found.values()]
+
+
+def _task(cell: Cell) -> Task:
+    announce(f"loading task {cell.task!r}", limit=HUB_LIMIT_S if cell.task_settings.get("dataset") else None)
+    return load_task(cell.task, cell.task_settings)
+
+
+def _told(cell: Cell, count: int) -> str:
+    task = _task(cell)
+    announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
+    policy = load_policy(cell, meta=True)
+    policy = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
+    name, settings = verifier_of(cell, task)
+    announce(f"loading verifier {name!r}")
+    verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
+    examples = (draw_labels(cell, task).train or task.test)[:count]
+    prompt = "with" if cell.cot else "without"
+    head = f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {name} ({cell.answer_format})"
+    announce(f"scoring {len(examples)} examples with verifier {name!r}")
+    return "\n\n".join([head, *_examples(policy, verifier, examples, cot=cell.cot)])
+
+
+def _examples(policy: Policy, verifier: Verifier, examples: Sequence[Example], *, cot: bool) -> Iterator[str]:
+    for example in examples:
+        taught = cot and bool(example.rationale)
+        gold = policy.completion_text(example, cot=taught)
+        score = verifier(gold, example)
+        lacking = ", without a rationale: it has none" if cot and not taught else ""
+        why = f" ({score.detail})" if score.detail else ""
+        [tokens] = policy.count_gold([example], taught)
+        yield "\n".join(
+            [
+                f"{example.id}: prompt, {policy.count_prompt(example, cot)} tokens",
+                _shortened(policy.prompt_text(example, cot=cot)),
+                f"gold completion, {tokens} tokens{lacking}: reward {score.reward:g}{why}",
+                _shortened(gold),
+            ]
+        )
+
+
+def _shortened(text: str) -> str:
+    more = f"\n... and {len(text) - _LONGEST} characters more" if len(text) > _LONGEST else ""
+    return indent(text[:_LONGEST] + more, "    | ", lambda _: True)
