@@ -197,21 +197,23 @@ class Cell(Part):
 
     @classmethod
     def from_parameters(cls, namespace: Mapping[str, Any]) -> "Cell":
-        """Cell from a notebook's flat parameters (`adapter_r`), other names in ``namespace`` ignored.
+        """Cell from a notebook's flat parameters (`adapter_r`); what else ``namespace`` holds is ignored.
 
         Seeds of -1 and empty texts mean "not set"; `cot_eval` is "yes" or "no"; `task_settings`, `verifier_settings`,
-        `settings`, `tuning_learning_rates`, `learning_rates`, `evaluation_marks` and `digests` are JSON texts, because
-        papermill passes only scalars.
+        `settings`, `tuning_learning_rates`, `learning_rates`, `evaluation_marks` and `digests` are dictionaries, lists,
+        or JSON texts of them, because a grid passes only scalars.
 
         Raises:
-            RftlabError: as `make`; one of the JSON texts does not parse, or `cot_eval` is another word.
+            RftlabError: as `make`; a name that looks like a misspelt parameter; one of the JSON texts does not parse,
+                or `cot_eval` is another word.
         """
+        _refuse_misspelt(namespace)
         values: dict[str, Any] = {}
         for flat, dotted in parameter_names().items():
             if flat not in namespace:
                 continue
             value = namespace[flat]
-            if flat in _JSON_PARAMETERS:
+            if flat in _JSON_PARAMETERS and (isinstance(value, str) or not value):
                 try:
                     value = json.loads(value) if value else {}
                 except ValueError as error:
@@ -259,6 +261,23 @@ _JSON_LISTS = frozenset({"tuning_learning_rates", "learning_rates", "evaluation_
 _JSON_PARAMETERS = _JSON_LISTS | frozenset(
     {"task_settings", "verifier_settings", "settings", "evaluation_verifier_settings", "digests"}
 )
+
+
+def _refuse_misspelt(namespace: Mapping[str, Any]) -> None:
+    """Raise if a notebook gives a value under a name that is nearly a parameter's: it would be left out in silence.
+
+    One declared with a type, as in a parameters cell, is also refused without its group (`temperature: float = 0.7`).
+    """
+    known, declared = parameter_names(), namespace.get("__annotations__") or {}
+    for name, value in namespace.items():
+        if name in known or name.startswith("_") or not isinstance(value, str | int | float | dict | None):
+            continue
+        grouped = [flat for flat, dotted in known.items() if name in declared and dotted.endswith(f".{name}")]
+        if near := grouped or difflib.get_close_matches(name, known, n=3, cutoff=0.8):
+            raise RftlabError(
+                f"{name} is no parameter; did you mean {', '.join(near)}? If it is a variable of yours, give it "
+                "another name"
+            )
 
 
 @cache

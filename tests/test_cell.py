@@ -1,6 +1,7 @@
 """Cell: content-hash identity, validation, and the flat form notebooks use."""
 
 import copy
+import json
 import operator
 import pickle
 import re
@@ -143,6 +144,32 @@ def test_bad_parameters_are_named(values: dict, says: str) -> None:
 def test_bad_json_parameter_is_named() -> None:
     with pytest.raises(RftlabError, match="task_settings is not valid JSON"):
         Cell.from_parameters({"task_settings": "{'a': 1}"})
+
+
+def test_a_dictionary_and_a_list_are_fine_notebook_parameters() -> None:
+    given = {"task_settings": {"path": "a.jsonl"}, "settings": {}, "learning_rates": [0.1], "evaluation_marks": []}
+    cell = Cell.from_parameters(given)
+    assert (dict(cell.task_settings), cell.learning_rates) == ({"path": "a.jsonl"}, (0.1,))
+    assert cell == Cell.from_parameters({name: json.dumps(value) for name, value in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"lables": 3}, "lables is no parameter; did you mean labels?"),
+        ({"learning_rate": 1e-3}, "did you mean learning_rates"),
+        ({"task_setings": {"path": "a"}}, "did you mean task_settings"),
+        ({"temperature": 0.7, "__annotations__": {"temperature": float}}, "did you mean decoding_temperature"),
+    ],
+)
+def test_a_misspelt_notebook_parameter_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(RftlabError, match=re.escape(says)):
+        Cell.from_parameters({"labels": 5, **given})
+
+
+def test_a_notebook_s_other_variables_are_its_own() -> None:
+    others = {"seeds": [0, 1], "temperature": 0.7, "out": "", "pairs": 3, "rows": {}, "_lables": 1, "label": json}
+    assert Cell.from_parameters({"labels": 5, **others}) == Cell.make({"labels": 5})
 
 
 def test_cells_are_frozen() -> None:

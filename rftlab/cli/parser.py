@@ -212,9 +212,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> argparse.ArgumentParser:
+def _verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> "_Parser":
     """The parser of one verb; its help ends with an example."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
+    parser: _Parser = verbs.add_parser(
         name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=f"example: rftlab {example}"
     )
     parser.set_defaults(verb=verb)

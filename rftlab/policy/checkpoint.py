@@ -10,7 +10,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging as transformers_logging
 
 from rftlab.errors import RftlabError, told
-from rftlab.policy.hub import locate
+from rftlab.policy.hub import locate, require_reachable
 
 
 def load_checkpoint(
@@ -33,6 +33,7 @@ def load_checkpoint(
         RftlabError: it cannot be found or loaded, or its weights are not exactly those its config.json describes.
     """
     transformers_logging.disable_progress_bar()
+    require_reachable(model)
     where = locate(model)
     part = "tokenizer"
     try:

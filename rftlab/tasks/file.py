@@ -7,10 +7,12 @@ import random
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError, printable
+from rftlab.files.hub import offline, refusal
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
 
 _FIELDS = ("prompt", "answer", "rationale")
@@ -256,10 +258,12 @@ _READERS = {
 def _hub_rows(dataset: str, config: str | None, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     import datasets
 
+    why = refusal("dataset", dataset)
     try:
-        rows = datasets.load_dataset(dataset, config, split=split)
+        with offline() if why else nullcontext():  # what was loaded before lies on this machine
+            rows = datasets.load_dataset(dataset, config, split=split)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = why or (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RftlabError(
             f"dataset {dataset!r} cannot be loaded: {reason}; check the id, or give a file instead"
         ) from error

@@ -200,8 +200,8 @@ class _Hub(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("nobody/nothing", "the model hub knows no 'nobody/nothing'"),
-        ("someone/gated", "is gated: its owner has to give you access"),
+        ("nobody/nothing", "the model hub knows no such model"),
+        ("someone/gated", "it is gated: its owner has to give you access"),
         ("", "the model hub cannot be reached"),
     ],
 )

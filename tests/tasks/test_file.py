@@ -157,7 +157,7 @@ def test_a_dataset_id_that_cannot_be_reached_is_a_sentence(monkeypatch):
         raise ConnectionError("no network here")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(RftlabError, match="dataset 'openai/gsm8k' cannot be loaded: no network here"):
+    with pytest.raises(RftlabError, match="dataset 'openai/gsm8k' cannot be loaded: the model hub cannot be reached"):
         load(dataset="openai/gsm8k")
 
 
