@@ -167,15 +167,15 @@ def make_parser() -> argparse.ArgumentParser:
         "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
     )
 
-    show = _verb(
+    examples = _verb(
         verbs,
         "show",
         do.show,
         "rendered prompts, gold completions, tokens and rewards of a grid's examples",
         "show mine.yaml --examples 1",
     )
-    show.add_argument("grid", type=Path, metavar="GRID.yaml")
-    show.add_argument(
+    examples.add_argument("grid", type=Path, metavar="GRID.yaml")
+    examples.add_argument(
         "--examples", type=_positive, default=3, metavar="N", help="of each task, model and prompt (default: 3)"
     )
 
@@ -200,12 +200,12 @@ def make_parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
-    for each in (run, one):
-        each.add_argument(
+    for timed in (run, one):
+        timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
-    for each in (run, check, show, one):
-        each.add_argument(
+    for checking in (run, check, examples, one):
+        checking.add_argument(
             "--check-timeout", type=_positive, default=60, metavar="SECONDS",
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
         )  # fmt: skip
