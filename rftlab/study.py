@@ -13,7 +13,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute import starts
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
-from rftlab.execute.keep import DEFAULT, Keeper, require_room
+from rftlab.execute.keep import Keeper, require_room
 from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
@@ -22,7 +22,7 @@ from rftlab.files import archive
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
 from rftlab.grid.tuning import LADDERS, prototypes
-from rftlab.policy.weights import KEEP_CHOICES, Keep, find_cell
+from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES, Keep, find_cell
 from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.user_code.child import LIMIT_S
@@ -86,7 +86,7 @@ def run(
     left = [*again, *left]
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
-    kept = keep or grid.keep or DEFAULT
+    kept = keep or grid.keep or DEFAULT_KEEP
     settings = replace(kernel_settings(kernel, many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
     if here and left and not dry_run:
         preheat(settings)

@@ -200,7 +200,7 @@ def test_cards_and_parameters(here, capsys):
     assert cli.main(["tasks", "mine.py:make"]) == 0
     assert capsys.readouterr().out == "the card\n"
     assert cli.main(["parameters"]) == 0
-    assert "budget.amount" in capsys.readouterr().out
+    assert "max_seeds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -250,13 +250,10 @@ def _value(text: str) -> Any:
 
 
 def parameters(_options: argparse.Namespace) -> int:
-    """List what a grid can set."""
-    from rftlab.cell import Cell, parameter_help
+    """List all that a grid may hold."""
+    from rftlab.grid.keys import listing
 
-    defaults = Cell.make({}).flat()
-    for name, text in parameter_help().items():
-        print(f"{name:<26} {defaults[name]!r:<20} {text}")
-    print("In a grid a list is swept, and `cot: 2x2` sweeps cot and cot_eval together.")
+    print(*listing(), sep="\n")
     return 0
 
 

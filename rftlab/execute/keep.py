@@ -29,7 +29,6 @@ from rftlab.policy.identity import folder_of
 from rftlab.record.outcomes import ACCURACY
 from rftlab.registry import METHODS, find
 
-DEFAULT: weights.Keep = "best"
 # Policies are saved as they are trained: adapters in single precision, whole models in at most that.
 _BYTES = 4
 _WORTH_SAYING = 2**30

@@ -18,18 +18,7 @@
       - {method: sft, labels: [10, 30]}
     tuning: stage                                # rates are chosen before the study; default: off
 
-A row with `start_from: {task: arithmetic/word, method: sft}` goes on, seed by seed, from the policies of the arm of
-this grid that these values single out (`rftlab.grid.starts`); its cells run once those are trained.
-
-`tuning` is `off` (each method trains at its default rate, or at the `learning_rates` given), `stage`, a mapping with
-any of a stage's keys (`rftlab.grid.tuning.Stage`: seeds, labels, share, items, ladders, growth, stop_after), or one
-with those of the tuner that runs in every cell (trials, learning_rates, trial_share, validation_share).
-
-A field whose own value is a list (`learning_rates`) is swept by a list of lists; settings are values, and swept
-by a list of mappings or by dotted names (`settings.beta: [0.0, 0.04]`). `cot: 2x2` sweeps cot and cot_eval together:
-trained with and without chain-of-thought, each asked with and without it, the untrained base asked both ways. Relative
-paths are relative to the file.
-Fields a method does not use (the label budget of the untrained base) are levelled, so that its cells are run once.
+`rftlab parameters` lists all keys (`rftlab.grid.keys`); docs/grid_file.md explains them.
 """
 
 import itertools
@@ -47,7 +36,8 @@ from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.grid.document import line_of
-from rftlab.grid.parameters import RESERVED, START, Axes, GridFile, Located
+from rftlab.grid.keys import RESERVED, START
+from rftlab.grid.parameters import Axes, GridFile, Located
 from rftlab.grid.plan import UNTESTABLE, Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage

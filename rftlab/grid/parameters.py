@@ -13,6 +13,7 @@ from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
 from rftlab.grid.document import line_of, plain, read
+from rftlab.grid.keys import PLANNED, RESERVED, SQUARE, START
 from rftlab.grid.plan import Plan, make
 from rftlab.grid.tuning import Stage
 from rftlab.parts import AUTO, Tuning
@@ -20,12 +21,8 @@ from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find
 from rftlab.user_code import DATA_SUFFIXES
 
-PLANNED = ("named", "claims", "smallest_effect", "max_seeds", "labels_available")
-RESERVED = ("name", "keep", *PLANNED, "defaults", "include", "exclude", "overrides")
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
-SQUARE = "2x2"
-START = "start_from"
 _FOUND = {
     "tuned_by": "is written by the tuning stage that chose the rates; declare one, tuning: stage",
     "started_by": "is written for arms that go on from another; give start_from the arm's values",

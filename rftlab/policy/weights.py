@@ -27,6 +27,7 @@ _DOOMED = f".{POLICY}.removed"
 KEEP = "RFTLAB_KEEP"
 Keep = Literal["none", "best", "all"]
 KEEP_CHOICES: tuple[Keep, ...] = get_args(Keep)
+DEFAULT_KEEP: Keep = "best"
 _SHAPE = ("kind", "r", "alpha", "target_modules")
 _ID = re.compile(r"[0-9a-f]{3,12}")
 
