@@ -198,7 +198,9 @@ def test_a_methods_card_says_how_its_rate_goes(here, capsys, method, says):
 
 def test_cards_and_parameters(here, capsys):
     assert cli.main(["tasks", "mine.py:make"]) == 0
-    assert capsys.readouterr().out == "the card\n"
+    said = capsys.readouterr().out
+    assert '\nthe card\nSettings (task_settings):\n  do  ""\nVerifier: exact\n' in said
+    assert "prompt     say 0" in said
     assert cli.main(["parameters"]) == 0
     assert "max_seeds" in capsys.readouterr().out
 

@@ -1,32 +1,135 @@
-"""The card of a task, method or verifier: what `rftlab tasks NAME` prints."""
+"""The card of a task, method or verifier: what `rftlab tasks NAME` prints, read off the thing itself.
 
-from collections.abc import Mapping
-from typing import Any
+Settings come from signatures, docstrings and the methods' own models, fields of an example from the verifier's
+docstring and row. Nothing asks the network, and a packaged method is read without torch.
+"""
+
+import inspect
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic_core import to_json
 
 from rftlab import registry
-from rftlab.tasks.base import load_task
+from rftlab.errors import RftlabError
+from rftlab.preflight import stand_ins
+from rftlab.tasks.base import Example, Task, load_task
 from rftlab.user_code.child import announce
+from rftlab.verifiers.base import Verifier
+
+_META = re.compile(r'meta\["(\w+)"\]')
+_SHOWN = 300
 
 
 def card(request: Mapping[str, str]) -> str:
-    """The card of what is known (or the user's own) by ``request["name"]``, with a line that says what it is.
+    """The card of what is known (or the user's own) by ``request["name"]``; for a process that ends when it has it.
 
     Raises:
         RftlabError: no such name, or it cannot be loaded.
     """
     kind, name = request["kind"], request["name"]
-    entry, _ = registry.find(getattr(registry, f"{kind.upper()}S"), name, kind)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    known = getattr(registry, f"{kind.upper()}S")
+    entry = known.get(name)
+    if entry and entry.variants:
+        asked = [f"  {name}/{variant}" for variant in entry.variants]
+        return "\n".join([f"{name}: {entry.summary}", *asked, "A card of one: rftlab tasks NAME/VARIANT"])
+    entry, variant = registry.find(known, name, kind)
     announce(f"loading {kind} {name!r}")
-    if kind == "task" and name != "file":
-        return load_task(name).card
-    found = registry.resolve(entry)
-    text = str(getattr(found, "card", ""))
-    return "\n".join(filter(None, [f"{name}: {entry.summary} ({entry.target})", text, _rate(found)]))
+    with stand_ins.in_place() if kind == "method" and ".py:" not in name else nullcontext():
+        found = registry.resolve(entry)
+    parts = {"task": _task, "method": _method, "verifier": _verifier}[kind](found, name, variant)
+    return "\n".join([f"{name}: {entry.summary} ({entry.target})", *filter(None, parts)])
 
 
-def _rate(found: Any) -> str:
-    """How a method's learning rate goes, from its settings; empty for what has none."""
+class _Setting(NamedTuple):
+    name: str
+    default: str
+    what: str
+
+
+def _task(load: Any, name: str, variant: str) -> Iterator[str]:
+    loader = _loader(load, variant)
+    settings = _settings(loader)
+    task = _loaded(name, elsewhere=any(setting.name == "dataset" for setting in settings))
+    yield task.card if task else (inspect.getdoc(loader) or "").partition("\n\n")[0]
+    yield from _listed("Settings (task_settings)", settings)
+    if task:
+        with_ = f" with {json.dumps(dict(task.verifier_settings))}" if task.verifier_settings else ""
+        yield f"Verifier: {task.verifier}{with_}"
+        yield _sizes(task)
+        yield from _example(task.train[0])
+    elif name == "file":
+        yield f"An example row of a file: {json.dumps({**Verifier.row, 'rationale': '2 + 3 = 5.'})}"
+    else:
+        yield "Its rows come from a hub, which a card does not ask."
+
+
+def _loaded(name: str, elsewhere: bool) -> Task | None:
+    """The task; None where its rows lie elsewhere, in a file to be named or on a hub."""
+    try:
+        return load_task(name)
+    except RftlabError:
+        if elsewhere:
+            return None
+        raise
+
+
+def _sizes(task: Task) -> str:
+    beyond = ", ".join(f"{len(examples)} {kind}" for kind, examples in task.ood.items())
+    return f"Examples: {len(task.train)} to train on, {len(task.test)} to test; out of distribution: {beyond or 'none'}"
+
+
+def _example(example: Example) -> Iterator[str]:
+    yield "An example row:"
+    fields = {"prompt": example.prompt, "answer": example.answer, "rationale": example.rationale, "meta": example.meta}
+    for name, value in fields.items():
+        if value:
+            text = value if isinstance(value, str) else json.dumps(dict(value), default=str)
+            yield f"  {name:<10} {_short(text.replace(chr(10), ' '))}"
+
+
+def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
+    said = inspect.getdoc(found) or ""
+    yield said.partition("\n\nArgs:")[0].partition("\n\nRaises:")[0]
+    if not isinstance(found, type):
+        return
+    yield from _listed("Settings (verifier_settings)", _settings(found))
+    row = getattr(found, "row", {})
+    keys = dict.fromkeys([*_META.findall(said), *(key for key in row if key not in ("prompt", "answer"))])
+    gold = "the gold answer" if getattr(found, "needs_gold", True) else "no gold answer"
+    yield f"Reads of an example: {', '.join([gold, *(f'meta.{key}' for key in keys)])}"
+    if row:
+        yield f"An example row of a file: {json.dumps(row)}"
+    if columns := [key for key in keys if key in row]:
+        yield f"with task_settings: {{columns: {{meta: [{', '.join(columns)}]}}}}"
+
+
+def _method(found: Any, name: str, _: str) -> Iterator[str]:
     fields = getattr(getattr(found, "Settings", None), "model_fields", {})
+    yield str(getattr(found, "card", ""))
+    yield from _listed("Settings (settings)", [_field(key, field) for key, field in fields.items()])
+    for preset, values in getattr(found, "presets", {}).items():
+        yield f"Preset {preset}: {json.dumps(dict(values))}"
+    if ladder := getattr(found, "ladder", None):
+        lora, full = (", ".join(f"{rate:g}" for rate in rates) for rates in (ladder.lora, ladder.full))
+        yield f"Learning rates, the default first: {lora}; for full fine-tuning {full}"
+    yield _rate(fields)
+
+
+def _field(name: str, field: Any) -> _Setting:
+    """A field of a method's settings; where it has no description, what values it takes."""
+    choices = ", ".join(map(str, get_args(field.annotation))) if get_origin(field.annotation) is Literal else ""
+    return _Setting(name, _written(field.get_default(call_default_factory=True)), field.description or choices)
+
+
+def _rate(fields: Mapping[str, Any]) -> str:
+    """How a method's learning rate goes, from its settings; empty for what has none."""
     if "warmup_ratio" not in fields:
         return ""
     schedule, share = fields["lr_scheduler_type"].default, fields["warmup_ratio"].default
@@ -35,3 +138,61 @@ def _rate(found: Any) -> str:
         f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method,\n"
         f"then {course.get(schedule, 'stays')} (lr_scheduler_type {schedule}, warmup_ratio {share:g})."
     )
+
+
+def _loader(load: Callable[..., Any], variant: str) -> Callable[..., Any]:
+    """What makes a variant: `load_VARIANT` or the recipe `VARIANT` beside ``load``, else ``load`` itself."""
+    beside = load.__globals__ if inspect.isfunction(load) else {}
+    own = beside.get(f"load_{variant}") or getattr(beside.get(variant.upper()), "task", None)
+    return own if variant and own else load
+
+
+def _settings(target: Callable[..., Any]) -> list[_Setting]:
+    """Settings by name, and those of functions that the docstring names (`load_published`) for further ones."""
+    classes = reversed(target.__mro__) if isinstance(target, type) else [target]
+    said = {name: text for each in classes for name, text in _arguments(each.__doc__ or "").items()}
+    found: dict[str, _Setting] = {}
+    for name, each in inspect.signature(target).parameters.items():
+        if each.kind is each.KEYWORD_ONLY or (each.kind is not each.VAR_KEYWORD and each.default is not each.empty):
+            default = "required" if each.default is each.empty else _written(each.default)
+            found[name] = _Setting(name, default, said.get(name, ""))
+        elif each.kind is each.VAR_KEYWORD:
+            names = vars(sys.modules[target.__module__])
+            for reference in re.findall(r"`([A-Za-z][\w.]*)`", said.get(f"**{name}") or target.__doc__ or ""):
+                if callable(further := _named(reference, names)) and further is not target:
+                    found = {**found, **{one.name: one for one in _settings(further) if one.name not in found}}
+    return list(found.values())
+
+
+def _named(dotted: str, names: Mapping[str, Any]) -> Any:
+    first, *rest = dotted.split(".")
+    found = names.get(first)
+    for name in rest:
+        found = getattr(found, name, None)
+    return found
+
+
+def _arguments(docstring: str) -> dict[str, str]:
+    """Argument -> its description, of a docstring in Google's style."""
+    section = re.search(r"\nArgs:\n(.*?)(?:\n\S|\Z)", f"\n{inspect.cleandoc(docstring)}", re.DOTALL)
+    pairs = re.findall(r"^    (\*{0,2}\w+): (.*?)(?=^    \S|\Z)", section[1] if section else "", re.DOTALL | re.M)
+    return {name: " ".join(text.split()) for name, text in pairs if not text.startswith("see ``")}
+
+
+def _listed(title: str, settings: Iterable[_Setting]) -> Iterator[str]:
+    rows = list(settings)
+    if not rows:
+        yield f"{title}: none"
+        return
+    yield f"{title}:"
+    wide = max(len(row.name) for row in rows)
+    yield from (f"  {row.name:<{wide}}  {row.default:<12}  {row.what}".rstrip() for row in rows)
+
+
+def _written(value: Any) -> str:
+    """A default as a grid would hold it."""
+    return _short(to_json(value, fallback=str).decode())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

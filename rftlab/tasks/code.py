@@ -267,7 +267,7 @@ def _called_functions(test: str, code: str) -> Iterator[str]:
 
 
 def load_tiny(**settings: Any) -> Task:
-    """Functions of one number, in the words the tiny base was pretrained on."""
+    """Functions of one number, in the words the tiny base was pretrained on; settings of `arithmetic.load`."""
     base = arithmetic.load("code", **settings)
 
     def judged(examples: tuple[Example, ...]) -> tuple[Example, ...]:

@@ -170,7 +170,7 @@ PRODUCT = Recipe(
 
 
 def load_tiny(**settings: Any) -> Task:
-    """Rhyming couplets in the words the tiny base was pretrained on."""
+    """Rhyming couplets in the words the tiny base was pretrained on; settings of `arithmetic.load`."""
     base = arithmetic.load("verse", **settings)
 
     def judged(examples: tuple[Example, ...]) -> tuple[Example, ...]:

@@ -226,7 +226,7 @@ def load_gsm8k(*, path: str = "", test_path: str = "", dataset: str = "", **sett
         path: training rows; "sample" takes the few rows that rftlab ships, for a dry run without a network.
         test_path: held-out rows; without them a share of ``path`` is held out.
         dataset: a hub id; openai/gsm8k unless a path is given.
-        **settings: further settings of the file task.
+        **settings: further ones of `file.load`.
 
     Raises:
         RftlabError: neither the hub nor the file can be read.
@@ -251,7 +251,7 @@ def load_gsm8k(*, path: str = "", test_path: str = "", dataset: str = "", **sett
 
 
 def load_tiny(**settings: Any) -> Task:
-    """Signs between numbers that reach a target: Countdown in the words the tiny base was pretrained on."""
+    """Signs between numbers that reach a target, in the tiny base's words; settings of `arithmetic.load`."""
     base = arithmetic.load("count", **settings)
 
     def judged(examples: tuple[Example, ...]) -> tuple[Example, ...]:

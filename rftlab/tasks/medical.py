@@ -280,7 +280,7 @@ def _abstract(row: Mapping[str, Any], where: str) -> Example:
 
 
 def load_tiny(**settings: Any) -> Task:
-    """A daily dose, in the words the tiny base was pretrained on."""
+    """A daily dose, in the words the tiny base was pretrained on; settings of `arithmetic.load`."""
     base = arithmetic.load("dose", **settings)
     return Task(
         name="medical/tiny",

@@ -194,7 +194,7 @@ def load_choice(
 
 
 def load_tiny(**settings: Any) -> Task:
-    """What kind of thing a word names, in the words the tiny base was pretrained on."""
+    """What kind of thing a word names, in the words the tiny base was pretrained on; settings of `arithmetic.load`."""
     base = arithmetic.load("fact", **settings)
     return Task(
         name="qa/tiny",

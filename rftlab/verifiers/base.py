@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol, SupportsFloat
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat
 
 from rftlab.errors import CAUGHT, RftlabError, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
@@ -142,9 +142,12 @@ class Verifier:
             rewards means anything, and `rftlab check` compares means.
         needs_gold: False where an answer is judged by the prompt and what is in its `meta` alone (a solver, a game, a
             form), so that several may be right and none need be known.
+        row: an example of a row that it judges, as a file of one's own would hold it: prompt, answer, and further
+            columns that become `meta`.
         isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
     """
 
+    row: ClassVar[Mapping[str, Any]] = {"prompt": "What is 2 + 3?", "answer": "5"}
     graded: bool = False
     needs_gold: bool = True
     isolation: str | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.exact import normalise
@@ -21,6 +21,12 @@ class Choice(Verifier):
     `B) Paris` and `Paris` all name option B; `B) Rome` names none, nor does a list of options. The gold answer may be a
     letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "Which is in France?",
+        "answer": "B",
+        "choices": ["Rome", "Paris"],
+    }
 
     def judge(self, answer: str, example: Gold) -> Judgement:
         """Compare one extracted answer with the gold one."""

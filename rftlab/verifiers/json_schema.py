@@ -6,7 +6,7 @@ worker and its one second. Remote references are refused: nothing is ever fetche
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox.library import shared
@@ -24,6 +24,12 @@ class JsonSchema(Verifier):
     Raises:
         RftlabError: not a JSON schema, or one with a remote reference.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "Ann is 7. Give her age as JSON.",
+        "answer": '{"age": 7}',
+        "schema": {"type": "object", "required": ["age"], "properties": {"age": {"type": "integer"}}},
+    }
 
     def __init__(self, *, schema: Mapping[str, Any] | None = None, match_gold: bool = False, **settings: Any) -> None:
         super().__init__(**settings)

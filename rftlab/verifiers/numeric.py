@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
@@ -63,6 +63,8 @@ class Numeric(Verifier):
     Raises:
         RftlabError: a negative tolerance, or an unknown value of ``unit``.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {"prompt": "How much is half a litre?", "answer": "500", "unit": "ml"}
 
     def __init__(
         self,

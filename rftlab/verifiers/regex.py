@@ -1,8 +1,8 @@
 """A regular expression the answer must match, in a process of its own: a pattern that blows up costs one second."""
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox.library import shared
@@ -23,6 +23,8 @@ class Regex(Verifier):
     Raises:
         RftlabError: the pattern does not compile, or an unknown ``match`` or flag.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {"prompt": "Name a year of the 1920s.", "answer": "1923", "pattern": r"192\d"}
 
     needs_gold = False
 

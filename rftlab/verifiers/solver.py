@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from rftlab.sandbox.library import shared
 from rftlab.verifiers._expression import Evaluator, ExpressionError, numbers_in, parse
@@ -44,6 +44,14 @@ class Solver(Verifier):
 
     Every solution that an answer lists must be right, so listing candidates does not score.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "Make 14.",
+        "answer": "2 + 3 * 4",
+        "kind": "countdown",
+        "numbers": [2, 3, 4],
+        "target": 14,
+    }
 
     needs_gold = False
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
@@ -61,6 +61,7 @@ _FUNCTIONS = frozenset(
 class Sql(Verifier):
     """Correct (1.0) where the query gives the gold query's rows on every hidden database, else 0.0.
 
+    `meta["databases"]` is a list of SQL scripts, each of which fills one.
     Rows are compared as a multiset, or in order where ``meta["ordered"]`` says so (by default: where the gold query
     has ORDER BY). Column names do not count, the order of columns does; 1 equals 1.0. Parts: ``databases_matched``, the
     share of databases on which the rows agree, and ``runs``, the share on which the query runs at all.
@@ -72,6 +73,15 @@ class Sql(Verifier):
     Raises:
         RftlabError: when scoring: fewer than two databases, a script or gold query that fails, or no isolation.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "All names.",
+        "answer": "select name from people",
+        "databases": [
+            "create table people(name); insert into people values ('Ann')",
+            "create table people(name); insert into people values ('Bo'), ('Cy')",
+        ],
+    }
 
     def __init__(
         self, *, allow_unsandboxed: bool = False, answer_format: Literal["strict", "lenient"] = "strict"

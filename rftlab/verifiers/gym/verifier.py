@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from rftlab.sandbox import values
 from rftlab.sandbox.library import shared
@@ -24,7 +24,7 @@ _SECONDS = 3.0
 class Gym(Verifier):
     """Correct (1.0) if reasoning-gym's scorer gives the answer full marks, else 0.0.
 
-    The example's ``meta`` holds ``gym``: dataset, settings and the item (see `rftlab.tasks.gym`). The part ``scorer``
+    `meta["gym"]` is dataset, settings and the item (see `rftlab.tasks.gym`). The part ``scorer``
     is the scorer's own number; many scorers pay a little for any text, or for text that contains the answer.
 
     Args:
@@ -34,6 +34,12 @@ class Gym(Verifier):
     Attributes:
         isolation: level of isolation the scorers ran at, None while none has run.
     """
+
+    row: ClassVar[Mapping[str, Any]] = {
+        "prompt": "What is the greatest common divisor of 4 and 6?",
+        "answer": "2",
+        "gym": {"dataset": "gcd", "settings": {}, "entry": values.encode({"answer": "2", "metadata": {}})},
+    }
 
     def __init__(self, *, partial_credit: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
