@@ -107,18 +107,18 @@ TASKS: Mapping[str, Entry] = {
 
 VERIFIERS: Mapping[str, Entry] = {
     "exact": Entry(
-        "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=3
+        "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=4
     ),
     "math": Entry(
         "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=3
     ),
     "numeric": Entry(
-        "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=2
+        "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=3
     ),
-    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=3),
+    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=4),
     "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=2),
     "json-schema": Entry(
-        "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=2
+        "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=3
     ),
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=3),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),

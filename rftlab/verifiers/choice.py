@@ -1,24 +1,33 @@
 """Multiple choice: the chosen option by letter, by text, or by both when they agree."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.exact import normalise
+from rftlab.verifiers.wrappers import unwrap
 
-_LETTER = re.compile(r"(?:option|choice|answer:?)?\s{0,3}\(?([a-z])\)?[).:]?", re.ASCII | re.IGNORECASE)
+_LETTER = re.compile(r"(?:option|choice|answer:?)?\s{0,3}\(?([a-z])\)?[).:;]{0,2}", re.ASCII | re.IGNORECASE)
 _LETTER_AND_TEXT = re.compile(
-    r"(?:option|choice)?\s{0,3}\(?([a-z])(?:\)|[).:])\s{0,3}(\S[^\n]{0,2000})", re.ASCII | re.IGNORECASE
+    r"(?:option|choice)?\s{0,3}\(?([a-z])(?:\)|[).:,]|\s{1,3}[-\u2013\u2014:]|(?=\s))\s{0,3}(\S[^\n]{0,2000})",
+    re.ASCII | re.IGNORECASE,
 )
-_MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}")
+_TEXT_AND_LETTER = re.compile(r"(\S[^\n]{0,2000}?)\s{0,3}\(([a-z])\)", re.ASCII | re.IGNORECASE)
+_REASONED = re.compile(
+    r"([^\n]{1,200}?)(?:\s{0,3}\n\s{0,9}|[.,;]\s{1,3})(?:because|since|as|for)\s([^\n]{0,2000})", re.IGNORECASE
+)
+# A reason that names an option again may be a second guess.
+_NAMES_AGAIN = re.compile(r"\b(?:option|choice|answer)\b|\([a-z]\)", re.IGNORECASE)
+_MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
 
 
 class Choice(Verifier):
     """Correct (1.0) if the answer names the gold option and no other, else 0.0.
 
     `meta["choices"]` is a list (lettered A, B, ...) or a mapping letter -> text. `B`, `(b)`, `B.`, `option B`,
-    `B) Paris` and `Paris` all name option B; `B) Rome` names none, nor does a list of options. The gold answer may be a
+    `B) Paris`, `B - Paris`, `Paris (B)`, `Paris` and `B`, because ..., all name option B, in whatever wrappers
+    (`unwrap`); `B) Rome` names none, nor does a list of options. The gold answer may be a
     letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
     """
 
@@ -56,14 +65,23 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
         answer: letter, text, or both.
         choices: as `to_choices` gives them; empty accepts any letter A to Z.
     """
-    answer = _MARKUP.sub(r"\1", answer).strip().strip("*$\"'` ").strip()
+    answer = unwrap(_MARKUP.sub(lambda found: found[1] or "", unwrap(answer))).strip("$\"'` ").strip()
     if found := _LETTER.fullmatch(answer):
         letter = found[1].upper()
         return letter if not choices or letter in choices else None
-    if found := _LETTER_AND_TEXT.fullmatch(answer):
-        letter, text = found[1].upper(), normalise(found[2])
+    for letter, text in _named_twice(answer):
         if letter in choices and choices[letter] == text:
             return letter
+    if (found := _REASONED.fullmatch(answer)) and not _NAMES_AGAIN.search(found[2]):
+        return chosen_letter(found[1], choices)
     text = normalise(answer)
     named = [letter for letter, known in choices.items() if known == text]
     return named[0] if named and len({choices[letter] for letter in named}) == 1 else None
+
+
+def _named_twice(answer: str) -> Iterator[tuple[str, str]]:
+    """Letter and normalised text of an answer that gives both."""
+    if found := _LETTER_AND_TEXT.fullmatch(answer):
+        yield found[1].upper(), normalise(found[2])
+    if found := _TEXT_AND_LETTER.fullmatch(answer):
+        yield found[2].upper(), normalise(found[1])

@@ -4,8 +4,11 @@ import re
 import unicodedata
 
 from rftlab.verifiers.base import Gold, Judgement, Verifier
+from rftlab.verifiers.wrappers import unwrap
 
 _GROUPED = re.compile(r"[+-]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_NUMBER = re.compile(r"[+-]?\d{1,60}(?:\.\d{1,60})?", re.ASCII)
+_BOXED = re.compile(r"\\boxed\s{0,3}\{([^{}]{1,2000})\}")
 # What these characters mean is not what is left of them in NFKC: 2³ is not 23, and 1½ is not 11/2.
 _KEPT = ("<super>", "<sub>", "<fraction>", "<circle>")
 
@@ -28,8 +31,17 @@ def _nfkc(text: str) -> str:
 
 
 class Exact(Verifier):
-    """Correct (1.0) if the normalised answer equals the normalised gold answer, else 0.0."""
+    r"""Correct (1.0) if the normalised answer equals the normalised gold answer, else 0.0.
+
+    `\boxed{}` around an answer is never part of it. Where the gold answer is a number, nor is any other wrapper
+    (`unwrap`): `**42**`, `$42$` and "The answer is 42." are 42. Of a text every character counts.
+    """
 
     def judge(self, answer: str, example: Gold) -> Judgement:
         """Compare one extracted answer with the gold one."""
-        return Judgement(float(normalise(answer) == normalise(example.answer)))
+        gold, said = normalise(example.answer), {normalise(answer)}
+        if _NUMBER.fullmatch(gold):
+            said.add(normalise(unwrap(answer.strip().removesuffix("."))))
+        elif found := _BOXED.fullmatch(answer.strip()):
+            said.add(normalise(found[1]))
+        return Judgement(float(gold in said))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from rftlab.errors import RftlabError
 from rftlab.sandbox.library import shared
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
+from rftlab.verifiers.wrappers import unwrap
 
 
 class JsonSchema(Verifier):
@@ -44,7 +45,7 @@ class JsonSchema(Verifier):
         """Judge a batch in one call to the isolated worker."""
         schemas = [self._schema or _written(example.meta.get("schema")) for example in examples]
         usable = [i for i, schema in enumerate(schemas) if not self._problem(schema)]
-        calls = [(schemas[i], answers[i], examples[i].answer if self._match_gold else "") for i in usable]
+        calls = [(schemas[i], unwrap(answers[i]), examples[i].answer if self._match_gold else "") for i in usable]
         results = shared("rftlab.verifiers._json_schema:check").map_with_reasons(calls) if calls else []
         verdicts = [cannot_judge(self._problem(schema)) for schema in schemas]
         for i, (violation, why) in zip(usable, results, strict=True):

@@ -29,6 +29,18 @@ def test_different(one, other):
     assert reward(Exact(), one, other) == reward(Exact(), other, one) == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "right"),
+    [
+        ("**42**", "42", 1), ("$42$", "42", 1), ("The answer is 42.", "42", 1), (r"\boxed{42}", "42", 1),
+        (r"\boxed{Paris}", "Paris", 1), ("**Paris**", "Paris", 0), ("$42", "42", 0), ("42!", "42", 0),
+        ("The answer is 42 or 43", "42", 0), ("not **42**", "42", 0),
+    ],
+)  # fmt: skip
+def test_wrappers_go_where_the_gold_answer_is_a_number(answer, gold, right):
+    assert reward(Exact(), answer, gold) == right
+
+
 def test_normalising_twice_changes_nothing():
     for text in ("A.", "1,000.", " a  b ", "..", "x . .", "ǅ"):
         assert normalise(normalise(text)) == normalise(text) or text in ("..", "x . .")

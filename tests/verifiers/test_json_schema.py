@@ -24,7 +24,8 @@ SCHEMA = {
         ('{"name": "Ann", "age": 3, "x": 1}', 0),
         ('{"name": "Ann", "age": 3, "age": 4}', 0), ('{"name": "Ann", "age": NaN}', 0), ("{'name': 'Ann'}", 0),
         ("null", 0), ("[" * 9_000, 0),
-        ('{"name": "Ann", "age": 3} {"name": "Ann", "age": 3}', 0), ('```json\n{"name": "Ann", "age": 3}\n```', 0),
+        ('{"name": "Ann", "age": 3} {"name": "Ann", "age": 3}', 0), ('```json\n{"name": "Ann", "age": 3}\n```', 1),
+        ('```json\n{"name": "Ann"}\n```', 0),
     ],
 )  # fmt: skip
 def test_schema(answer, right):

@@ -1,0 +1,62 @@
+r"""What people's models write around an answer, taken off: it sets or announces the answer and says nothing else.
+
+Markdown emphasis, code fences, `\boxed{}` and text commands, `$ $` and `\( \)`, "The answer is", full-width letters,
+characters of no width. What is left is judged as if it had been written plainly.
+"""
+
+import re
+import unicodedata
+
+_MOST_LAYERS = 12
+_FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1", re.DOTALL)
+_COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
+_ANNOUNCED = re.compile(
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final |correct |right )?(?:answer|antwort|solution|result)"
+    r"(?: is|:| =)[: ]{0,3}(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"))
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+def unwrap(text: str) -> str:
+    r"""The text without what only wraps it, stripped; of its own result the same.
+
+    Args:
+        text: an extracted answer, of any length; anything goes.
+
+    >>> unwrap("The answer is **\\boxed{42}**")
+    '42'
+    """
+    text = "".join(each for each in text if unicodedata.category(each) != "Cf").translate(_FULL_WIDTH).strip()
+    for _ in range(_MOST_LAYERS):
+        inner = _inner(text)
+        if inner == text:
+            break
+        text = inner
+    return text
+
+
+def _inner(text: str) -> str:
+    """The text without its outermost wrapper."""
+    if found := _FENCED.fullmatch(text):
+        return found[2].strip()
+    if found := _ANNOUNCED.fullmatch(text):
+        return found[1].strip()
+    for left, right in _PAIRS:
+        inside = text[len(left) : -len(right)]
+        if text.startswith(left) and text.endswith(right) and inside.strip() and left not in inside:
+            return inside.strip()
+    if (found := _COMMAND.match(text)) and _closing(text, found.end()) == len(text) - 1:
+        return text[found.end() : -1].strip()
+    return text
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the brace that opened just before ``start`` closes; -1 if it does not."""
+    depth = 1
+    for brace in re.finditer(r"(?<!\\)[{}]", text[start:]):
+        depth += 1 if brace[0] == "{" else -1
+        if not depth:
+            return start + brace.start()
+    return -1
