@@ -7,6 +7,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from rftlab import plots
+from rftlab.answer.results import prompt_name
+from rftlab.plots.cells import tidy
 
 PANEL = {"task": "word", "model": "m", "variant": ""}
 
@@ -243,3 +245,55 @@ def test_ticks_of_cost_do_not_run_into_each_other(table, most):
     boxes = boxes_of(figure, seen)
     assert len(boxes) > 1
     assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+
+
+@pytest.fixture
+def cells() -> pd.DataFrame:
+    """As `rftlab.load` returns them."""
+    rows = [(m, n, c, s) for m, n in (("base", 0), ("sft", 10), ("grpo", 10)) for c in (0, 1) for s in (0, 1)]
+    table = pd.DataFrame(rows, columns=["method", "labels", "cot", "seed"]).astype({"cot": bool})
+    spent = {"flops": 1e9, "tokens_generated": 10, "tokens_trained": 5, "seconds": 2.0}
+    accuracy = 0.2 + 0.1 * table["seed"] + 0.3 * (table["method"] == "grpo")
+    return table.assign(
+        task="word",
+        model="m",
+        cot_eval=table["cot"],
+        accuracy=accuracy,
+        train_accuracy=accuracy,
+        pass_at_2=0.9,
+        **spent,
+    )
+
+
+def test_figures_take_what_load_returns_and_draw_means_over_seeds(cells):
+    table = tidy(cells, {"accuracy", "train_accuracy"})
+    assert set(table["measure"]) == {"accuracy", "train_accuracy", "pass_at_2"}
+    greedy = table[(table["measure"] == "accuracy") & (table["arm"] == "grpo")]
+    assert greedy["mean"].tolist() == pytest.approx([0.55, 0.55])
+    assert greedy["n"].tolist() == [2, 2]
+    assert greedy["tokens"].tolist() == [15, 15]
+    assert greedy["low"].isna().all()
+    for draw in (plots.accuracy_vs_labels, plots.cot_vs_direct, plots.generalisation_gap, plots.accuracy_vs_cost):
+        assert not draw(cells).texts or "nothing" not in draw(cells).texts[0].get_text()
+
+
+def test_cells_that_differ_in_something_else_are_not_averaged(cells):
+    with pytest.raises(
+        ValueError, match=r"24 cells, such as those of base with 0 labels and seed 0, differ in something"
+    ):
+        plots.accuracy_vs_labels(pd.concat([cells, cells]))
+
+
+def test_a_column_that_is_missing_is_named_with_the_figure(cells):
+    with pytest.raises(
+        ValueError, match=r"learning_curves: the table has no column 'step'; help\(rftlab.plots.learning"
+    ):
+        plots.learning_curves(cells)
+    with pytest.raises(ValueError, match="no column 'measure'"):
+        plots.accuracy_vs_labels(cells.drop(columns="cot_eval"))
+
+
+@pytest.mark.parametrize("both", [(True, True), (True, False), (False, True), (False, False)])
+def test_prompts_are_called_as_in_reports(cells, both):
+    one = cells.iloc[:1].assign(cot=both[0], cot_eval=both[1])
+    assert tidy(one, {"accuracy"})["prompt"].iloc[0] == prompt_name(*both)

@@ -5,7 +5,8 @@ print reads too). Figures are made without pyplot: no global state, and a notebo
 
 A table has one row per plotted mean: the columns task, model, variant, prompt ("direct", "chain-of-thought", ...), arm
 (method, with a swept setting in brackets), labels, measure, mean, low, high (NaN draws no bar) and n. Accuracies lie in
-[0, 1] and are drawn as percent. Rows of the untrained base have arm "base".
+[0, 1] and are drawn as percent. Rows of the untrained base have arm "base". What `rftlab.load` returns is taken too:
+means over seeds, without bars; `rftlab.report.summary` has the intervals.
 """
 
 from rftlab.plots.curves import accuracy_vs_cost, learning_curves, signals, training_curve

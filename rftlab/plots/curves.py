@@ -38,8 +38,8 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
     with the others' accuracy in grey behind it.
 
     Args:
-        table: columns task, model, variant, prompt, arm, labels, kind ("eval" or "train"), step, tokens_generated,
-            tokens, flops, seconds, value in [0, 1]; means over seeds.
+        table: as `rftlab.report.learning_table` returns: columns task, model, variant, prompt, arm, labels, kind
+            ("eval" or "train"), step, tokens_generated, tokens, flops, seconds, value in [0, 1]; means over seeds.
         x: step, tokens_generated, tokens, flops or seconds.
     """
     if table.empty:
@@ -120,7 +120,8 @@ def signals(table: pd.DataFrame) -> Figure:
     """What the trainer saw over its steps: a column a signal, a row a task and prompt, a line an arm.
 
     Args:
-        table: columns task, model, variant, prompt, arm, signal, step, value; means over seeds.
+        table: as `rftlab.report.signal_table` returns: columns task, model, variant, prompt, arm, signal, step, value;
+            means over seeds.
     """
     if table.empty:
         return nothing("no signal was recorded")

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from rftlab.plots.cells import tidy
+
 BASE = "base"
 _BOLD = 8.5
 """Pixels of a bold letter of an axis' name."""
@@ -86,6 +88,7 @@ _RC: Any = {
     # Names are the user's: two dollar signs in a path are no formula.
     "text.parse_math": False,
 }
+_SHARES = frozenset(_MEASURES) - {"flops", "tokens", "tokens_generated", "seconds", "step"}
 P = ParamSpec("P")
 
 
@@ -135,12 +138,22 @@ def title(name: str) -> str:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the house style, whatever the caller's matplotlib settings are."""
+    """Draw in the house style, whatever the caller's matplotlib settings are; tables of cells become tables of means.
+
+    The figure raises a ValueError that names the column which its table lacks.
+    """
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(_RC):
-            return draw(*args, **kwargs)
+        tables = [tidy(each, _SHARES) if isinstance(each, pd.DataFrame) else each for each in args]
+        try:
+            with mpl.rc_context(_RC):
+                return draw(*tables, **kwargs)  # type: ignore[arg-type]
+        except KeyError as error:
+            name = getattr(draw, "__name__", "figure")
+            raise ValueError(
+                f"{name}: the table has no column {error.args[0]!r}; help(rftlab.plots.{name}) says what it takes"
+            ) from error
 
     return in_style
 
