@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -134,9 +135,14 @@ class Cell(Part):
         return json.dumps(values, sort_keys=True)
 
     @property
+    def task_name(self) -> str:
+        """What people call its task: see `task_name`."""
+        return task_name(self.task, self.task_settings)
+
+    @property
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
-        task, method = (name.rpartition("/")[2] for name in (self.task, self.method))
+        task, method = (name.rpartition("/")[2] for name in (self.task_name, self.method))
         label = f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
         if self.evaluation.part == "development" and self.learning_rates:  # a rung of a tuning stage
             label += f" rate {', '.join(f'{rate:g}' for rate in self.learning_rates)}"
@@ -278,6 +284,17 @@ def _refuse_misspelt(namespace: Mapping[str, Any]) -> None:
                 f"{name} is no parameter; did you mean {', '.join(near)}? If it is a variable of yours, give it "
                 "another name"
             )
+
+
+def task_name(task: str, settings: Mapping[str, Any]) -> str:
+    """What people call a task: as it is registered; one of a file or a dataset by that one's name.
+
+    Example: `tickets` for task file with the path data/tickets.csv.
+    """
+    if task != "file":
+        return task
+    file = Path(str(settings.get("path") or "")).name.removesuffix(".gz")
+    return str(settings.get("dataset") or Path(file).stem or task)
 
 
 @cache

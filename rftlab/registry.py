@@ -63,7 +63,7 @@ TASKS: Mapping[str, Entry] = {
     ),
     "file": Entry(
         "rftlab.tasks.file:load",
-        "your own JSONL, CSV or Parquet file, or a Hugging Face dataset id (columns mappable)",
+        "your own JSONL, CSV, TSV or Parquet file, or a Hugging Face dataset id, in the shapes people have",
         verifiers={"*": ("exact",)},
     ),
     "math": Entry(

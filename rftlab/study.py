@@ -1,14 +1,14 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from rftlab import preflight, record
 from rftlab.cell import NOT_YET, Cell
-from rftlab.digests import stale
+from rftlab.digests import file_of, kind_of, stale, texts_of
 from rftlab.errors import RftlabError
 from rftlab.execute import starts
 from rftlab.execute.cluster import Resources
@@ -298,15 +298,8 @@ def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[s
 
 def _users_files(cells: Iterable[Cell]) -> list[str]:
     """Names of the Python files of the user's own that cells are made of."""
-
-    def texts(value: object) -> Iterator[str]:
-        if isinstance(value, str):
-            yield value
-        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            yield from texts(inner)
-
-    named = (text for cell in cells for text in texts(cell.flat()) if ".py:" in text)
-    return list(dict.fromkeys(Path(text.rpartition(":")[0]).name for text in named))
+    named = (file_of("code", text) for cell in cells for name, text in texts_of(cell) if kind_of(name, text) == "code")
+    return list(dict.fromkeys(file.name for file in named))
 
 
 def _run_cells(executor: str, resources: Resources) -> "RunCells":

@@ -20,11 +20,10 @@ from rftlab.grid.tuning import prototypes
 from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import load_task
+from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import make_verifier
-
-_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def check(
     """Check a task's data and its verifier, in a process of its own: both may be the user's code.
 
     Args:
-        name: registered task, path.py:function, or a data file (.jsonl, .json, .csv, .parquet).
+        name: registered task, path.py:function, or a data file (.jsonl, .json, .csv, .tsv, .parquet).
         settings: the task's settings; for a data file such as `columns`.
         verifier: judge with this one instead of the task's own.
         verifier_settings: its settings, on top of the task's where the verifier is the task's own.
@@ -73,7 +72,7 @@ def check(
             what they do ended the process or came to no end.
     """
     settings = dict(settings or {})
-    if Path(name).suffix in _SUFFIXES:
+    if name.endswith(SUFFIXES):
         name, settings = "file", {"path": str(Path(name).expanduser().resolve()), **settings}
     request = {
         "name": name, "settings": settings, "verifier": verifier, "verifier_settings": verifier_settings or {},
@@ -121,5 +120,6 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     announce(f"loading verifier {chosen!r}")
     judge = Announced(make_verifier(chosen, answer_format=request["answer_format"], settings=options), chosen)
-    found = [*check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
+    read = [Finding("ok", "rows", note) for note in task.notes]
+    found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
     return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}

@@ -253,7 +253,7 @@ def _named_measures(results: Results) -> dict[str, list[str]]:
     """Measure that cells name in `evaluation.decides` -> their tasks."""
     named: dict[str, set[str]] = {}
     for each in results.records:
-        named.setdefault(each.parameters.evaluation.decides, set()).add(each.parameters.task)
+        named.setdefault(each.parameters.evaluation.decides, set()).add(each.parameters.task_name)
     return {measure: sorted(tasks) for measure, tasks in sorted(named.items())}
 
 
@@ -277,7 +277,7 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
     kinds: dict[tuple[str, str, bool, bool], set[str]] = {}
     for cell in planned:
         if cell.method in named and cell.method not in UNTRAINED:
-            kinds.setdefault((cell.task, cell.model, cell.cot, cell.cot_eval), set()).add(cell.method)
+            kinds.setdefault((cell.task_name, cell.model, cell.cot, cell.cot_eval), set()).add(cell.method)
     untrained = sum(name in UNTRAINED for name in named)
     sizes = [len(methods) + untrained for methods in kinds.values()]
     declared = sum(n * (n - 1) // 2 for n in sizes) * max(1, len(plan.labels))

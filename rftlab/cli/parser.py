@@ -155,7 +155,9 @@ def make_parser() -> argparse.ArgumentParser:
         "check tickets.csv --verifier choice --columns prompt=text answer=label",
     )
     check.add_argument(
-        "task", metavar="FILE_OR_TASK", help="a grid.yaml, a .jsonl, .json, .csv or .parquet file, or a task's name"
+        "task",
+        metavar="FILE_OR_TASK",
+        help="a grid.yaml, a data file (.jsonl, .json, .csv, .tsv, .parquet), or a task's name",
     )
     check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
     check.add_argument(

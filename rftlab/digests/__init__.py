@@ -33,6 +33,7 @@ from rftlab.user_code import DATA_SUFFIXES, digest, sources_of
 NOTEBOOK = "notebook"
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
+_PROSE_SETTING = re.compile(r"task_settings\.(prompt|instructions)")
 _MODEL_SETTING = re.compile(r"(\w+_)?model")
 _PARTS = (
     "task", "task_settings", "verifier", "verifier_settings", "model", "start_from", "method", "settings",
@@ -246,6 +247,8 @@ def kind_of(name: str, value: str) -> str:
     last = name.rpartition(".")[2]
     if name == "start_from":
         return "policy"
+    if _PROSE_SETTING.fullmatch(name) and re.search(r"[\s{]", value):  # words that may speak of files
+        return ""
     if ".py:" in value:
         return "code"
     if last in _REGISTRIES:

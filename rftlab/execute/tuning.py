@@ -136,7 +136,6 @@ class StageRun:
     def _told(self, arm: Arm) -> dict[str, Any]:
         flat = arm.prototype.flat()
         names = (
-            "task",
             "model",
             "method",
             "preset",
@@ -149,6 +148,7 @@ class StageRun:
             "evaluation.decides",
         )
         return {
+            "task": arm.prototype.task_name,
             **{name: flat[name] for name in names},
             "settings": flat["settings"],
             "rates_for_labels": sorted(arm.budgets),

@@ -20,8 +20,8 @@ from rftlab.policy import weights
 from rftlab.policy.seen import items_asked, seen
 from rftlab.record.outcomes import worth
 from rftlab.tasks.base import Task
+from rftlab.tasks.tables import SUFFIXES
 
-_DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 _METRICS = (
     "accuracy", "score", "sampled_accuracy", "sampled_score", "train_accuracy", "development_accuracy", "ood_accuracy",
     "ood_rule_accuracy", "ood_surface_accuracy", "retention_accuracy", "apart_accuracy", "reward_hacking_gap",
@@ -147,7 +147,7 @@ def _row(name: str, policy: str, base: str) -> str:
 def _asked(cell: Cell, task: str, settings: dict[str, Any], verifier: str, items: int) -> Cell:
     """The cell whose evaluation is asked for: its own one, or on a task of which it has no labels."""
     asked = cell.unstarted()
-    if Path(task).suffix in _DATA_SUFFIXES:
+    if task.endswith(SUFFIXES):
         task, settings = "file", {"path": str(Path(task).expanduser().resolve()), **settings}
     if task or settings:
         other = {"task": task or cell.task, "task_settings": settings, "verifier": "", "verifier_settings": {}}

@@ -36,7 +36,7 @@ def model_card(cell: Cell, found: Record, manifest: Manifest, policy: Policy, fo
     front += [f"license: {licence}"] if licence else []
     sections = [
         "\n".join(["---", *front, "---"]),
-        f"# {cell.task} by {cell.method}, {cell.labels} labels",
+        f"# {cell.task_name} by {cell.method}, {cell.labels} labels",
         f"A {'whole model' if whole else 'LoRA adapter'} on the base `{base}`, trained by rftlab cell `{found.id}` "
         f"(seed {cell.seed}), policy digest `{manifest.digest}`.\n"
         f"Licence of the base: {licence or 'not stated in its files; see its own card'}.",
@@ -127,7 +127,7 @@ def _versions(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _limits(cell: Cell, manifest: Manifest, *, whole: bool) -> str:
     lines = [
-        f"- Trained and measured on one task, `{cell.task}`; what it unlearned elsewhere was not measured.",
+        f"- Trained and measured on one task, `{cell.task_name}`; what it unlearned elsewhere was not measured.",
         "- The interval covers the choice of the items; another seed may land outside it.",
         f"- Weights are in {manifest.dtype}, as they were trained on {manifest.device}.",
     ]

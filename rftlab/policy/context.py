@@ -44,7 +44,7 @@ def check(looked: "Looked") -> None:
             continue
         seen.add(key)
         folder = Path(locate(cell.model))
-        announce(f"counting the tokens of the prompts of task {cell.task!r}")
+        announce(f"counting the tokens of the prompts of task {cell.task_name!r}")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         template = TEMPLATES["qa" if cell.template == "auto" else cell.template].after(shots(cell, task), cot=cell.cot)
         room = json.loads((folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
@@ -75,7 +75,7 @@ def asked(cell: Cell, task: Task) -> tuple[object, ...]:
 def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:
     """The cell with its completion caps as numbers; what there is to say of them goes into the notes."""
     caps = caps_of(cell, task, count, lambda: resolve(_PROBE)(cell, task), look=True)
-    notes = [f"{cell.task} with {cell.model.rpartition('/')[2]}: {cap.note}" for cap in caps.values() if cap.note]
+    notes = [f"{cell.task_name} with {cell.model.rpartition('/')[2]}: {cap.note}" for cap in caps.values() if cap.note]
     looked.notes += [note for note in notes if note not in looked.notes]
     return capped(cell, caps)
 
@@ -105,7 +105,7 @@ def require_room(
     if room is None or not (longest := _longest(examples)):
         return
     length, example = max(((tokens(example), example) for example in longest), key=lambda pair: pair[0])
-    require_prompt_fits(cell, f"the prompt of example {example.id} of task {cell.task!r}", length, room, cot=cot)
+    require_prompt_fits(cell, f"the prompt of example {example.id} of task {cell.task_name!r}", length, room, cot=cot)
 
 
 def require_prompt_fits(cell: Cell, what: str, length: int, room: int | None, *, cot: bool) -> None:

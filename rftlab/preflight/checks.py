@@ -53,7 +53,7 @@ class Looked:
         key = task_key(cell)
         if key not in self.tasks:
             limit = HUB_LIMIT_S if cell.task_settings.get("dataset") else self.limit
-            announce(f"loading task {cell.task!r}", limit=limit)
+            announce(f"loading task {cell.task_name!r}", limit=limit)
             self.tasks[key] = load_task(cell.task, cell.task_settings)
         return self.tasks[key]
 

@@ -35,6 +35,7 @@ def check(looked: "Looked") -> None:
     # The largest budget first: whoever follows one error's advice shall not meet the next.
     for cell in sorted(looked.cells, key=lambda cell: -cell.labels):
         task = looked.task(cell)
+        looked.notes += [note for note in task.notes if note not in looked.notes]
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:
             check_gold(cell, task, *verifier_of(cell, task))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def load(results: str | Path) -> "pd.DataFrame":
     """One row per finished cell: the cell's parameters (`adapter.r`, ...), metrics, cost, `id`, `contract_hash`.
 
-    A file of the user's is named without its folders (`short_paths`). Among the columns: task, model, method, labels,
-    cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy, ood_accuracy, generalisation_gap,
-    seconds, tokens_generated, tokens_trained, flops, learning_rate.
+    A file of the user's is named without its folders (`short_paths`), and a task of such a file after it. Among the
+    columns: task, model, method, labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy,
+    ood_accuracy, generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
 
     Args:
         results: a results folder, or an archive of `rftlab export`.
@@ -42,6 +42,7 @@ def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
         {
             "id": record.id,
             **parameters,
+            "task": record.parameters.task_name,
             **record.metrics,
             **record.cost,
             "contract_hash": record.contract_hash,

@@ -78,6 +78,7 @@ class Task:
         verifier_settings: its settings.
         retention: registered tasks, with their settings, that a policy trained on this one should not unlearn; a plain
             sequence of names is one without settings.
+        notes: how its data was read, a sentence each, for people to see before anything runs.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Task:
     verifier: str = "exact"
     verifier_settings: Mapping[str, Any] = field(default_factory=dict)
     retention: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ood", _by_kind(self.ood, self.name))

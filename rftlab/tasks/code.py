@@ -13,8 +13,9 @@ from rftlab.tasks import arithmetic
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.code_classics import CLASSICS, Classic
 from rftlab.tasks.code_steps import Function, Numbers, draw_function, draw_inputs, mistake
-from rftlab.tasks.file import hold_out, read_rows
+from rftlab.tasks.file import hold_out
 from rftlab.tasks.procedural import Draft, Recipe
+from rftlab.tasks.tables import read_rows
 from rftlab.verifiers.code import encode_tests, tests_from_asserts
 
 _CLASSIC_SHARE = 0.15

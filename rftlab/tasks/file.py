@@ -1,20 +1,26 @@
-"""Your own data: a JSONL, JSON, CSV or Parquet file, or a Hugging Face dataset id, with mappable columns."""
+"""Your own data: a file or a Hugging Face dataset id, in the shapes people have, with mappable columns.
 
-import csv
-import gzip
+`tables` reads the rows, `shapes` recognises what they are, `columns` takes texts out of them; here settings go first
+and a `Task` comes out.
+"""
+
 import json
 import random
 import re
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from rftlab.cell import task_name
 from rftlab.errors import RftlabError, printable
-from rftlab.files.hub import offline, refusal
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
+from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of, value_of
+from rftlab.tasks.shapes import SHAPES, Said, conversation, is_conversation, prompt_in, recognised, turns
+from rftlab.tasks.tables import read_rows
 
+AUTO = "auto"
+MAX_CLASSES = 200
 _FIELDS = ("prompt", "answer", "rationale")
 
 
@@ -27,7 +33,13 @@ def load(
     config: str | None = None,
     split: str = "train",
     test_split: str = "",
+    encoding: str = "utf-8",
+    delimiter: str = "",
+    shape: str = "",
     columns: Mapping[str, Any] | None = None,
+    prompt: str = "",
+    instructions: str = "",
+    classes: str | Sequence[Any] = AUTO,
     answer_after: str = "",
     drop_pattern: str = "",
     verifier: str = "exact",
@@ -36,10 +48,10 @@ def load(
     split_seed: int = 0,
     card: str = "",
 ) -> Task:
-    """Task from a file or a dataset id.
+    r"""Task from a file or a dataset id.
 
     Args:
-        path: training rows, or all rows if there is no ``test_path``; .jsonl, .json, .csv or .parquet.
+        path: training rows, or all rows if there is no ``test_path``; .jsonl, .json, .csv, .tsv or .parquet.
         test_path: held-out rows.
         ood_path: out-of-distribution rows; or kind -> rows, of the kinds "rule" (another rule than what is trained on)
             and "surface" (the same rule in other words).
@@ -47,7 +59,14 @@ def load(
         config: its configuration name.
         split: its training split.
         test_split: its test split; empty holds out ``test_share`` of ``split``.
-        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads.
+        encoding: of text files, such as cp1252.
+        delimiter: between the columns of a .csv or .tsv file; empty finds out.
+        shape: what the rows are, by the name of one of `shapes.SHAPES`; empty recognises it by the columns.
+        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads. What is
+            named here goes before what the shape says.
+        prompt: template of the prompt, with columns in braces: "{Subject}\n{Body}"; `{classes}` is the classes' list.
+        instructions: what stands before every prompt; `{classes}` in it is the list of classes, other braces are text.
+        classes: the answers there are; "auto" takes those of the training rows. Told to verifiers as `meta["choices"]`.
         answer_after: marker that separates rationale from answer inside the answer column (GSM8K: "####").
         drop_pattern: regular expression removed from rationales (GSM8K's calculator notes: "<<.*?>>").
         verifier: registered name or path.py:function.
@@ -61,213 +80,248 @@ def load(
     """
     if bool(path) == bool(dataset):
         raise RftlabError("task 'file' needs either task_settings.path (a file) or task_settings.dataset (a hub id)")
-    mapping = _mapping(columns or {})
-    read = _Reader(mapping, answer_after, drop_pattern)
-    if dataset:
-        train = read.rows(_hub_rows(dataset, config, split), f"{dataset}[{split}]")
-        test = read.rows(_hub_rows(dataset, config, test_split), f"{dataset}[{test_split}]") if test_split else []
-    else:
-        train = read.file(path)
-        test = read.file(test_path) if test_path else []
-    if not test:
-        train, test = hold_out(train, test_share, split_seed)
+    read = _Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern))
+
+    def rows(place: str, *, at: str = "") -> list[_Found]:
+        if at:
+            return read.rows(read_rows(dataset=place, config=config, split=at), f"{place}[{at}]")
+        return read.rows(read_rows(path=place, encoding=encoding, delimiter=delimiter), str(place))
+
+    train = rows(dataset, at=split) if dataset else rows(path)
+    test = rows(dataset, at=test_split) if dataset and test_split else rows(test_path) if test_path and path else []
     beyond = ood_path if isinstance(ood_path, Mapping) else {OTHER: ood_path} if ood_path else {}
+    words = _Words.of(prompt, instructions, classes, train)
+    trained, held_out = words.examples(train), words.examples(test)
+    if not test:
+        trained, held_out = hold_out(trained, test_share, split_seed)
     return Task(
-        name=dataset or Path(path).stem,
+        name=task_name("file", {"dataset": dataset, "path": path}),
         card=card or f"Rows of {dataset or path}; verified by {verifier}. Licence and limits are those of your data.",
-        train=tuple(train),
-        test=tuple(test),
-        ood={kind: tuple(read.file(path)) for kind, path in beyond.items()},
+        train=tuple(trained),
+        test=tuple(held_out),
+        ood={kind: tuple(words.examples(rows(place))) for kind, place in beyond.items()},
         verifier=verifier,
         verifier_settings=dict(verifier_settings or {}),
+        notes=(*read.notes(), *words.notes()),
     )
 
 
-def _mapping(columns: Mapping[str, Any]) -> dict[str, Any]:
+def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
     unknown = sorted(set(columns) - {*_FIELDS, "meta"})
     if unknown:
         raise RftlabError(
             f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta"
         )
-    return {"prompt": "prompt", "answer": "answer", "rationale": None, "meta": [], **columns}
+    if template and columns.get("prompt"):
+        raise RftlabError("task_settings.prompt builds the prompt and columns.prompt names its column; leave one out")
+    return {"meta": [], **{name: value for name, value in columns.items() if value}}
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise RftlabError(f"task_settings.drop_pattern {text!r} is not a regular expression: {error}") from None
+
+
+class _Found(NamedTuple):
+    """A row that was read: where it stands, the row, and what it says; the prompt not yet put in words."""
+
+    where: str
+    row: Row
+    said: Said
 
 
 class _Reader:
-    """Rows of a file to examples, with errors that name the line."""
+    """Rows to what they say, with errors that name the line."""
 
-    def __init__(self, mapping: Mapping[str, Any], answer_after: str, drop_pattern: str) -> None:
-        self._mapping, self._marker = mapping, answer_after
-        try:
-            self._drop = re.compile(drop_pattern) if drop_pattern else None
-        except re.error as error:
-            raise RftlabError(
-                f"task_settings.drop_pattern {drop_pattern!r} is not a regular expression: {error}"
-            ) from None
+    def __init__(
+        self, mapping: Mapping[str, Any], shape: str, template: str, marker: str, drop: re.Pattern[str] | None
+    ) -> None:
+        self._mapping, self._shape, self._template, self._marker, self._drop = mapping, shape, template, marker, drop
+        self._recognised: dict[str, list[str]] = {}
+        self._as_json: list[str] = []
+        if shape and shape not in SHAPES:
+            raise RftlabError(f"task_settings.shape is {shape!r}; known: {', '.join(SHAPES)}")
 
-    def file(self, path: str) -> list[Example]:
-        return self.rows(read_rows(path=path), str(path))
+    def notes(self) -> list[str]:
+        """How the rows were read, a sentence each."""
+        read = [f"{', '.join(names)}: read as {SHAPES[shape].summary}" for shape, names in self._recognised.items()]
+        as_json = [f"{', '.join(self._as_json)}: answers that are objects or lists are written as JSON"]
+        return [*read, *(as_json if self._as_json else [])]
 
-    def rows(self, rows: Iterator[tuple[str, Mapping[str, Any]]], source: str) -> list[Example]:
-        examples = [self._example(row, f"{source}, {where}", number) for number, (where, row) in enumerate(rows)]
-        if not examples:
+    def rows(self, rows: Iterable[tuple[str, Row]], source: str) -> list[_Found]:
+        """What all rows of a file or split say.
+
+        Raises:
+            RftlabError: naming source and line.
+        """
+        found: list[_Found] = []
+        shape = ""
+        for where, row in rows:
+            place = f"{source}, {where}"
+            try:
+                if not found:
+                    shape = self._shape or self._recognise(row)
+                found.append(_Found(place, row, self._said(row, shape, source)))
+            except RftlabError as error:
+                raise RftlabError(f"{place}: {error}") from None
+        if not found:
             raise RftlabError(f"{source} holds no rows; add some, one per line")
-        return examples
+        if shape:
+            self._recognised.setdefault(shape, []).append(Path(source).name)
+        return found
 
-    def _example(self, row: Mapping[str, Any], where: str, number: int) -> Example:
-        prompt = self._text(row, "prompt", where)
-        answer = self._text(row, "answer", where)
-        rationale: str | None = None
-        if self._mapping["rationale"]:
-            rationale = self._text(row, "rationale", where, optional=True)
-        elif "rationale" in row and self._mapping["rationale"] is None:
-            rationale = self._text(
-                {"rationale": row["rationale"]}, "rationale", where, optional=True, column="rationale"
+    def _recognise(self, row: Row) -> str:
+        """The shape of a first row; "" where none is needed, or none fits."""
+        if "answer" in self._mapping and (self._template or "prompt" in self._mapping):
+            return ""
+        found = recognised(row)
+        if len(found) > 1:
+            raise RftlabError(
+                f"its columns ({_named(row)}) fit {' and '.join(found)}; say which with task_settings.shape, or name "
+                "the columns with task_settings.columns.prompt and columns.answer"
             )
+        return found[0] if found else ""
+
+    def _said(self, row: Row, shape: str, source: str) -> Said:
+        if shape and not SHAPES[shape].fits(row):
+            held = _named({name: value for name, value in row.items() if value_of(row, name) is not None})
+            raise RftlabError(
+                f"only {held} hold anything, no row of {SHAPES[shape].summary}; fill the others or drop the row"
+            )
+        said = SHAPES[shape].said(row) if shape else Said("", None)
+        prompt = "" if self._template else said.prompt if shape and "prompt" not in self._mapping else self._prompt(row)
+        answer, rationale = self._answer(row, said, shape, source), self._rationale(row, said)
         if self._marker:
             before, found, answer = answer.rpartition(self._marker)
             if not found:
-                raise RftlabError(
-                    f"{where}: the answer holds no {self._marker!r} (task_settings.answer_after); mend the row"
-                )
-            rationale, answer = before.strip(), answer.strip()
+                raise RftlabError(f"the answer holds no {self._marker!r} (task_settings.answer_after); mend the row")
+            rationale = "\n".join(text for text in (rationale.strip(), before.strip()) if text)
         if self._drop and rationale:
             rationale = self._drop.sub("", rationale)
-        if not prompt.strip() or not answer.strip():
+        if not answer.strip():
+            raise RftlabError("the answer is empty; fill it or drop the row")
+        meta = {**said.meta, **{column: value_of(row, column) for column in self._mapping["meta"]}}
+        return Said(prompt, answer.strip(), rationale, {name: _jsonable(value) for name, value in meta.items()})
+
+    def _prompt(self, row: Row) -> str:
+        column = self._column("prompt")
+        return prompt_in({column: self._value(row, "prompt")}, column)
+
+    def _answer(self, row: Row, said: Said, shape: str, source: str) -> str:
+        value = said.answer
+        if "answer" in self._mapping or not shape:
+            value = self._value(row, "answer")
+            if is_conversation(value):
+                value = conversation(turns(value, self._column("answer"))).answer
+        if value is None:
             raise RftlabError(
-                f"{where}: the {'prompt' if answer.strip() else 'answer'} is empty; fill it or drop the row"
+                f"the assistant has not the last word, and no column is known to hold the gold answer; it has "
+                f"{_named(row)}; name it with task_settings.columns.answer"
             )
-        meta = {column: _jsonable(row.get(column)) for column in self._mapping["meta"]}
-        return Example(f"{number:06d}-{_short_hash(prompt)}", prompt.strip(), answer.strip(), rationale or None, meta)
+        if isinstance(value, Mapping | list) and Path(source).name not in self._as_json:
+            self._as_json.append(Path(source).name)
+        return self._text(value, "answer")
 
-    def _text(self, row: Mapping[str, Any], field: str, where: str, *, optional: bool = False, column: str = "") -> str:
-        column = column or self._mapping[field]
-        value = row.get(column)
-        if value is None or value != value:
-            if optional:
-                return ""
-            if column in row:
-                raise RftlabError(f"{where}: the {field} (column {column!r}) is empty; fill it or drop the row")
+    def _rationale(self, row: Row, said: Said) -> str:
+        value = value_of(row, self._column("rationale"))
+        return said.rationale if value is None else self._text(value, "rationale")
+
+    def _column(self, field: str) -> str:
+        return str(self._mapping.get(field, field))
+
+    def _value(self, row: Row, field: str) -> Any:
+        column = self._column(field)
+        value = value_of(row, column)
+        if value is None and column in row:
+            raise RftlabError(f"the {field} (column {column!r}) is empty; fill it or drop the row")
+        if value is None:
+            build = f', or build it from columns: task_settings.prompt: "{{{next(iter(row), "column")}}}"'
             raise RftlabError(
-                f"{where}: no column {column!r} for the {field}; it has {', '.join(map(str, row)) or 'none'}; "
-                f"map it with task_settings.columns.{field}"
+                f"no column {column!r} for the {field}; it has {_named(row)}; map it with "
+                f"task_settings.columns.{field}{build if field == 'prompt' else ''}"
             )
-        if isinstance(value, str):
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                half = printable(value[error.start : error.end])
-                raise RftlabError(f"{where}: column {column!r} holds half a character ({half}); mend the row") from None
-            return value
-        if isinstance(value, bool | int | float):
-            return json.dumps(value)
-        raise RftlabError(f"{where}: column {column!r} holds a {type(value).__name__}, not a text or a number")
+        return value
 
-
-def read_rows(
-    *, path: str = "", dataset: str = "", config: str | None = None, split: str = "train"
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Rows of a file or of a Hugging Face dataset, each with where it stands ("line 3").
-
-    Args:
-        path: .jsonl (also .jsonl.gz), .json, .csv or .parquet; the rest of the arguments is ignored if it is given.
-        dataset: Hugging Face dataset id.
-        config: its configuration name.
-        split: its split.
-
-    Raises:
-        RftlabError: while reading, naming the file and line of the first row that cannot be read.
-    """
-    if not path:
-        yield from _hub_rows(dataset, config, split)
-        return
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise RftlabError(f"there is no data file {path}; give task_settings.path relative to the grid file")
-    kind = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
-    if kind not in _READERS:
-        raise RftlabError(
-            f"{path}: cannot read {kind or 'a file without suffix'}; give .jsonl, .json, .csv or .parquet"
-        )
-    try:
-        yield from _READERS[kind](file)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise RftlabError(f"{path} is not a whole gzip file ({error}); compress it again, or drop the .gz") from None
-    except OSError as error:
-        raise RftlabError(f"cannot read {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise RftlabError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); re-encode it") from None
-
-
-def _jsonl_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise RftlabError(f"{file}, line {number}: not valid JSON ({error}); mend or drop the line") from None
-            if not isinstance(row, dict):
-                raise RftlabError(f"{file}, line {number}: a {type(row).__name__}, not an object with columns")
-            yield f"line {number}", row
-
-
-def _json_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise RftlabError(f"{file}: not valid JSON ({error}); for one object per line use the suffix .jsonl") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RftlabError(f"{file}: expected a list of objects; for one object per line use the suffix .jsonl")
-    yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
-
-
-def _csv_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
+    def _text(self, value: Any, field: str) -> str:
         try:
-            for row in reader:
-                if None in row or None in row.values():
-                    raise RftlabError(f"{file}, line {reader.line_num}: number of fields differs from the header's")
-                yield f"line {reader.line_num}", row
-        except csv.Error as error:
-            raise RftlabError(f"{file}, line {reader.line_num}: not valid CSV ({error})") from None
+            return text_of(value)
+        except RftlabError as error:
+            raise RftlabError(f"column {self._column(field)!r} holds {error}") from None
 
 
-def _parquet_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
+@dataclass(frozen=True)
+class _Words:
+    """What stands around and in a prompt.
 
-    try:
-        table = pyarrow.parquet.read_table(file)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise RftlabError(f"{file}: not a Parquet file ({error})") from None
-    yield from ((f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
+    Attributes:
+        template: the prompt's, "" where rows have prompts.
+        instructions: what stands before it.
+        classes: the answers there are, in order; empty where they are not asked for.
+    """
+
+    template: str
+    instructions: str
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, template: str, instructions: str, classes: Any, train: Sequence[_Found]) -> "_Words":
+        """The words, with the classes as they are given or as the training rows have them.
+
+        Raises:
+            RftlabError: a setting is no text, or the training rows have too many answers to be classes.
+        """
+        for name, text in (("prompt", template), ("instructions", instructions)):
+            if not isinstance(text, str):
+                raise RftlabError(f'task_settings.{name} is a {type(text).__name__}; put it in quotes, "{{column}}"')
+        listed = f"{{{CLASSES}}}" in instructions or (CLASSES in placeholders(template) and CLASSES not in train[0].row)
+        if classes == AUTO:
+            found = sorted({each.said.answer for each in train}) if listed else []
+            if len(found) > MAX_CLASSES:
+                raise RftlabError(
+                    f"{{classes}} is asked for, and the training rows have {len(found)} different answers; list the "
+                    "classes with task_settings.classes, or leave {classes} out"
+                )
+            return cls(template, instructions, tuple(found))
+        if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
+            raise RftlabError(f"task_settings.classes is {classes!r}; give auto, or a list such as [billing, login]")
+        return cls(template, instructions, tuple(text_of(each).strip() for each in classes))
+
+    def notes(self) -> list[str]:
+        """The classes, in a sentence."""
+        return [f"{len(self.classes)} classes: {printable(listed_classes(self.classes))}"] if self.classes else []
+
+    def examples(self, rows: Sequence[_Found]) -> list[Example]:
+        """Examples of rows, in order.
+
+        Raises:
+            RftlabError: naming the row whose prompt is empty, or whose answer is no class.
+        """
+        return [self._example(number, *row) for number, row in enumerate(rows)]
+
+    def _example(self, number: int, where: str, row: Row, said: Said) -> Example:
+        try:
+            prompt = filled(self.template, row, self.classes) if self.template else said.prompt
+            if not prompt.strip():
+                raise RftlabError("the prompt is empty; fill it or drop the row")
+            if self.classes and said.answer not in self.classes:
+                raise RftlabError(
+                    f"the answer {said.answer[:80]!r} is none of the classes ({listed_classes(self.classes)[:200]}); "
+                    "mend it, or list all of them with task_settings.classes"
+                )
+        except RftlabError as error:
+            raise RftlabError(f"{where}: {error}") from None
+        if self.instructions:
+            words = self.instructions.replace(f"{{{CLASSES}}}", listed_classes(self.classes))
+            prompt = f"{words.strip()}\n\n{prompt.strip()}"
+        meta = {"choices": list(self.classes), **said.meta} if self.classes else said.meta
+        identity = f"{number:06d}-{_short_hash(prompt)}"
+        return Example(identity, prompt.strip(), said.answer, said.rationale or None, meta)
 
 
-_READERS = {
-    ".jsonl": _jsonl_rows,
-    ".jsonl.gz": _jsonl_rows,
-    ".json": _json_rows,
-    ".csv": _csv_rows,
-    ".parquet": _parquet_rows,
-}
-
-
-def _hub_rows(dataset: str, config: str | None, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    import datasets
-
-    why = refusal("dataset", dataset)
-    try:
-        with offline() if why else nullcontext():  # what was loaded before lies on this machine
-            rows = datasets.load_dataset(dataset, config, split=split)
-    except Exception as error:
-        reason = why or (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RftlabError(
-            f"dataset {dataset!r} cannot be loaded: {reason}; check the id, or give a file instead"
-        ) from error
-    yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
+def _named(row: Row) -> str:
+    return ", ".join(printable(str(name)) for name in row) or "none"
 
 
 def hold_out(rows: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:

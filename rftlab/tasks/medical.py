@@ -14,10 +14,11 @@ from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic
 from rftlab.tasks.base import RULE, Example, Task
-from rftlab.tasks.file import hold_out, read_rows
+from rftlab.tasks.file import hold_out
 from rftlab.tasks.medical_scores import draw_score
 from rftlab.tasks.medical_units import draw_conversion
 from rftlab.tasks.procedural import Draft, Recipe
+from rftlab.tasks.tables import read_rows
 
 NOT_ADVICE = "This is a benchmark, not medical advice: nothing here may be used to treat anybody."
 PUBMEDQA_HUB_ID = "qiaojin/PubMedQA"

@@ -11,8 +11,9 @@ from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.tasks import arithmetic
 from rftlab.tasks.base import RULE, SURFACE, Example, Task
-from rftlab.tasks.file import hold_out, read_rows
+from rftlab.tasks.file import hold_out
 from rftlab.tasks.procedural import split_of
+from rftlab.tasks.tables import read_rows
 
 TOPICS = ("chemistry", "geography", "history", "astronomy")
 _LETTERS = "ABCDE"

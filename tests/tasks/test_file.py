@@ -9,6 +9,7 @@ import pytest
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import load_task
 from rftlab.tasks.file import hold_out, load
+from rftlab.verifiers._json_schema import check as violation
 
 ROWS = [{"prompt": f"What is {i} + {i}?", "answer": str(2 * i), "rationale": f"{i}+{i}={2 * i}."} for i in range(10)]
 
@@ -104,7 +105,23 @@ def test_further_columns_become_meta(tmp_path):
             "line 1: no column 'answer' for the answer; it has prompt, reply",
         ),
         ("a.jsonl", '{"prompt": " ", "answer": "a"}\n', "line 1: the prompt is empty"),
-        ("a.jsonl", '{"prompt": "p", "answer": ["a"]}\n', "holds a list, not a text or a number"),
+        ("a.jsonl", '{"prompt": ["p"], "answer": "a"}\n', "column 'prompt' holds a list, neither a text nor a list of"),
+        ("a.jsonl", '{"prompt": "p", "answer": "a"}\n{"prompt": "q"}\n', "line 2: only prompt hold anything"),
+        (
+            "a.jsonl",
+            '{"messages": [{"role": "user", "content": "p"}], "label": 1}\n',
+            "the gold answer; it has messages",
+        ),
+        (
+            "a.csv",
+            "Subject,Label\np,a\n",
+            "no column 'prompt' for the prompt; it has Subject, Label; map it .* task_settings.prompt: \"{Subject}\"",
+        ),
+        (
+            "a.csv",
+            "prompt,answer,completion\np,a,b\n",
+            "fit prompt-answer and prompt-completion; say which with task_settings.shape, or name the columns",
+        ),
         ("a.jsonl", "\n", "holds no rows"),
         ("a.json", '{"prompt": "p"}', "expected a list of objects"),
         ("a.csv", "prompt,answer\np,a\nq\n", "line 3: number of fields differs"),
@@ -132,6 +149,8 @@ def test_text_that_is_not_utf_8_is_named(tmp_path):
         ({"path": "missing.jsonl"}, "there is no data file missing.jsonl"),
         ({"path": "a.jsonl", "columns": {"question": "q"}}, "unknown field 'question'"),
         ({"path": "a.jsonl", "drop_pattern": "("}, "is not a regular expression"),
+        ({"path": "a.jsonl", "shape": "chatml"}, "task_settings.shape is 'chatml'; known: prompt-answer"),
+        ({"path": "a.jsonl", "prompt": "{a}", "columns": {"prompt": "a"}}, "leave one out"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, match):
@@ -188,3 +207,97 @@ def test_a_file_that_is_not_what_its_name_says_is_a_sentence(tmp_path, name, con
     with pytest.raises(RftlabError, match=says) as caught:
         load_task("file", {"path": str(tmp_path / name)})
     assert str(caught.value).isprintable()
+
+
+TICKETS = [("Invoice twice", "I paid 1,5 times", "billing"), ("Login", "{classes}", "login"), ("Hi", "", "other")] * 4
+
+
+@pytest.fixture
+def tickets(tmp_path):
+    rows = [f"{subject} {i};{body};{label}" for i, (subject, body, label) in enumerate(TICKETS)]
+    return write(tmp_path / "tickets.csv", "\ufeff" + "\r\n".join(["Subject;Body;Label", *rows, ";;", ";;", ""]))
+
+
+def test_tickets_from_a_spreadsheet_become_prompts_with_instructions_and_classes(tickets):
+    task = load(
+        path=tickets,
+        prompt="{Subject}\n{Body}",
+        instructions='Answer with one of: {classes}. Not {"json": 1}.',
+        columns={"answer": "Label"},
+        verifier="choice",
+    )
+    assert task.name == "tickets"
+    assert task.notes == ("3 classes: billing, login, other",)
+    asked = {e.prompt: e for e in task.train + task.test}
+    head = 'Answer with one of: billing, login, other. Not {"json": 1}.\n\n'
+    assert asked[f"{head}Login 1\n{{classes}}"].answer == "login"
+    assert f"{head}Hi 2" in asked
+    assert task.train[0].meta == {"choices": ["billing", "login", "other"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"classes": ["billing", "login"]}, "line 4: the answer 'other' is none of the classes .billing, login."),
+        ({"classes": "all"}, "task_settings.classes is 'all'; give auto, or a list"),
+        ({"prompt": {"Subject": None}}, "task_settings.prompt is a dict; put it in quotes"),
+        (
+            {"prompt": "{Subjekt}"},
+            "line 2: no column 'Subjekt', which task_settings.prompt names; did you mean Subject",
+        ),
+        ({"prompt": "{Subject"}, "names no column; write {{ or }}"),
+    ],
+)
+def test_a_prompt_or_classes_that_do_not_fit_the_rows_are_named(tickets, settings, match):
+    with pytest.raises(RftlabError, match=match):
+        load(**{"path": tickets, "prompt": "{Subject}", "columns": {"answer": "Label"}, **settings})
+
+
+def test_too_many_answers_are_no_classes(tmp_path):
+    path = write(tmp_path / "a.jsonl", "\n".join(json.dumps({"prompt": f"{i}?", "answer": i}) for i in range(300)))
+    with pytest.raises(RftlabError, match="300 different answers; list the classes with task_settings.classes"):
+        load(path=path, instructions="One of {classes}.")
+
+
+def test_classes_of_a_test_file_must_be_known_in_training(tickets, tmp_path):
+    held = write(tmp_path / "held.csv", "Subject;Body;Label\nNew;x;refund\n")
+    with pytest.raises(RftlabError, match="held.csv, line 2: the answer 'refund' is none of the classes"):
+        load(path=tickets, test_path=held, prompt="{Subject} ({classes})", columns={"answer": "Label"})
+
+
+def test_the_shape_of_every_file_is_said(tmp_path):
+    def chat(i):
+        return json.dumps({"messages": [{"role": "user", "content": f"{i}?"}, {"role": "assistant", "content": "a"}]})
+
+    train = write(tmp_path / "train.jsonl", "\n".join(map(chat, range(3))))
+    test = write(tmp_path / "test.jsonl", chat(9))
+    beyond = write(tmp_path / "ood.jsonl", '{"prompt": "p", "answer": {"total": 3, "of": ["ü"]}}')
+    task = load(path=train, test_path=test, ood_path={"rule": beyond})
+    assert task.notes == (
+        "train.jsonl, test.jsonl: read as OpenAI chat rows (messages); the answer is the last message, the assistant's",
+        "ood.jsonl: read as prompt and answer",
+        "ood.jsonl: answers that are objects or lists are written as JSON",
+    )
+    assert task.ood["rule"][0].answer == '{"total": 3, "of": ["ü"]}'
+
+
+def test_a_named_column_goes_before_what_the_shape_says(tmp_path):
+    messages = [{"role": "user", "content": "p"}]
+    rows = [{"messages": messages, "reward_model": {"ground_truth": str(i)}, "reference_answer": "x"} for i in range(2)]
+    rows[1] = {**rows[1], "messages": [{"role": "user", "content": "q"}]}
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    task = load(path=path, columns={"answer": "reward_model.ground_truth"}, test_share=0.5)
+    assert {(e.prompt, e.answer) for e in task.train + task.test} == {("p", "0"), ("q", "1")}
+    mapped = load(path=path, columns={"prompt": "messages", "answer": "reference_answer"}, test_share=0.5)
+    assert {(e.prompt, e.answer) for e in mapped.train + mapped.test} == {("p", "x"), ("q", "x")}
+    chosen = write(tmp_path / "b.csv", "prompt,answer,completion\np,a,b\nq,a,b\n")
+    assert {e.answer for e in load(path=chosen, shape="prompt-completion").train} == {"b"}
+
+
+def test_objects_as_gold_fit_their_schema(tmp_path):
+    rows = [{"prompt": f"{i}?", "answer": {"total": i, "items": ["a"] * i}} for i in range(4)]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    schema = json.dumps({"type": "object", "required": ["total"]})
+    for example in load(path=path, verifier="json-schema").train:
+        assert violation(schema, example.answer, example.answer) == ""
+        assert violation(schema, '{"total": 99}', example.answer)

@@ -193,7 +193,7 @@ def _planned(view: View) -> int:
         cells = read_grid(view.results.where).cells
     except RftlabError:
         return 0
-    return len({(cell.task, cell.model) for cell in cells})
+    return len({(cell.task_name, cell.model) for cell in cells})
 
 
 def _reading(view: View, tested: Tested) -> str:

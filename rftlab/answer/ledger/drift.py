@@ -108,7 +108,7 @@ def _parents(view: View, panel: Panel) -> tuple[str, ...]:
     if not parents:
         return ("all arms go on from the same policies",)
     mean = fmean(float(parent.metrics["accuracy"] or 0) for parent in parents)
-    task = parents[0].parameters.task
+    task = parents[0].parameters.task_name
     return (f"all arms of a seed go on from one policy; on {task} these reach {100 * mean:.0f} %",)
 
 

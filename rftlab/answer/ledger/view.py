@@ -185,10 +185,11 @@ class View:
         if not entries or panel is None:
             return ""
         alike = self._alike(panel)
-        seeds = sorted({cell.seed for cell in self._cells(panel)}) or [0]
+        cells = self._cells(panel)
+        seeds, task = sorted({cell.seed for cell in cells}) or [0], cells[0].task if cells else panel.task
         lines = ["include:"]
         for entry in entries:
-            axes = {"task": panel.task, "model": panel.model, **alike, **entry, "seed": seeds}
+            axes = {"task": task, "model": panel.model, **alike, **entry, "seed": seeds}
             own = [f"{name}: {json.dumps(value)}" for name, value in axes.items()]
             lines += [f"  {'-' if number == 0 else ' '} {text}" for number, text in enumerate(own)]
         return "\n".join(lines) + "\n"
