@@ -14,7 +14,7 @@ from rftlab.execute import starts
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import Keeper, require_room
-from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
 from rftlab.execute.tuning import StageRun, told
@@ -38,7 +38,7 @@ def run(
     results: str | Path | None = None,
     *,
     workers: int | None = None,
-    kernel: Literal["warm", "cold"] = "warm",
+    kernel: Literal["warm", "cold"] | None = None,
     timeout: int | None = None,
     executor: str = "local",
     resources: Resources | None = None,
@@ -54,7 +54,7 @@ def run(
         grid: a grid, or the YAML file of one.
         results: where to; by default `results/NAME` in the working folder.
         workers: cells run at once; by default one per core.
-        kernel: fork kernels from a warm process, or start each.
+        kernel: fork kernels from a warm process, or start each; by default warm on Linux and cold elsewhere.
         timeout: limit in seconds for one cell of a notebook; by default a day.
         executor: local, ray or slurm.
         resources: of an executor that is not local.
@@ -87,7 +87,7 @@ def run(
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT_KEEP
-    settings = replace(kernel_settings(kernel, many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
+    settings = replace(kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
     if here and left and not dry_run:
         preheat(settings)
     found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)

@@ -54,8 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--kernel",
         choices=("warm", "cold"),
-        default="warm",
-        help="fork kernels from a warm process, or start each",
+        help="fork kernels from a warm process, or start each (default: warm on Linux, cold elsewhere)",
     )
     run.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray or slurm")
     far = run.add_argument_group("with --executor ray or slurm")

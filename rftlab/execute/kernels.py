@@ -97,6 +97,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_kernel() -> KernelKind:
+    """Warm on Linux; elsewhere, forking after importing system libraries is not safe."""
+    return "warm" if sys.platform.startswith("linux") else "cold"
+
+
 def default_workers(cells: Sequence[Cell]) -> int:
     """Workers where none are asked for: one per core for the tiny base, one in all for larger models."""
     tiny = all(cell.model == "tiny-base" for cell in cells)
