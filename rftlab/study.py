@@ -14,7 +14,15 @@ from rftlab.execute import starts
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import Keeper, require_room
-from rftlab.execute.kernels import KernelKind, KernelSettings, cool, default_kernel, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import (
+    KernelKind,
+    KernelSettings,
+    cool,
+    default_kernel,
+    default_workers,
+    kernel_settings,
+    preheat,
+)
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, results_lock, write_grid
 from rftlab.execute.tuning import StageRun, told
@@ -87,7 +95,9 @@ def run(
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT_KEEP
-    settings = replace(kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept), keep_going=keep_going)
+    settings = replace(
+        kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept), keep_going=keep_going
+    )
     if here and left and not dry_run:
         preheat(settings)
     found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
