@@ -112,7 +112,7 @@ class Numeric(Verifier):
         if found.unit is None and unit is not None and self._unit == "required":
             return Judgement(0.0, detail="the unit is missing")
         values = [found.value] if self._unit == "ignored" else _in_unit(found, unit)
-        wanted = [gold.value, gold.value / 100] if unit == _PERCENT and found.unit is None else [gold.value]
+        wanted = [gold.value, gold.value / 100] if unit == PERCENT and found.unit is None else [gold.value]
         return Judgement(float(any(abs(v - w) <= tolerance for v in values for w in wanted)))
 
     def _tolerance(self, gold: Fraction, example: Gold) -> Fraction:
@@ -189,12 +189,12 @@ def _is_fraction(character: str) -> bool:
     return unicodedata.decomposition(character).startswith("<fraction>")
 
 
-_PERCENT = Unit({"%": 1}, Fraction(1))
+PERCENT = Unit({"%": 1}, Fraction(1))
 
 
 def _in_unit(found: Quantity, unit: Unit | None) -> list[Fraction]:
     """Values the found quantity can have in a unit; none where the units do not agree."""
-    if found.unit == _PERCENT and unit in (None, _PERCENT):
+    if found.unit == PERCENT and unit in (None, PERCENT):
         return [found.value] if unit else [found.value, found.value / 100]
     if found.unit is None:
         return [found.value]

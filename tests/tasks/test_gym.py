@@ -17,6 +17,10 @@ EXECUTING = {
     "binary_matrix", "countdown", "intermediate_integration", "n_queens", "polynomial_multiplication", "puzzle24",
     "simple_integration", "spiral_matrix", "string_insertion",
 }  # fmt: skip
+# Scorers that paid for wrong answers (tests/verifiers/test_gym_attacks.py).
+PAYING = {
+    "coin_flip", "complex_arithmetic", "game_of_life_halting", "gsm_symbolic", "knights_knaves", "sokoban",
+}  # fmt: skip
 MARKER = Path("/tmp/rftlab-gym-marker")
 HOSTILE = (
     f"__import__('pathlib').Path('{MARKER}').touch()",
@@ -64,8 +68,8 @@ def test_walk(name, in_process):
     assert not MARKER.exists()
 
 
-def test_all_executing_scorers_are_replaced():
-    assert set(REPLACED) == EXECUTING | {"game_of_life_halting"}
+def test_all_scorers_that_execute_or_pay_for_nonsense_are_replaced():
+    assert set(REPLACED) == EXECUTING | PAYING
 
 
 def example(name: str, **entry):

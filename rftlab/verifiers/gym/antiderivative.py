@@ -7,13 +7,13 @@ import ast
 import cmath
 import operator
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rftlab.verifiers._expression import ExpressionError, parse
 
 _POINTS = 6
-_CLOSE = 1e-6
+_CLOSE, _ROUNDING = 1e-6, 1e-12
 _CONSTANT = 0.7310585786300049
 _FUNCTIONS: Mapping[str, Callable[[complex], complex]] = {
     name: getattr(cmath, name)
@@ -31,14 +31,15 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 def same_up_to_a_constant(answer: str, gold: str, variable: str) -> bool:
     """Whether answer and gold differ by a constant, as functions of the variable; C stands for any constant.
 
-    The two agree to six digits at six points where both are finite; points are real, between 0.1 and 3.
+    How far they are apart changes by at most a millionth of what the gold answer changes by, over six points where both
+    are finite; points are real, between 0.1 and 3.
 
     Raises:
         ExpressionError: the answer is no expression over the variable, C and common functions, or is nowhere finite.
     """
     first, second = parse(answer), parse(gold)
     rng = random.Random(f"{answer} {variable}")
-    differences: list[complex] = []
+    found: list[tuple[complex, complex]] = []
     for _ in range(20 * _POINTS):
         names = {
             variable: complex(rng.uniform(0.1, 3.0)),
@@ -52,12 +53,16 @@ def same_up_to_a_constant(answer: str, gold: str, variable: str) -> bool:
             continue
         if not (cmath.isfinite(a) and cmath.isfinite(b)):
             continue
-        differences.append(a - b)
-        if abs(differences[-1] - differences[0]) > _CLOSE * (1 + abs(a) + abs(b)):
-            return False
-        if len(differences) == _POINTS:
-            return True
+        found.append((a, b))
+        if len(found) == _POINTS:
+            return _constant_apart(found)
     raise ExpressionError("not finite at enough points")
+
+
+def _constant_apart(found: Sequence[tuple[complex, complex]]) -> bool:
+    a0, b0 = found[0]
+    scale = max(abs(b - b0) for _, b in found)
+    return all(abs((a - b) - (a0 - b0)) <= _CLOSE * scale + _ROUNDING * (abs(a) + abs(b)) for a, b in found)
 
 
 def _value(node: ast.expr, names: Mapping[str, complex]) -> complex:

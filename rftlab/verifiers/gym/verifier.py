@@ -1,13 +1,15 @@
-"""Reasoning-gym's own scorers, each in a locked-down process; those that execute the answer are replaced.
+"""Reasoning-gym's own scorers, each in a locked-down process; those that execute or misread the answer are replaced.
 
 Nine scorers evaluate the answer as Python or sympy text (measured with 0.1.25); they are replaced here by checks that
-evaluate nothing. So is one that gives full marks to any text.
+evaluate nothing. So are those that give full marks to wrong answers: any text; `nan` or `0`, where the mark falls with
+a distance or a part of the answer will do; the last number of a text; a solution with `not` before it.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
@@ -17,6 +19,9 @@ from rftlab.sandbox.library import shared
 from rftlab.verifiers import _expression as expression
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 from rftlab.verifiers.gym.antiderivative import same_up_to_a_constant
+from rftlab.verifiers.gym.rules import Illegal, sokoban
+from rftlab.verifiers.numeric import PERCENT, to_quantity
+from rftlab.verifiers.wrappers import unwrap
 
 _SECONDS = 3.0
 
@@ -55,6 +60,8 @@ class Gym(Verifier):
                 judged[i] = cannot_judge("the row's meta has no gym item; make it with the task gym/<name>")
             elif item.dataset in REPLACED:
                 judged[i] = self._judgement(*_own_mark(REPLACED[item.dataset], answer, item.entry))
+            elif item.dataset in WRITTEN and not WRITTEN[item.dataset].fullmatch(answer.strip()):
+                judged[i] = self._judgement(0.0, "it holds more than a solution")
             else:
                 scored.append((i, item, answer))
         if scored:
@@ -134,7 +141,84 @@ def _antiderivative(answer: str, entry: Mapping[str, Any]) -> bool:
     return same_up_to_a_constant(answer, str(entry["answer"]), str(entry["metadata"]["variable"]))
 
 
+def _probability(answer: str, entry: Mapping[str, Any]) -> bool:
+    """A number within a thousandth of the probability."""
+    known = entry["metadata"]["rational"]
+    right = Fraction(int(known["numerator"]), int(known["denominator"]))
+    return (said := _number(answer)) is not None and abs(said - right) <= right / 1000
+
+
+def _same_number(answer: str, entry: Mapping[str, Any]) -> bool:
+    return (said := _number(answer)) is not None and said == _number(str(entry["answer"]))
+
+
+def _number(text: str) -> Fraction | None:
+    """The one number of a text, without a unit, of a percentage its hundredth; None for anything else."""
+    found = to_quantity(text)
+    if found is None or (found.unit and found.unit != PERCENT):
+        return None
+    return found.value / 100 if found.unit else found.value
+
+
+def _same_complex(answer: str, entry: Mapping[str, Any]) -> bool:
+    """Real and imaginary part as in the gold answer, which is rounded to two decimals."""
+    said, right = _complex(answer), _complex(str(entry["answer"]))
+    if said is None or right is None:
+        return False
+    return all(abs(a - b) <= _ROUNDED for a, b in zip(said, right, strict=True))
+
+
+def _complex(text: str) -> tuple[Fraction, Fraction] | None:
+    found = _COMPLEX.fullmatch(unwrap(text).replace(" ", "").replace("\u2212", "-").replace("*", ""))
+    if not found or not any(found.groups()):
+        return None
+    imaginary = found["imaginary"]
+    if imaginary in ("", "+", "-"):
+        imaginary += "1"
+    return Fraction(found["real"] or 0), Fraction(imaginary or 0)
+
+
+def _truth_tellers(answer: str, entry: Mapping[str, Any]) -> bool:
+    """Exactly one statement `NAME is a KIND` about each, as the solution has it, and nothing else."""
+    names, terms = entry["metadata"]["names"], entry["metadata"]["knight_knave_terms"]
+    kinds = {str(terms["knight"]).casefold(): True, str(terms["knave"]).casefold(): False}
+    said: dict[str, bool] = {}
+    for piece in filter(None, (text.strip() for text in re.split(r"[,.;\n]|\band\b", unwrap(answer).casefold()))):
+        found = _STATEMENT.fullmatch(piece)
+        if not found or found["kind"] not in kinds or found["name"] in said:
+            return False
+        said[found["name"]] = kinds[found["kind"]]
+    solution = entry["metadata"]["solution"]
+    return said == {str(name).casefold(): bool(true) for name, true in zip(names, solution, strict=True)}
+
+
+def _pushed(answer: str, entry: Mapping[str, Any]) -> bool:
+    try:
+        return not sokoban(answer, entry["metadata"])
+    except Illegal:
+        return False
+
+
+_ROUNDED = Fraction(6, 1000)
+_DECIMAL = r"\d{1,40}(?:\.\d{0,40})?"
+_COMPLEX = re.compile(
+    rf"(?P<real>[+-]?{_DECIMAL}(?![\d.]*[ij]))?(?:(?P<imaginary>[+-]?(?:{_DECIMAL})?)[ij])?", re.ASCII
+)
+_STATEMENT = re.compile(r"(?P<name>\w{1,40}) is (?:an? )?(?P<kind>\w{1,40})")
+_GRID = re.compile(r"[\d\s,|\[\]]{1,20000}", re.ASCII)
+WRITTEN: Mapping[str, re.Pattern[str]] = {
+    "kakurasu": _GRID,
+    "survo": _GRID,
+    "quantum_lock": re.compile(r"[A-Z](?:\s{0,5}(?:\u2192|->|,|\s)\s{0,5}[A-Z]){0,2000}"),
+}
+"""How a solution is written, where the scorer picks it out of any text."""
+
 REPLACED: Mapping[str, Check] = {
+    "coin_flip": _probability,
+    "complex_arithmetic": _same_complex,
+    "gsm_symbolic": _same_number,
+    "knights_knaves": _truth_tellers,
+    "sokoban": _pushed,
     "binary_matrix": _same_text,
     "spiral_matrix": _same_text,
     "string_insertion": _same_text,
