@@ -61,7 +61,8 @@ def load(
         test_split: its test split; empty holds out ``test_share`` of ``split``.
         encoding: of text files, such as cp1252.
         delimiter: between the columns of a .csv or .tsv file; empty finds out.
-        shape: what the rows are, by the name of one of `shapes.SHAPES`; empty recognises it by the columns.
+        shape: what the rows are: prompt-answer, question-answer, prompt-completion, trl-chat, chat, rft, alpaca or
+            sharegpt (`shapes.SHAPES`); empty recognises it by the columns.
         columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads. What is
             named here goes before what the shape says.
         prompt: template of the prompt, with columns in braces: "{Subject}\n{Body}"; `{classes}` is the classes' list.

@@ -15,6 +15,7 @@ from rftlab.digests import (
     data_of,
     describe,
     identity_of,
+    kind_of,
     notebooks,
     require_data_unchanged,
     require_unchanged,
@@ -382,3 +383,17 @@ def test_identity_names_parts_with_their_versions_and_content(cell):
     assert own["method"].startswith("method.py:Mine ")
     assert own["task_settings.path"].startswith("train.jsonl ")
     assert len(own["verifier_settings.components.0.verifier:helper.py"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("task_settings.prompt", "Mend main.py: {code}", ""),
+        ("task_settings.instructions", "Answer as the columns of table.csv", ""),
+        ("task_settings.prompt", "texts/prompts.txt", "file"),
+        ("task_settings.verifier", "checks.py:score", "code"),
+        ("task_settings.ood_path.rule", "beyond.tsv", "file"),
+    ],
+)
+def test_words_of_a_prompt_name_no_file(name, value, kind):
+    assert kind_of(name, value) == kind
