@@ -110,7 +110,7 @@ VERIFIERS: Mapping[str, Entry] = {
         "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=4
     ),
     "math": Entry(
-        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=3
+        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=4
     ),
     "numeric": Entry(
         "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=3

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from rftlab.verifiers._math_text import unwrap
+from rftlab.verifiers._math_text import to_latex
 from rftlab.verifiers._math_value import to_values, without_unit
 
 MAX_CHARS = 600
@@ -94,7 +94,7 @@ Form = Leaf | Group | Relation | SetOperation
 @functools.lru_cache(maxsize=4096)
 def read(text: str) -> Form:
     """The form of an answer; of any text, an answer that says nothing included."""
-    text = unwrap(text)
+    text = to_latex(text)
     return _read(text, 0) if len(text) <= MAX_CHARS else Leaf(text, "words")
 
 
@@ -253,7 +253,8 @@ def letters(text: str) -> set[str]:
 def variables(form: Form) -> set[str]:
     """Letters of what a form of sets says something about: those of its inequalities."""
     if isinstance(form, Relation) and r"\in" not in form.operators:
-        return {letter for member in form.members for letter in letters(latex(member))} - {"e"}
+        members = (re.sub(r"([A-Za-z])\([A-Za-z]\)", r"\1", latex(member)) for member in form.members)
+        return {letter for member in members for letter in letters(member)} - {"e"}
     parts = form.parts if isinstance(form, SetOperation) else ()
     return {letter for part in parts for letter in variables(part)}
 

@@ -26,6 +26,10 @@ from rftlab.verifiers._math_form import (
 _HEDGES = re.compile(r"\\(?:max|min|mod|bmod|pmod|lor|land|vee|wedge)(?![A-Za-z])")
 
 
+# Decimals of fewer places are another number, not the same one rounded.
+MIN_PLACES = 6
+
+
 class NeedsAlgebra(Exception):
     """The two can be compared only by algebra."""
 
@@ -87,7 +91,9 @@ def _same_leaf(gold: Leaf, answer: Leaf, algebra: Algebra) -> bool:
     if not _agree(gold.unit, answer.unit):
         return False
     if gold.kind == answer.kind == "number":
-        return not set(gold.values).isdisjoint(answer.values)
+        return (
+            not set(gold.values).isdisjoint(answer.values) or _is_rounding(gold, answer) or _is_rounding(answer, gold)
+        )
     if "empty" in (gold.kind, answer.kind):
         return gold.kind == answer.kind
     alike = plain(gold.text) == plain(answer.text)
@@ -101,6 +107,14 @@ def _same_leaf(gold: Leaf, answer: Leaf, algebra: Algebra) -> bool:
         )
         return short and says_no_more(gold.text, answer.text) and algebra.equal(gold.text, answer.text)
     return says_no_more(gold.text, answer.text) and algebra.equal(gold.text, answer.text)
+
+
+def _is_rounding(exact: Leaf, decimal: Leaf) -> bool:
+    """Whether a decimal of six places or more is a fraction, which no decimal equals, rounded to its places."""
+    places = len(decimal.text.partition(".")[2])
+    if places < MIN_PLACES or not re.fullmatch(r"-?\d*\.\d+", decimal.text) or not re.search(r"[/c]", exact.text):
+        return False
+    return abs(exact.values[0] - decimal.values[0]) * 2 * 10**places <= 1
 
 
 def _agree(gold: str, answer: str) -> bool:

@@ -1,11 +1,14 @@
-r"""Honest wrappers around a mathematical answer taken off: what is left is plain LaTeX.
+r"""A mathematical answer as plain LaTeX: the typography that people's models write, taken off or made one.
 
-`\boxed{}`, `$ $`, `\( \)`, markdown, text commands, spacing, Unicode signs, `\frac34`, `sqrt(2)` and the like are
-typography. Nothing here decides what an answer means; a sign that means something (a comma, `;`, a currency) stays.
+Beside what `wrappers` takes off any answer: boxes and delimiters inside a sentence, text commands, spacing, Unicode
+signs and raised digits, `\frac34`, `sqrt(2)`.
+Nothing here decides what an answer means; a sign that means something (a comma, `;`, a currency) stays.
 """
 
 import re
 import unicodedata
+
+from rftlab.verifiers.wrappers import unwrap
 
 _SIGNS = dict.fromkeys("‐‑‒–—−﹣－", "-") | {
     "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": "/", "⁄": "/", "∕": "/", "±": r"\pm ",
@@ -18,12 +21,7 @@ _SIGNS = dict.fromkeys("‐‑‒–—−﹣－", "-") | {
 }  # fmt: skip
 _RAISED = {"<super": "^", "<sub": "_"}
 
-_FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*\w*\n(.*)\n[ \t]*\1", re.DOTALL)
-_SAID = re.compile(
-    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final )?answer(?: is|:| =|(?= ))[ ]?:?(.+)", re.I | re.S
-)
-_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
-_BOX = re.compile(r"\\f?boxed\s*\{|\\boxed\s*\{")
+_BOX = re.compile(r"\\f?boxed\s*\{")
 
 # What TeX sets differently and means alike. Read from top to bottom.
 _REWRITTEN = tuple(
@@ -83,8 +81,8 @@ _REWRITTEN = tuple(
 )  # fmt: skip
 
 
-def unwrap(text: str) -> str:
-    r"""Plain LaTeX of an answer, without what only sets or announces it; of its own result the same.
+def to_latex(text: str) -> str:
+    r"""Plain LaTeX of an answer, without what only sets or announces it.
 
     Args:
         text: an answer of at most a few hundred characters; anything goes.
@@ -132,12 +130,7 @@ def _bare(text: str) -> str:
         text = text.strip().removeprefix("=").lstrip()
         if text.endswith((".", ",")) and not text.endswith(".."):
             text = text[:-1].rstrip()
-        if found := _FENCED.fullmatch(text) or _SAID.fullmatch(text):
-            text = found[found.lastindex or 0]
-        for left, right in _PAIRS:
-            inside = text[len(left) : -len(right)]
-            if text.startswith(left) and text.endswith(right) and len(text) > len(left + right) and left not in inside:
-                text = inside
+        text = unwrap(re.sub(r"(?i)^answer (?=[\\$\d(-])", "", text))
         text = _unboxed(text)
         if text == before:
             break

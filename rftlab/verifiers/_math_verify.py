@@ -6,6 +6,7 @@ points with 40 digits and more; nothing is simplified, so that a verdict does no
 limit is processor time, so load does not change a verdict either; what is too large to evaluate is told by its form.
 """
 
+import functools
 import importlib
 import pkgutil
 import random
@@ -18,11 +19,10 @@ import sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
 from rftlab.verifiers._math_form import Form, Group, Leaf, Relation, SetOperation, latex, read, variables
-from rftlab.verifiers._math_same import same
+from rftlab.verifiers._math_same import MIN_PLACES, same
 
 CPU_SECONDS = 2.0
 _DIGITS, _MOST_DIGITS, _MOST_EXPONENT, _MOST_FACTORIAL = 40, 4000, 10_000, 3000
-_PLACES = 6
 
 # The parser reads `2(3)` and `\frac{4}{2}3` as mixed numbers, `5 4` as 9, and drops `_2` and `'`.
 _UNREADABLE = re.compile(
@@ -87,7 +87,7 @@ class Sympy:
             )
             return alike and all(_same_value(g, a) for g, a in zip(one, other, strict=True))
         return _same_value(one, other) or any(
-            len(text.partition(".")[2]) >= _PLACES
+            len(text.partition(".")[2]) >= MIN_PLACES
             and text.replace(".", "").lstrip("-").isdigit()
             and _rounds(value, text)
             for value, text in ((one, answer), (other, gold))
@@ -122,6 +122,7 @@ class Sympy:
         return bool(one == other or (one - other) + (other - one) == sympy.S.EmptySet)
 
 
+@functools.lru_cache(maxsize=512)
 def parse(text: str) -> Any:
     """One expression or matrix, all of its text read.
 

@@ -1,51 +1,154 @@
-"""Mathematical equality: the table, symmetry, agreement with math-verify itself."""
+"""Mathematical equality: the table, near misses, order, levels of isolation, and what cannot be judged."""
 
-import itertools
+import random
+import re
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rftlab.sandbox.library import shared
-from rftlab.verifiers.math import Math, to_values
+from rftlab.sandbox.library import IsolatedWorker
+from rftlab.sandbox.worker import LADDER
+from rftlab.verifiers import math
+from rftlab.verifiers._math_form import read
+from rftlab.verifiers._math_same import NoAlgebra, same
+from rftlab.verifiers._math_value import to_values
+from rftlab.verifiers.math import Math
 from tests.verifiers.cases import example, load, reward
 
-HALVES = list(itertools.permutations(["1/2", "0.5", ".50", "50 %", "50%", r"\frac{1}{2}", r"\dfrac{2}{4}"], 2))
-# Answers on which math-verify's own verdict differs from ours, and ours is wanted: it drops what it cannot read.
-STRICTER = {"1+junk"}
+ROWS = [row.values[0] for row in load("math")]
+DOCS = Path(__file__).parents[2] / "docs" / "verifiers.md"
+GOLDS = [
+    r"\frac{3}{4}", r"2\sqrt{3}", r"10 - 2\sqrt{5}", "x > 5", "x^2+1", "(1,2)", "[0,3)", r"\{1,2\}", "3x-y+13=0",
+    r"\frac{\pi}{6}", "7,8,9", r"\text{Evelyn}", "2^{100}", r"3 \pm 2\sqrt{2}", r"(-\infty,-1)\cup(3,\infty)",
+    r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "5+4i", r"\log_2 7", r"\frac{x+1}{x-1}", r"1 \le x \le 2", "7:30",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("row", load("math"))
-def test_table(row):
-    assert Math()(row["completion"], example(row["gold"])).reward == row["expected"]
+def hacks(gold):
+    """What a policy tries that knows of the gold answer no more than its looks, or says it and something else."""
+    last = re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 1) % 10), gold)
+    signed = gold.replace("-", "@").replace("+", "-").replace("@", "+")
+    guesses = [gold + joint + "15" for joint in (" or ", ", ", "; ", "\n", r" \\ ", "<br>", " | ", r" \neq ", "，")]
+    junk = [f"not {gold}", f"{gold} is wrong", f"What is it? {gold}", f"1={gold}", f"{gold}+1", rf"\pm ({gold})"]
+    empty = ["nan", "0=0", "x=x", "inf", "...", "{}", r"\mathbb{R}", "x", "[-1000,1000]"]
+    number = re.findall(r"\d+", gold)[-1:]
+    return [each for each in (last, signed, f"-{gold}", *guesses, *junk, *empty, *number) if each != gold]
 
 
-@pytest.mark.parametrize(("one", "other"), HALVES)
-def test_forms_of_one_half_are_equal_either_way_round(one, other):
-    assert reward(Math(), one, other) == 1
+@pytest.fixture(scope="module")
+def scores():
+    return Math().score([row["completion"] for row in ROWS], [example(row["gold"]) for row in ROWS])
 
 
-def test_verdicts_agree_with_math_verify_itself():
-    rows = [row.values[0] for row in load("math")]
-    asked = [(row["gold"], row["completion"].removeprefix("<answer>").removesuffix("</answer>")) for row in rows]
-    plain = [
-        i
-        for i, (_, answer) in enumerate(asked)
-        if "<" not in answer and "9^{9" not in answer and rows[i]["completion"][0] == "<"
-    ]
-    theirs = shared("rftlab.verifiers._math_verify:equal").map([asked[i] for i in plain])
-    differ = {
-        asked[i][1] for i, verdict in zip(plain, theirs, strict=True) if bool(verdict) != bool(rows[i]["expected"])
-    }
-    assert differ == STRICTER
+@pytest.mark.parametrize("index", [pytest.param(i, id=row.id) for i, row in enumerate(load("math"))])
+def test_table(index, scores):
+    assert (scores[index].reward, scores[index].detail) == (ROWS[index]["expected"], "")
 
 
-def test_a_batch_with_a_hostile_item_scores_the_others():
-    answers = ["x+1", "9^{9^{9^9}}", "1+x", "10000000!"]
-    scores = Math().score([f"<answer>{answer}</answer>" for answer in answers], [example("x + 1")] * 4)
-    assert [score.reward for score in scores] == [1, 0, 1, 0]
+def test_the_figures_of_the_docs_are_those_of_the_table(scores):
+    wrong = sum(score.reward > row["expected"] for score, row in zip(scores, ROWS, strict=True))
+    refused = sum(score.reward < row["expected"] for score, row in zip(scores, ROWS, strict=True))
+    right = sum(row["expected"] for row in ROWS)
+    line = next(line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `math` |"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1:3] == [str(right), str(len(ROWS) - right)]
+    assert cells[-2:] == [str(wrong), str(refused)]
+
+
+def test_no_hack_is_paid_where_algebra_has_to_look():
+    pairs = [(gold, hack) for gold in GOLDS for hack in hacks(gold)]
+    given_scores = Math().score([f"<answer>{hack}</answer>" for _, hack in pairs], [example(gold) for gold, _ in pairs])
+    paid = [pair for pair, score in zip(pairs, given_scores, strict=True) if score.reward or score.detail]
+    assert (paid, len(pairs) > 500) == ([], True)
+
+
+@given(st.integers(2, 10**9), st.sampled_from([1, 10, 100, 7]))
+@settings(max_examples=30, deadline=None)
+def test_a_number_is_paid_in_its_forms_and_near_misses_never_are(top, bottom):
+    value = Fraction(top, bottom)
+    gold = str(value)
+    forms = [gold, rf"\boxed{{{gold}}}", rf"\dfrac{{{2 * top}}}{{{2 * bottom}}}", f"x = {gold}", f"{gold} apples"]
+    misses = [each for each in hacks(gold) if to_values(each) != (value,)]
+    tagged = [f"<answer>{each}</answer>" for each in (*forms, *misses)]
+    found = Math().score(tagged, [example(gold)] * len(tagged))
+    assert [score.reward for score in found] == [1] * len(forms) + [0] * len(misses)
+
+
+@given(st.text(alphabet=r"\{}[]()$^_,;:=<>+-*/|%°.&'12xyeπ√½²一 abtextfrcpm", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_read_and_beside_itself_needs_no_algebra(text):
+    assert same(read(text), read(text), NoAlgebra()) in (True, False)
+
+
+def test_plain_numbers_words_and_lists_of_them_never_start_the_process(monkeypatch):
+    monkeypatch.setattr(math, "shared", None)
+    for gold, answer in [
+        ("1,234", "$1234"),
+        ("1/2", "50%"),
+        ("1,2,3", "3, 2, 1"),
+        ("(0,1]", "(0, 1.0]"),
+        ("Eve", "eve"),
+    ]:
+        assert reward(Math(), answer, gold) == 1
+    for gold, answer in [
+        ("72", "72 or 73"),
+        ("72", "72junk"),
+        ("(1,2)", "(2,1)"),
+        ("even", "odd"),
+        ("3", r"\max(3,4)"),
+    ]:
+        assert reward(Math(), answer, gold) == 0
+
+
+def test_verdicts_do_not_depend_on_the_order_of_a_batch(scores):
+    order = random.Random(3).sample(range(len(ROWS)), len(ROWS) // 2)
+    again = Math().score([ROWS[i]["completion"] for i in order], [example(ROWS[i]["gold"]) for i in order])
+    assert again == [scores[i] for i in order]
+
+
+@pytest.mark.parametrize("level", [LADDER[-1], "unsandboxed"])
+def test_verdicts_do_not_depend_on_the_level_of_isolation(level, scores):
+    answers = [row["completion"].removeprefix("<answer>").removesuffix("</answer>") for row in ROWS]
+    some = [i for i, answer in enumerate(answers) if "<" not in answer and scores[i].extracted == answer][::4]
+    worker = IsolatedWorker("rftlab.verifiers._math_verify:equal", seconds=20.0, levels=[level])
+    try:
+        found = worker.map_with_reasons([(ROWS[i]["gold"], answers[i]) for i in some])
+    finally:
+        worker.close()
+    assert found == [(bool(scores[i].parts["correct"]), "") for i in some]
+
+
+def test_a_batch_with_hostile_items_scores_the_others():
+    answers = ["x+1", "9^{9^{9^9}}", "1+x", "10000000!", "(" * 300 + "x+1" + ")" * 300, r"x^{10^{9}}+1", r"\sqrt" * 90]
+    scores = Math().score([f"<answer>{answer}</answer>" for answer in answers], [example("x + 1")] * len(answers))
+    assert [score.reward for score in scores] == [1, 0, 1, 0, 0, 0, 0]
+
+
+def test_what_cannot_be_judged_is_an_error_with_its_sentence_and_no_wrong_answer(monkeypatch):
+    class Stuck:
+        level = "some"
+
+        def map_with_reasons(self, pairs):
+            return [(None, "timeout")] * len(pairs)
+
+    monkeypatch.setattr(math, "shared", lambda *_, **__: Stuck())
+    score = Math()("<answer>x+1</answer>", example("1+x"))
+    assert (score.reward, score.parts["verifier_error"], score.detail) == (0, 1, "math could not decide: timeout")
+
+
+def test_the_limit_on_processor_time_is_told():
+    worker = IsolatedWorker("tests.verifiers.slow_math:equal", seconds=20.0)
+    result, why = worker.map_with_reasons([("(x+y)^3(x-2y)^4", " + ".join(f"{k}x^{{{k}}}y" for k in range(40)))])[0]
+    worker.close()
+    assert result is None
+    assert "processor time" in why
 
 
 @pytest.mark.parametrize(
-    "text", ["", "%", "/", "1/", "/2", "1/0", "1//2", "1 2", "--1", "1e5", "٣", "0x10", "1_0", "inf", "."]
+    "text", ["", "%", "/", "1/", "/2", "1/0", "1//2", "1 2", "--1", "٣", "0x10", "1_0", "inf", ".", "9_8", "1e9999"]
 )
 def test_what_is_no_plain_number_has_no_values(text):
     assert to_values(text) == ()
