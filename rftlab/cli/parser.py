@@ -168,6 +168,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
     )
 
+    start = _verb(verbs, "new", do.new, "write a grid for a data file of yours", "new tickets.csv")
+    start.add_argument("data", type=Path, metavar="DATA", help="a .jsonl, .json, .csv, .tsv or .parquet file")
+    start.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="the grid (default: NAME.yaml)")
+    start.add_argument("--model", default="", metavar="MODEL", help="the base (default: SmolLM2-135M-Instruct)")
+    start.add_argument("--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale")
+    start.add_argument("--verifier", default="", metavar="NAME", help="who judges (default: found out)")
+    start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
+
     examples = _verb(
         verbs,
         "show",

@@ -214,6 +214,25 @@ def check(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
+def new(options: argparse.Namespace) -> int:
+    """Write a grid for a data file."""
+    from rftlab.advise.new import MODEL, new
+
+    columns = _pairs("--columns", options.columns, "prompt=question")
+    written = new(
+        options.data,
+        options.out,
+        model=options.model or MODEL,
+        columns=columns,
+        verifier=options.verifier,
+        checks=options.checks,
+    )
+    print(*written, sep="\n")
+    grid = written[0]
+    print(f"next: look at it, then rftlab check {grid}, rftlab show {grid}, rftlab run {grid}")
+    return 0
+
+
 def show(options: argparse.Namespace) -> int:
     """Print what models are put and taught."""
     from rftlab.errors import printable

@@ -1,0 +1,259 @@
+"""From a data file to a grid that runs: what its rows are, which column is what, and who can judge its answers.
+
+What is found is written down with its reason, as a grid of a few lines that a person reads and changes; nothing is
+decided where the data do not say.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rftlab.errors import RftlabError, one_line
+from rftlab.record import write_atomically
+from rftlab.tasks.base import Example, Task
+from rftlab.tasks.columns import value_of
+from rftlab.tasks.file import load
+from rftlab.tasks.shapes import recognised
+from rftlab.tasks.tables import read_rows
+from rftlab.verifiers.choice import chosen_letter, to_choices
+from rftlab.verifiers.exact import normalise
+from rftlab.verifiers.numeric import to_quantity
+
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_PROMPTS = ("prompt", "question", "input", "text", "message", "body", "query", "problem", "sentence", "description")
+_ANSWERS = ("answer", "label", "class", "category", "target", "output", "response", "gold", "solution", "intent")
+_CHOICES = "choices"
+_TITLES = ("subject", "title")
+_MARKER, _NOTES = "####", "<<.*?>>"
+_ENCODINGS = ("utf-8", "cp1252")
+_MOST = 0.95
+_FEW_CLASSES, _CLASSES = 30, "classes"
+_BUDGETS = (10, 30, 100, 300, 1000)
+_DEVELOPMENT = 50
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    """What a data file holds.
+
+    Attributes:
+        settings: of the task `file`, as a grid has them.
+        verifier: who judges its answers.
+        why: why that one, in a few words.
+        task: the rows, read by these settings.
+    """
+
+    settings: Mapping[str, Any]
+    verifier: str
+    why: str
+    task: Task
+
+
+def sniff(data: Path, columns: Mapping[str, Any] | None = None, verifier: str = "") -> Sniffed:
+    """Find out what the rows of a file are and who can judge their answers.
+
+    Args:
+        data: a file that the task `file` reads.
+        columns: prompt, answer, rationale -> column, where its names do not say it.
+        verifier: judge by this one.
+
+    Raises:
+        RftlabError: the file cannot be read, or does not say which column is what; the sentence says what to give.
+    """
+    encoding, rows = _rows(data)
+    settings: dict[str, Any] = {"path": str(data.resolve())}
+    settings |= {"encoding": encoding} if encoding != _ENCODINGS[0] else {}
+    settings |= _columns(data, rows[0], dict(columns or {}))
+    answers = [str(value_of(row, _answer_column(row, settings)) or "") for row in rows]
+    if sum(_MARKER in answer for answer in answers) > len(answers) / 2:
+        settings["answer_after"] = _MARKER
+        settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
+    task = load(**settings)
+    chosen, why, further = _judge(task.train + task.test)
+    settings |= {"verifier_settings": further} if further and not verifier else {}
+    if chosen == "exact" and _CLASSES in why:
+        settings["instructions"] = "Answer with one of: {classes}."
+        task = load(**settings)
+    return Sniffed(settings, verifier or chosen, "asked for" if verifier else why, task)
+
+
+def new(
+    data: str | Path,
+    out: str | Path | None = None,
+    *,
+    model: str = MODEL,
+    columns: Mapping[str, Any] | None = None,
+    verifier: str = "",
+    checks: bool = False,
+) -> list[Path]:
+    """Write a grid for a data file, and a verifier to begin with if asked.
+
+    Args:
+        data: the file.
+        out: the grid; by default NAME.yaml in the working folder.
+        model: hub id or folder of the base.
+        columns: as `sniff`.
+        verifier: as `sniff`.
+        checks: write checks.py beside the grid and judge by its function `score`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        RftlabError: as `sniff`; or a file that would be written is there already. Nothing is written then.
+    """
+    source = Path(data).expanduser()
+    grid = Path(out).expanduser() if out else Path(f"{source.name.split('.')[0]}.yaml")
+    own = grid.parent / "checks.py"
+    for path in (grid, own) if checks else (grid,):
+        if path.exists():
+            raise RftlabError(f"{path} is there already; give another name with -o")
+    if not grid.parent.is_dir():
+        raise RftlabError(f"cannot write {grid}: there is no folder {grid.parent}")
+    found = sniff(source, columns, "checks.py:score" if checks else verifier)
+    written = [write_atomically(grid, _grid(found, source, grid, model))]
+    if checks:
+        written.append(write_atomically(own, _checks(source, found.task.train[:2])))
+    return written
+
+
+def _rows(data: Path) -> tuple[str, list[Mapping[str, Any]]]:
+    """The encoding by which a file can be read, and its rows."""
+    if not data.is_file():
+        raise RftlabError(f"there is no data file {data}")
+    for encoding in _ENCODINGS:
+        try:
+            rows = [row for _, row in read_rows(path=str(data), encoding=encoding)]
+        except RftlabError as error:
+            if encoding == _ENCODINGS[-1] or "encoding" not in str(error):
+                raise
+            continue
+        if rows:
+            return encoding, rows
+        raise RftlabError(f"{data} has no rows")
+    raise RftlabError(f"{data} is in no encoding that is known here; save it as UTF-8")
+
+
+def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings by which prompt and answer are found; none where the rows are of a known shape."""
+    names = {str(name).casefold(): str(name) for name in row}
+    meta = [_CHOICES] if _CHOICES in row else []
+    if recognised(row) and not given:
+        return {"columns": {"meta": meta}} if meta else {}
+    answer = given.get("answer") or next((names[name] for name in _ANSWERS if name in names), "")
+    prompts = [names[name] for name in _PROMPTS if name in names and names[name] != answer]
+    prompt = given.get("prompt") or (prompts[0] if prompts else "")
+    if not (prompt and answer):
+        known = ", ".join(map(one_line, map(str, row)))
+        raise RftlabError(
+            f"{data}: which of its columns ({known}) are prompt and answer? say so: --columns prompt=... answer=..."
+        )
+    rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
+    rest |= {"meta": meta} if meta and "meta" not in rest else {}
+    title = next((names[name] for name in _TITLES if name in names), "")
+    if title and "prompt" not in given and title != answer:
+        return {"prompt": f"{{{title}}}\n{{{prompt}}}", "columns": {"answer": answer, **rest}}
+    return {"columns": {"prompt": prompt, "answer": answer, **rest}}
+
+
+def _answer_column(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    return str(settings.get("columns", {}).get("answer") or next((name for name in _ANSWERS if name in row), "answer"))
+
+
+def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
+    """Who judges such answers, why, and by which settings."""
+    answers = [example.answer for example in examples]
+
+    def most(fits: Sequence[bool]) -> bool:
+        return sum(fits) >= _MOST * len(fits)
+
+    if most([_is_option(example) for example in examples]):
+        return "choice", "each answer is one of its options", {}
+    if most([_is_json(answer) for answer in answers]):
+        return "json-schema", "the answers are JSON, compared as values", {"schema": {}, "match_gold": True}
+    if most([to_quantity(answer) is not None for answer in answers]):
+        return "numeric", "the answers are numbers, with or without a unit", {}
+    if any("\\" in answer or "^" in answer for answer in answers):
+        return "math", "the answers are mathematics", {}
+    classes = Counter(map(normalise, answers))
+    if len(classes) <= min(_FEW_CLASSES, len(answers) / 2):
+        return "exact", f"there are {len(classes)} different answers: {_CLASSES}", {}
+    return "exact", "the answers are texts, and only the same text is right; for others write one: --checks", {}
+
+
+def _is_option(example: Example) -> bool:
+    choices = to_choices(example.meta.get(_CHOICES))
+    return bool(choices) and chosen_letter(example.answer, choices) is not None
+
+
+def _is_json(answer: str) -> bool:
+    try:
+        return isinstance(json.loads(answer), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
+    """The grid's text."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    settings = dict(found.settings)
+    settings["path"] = _from(grid, source)
+    settings["verifier"] = found.verifier
+    body = StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump({"task_settings": settings}, body)
+    rows, rationales = len(found.task.train), all(example.rationale for example in found.task.train)
+    few = rows < _BUDGETS[1] + _DEVELOPMENT
+    room = rows if few else rows - _DEVELOPMENT
+    budgets = [n for n in _BUDGETS if n <= room] or [max(2, room)]
+    cot = "true" if rationales else "false"
+    why_cot = "the rows have rationales" if rationales else "the rows have no rationales to learn from"
+    lines = [
+        f"# {source.name}: {rows} rows to train on, {len(found.task.test)} held out. Look at it before it runs:",
+        f"#   rftlab check {grid.name}     what usually goes wrong",
+        f"#   rftlab show {grid.name}      what the model will be put and taught",
+        f"#   rftlab run {grid.name}",
+        f"model: {model}",
+        "task: file",
+        body.getvalue().rstrip().replace("  verifier: ", f"  # {found.why}\n  verifier: "),
+        "method: [base, sft, grpo]   # rftlab methods lists more",
+        f"cot: {cot}   # {why_cot}",
+        f"labels: {budgets}",
+        *(["development: from_labels   # too few rows for development items of their own"] if few else []),
+        "seed: [0, 1, 2]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _from(grid: Path, source: Path) -> str:
+    """The data's path as the grid has it: relative to the grid, where it lies below."""
+    folder, path = grid.resolve().parent, source.resolve()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _checks(source: Path, examples: Sequence[Example]) -> str:
+    shown = "\n".join(
+        f"    >>> score({f'<answer>{e.answer}</answer>'!r}, Example('', '', {e.answer!r}))\n    1.0" for e in examples
+    )
+    return f'''"""Who is right about {source.name}: make `score` say what right means."""
+
+from rftlab.tasks.base import Example
+from rftlab.verifiers.base import extract_answer
+
+
+def score(completion: str, example: Example) -> float:
+    """From 0 (wrong) to 1 (right); `example.answer` is the gold answer, `example.meta` holds further columns.
+
+{shown}
+    """
+    answer = extract_answer(completion).text
+    return float(answer is not None and answer.split() == example.answer.split())
+'''

@@ -1,0 +1,117 @@
+"""From a data file to a grid that passes its check."""
+
+import csv
+import json
+
+import pytest
+
+from rftlab.advise.new import new, sniff
+from rftlab.cli import main
+from rftlab.errors import RftlabError
+from rftlab.grid import Grid
+
+TICKETS = [
+    {"Subject": f"Ticket {i}", "Body": f"The {what} number {i} {says}", "Label": label}
+    for i in range(40)
+    for what, says, label in (("invoice", "is wrong", "billing"), ("app", "does not start", "bug"))
+]
+SUMS = [{"question": f"What is {i} + {i * i}?", "answer": f"We add <<{i}>>{i}. #### {i + i * i}"} for i in range(150)]
+KINDS = {
+    "choice": [
+        {"prompt": f"Which of {i}?", "answer": "ABCD"[i % 4], "choices": ["w", "x", "y", "z"]} for i in range(60)
+    ],
+    "json-schema": [{"prompt": f"Item {i}", "answer": {"name": f"n{i}", "amount": i}} for i in range(60)],
+    "numeric": [{"prompt": f"How far is {i}?", "answer": f"{i} km"} for i in range(60)],
+    "math": [{"prompt": f"Root of {i}?", "answer": f"\\\\sqrt{{{i}}}"} for i in range(60)],
+    "exact": [{"prompt": f"Name number {i}", "answer": f"name of {i} {'xyz'[i % 3]}"} for i in range(60)],
+}
+
+
+def jsonl(path, rows):
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.fixture
+def tickets(tmp_path):
+    """As Excel saves a sheet in Western Europe: semicolons, cp1252, an empty last row."""
+    path = tmp_path / "tickets.csv"
+    with path.open("w", encoding="cp1252", newline="") as file:
+        writer = csv.DictWriter(file, ["Subject", "Body", "Label"], delimiter=";")
+        writer.writeheader()
+        writer.writerows([*TICKETS[:-1], {**TICKETS[-1], "Body": "Die Rechnung f\u00fcr \u00c4rzte ist falsch"}])
+        file.write(";;\n")
+    return path
+
+
+def test_tickets_from_excel_become_a_grid_that_passes_its_check(tickets, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "tickets.csv", "--model", "tiny-base"]) == 0
+    assert "next: look at it, then rftlab check tickets.yaml" in capsys.readouterr().out
+    text = (tmp_path / "tickets.yaml").read_text()
+    assert "path: tickets.csv" in text
+    assert "# there are 2 different answers: classes\n  verifier: exact" in text
+    cell = next(cell for cell in Grid.load(tmp_path / "tickets.yaml").cells if cell.method == "sft")
+    assert cell.task_settings["encoding"] == "cp1252"
+    assert cell.task_settings["instructions"] == "Answer with one of: {classes}."
+    task = sniff(tickets).task
+    assert "Ticket" in task.train[0].prompt
+    assert {example.answer for example in task.train} == {"billing", "bug"}
+    assert main(["check", "tickets.yaml"]) == 0
+
+
+def test_rationales_before_a_marker_are_found(tmp_path):
+    [path] = new(jsonl(tmp_path / "sums.jsonl", SUMS), tmp_path / "g.yaml", model="tiny-base")
+    text = path.read_text()
+    assert "answer_after: '####'" in text
+    assert "drop_pattern: <<.*?>>" in text
+    assert "cot: true" in text
+    assert "verifier: numeric" in text
+    assert main(["check", str(path)]) == 0
+
+
+@pytest.mark.parametrize("verifier", KINDS)
+def test_who_judges_is_found_from_the_answers(verifier, tmp_path):
+    found = sniff(jsonl(tmp_path / "d.jsonl", KINDS[verifier]))
+    assert found.verifier == verifier
+    assert found.why
+
+
+def test_few_rows_take_development_items_out_of_the_labels(tmp_path):
+    [path] = new(jsonl(tmp_path / "few.jsonl", KINDS["numeric"][:30]), tmp_path / "g.yaml", model="tiny-base")
+    assert "development: from_labels" in path.read_text()
+    assert {cell.labels for cell in Grid.load(path).cells} == {0, 10}
+
+
+def test_a_verifier_to_begin_with_passes_its_own_examples(tmp_path):
+    data = jsonl(tmp_path / "d.jsonl", KINDS["exact"])
+    grid, own = new(data, tmp_path / "g.yaml", model="tiny-base", checks=True)
+    names = {"__name__": "checks"}
+    exec(own.read_text(), names)
+    import doctest
+
+    tests = doctest.DocTestFinder().find(names["score"], "score", module=False, globs=names)
+    assert doctest.DocTestRunner().run(tests[0]) == (0, 2)
+    assert main(["check", str(grid)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"a": 1, "b": 2}], "which of its columns (a, b) are prompt and answer?"),
+        ([], "has no rows"),
+    ],
+)
+def test_what_the_file_does_not_say_is_asked_for(rows, says, tmp_path):
+    with pytest.raises(RftlabError) as raised:
+        new(jsonl(tmp_path / "d.jsonl", rows), tmp_path / "g.yaml")
+    assert says in str(raised.value)
+    assert not (tmp_path / "g.yaml").exists()
+
+
+def test_nothing_is_written_over(tmp_path):
+    data = jsonl(tmp_path / "d.jsonl", KINDS["numeric"])
+    (tmp_path / "g.yaml").write_text("mine")
+    with pytest.raises(RftlabError, match="there already"):
+        new(data, tmp_path / "g.yaml")
+    assert (tmp_path / "g.yaml").read_text() == "mine"
