@@ -288,13 +288,14 @@ def _require_text(example: Example, task: str) -> None:
     """Raise unless id, prompt, answer and rationale are texts that can be written down."""
     texts = {"id": example.id, "prompt": example.prompt, "answer": example.answer, "rationale": example.rationale or ""}
     for name, text in texts.items():
-        which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
         if not isinstance(text, str):
+            which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
             raise RftlabError(f"{which} is a {type(text).__name__}, not a text")
         try:
             text.encode()
         except UnicodeEncodeError as error:
             half = printable(text[error.start : error.end])
+            which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
             raise RftlabError(f"{which} holds half a character ({half}), which cannot be written; mend it") from None
 
 

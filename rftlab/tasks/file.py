@@ -16,7 +16,7 @@ from rftlab.cell import task_name
 from rftlab.errors import RftlabError, printable
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
 from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of, value_of
-from rftlab.tasks.shapes import SHAPES, Said, conversation, is_conversation, prompt_in, recognised, turns
+from rftlab.tasks.shapes import SHAPES, Said, completion_in, is_conversation, prompt_in, recognised
 from rftlab.tasks.tables import read_rows
 
 AUTO = "auto"
@@ -215,7 +215,7 @@ class _Reader:
         if "answer" in self._mapping or not shape:
             value = self._value(row, "answer")
             if is_conversation(value):
-                value = conversation(turns(value, self._column("answer"))).answer
+                value = completion_in(value, self._column("answer"))
         if value is None:
             raise RftlabError(
                 f"the assistant has not the last word, and no column is known to hold the gold answer; it has "

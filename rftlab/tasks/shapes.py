@@ -176,8 +176,8 @@ def turns(value: Any, column: str) -> list[Turn]:
 
 
 def _turn(message: Mapping[str, Any], which: str) -> Turn:
-    role = _first(message, "role", "from")
-    content = _first(message, "content", "value")
+    role = message["role"] if message.get("role") is not None else message.get("from")
+    content = message["content"] if message.get("content") is not None else message.get("value")
     if not isinstance(role, str) or role.strip().lower() not in _ROLES:
         raise RftlabError(f"{which} is by {one_line(repr(role))}; it must be by {', '.join(_ROLES)}")
     if isinstance(content, list):
@@ -186,10 +186,6 @@ def _turn(message: Mapping[str, Any], which: str) -> Turn:
         calls = " but calls a tool" if message.get("tool_calls") else ""
         raise RftlabError(f"{which} holds no text{calls}; drop the row")
     return Turn(_ROLES[role.strip().lower()], text_of(content).strip())
-
-
-def _first(message: Mapping[str, Any], *names: str) -> Any:
-    return next((message[name] for name in names if message.get(name) is not None), None)
 
 
 def _part(part: Any, which: str) -> str:
@@ -236,6 +232,16 @@ def prompt_in(row: Row, column: str) -> str:
             f'prompt from it: task_settings.prompt: "{{{column}}}"'
         )
     return _text(row, column)
+
+
+def completion_in(value: Any, column: str) -> str | None:
+    """The answer in the assistant's last message of a conversation; None where the user has the last word.
+
+    Raises:
+        RftlabError: it is no list of messages.
+    """
+    last = _parted(turns(value, column))[1]
+    return None if last is None else str(_with("", last).answer)
 
 
 def is_conversation(value: Any) -> bool:

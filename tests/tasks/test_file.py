@@ -290,6 +290,10 @@ def test_a_named_column_goes_before_what_the_shape_says(tmp_path):
     assert {(e.prompt, e.answer) for e in task.train + task.test} == {("p", "0"), ("q", "1")}
     mapped = load(path=path, columns={"prompt": "messages", "answer": "reference_answer"}, test_share=0.5)
     assert {(e.prompt, e.answer) for e in mapped.train + mapped.test} == {("p", "x"), ("q", "x")}
+    rows = [{"ask": messages, "reply": [{"role": "assistant", "content": f"<think>x</think>{i}"}]} for i in range(2)]
+    path = write(tmp_path / "c.jsonl", "\n".join(map(json.dumps, [rows[0], {**rows[1], "ask": "q"}])))
+    mapped = load(path=path, columns={"prompt": "ask", "answer": "reply"}, test_share=0.5)
+    assert {(e.prompt, e.answer) for e in mapped.train + mapped.test} == {("p", "0"), ("q", "1")}
     chosen = write(tmp_path / "b.csv", "prompt,answer,completion\np,a,b\nq,a,b\n")
     assert {e.answer for e in load(path=chosen, shape="prompt-completion").train} == {"b"}
 
