@@ -123,7 +123,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=3),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),
     "code": Entry(
-        "rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox", version=2
+        "rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox", version=3
     ),
     "sql": Entry("rftlab.verifiers.sql:Sql", "a query gives the gold query's result on hidden databases", version=2),
     "gym": Entry(

@@ -24,7 +24,15 @@ from typing import Any
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
-from rftlab.sandbox.worker import Worker, WorkerError, default_levels, forget_in_forks, make_job, start_strongest
+from rftlab.sandbox.worker import (
+    Worker,
+    WorkerError,
+    default_levels,
+    forget_in_forks,
+    make_job,
+    sentence,
+    start_strongest,
+)
 
 _BATCH = 200
 
@@ -155,7 +163,7 @@ def _read(line: bytes) -> tuple[Any | None, str]:
         message = json.loads(line)
         if "v" in message:
             return values.decode(message["v"], hostile=True), ""
-        return None, str(message.get("x") or message.get("e"))
+        return None, sentence(message.get("x") or message.get("e")) or "the isolated process gave no answer"
     except values.TreeError as error:
         return None, f"the result was dropped: {error}"
     except (ValueError, RecursionError, TypeError, AttributeError):

@@ -33,6 +33,7 @@ from rftlab.sandbox.worker import (
     default_levels,
     forget_in_forks,
     make_job,
+    sentence,
     start_strongest,
 )
 
@@ -254,11 +255,11 @@ def _read(lines: Sequence[bytes]) -> Result:
         if not isinstance(message, dict):
             outcomes.append(Outcome(None, "the answer cannot be read"))
         elif "c" in message:
-            load_error = load_error or str(message["c"])[:300]
+            load_error = load_error or sentence(message["c"]) or "the code does not load"
             outcomes.append(Outcome(None, "the code does not load"))
         elif "v" in message:
             steps = message.get("n")
             outcomes.append(Outcome(message["v"], "", steps if type(steps) is int and steps >= 0 else None))
         else:
-            outcomes.append(Outcome(None, str(message.get("x") or message.get("e") or "no answer")[:300]))
+            outcomes.append(Outcome(None, sentence(message.get("x") or message.get("e")) or "no answer"))
     return Result(load_error, tuple(outcomes))

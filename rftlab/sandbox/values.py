@@ -85,7 +85,7 @@ def decode(tree: Any, *, hostile: bool = False) -> Any:
     """
     try:
         return _decode(tree, MAX_DEPTH, hostile)
-    except (TypeError, ValueError, OverflowError, IndexError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, LookupError, RecursionError) as error:
         raise error if isinstance(error, TreeError) else TreeError(f"not an encoded value: {error}") from None
 
 
@@ -128,7 +128,7 @@ def canonical(tree: Any, mode: str = "python") -> str:
     """
     try:
         return _canonical(tree, mode == "strict", MAX_DEPTH)
-    except (TypeError, ValueError, OverflowError, IndexError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, LookupError, RecursionError) as error:
         raise error if isinstance(error, TreeError) else TreeError(f"not an encoded value: {error}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -10,8 +11,9 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -30,6 +32,8 @@ LADDER = (
 START_SECONDS = 60.0
 # Extension modules of the standard library (zlib, sqlite3) load shared libraries from here.
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
+# What precedes each child's result lines; the zygote's file says what it holds.
+_REPLY = struct.Struct("!IIII?")
 _SCRIPT = Path(__file__).with_name("zygote.py")
 _INSIDE = (_SCRIPT, _SCRIPT.with_name("lockdown.py"), _SCRIPT.with_name("values.py"))
 # Numerical libraries start a thread pool on import unless told not to; a zygote that forks must have one thread.
@@ -144,14 +148,29 @@ class Worker:
             WorkerError: the process ended or did not answer in time; it is closed.
         """
         try:
-            reply = self._exchange(job, job["total_s"] + 10.0)
+            with _job_file(job) as (numbers, file):
+                lines = self._answered(numbers, file)
         except OSError as error:
             self.close()
             raise WorkerError(f"the sandbox process ended: {error}") from None
-        lines = reply.split(b"\n")
         if len(lines) != len(job["cases"]):
             self.close()
             raise WorkerError("the sandbox process answered out of step")
+        return lines
+
+    def _answered(self, numbers: dict, file: int) -> list[bytes]:
+        body = json.dumps(numbers).encode()
+        body = struct.pack("!I", len(body)) + body
+        self._socket.settimeout(numbers["total_s"] + 10.0)
+        sent = socket.send_fds(self._socket, [body], [file])
+        self._socket.sendall(body[sent:])
+        lines: list[bytes] = []
+        last = False
+        while not last:
+            size, got, given_up, why, last = _REPLY.unpack(self._receive(_REPLY.size))
+            lines += self._receive(size).split(b"\n")[:got]
+            reason = self._receive(why).decode()
+            lines += [json.dumps({"x": reason}).encode()] * given_up
         return lines
 
     def _exchange(self, message: dict, patience: float) -> bytes:
@@ -182,6 +201,25 @@ class Worker:
             for name, line in zip(names, lines, strict=True)
             if json.loads(line) != CANARIES[name]
         ]
+
+
+@contextlib.contextmanager
+def _job_file(job: dict) -> Iterator[tuple[dict, int]]:
+    """A job as numbers for the zygote and a file in memory for its children: first the code, then a case a line."""
+    task = json.dumps({"code": job["code"], "entry": job["entry"]}).encode()
+    parts = [task, *[json.dumps(case).encode() + b"\n" for case in job["cases"]]]
+    numbers = {name: value for name, value in job.items() if name not in ("cases", "code", "entry")}
+    numbers["ends"] = list(itertools.accumulate(map(len, parts)))
+    with _file_in_memory() as file:
+        file.write(b"".join(parts))
+        file.flush()
+        yield numbers, file.fileno()
+
+
+def _file_in_memory() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("job"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def make_job(
@@ -223,6 +261,12 @@ def make_job(
         "resume": resume,
         "fresh": fresh,
     }
+
+
+def sentence(said: object) -> str:
+    """What a child said went wrong, made fit for a record: one line, at most 300 characters, no lone surrogates."""
+    text = said if isinstance(said, str) else ""
+    return " ".join(text.encode(errors="replace").decode().split())[:300]
 
 
 def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | None, dict[str, str]]:

@@ -1,9 +1,12 @@
 """The process inside the sandbox: starts once, locks itself down, forks one child for each check.
 
 Runs as a script of its own, ``python -P -s -S zygote.py``, never as a fork of the trainer, with an empty environment.
-Its file descriptor 0 is a socket to the driver; every message is a 4-byte length and JSON. The driver is trusted, the
-children are not: what a child writes is relayed line by line and never parsed here. Standard library only; its two
-neighbours ``_lockdown`` and ``values`` are loaded by path.
+Its file descriptor 0 is a socket to the driver. The driver is trusted, the children are not.
+
+A child inherits every page of this process, freed ones too, and hostile code can read them. So nothing of a check may
+ever lie in this process's memory: a job is a few numbers and the descriptor of a file that the child alone reads; what
+the child writes passes through one buffer, which is cleared before the next fork. Nothing of it is parsed here.
+Standard library only; its two neighbours ``lockdown`` and ``values`` are loaded by path.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 RESULT = 3
+# A reply's head: bytes of result lines, cases they answer, cases given up, bytes of the reason, whether it is the last.
+REPLY = struct.Struct("!IIII?")
 QUIET_MS = 20
 # Imported before the fork, so that no child has to; where a child may not open files it can import no more than this.
 PREIMPORT = (
@@ -85,6 +90,23 @@ def send(control: socket.socket, body: bytes) -> None:
     control.sendall(struct.pack("!I", len(body)) + body)
 
 
+def receive_job(control: socket.socket) -> tuple[dict, int] | None:
+    """Read a job's numbers and the descriptor of its file; None where the driver has gone."""
+    head, files, _, _ = socket.recv_fds(control, 4, 1)
+    rest = _exactly(control, 4 - len(head)) if head else None
+    body = _exactly(control, struct.unpack("!I", head + rest)[0]) if rest is not None else None
+    return (json.loads(body), files[0]) if body and files else None
+
+
+def read_part(file: int, start: int, end: int) -> bytes:
+    """Bytes of a job's file; by ``pread``, because all its children share one position."""
+    parts = []
+    while start < end:
+        parts.append(os.pread(file, end - start, start))
+        start += len(parts[-1]) or end
+    return b"".join(parts)
+
+
 def describe(error: BaseException) -> str:
     """One line about an exception, at most 300 characters, whatever its ``__str__`` does."""
     try:
@@ -105,7 +127,12 @@ def emit(line: dict) -> None:
 
 
 def counted(most: int, function: Callable, args: list, kwargs: dict) -> tuple[Any, int]:
-    """Call and count interpreter instructions; beyond ``most`` the child says so and ends; 0 does not count."""
+    """Call and count interpreter instructions; beyond ``most`` the child says so and ends; 0 does not count.
+
+    Raises:
+        RuntimeError: the interpreter dropped the counter, as it does where the stack overflows inside it; what ran
+            afterwards was not counted.
+    """
     if not most:
         return function(*args, **kwargs), 0
     steps = 0
@@ -126,7 +153,10 @@ def counted(most: int, function: Callable, args: list, kwargs: dict) -> tuple[An
     try:
         value = function(*args, **kwargs)
     finally:
+        dropped = sys.gettrace() is not trace
         sys.settrace(None)
+    if dropped:
+        raise RuntimeError("the count of interpreter steps was lost")
     return value, steps
 
 
@@ -136,13 +166,13 @@ class Inside:
     def __init__(self, values: types.ModuleType, target: Callable | None) -> None:
         self.values, self.target = values, target
 
-    def run(self, job: dict, cases: list) -> None:
+    def run(self, job: dict, task: dict, cases: list) -> None:
         """Answer each case with ``{"v": tree}`` or ``{"e": sentence}``; code that does not load with ``{"c": ...}``."""
         function: Any = self.target
         loading = 0
-        if job["code"] is not None:
+        if task["code"] is not None:
             try:
-                function, loading = counted(job["steps"], self._load, [job], {})
+                function, loading = counted(job["steps"], self._load, [task], {})
             except BaseException as error:
                 emit({"c": describe(error)})
                 return
@@ -157,13 +187,13 @@ class Inside:
             except BaseException as error:
                 emit({"e": describe(error)})
 
-    def _load(self, job: dict) -> Callable:
+    def _load(self, task: dict) -> Callable:
         # In sys.modules, because @dataclass under postponed annotations looks its module up there.
         module = sys.modules["solution"] = types.ModuleType("solution")
-        exec(compile(job["code"], "<solution>", "exec", dont_inherit=True), module.__dict__)
-        if job["entry"] not in module.__dict__:
-            raise NameError(f"the code defines no {job['entry']!r}")
-        return module.__dict__[job["entry"]]
+        exec(compile(task["code"], "<solution>", "exec", dont_inherit=True), module.__dict__)
+        if task["entry"] not in module.__dict__:
+            raise NameError(f"the code defines no {task['entry']!r}")
+        return module.__dict__[task["entry"]]
 
 
 class Zygote:
@@ -176,6 +206,7 @@ class Zygote:
         target = self._prepare()
         self.inside = Inside(values, target)
         self.null = os.open(os.devnull, os.O_RDWR)
+        self._make_room(1 << 16)
         self.abi = self._lock()
 
     def _prepare(self) -> Callable | None:
@@ -205,74 +236,92 @@ class Zygote:
         return self.lockdown.landlock(self.config["readable"]) if "landlock" in level else 0
 
     def serve(self) -> None:
-        """Answer every job with its result lines, one for each case."""
-        while job := receive(self.control):
-            send(self.control, b"\n".join(self.answer(job)))
+        """Answer every job with the result lines of its children."""
+        while message := receive_job(self.control):
+            job, file = message
+            try:
+                self.answer(job, file)
+            finally:
+                os.close(file)
 
-    def answer(self, job: dict) -> list[bytes]:
-        """Run a job's cases in as few children as it allows; a case without a line gets one that says why."""
-        cases = job["cases"]
-        lines: list[bytes] = []
+    def answer(self, job: dict, file: int) -> None:
+        """Run a job's cases in as few children as it allows, and send one reply for each child."""
+        done, count = 0, len(job["ends"]) - 1
         end = time.monotonic() + job["total_s"]
-        while len(lines) < len(cases):
-            rest = cases[len(lines) : len(lines) + 1] if job["fresh"] else cases[len(lines) :]
-            got, why = self.check(job, rest, end)
-            lines += got
-            if len(got) == len(rest):
-                continue
-            note = json.dumps({"x": why}).encode()
-            goes_on = job["resume"] and time.monotonic() < end
-            lines += [note] * (1 if goes_on else len(cases) - len(lines))
-        return lines
+        if len(self.bytes) < REPLY.size + job["output_bytes"] + 400:
+            self._make_room(REPLY.size + job["output_bytes"] + 400)
+        while done < count:
+            wanted = 1 if job["fresh"] else count - done
+            size, got, why = self.check(job, file, done, done + wanted, end)
+            done += got
+            given_up = 0
+            if got < wanted:
+                given_up = 1 if job["resume"] and time.monotonic() < end else count - done
+            done += given_up
+            self._reply(size, got, given_up, why.encode(), done == count)
 
-    def check(self, job: dict, cases: list, end: float) -> tuple[list[bytes], str]:
-        """Fork one child for some cases; return its lines and why it stopped."""
+    def _make_room(self, size: int) -> None:
+        self.bytes = bytearray(size)
+        self.buffer = memoryview(self.bytes)
+
+    def _reply(self, size: int, got: int, given_up: int, why: bytes, last: bool) -> None:
+        REPLY.pack_into(self.buffer, 0, size, got, given_up, len(why), last)
+        whole = REPLY.size + size + len(why)
+        self.buffer[REPLY.size + size : whole] = why
+        self.control.sendall(self.buffer[:whole])
+        self.buffer[:whole] = bytes(whole)
+
+    def check(self, job: dict, file: int, first: int, stop: int, end: float) -> tuple[int, int, str]:
+        """Fork one child for some cases; return the bytes and lines it left in the buffer, and why it stopped."""
         reader, writer = os.pipe()
         child = os.fork()
         if not child:
-            self._become_child(job, cases, reader, writer)
+            self._become_child(job, file, first, stop, writer)
         os.close(writer)
         try:
-            lines, why = self._listen(reader, job, len(cases), end)
+            size, got, why = self._listen(reader, job, stop - first, end)
         finally:
             os.close(reader)
             os.kill(child, signal.SIGKILL)
             status = os.waitpid(child, 0)[1]
         if why == "ended":
             why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
-        return lines, why
+        return size, got, why
 
-    def _listen(self, reader: int, job: dict, wanted: int, end: float) -> tuple[list[bytes], str]:
+    def _listen(self, reader: int, job: dict, wanted: int, end: float) -> tuple[int, int, str]:
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
         poller.register(reader, 0)
-        lines: list[bytes] = []
-        rest, room = b"", job["output_bytes"]
+        size, got = 0, 0
+        room = self.buffer[REPLY.size : REPLY.size + job["output_bytes"]]
         deadline = min(end, time.monotonic() + job["case_s"])
         # Most checks end at once: be woken by the end alone, not by each line.
         poller.poll(QUIET_MS)
         poller.modify(reader, select.POLLIN)
-        while len(lines) < wanted:
+        while got < wanted:
             ready = poller.poll(max(0, deadline - time.monotonic()) * 1000)
             if not ready:
-                return lines, "timeout"
+                return size, got, "timeout"
             if any(number == self.control.fileno() for number, _ in ready):
-                return lines, "driver gone"
-            chunk = os.read(reader, 1 << 16)
-            if not chunk:
-                return lines, "ended"
-            room -= len(chunk)
-            if room < 0:
-                return lines, "output"
-            *whole, rest = (rest + chunk).split(b"\n")
-            if whole:
-                lines += whole
+                return size, got, "driver gone"
+            if size == len(room):
+                return size, got, "output"
+            # Straight into the buffer: a copy on the heap would be there for the next child to find.
+            read = os.readv(reader, [room[size : size + (1 << 16)]])
+            if not read:
+                return size, got, "ended"
+            lines = self.bytes.count(b"\n", REPLY.size + size, REPLY.size + size + read)
+            size += read
+            if lines:
+                got = min(wanted, got + lines)
                 deadline = min(end, time.monotonic() + job["case_s"])
-        return lines[:wanted], ""
+        return size, got, ""
 
-    def _become_child(self, job: dict, cases: list, reader: int, writer: int) -> None:
+    def _become_child(self, job: dict, file: int, first: int, stop: int, writer: int) -> None:
         try:
-            os.close(reader)
+            ends = job["ends"]
+            task = json.loads(read_part(file, 0, ends[0]))
+            cases = [json.loads(line) for line in read_part(file, ends[first], ends[stop]).splitlines()]
             for number in (0, 1, 2):
                 os.dup2(self.null, number)
             if writer != RESULT:
@@ -282,7 +331,7 @@ class Zygote:
             if self.lock:
                 self.lock.die_with_parent()
                 self.lock.seccomp()
-            self.inside.run(job, cases)
+            self.inside.run(job, task, cases)
         except BaseException as error:
             with contextlib.suppress(BaseException):
                 emit({"e": describe(error)})

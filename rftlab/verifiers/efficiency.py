@@ -1,8 +1,9 @@
 """Work that code does against a reference solution's, counted in interpreter instructions, never in seconds.
 
 The count is taken in the child, so only code that cannot reach the interpreter's tracing is counted at all (see
-``_countable``); other code scores 0 for efficiency, whatever it returns. Work inside functions written in C
-(``sorted``, ``sum``, ``in`` on a list) is not seen: keep the weight of efficiency small.
+``_countable``); other code scores 0 for efficiency, whatever it returns, and so does a call during which the
+interpreter dropped the counter (a stack that overflows inside it). Work inside functions written in C (``sorted``,
+``sum``, ``in`` on a list) is not seen: keep the weight of efficiency small.
 """
 
 from __future__ import annotations
@@ -64,10 +65,14 @@ class Efficiency:
         reasons = [_sentence(result) for result in self._sandbox.run(gates)]
         open_for = [i for i, reason in enumerate(reasons) if not reason]
         checks = [self._check(answers[i], examples[i], references[i]) for i in open_for]
-        ratios = {
-            i: self._ratio(result, references[i]) for i, result in zip(open_for, self._sandbox.run(checks), strict=True)
-        }
-        return [(ratios.get(i, 0.0), reason and f"efficiency 0: {reason}") for i, reason in enumerate(reasons)]
+        results = dict(zip(open_for, self._sandbox.run(checks), strict=True))
+        ratios = {i: self._ratio(result, references[i]) for i, result in results.items()}
+        for i, result in results.items():
+            reasons[i] = result.load_error or next((o.problem for o in result.outcomes if o.problem), "")
+        return [
+            (ratios.get(i, 0.0), reason and f"efficiency {ratios.get(i, 0.0):.2g}: {reason}")
+            for i, reason in enumerate(reasons)
+        ]
 
     def _check(self, code: str, example: Gold, reference: _Work) -> Check:
         most = _STEPS_FACTOR * max(reference.steps)

@@ -1,5 +1,6 @@
 """The sandbox: what comes back, what it survives, how it is refused."""
 
+import json
 import os
 import platform
 import re
@@ -11,13 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rftlab.errors import RftlabError
-from rftlab.sandbox import lockdown
+from rftlab.sandbox import library, lockdown, python, values
 from rftlab.sandbox.python import Case, Check, Limits, Sandbox, shared_sandbox
 from rftlab.sandbox.worker import LADDER, default_levels
 
 ROOT = Path(__file__).parents[2]
+TAGS = st.sampled_from(["l", "t", "s", "fs", "d", "D", "i", "f", "c", "b", "ba", "!"])
 DOUBLE = "def f(x):\n    return x * 2"
 
 
@@ -119,6 +123,80 @@ def test_one_check_cannot_poison_the_next(sandbox):
         (1,),
     )
     assert trees(run(sandbox, "import math\ndef f(x): return sum([x, math.floor(1.5)])", (1,))) == [2]
+
+
+SECRET = "def f(x):\n    return 'told ' + 'sesame' + x  # kept-from-others"
+HUNT = """
+import re
+def f(needles):
+    found = set()
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
+        for line in maps:
+            first, end = (int(number, 16) for number in line.split()[0].split("-"))
+            if line.split()[1].startswith("rw") and "[v" not in line:
+                memory.seek(first)
+                page = memory.read(end - first)
+                found.update(needle for needle in needles if re.search(needle.encode(), page))
+    return sorted(found)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
+def test_no_check_finds_in_its_memory_what_another_was_given_or_returned():
+    sandbox = Sandbox(workers=1, levels=["unsandboxed"])
+    hidden = ["kept-from-others", "shown-to-one", "told sesame"]  # in the code, in an input, in a result
+    patterns = [f"[{text[0]}]{text[1:]}" for text in hidden]  # a pattern is no match of itself
+    for _ in range(3):
+        assert trees(run(sandbox, SECRET, ("shown-to-one",))) == ["told sesameshown-to-one"]
+    assert trees(run(sandbox, HUNT, (patterns,))) == [["l"]]
+    own = f"OWN = {hidden[0]!r}\n{HUNT}"
+    assert trees(run(sandbox, own, (patterns,))) == [["l", patterns[0]]]  # the hunt does find what is there
+    sandbox.close()
+
+
+def test_a_counter_that_the_interpreter_dropped_is_told(sandbox):
+    code = (
+        "def deep():\n    deep()\ndef f(x):\n    try:\n        deep()\n    except RecursionError:\n        pass\n"
+        "    return sum(i for i in range(x))"
+    )
+    result = run(sandbox, code, (3,), (3000,), steps=1_000_000)
+    lost = ["count of interpreter steps was lost" in problem for problem in problems(result)]
+    assert all(lost) or result.outcomes[1].steps > result.outcomes[0].steps + 2997
+    assert trees(run(sandbox, code, (3,))) == [3]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())) | TAGS,
+        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("vecxn") | TAGS, inner),
+        max_leaves=9,
+    )
+    | st.builds(lambda tag, rest: {"v": [tag, *rest]}, TAGS, st.lists(st.just({}) | st.dictionaries(TAGS, TAGS) | TAGS))
+)
+@settings(deadline=None, max_examples=150)
+def test_no_line_that_a_child_writes_raises(message):
+    line = json.dumps(message).encode()
+    for tolerance in (None, 0.5):
+        (outcome,) = python._read([line]).outcomes
+        assert values.same(outcome.tree, values.encode({"a": 1.5}), tolerance=tolerance) in (True, False)
+    outcome.problem.encode()
+    library._read(line)[1].encode()
+
+
+@given(st.binary())
+@settings(deadline=None)
+def test_no_bytes_that_a_child_writes_raise(line):
+    assert len(python._read([line]).outcomes) == 1
+    assert library._read(line)[1] or json.loads(line)
+
+
+@pytest.mark.parametrize("key", ["v", "e", "x", "c"])
+@pytest.mark.parametrize("depth", [30, 500, 900, 990, 100_000])
+def test_a_deep_line_raises_nothing(key, depth):
+    line = b'{"%s": %s%s}' % (key.encode(), b"[" * depth, b"]" * depth)
+    (outcome,) = python._read([line]).outcomes
+    assert not values.same(outcome.tree, values.encode(1))
+    assert library._read(line)[0] is None
 
 
 def test_steps_are_counted_the_same_each_time(sandbox):

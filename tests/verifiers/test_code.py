@@ -158,6 +158,13 @@ def test_work_done_while_loading_counts():
     assert efficiency(table)[0] < 0.1
 
 
+def test_work_after_a_stack_overflow_is_not_free():
+    dropping = "def deep(): deep()\ndef f(n):\n    try: deep()\n    except RecursionError: pass\n"
+    share, total, detail = efficiency(dropping + LOOP.split("\n", 1)[1])
+    assert (share, total) == (0.0, 0.5)
+    assert "efficiency 0" in detail
+
+
 def test_another_value_on_the_growing_inputs_is_not_efficient():
     assert efficiency("def f(n): return n * (n - 1) // 2 if n < 50 else 0")[0] == pytest.approx(1 / 3, abs=0.1)
 
