@@ -24,6 +24,7 @@ _NAMES = re.compile(r"\( ?[A-Za-z](?:_ ?\w)?(?: ?, ?[A-Za-z](?:_ ?\w)?)+ ?\)")
 _WORDS_NAME = re.compile(r"(?:\\text\{ ?)?[A-Za-z][A-Za-z ]{2,30}(?:\})?")
 _WORD = re.compile(r"\\text\{|(?<![A-Za-z\\])[A-Za-z]{2,}(?![A-Za-z])")
 _EMPTY = re.compile(r"\\emptyset|(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?(?:empty|null) set|none")
+_REALS = re.compile(r"(?:all|every|any) real (?:numbers?|values?)|(?:the )?(?:set of )?real numbers|all reals")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?! ?\d)", re.ASCII)
 _COMMAND = re.compile(r"\\(?:begin|end)\{[a-z]*\}|\\[A-Za-z]+")
 _GREEK = re.compile(
@@ -227,13 +228,17 @@ def _leaf(text: str) -> Leaf:
         return Leaf(text, "number", value)
     if _EMPTY.fullmatch(plain(text)):
         return Leaf(r"\emptyset", "empty")
+    if _REALS.fullmatch(plain(text)):
+        return Leaf(r"\mathbb{R}", "expression")
     body, unit = without_unit(text)
     if unit and (value := to_values(body)):
         return Leaf(body, "number", value, unit)
     if re.fullmatch(r"\\text\{[^{}]*\}", text):
         inner = read(text[6:-1])
         return inner if isinstance(inner, Leaf) else Leaf(text, "words")
-    if unit and re.search(r"\d|\\", body) and not _WORD.search(body):
+    # The degrees of `\cos 60°` belong to the angle, not to the value.
+    angle = unit == "°" and re.search(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])", body)
+    if unit and not angle and re.search(r"\d|\\", body) and not _WORD.search(body):
         return Leaf(body, "expression", (), unit)
     words = _WORD.search(text) is not None and not re.search(r"[\d+*/^=_\\]", text.replace(r"\text", ""))
     return Leaf(text, "words" if words or not re.search(r"\w", text) else "expression")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat
 
 from rftlab.errors import CAUGHT, RftlabError, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
+from rftlab.verifiers.wrappers import boxed
 
 OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
 THINK, THOUGHT = "<think>", "</think>"
@@ -112,6 +113,7 @@ def extract_answer(completion: str) -> Extraction:
         return Extraction(tagged[0], opened == 1 and len(pieces) == 2)
     tail = completion[-_FALLBACK_TAIL_CHARS:]
     candidates = {candidate.strip() for pattern in _FALLBACKS for candidate in pattern.findall(tail)}
+    candidates |= {content.strip() for content in boxed(tail)}
     candidates = {candidate.removesuffix(".").strip() for candidate in candidates} - {""}
     if not candidates and (worked := _WORKED_SUM.search(tail)):
         return Extraction(worked[1], False)
@@ -122,7 +124,6 @@ def extract_answer(completion: str) -> Extraction:
 _FALLBACKS = (
     re.compile(r"<answer>([^<\n]{1,200})\s*$"),
     re.compile(r"####[ \t]*([^\n]{1,200})"),
-    re.compile(r"\\boxed\{([^{}\n]{1,200})\}"),
     re.compile(r"(?i)\banswer(?: to [^\n.:]{1,60}?)?(?: is|:)[ \t]*([^\n<]{1,80}?)(?=\.?[ \t]*(?:\n|$)|\.[ \t])"),
 )
 _WORKED_SUM = re.compile(r"(?:^|\n)[ \t]*[-+*/×÷().\d \t]{1,80}=[ \t]*(-?\d[\d.,]{0,40}?)\.?\s*$")

@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 _MOST_LAYERS = 12
+_MOST_BOXED = 400
 _FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1", re.DOTALL)
 _COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
 _ANNOUNCED = re.compile(
@@ -35,6 +36,21 @@ def unwrap(text: str) -> str:
             break
         text = inner
     return text
+
+
+def boxed(text: str) -> list[str]:
+    r"""What stands in each `\boxed{...}` that holds no other box, at most 400 characters long.
+
+    >>> boxed("so \\boxed{\\frac{1}{2}}, not \\boxed{2}")
+    ['\\frac{1}{2}', '2']
+    """
+    contents = []
+    for found in re.finditer(r"\\boxed\s{0,3}\{", text):
+        start = found.end()
+        end = _closing(text[: start + _MOST_BOXED], start)
+        if end > start and r"\boxed" not in text[start:end]:
+            contents.append(text[start:end])
+    return contents
 
 
 def _inner(text: str) -> str:
