@@ -2,7 +2,7 @@
 
 Each registry is a literal dict, name -> Entry. Listing one imports nothing heavy: an entry is resolved only when it is
 used. A new task, verifier, method or executor is one new file and one line here. A user's own is
-`path/to/module.py:attribute`.
+`path/to/module.py:attribute`, `package.module:attribute` of an installed package, or the name of an entry point of one.
 """
 
 import difflib
@@ -10,10 +10,12 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from rftlab import user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
+from rftlab.user_code import installed
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -246,7 +248,7 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
 
     Args:
         registry: one of TASKS, VERIFIERS, METHODS, EXECUTORS.
-        name: a registered name, `name/variant`, or a user's own `path.py:attribute`.
+        name: a registered name, `name/variant`, a user's own `path.py:attribute`, or what `installed_target` knows.
         kind: "task", "verifier", "method" or "executor"; used in the error's sentence.
 
     Raises:
@@ -254,17 +256,38 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     """
     if ".py:" in name:
         return Entry(name, "yours"), ""
+    if target := installed_target(registry, name, kind):
+        offer = installed.offers(kind).get(name)
+        return Entry(target, f"of {offer.package}" if offer else "of an installed package"), ""
     head, _, variant = name.partition("/")
     entry = registry.get(name) or registry.get(head)
     if entry is None and name.endswith(".py"):
         raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {name}:NAME, its function or class")
     if entry is None or (variant and name not in registry and not entry.variants):
-        raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names(registry))}")
+        raise RftlabError(f"unknown {kind} {name!r}{suggest(name, [*names(registry), *installed.offers(kind)])}")
     if name in registry and not entry.variants:
         return entry, ""
     if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, names({head: entry}))}")
     return entry, variant
+
+
+def installed_target(registry: Mapping[str, Entry], name: str, kind: str) -> str:
+    """The "module:attribute" of a name that an installed package brings; empty for all others.
+
+    That is a dotted name, or an entry point's where no part of rftlab has that name.
+
+    Raises:
+        RftlabError: the entry point cannot be used.
+    """
+    if kind not in installed.GROUPS or name in registry or name.partition("/")[0] in registry:
+        return ""
+    if installed.is_dotted(name):
+        return name
+    offer = installed.offers(kind).get(name)
+    if offer and offer.problem:
+        raise RftlabError(f"{kind} {name!r} of {offer.package} cannot be used: {offer.problem}")
+    return offer.target if offer else ""
 
 
 def family_of(method: str) -> str:
@@ -315,7 +338,7 @@ def resolve(entry: Entry) -> Any:
     except CAUGHT as error:
         raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
     try:
-        return getattr(module, attribute)
+        return attrgetter(attribute)(module)
     except AttributeError:
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise RftlabError(f"cannot load {entry.target!r}: it has no {attribute!r}{suggest(attribute, known)}") from None

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from rftlab.execute.results import write_grid
 from rftlab.experiment import Experiment
 from rftlab.grid import Grid
 from rftlab.grid.keys import KEYS
+from rftlab.user_code import installed
 from tests.execute.stub_notebook import write_stub
 from tests.synthetic import write_cell
 
@@ -87,6 +89,10 @@ class Reader:
         path = Path(block.partition("\n")[0].removeprefix("# "))
         path.write_text(block)
         assert Grid.load(path).cells
+
+    def toml(self, block: str) -> None:
+        """Part of a package's description: its entry points are in groups that are read."""
+        assert {*tomllib.loads(block)["project"]["entry-points"]} <= {*installed.GROUPS.values()}
 
     def python(self, block: str) -> None:
         exec(block, self.names)

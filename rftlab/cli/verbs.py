@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rftlab.errors import RftlabError, RftlabWarning
+from rftlab.errors import RftlabError, RftlabWarning, printable
 
 if TYPE_CHECKING:
     from rftlab.execute.one_cell import Outcome
     from rftlab.registry import Entry
+    from rftlab.user_code.installed import Offer
 
 
 def run(options: argparse.Namespace) -> int:
@@ -176,18 +177,33 @@ def model(options: argparse.Namespace) -> int:
 def list_registered(options: argparse.Namespace) -> int:
     """List what is registered, or show one card."""
     from rftlab import registry
+    from rftlab.user_code import installed
 
     entries: Mapping[str, Entry] = getattr(registry, f"{options.kind.upper()}S")
     if options.name is None:
-        width = max(map(len, entries))
+        offers = installed.offers(options.kind)
+        width = max(map(len, [*entries, *offers]))
         for name, entry in entries.items():
             variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
             print(f"{name:<{width}}  {entry.summary}{variants}")
+        for name, offer in offers.items():
+            print(printable(f"{name:<{width}}  {_offered(offer, hidden=name in entries)}"))
         return 0
     from rftlab.user_code import child
 
     print(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
     return 0
+
+
+def _offered(offer: "Offer", *, hidden: bool) -> str:
+    """What a list says of an installed package's entry point."""
+    from rftlab.user_code import installed
+
+    problem = offer.problem or installed.problem(offer.target)
+    if hidden:
+        problem = f"rftlab has its own of that name, which is taken; name {offer.target}"
+    said = f"cannot be used: {problem}" if problem else installed.summary(offer.target)
+    return f"{said} (of {offer.package})".lstrip()
 
 
 def check(options: argparse.Namespace) -> int:
@@ -235,7 +251,6 @@ def new(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Print what models are put and taught."""
-    from rftlab.errors import printable
     from rftlab.grid import Grid
     from rftlab.user_code import child
 

@@ -6,6 +6,7 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
 - data files (settings named `path`, `..._path`, `..._file`, or ending like a data file),
 - a task, verifier or method of the form `path.py:attribute`, wherever it is named, with what it imports beside it and
   the files there that it names in a text, except those it writes itself,
+- the package of an installed task, verifier or method: its code and data files,
 - a model's local folder: every file that decides what the model says,
 - the kept policy that a cell starts from,
 - the notebook that would be executed, where its code is not the packaged one, with what it imports and names likewise,
@@ -14,6 +15,7 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
 Models and data sets of a hub are known by name only.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,10 +29,11 @@ from rftlab.errors import RftlabError
 from rftlab.json_values import is_version
 from rftlab.policy import weights
 from rftlab.policy.identity import identity_hash, model_identity
-from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry
-from rftlab.user_code import DATA_SUFFIXES, digest, sources_of
+from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, installed_target
+from rftlab.user_code import DATA_SUFFIXES, digest, installed, sources_of
 
 NOTEBOOK = "notebook"
+_INSTALLED = "installed "
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _FILE_SETTING = re.compile(r"(\w+_)?(path|file)")
 _PROSE_SETTING = re.compile(r"task_settings\.(prompt|instructions)")
@@ -238,7 +241,8 @@ def texts_of(cell: Cell) -> Iterator[tuple[str, str]]:
 def kind_of(name: str, value: str) -> str:
     """What a text among the parameters names, "" for nothing.
 
-    That is "code", "file", "model", "policy", "task", "verifier" or "method".
+    That is "code", "file", "model", "policy", "task", "verifier" or "method", of an installed package "installed task"
+    and so on.
 
     Args:
         name: its dotted name.
@@ -251,10 +255,9 @@ def kind_of(name: str, value: str) -> str:
         return ""
     if ".py:" in value:
         return "code"
-    if last in _REGISTRIES:
-        return last
-    if name.startswith(f"{_RETENTION}."):
-        return "task"
+    role = "task" if name.startswith(f"{_RETENTION}.") else last
+    if role in _REGISTRIES:
+        return f"{_INSTALLED}{role}" if _installed_target(role, value) else role
     if is_file_setting(name) or (("/" in value or "." in value) and value.endswith(DATA_SUFFIXES)):
         return "file"
     if name == "model" and value == "tiny-base":
@@ -273,6 +276,10 @@ def _content(kind: str, value: str) -> dict[str, str]:
         return {"": weights.digest(weights.find_cell(value))}
     path = file_of(kind, value)
     try:
+        if kind.startswith(_INSTALLED):
+            target = _installed_target(kind.removeprefix(_INSTALLED), value)
+            found = installed.content(target)
+            return {"": hashlib.sha256(f"{target} {found}".encode()).hexdigest()[:12]} if found else {}
         if kind == "model":
             there = path.is_dir() and (path / "config.json").is_file()
             return {"": identity_hash(model_identity(str(path)))} if there else {}
@@ -294,6 +301,13 @@ def _code(path: Path) -> dict[str, str]:
             if used and entry.version > 1:
                 found[f":{name}"] = _said(name, entry)
     return found
+
+
+def _installed_target(role: str, value: str) -> str:
+    try:
+        return installed_target(_REGISTRIES[role], value, role)
+    except RftlabError:  # an entry point that cannot be used is told where it is to be
+        return ""
 
 
 def _version(kind: str, name: str, value: str) -> dict[str, str]:

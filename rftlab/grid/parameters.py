@@ -18,8 +18,8 @@ from rftlab.grid.plan import Plan, make
 from rftlab.grid.tuning import Stage
 from rftlab.parts import AUTO, Tuning
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
-from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find
-from rftlab.user_code import DATA_SUFFIXES
+from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find, installed_target
+from rftlab.user_code import DATA_SUFFIXES, installed
 
 SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
@@ -203,6 +203,8 @@ class GridFile:
             Cell.make({name: value})
             for registry, kind, each in _named(name, value):
                 find(registry, each, kind)
+                if (target := installed_target(registry, each, kind)) and (problem := installed.problem(target)):
+                    raise RftlabError(f"cannot load {kind} {each!r}: {problem}")
                 if ".py:" in each and not Path(each.rpartition(":")[0]).is_file():
                     raise RftlabError(f"there is no file {each.rpartition(':')[0]}; give path/to/module.py:function")
         except RftlabError as error:

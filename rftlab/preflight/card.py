@@ -41,7 +41,7 @@ def card(request: Mapping[str, str]) -> str:
         return "\n".join([f"{name}: {entry.summary}", *asked, "A card of one: rftlab tasks NAME/VARIANT"])
     entry, variant = registry.find(known, name, kind)
     announce(f"loading {kind} {name!r}")
-    with stand_ins.in_place() if kind == "method" and ".py:" not in name else nullcontext():
+    with stand_ins.in_place() if kind == "method" and name in known else nullcontext():
         found = registry.resolve(entry)
     parts = {"task": _task, "method": _method, "verifier": _verifier}[kind](found, name, variant)
     return "\n".join([f"{name}: {entry.summary} ({entry.target})", *filter(None, parts)])

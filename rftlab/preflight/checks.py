@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from rftlab.cell import NOT_YET, Cell
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
-from rftlab.registry import Entry, resolve
+from rftlab.registry import METHODS, Entry, resolve
 from rftlab.tasks.base import Task, load_task
 from rftlab.user_code.child import announce
 from rftlab.user_code.opened import watched
@@ -73,7 +73,7 @@ class Check(NamedTuple):
 def _asks_the_method(cell: Cell) -> bool:
     trials = cell.tuning.trials > PACKAGED_RATES or 0 < len(cell.tuning.learning_rates) < cell.tuning.trials
     rates = (cell.learning_rates and not cell.tuned_by) or cell.tuned_by == NOT_YET
-    return bool(rates) or bool(cell.preset or cell.settings) or ".py:" in cell.method or trials
+    return bool(rates) or bool(cell.preset or cell.settings) or cell.method not in METHODS or trials
 
 
 def _tiny_as_it_is(cell: Cell) -> bool:

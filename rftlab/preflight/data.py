@@ -7,7 +7,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
-from rftlab.registry import METHODS, find, refuse_dropout
+from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
@@ -137,7 +137,7 @@ class Announced:
     def __init__(self, verifier: Verifier, name: str) -> None:
         self.graded, self.needs_gold = verifier.graded, verifier.needs_gold
         self._verifier, self._name = verifier, name
-        self._singly = isinstance(verifier, FunctionVerifier) or ".py:" in name
+        self._singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
 
     def score(self, completions: Sequence[str], examples: Sequence[Example]) -> list[Score]:
         """Scores, as `Verifier.score` gives them."""
