@@ -9,12 +9,23 @@ import pytest
 from rftlab.tasks.base import Example
 
 FOLDER = Path(__file__).parents[1] / "cases"
+DOCS = FOLDER.parents[1] / "docs" / "verifiers.md"
 
 
 def load(name: str) -> list[Any]:
     lines = (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return [pytest.param(row, id=f"{row['completion'][:40]} | {row['gold'][:20]}") for row in rows]
+
+
+def require_figures_of_docs(name: str, rows: list[Any], rewards: list[float]) -> None:
+    """The page on verifiers says how many right and wrong rows there are, and how many are misjudged."""
+    line = next(line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    right = sum(row["expected"] for row in rows)
+    wrong = sum(reward > row["expected"] for reward, row in zip(rewards, rows, strict=True))
+    refused = sum(reward < row["expected"] for reward, row in zip(rewards, rows, strict=True))
+    assert [*cells[1:3], *cells[-2:]] == [str(n) for n in (right, len(rows) - right, wrong, refused)]
 
 
 def example(gold: str, prompt: str = "", /, **meta: Any) -> Example:

@@ -3,7 +3,7 @@
 import pytest
 
 from rftlab.verifiers.choice import Choice, chosen_letter, to_choices
-from tests.verifiers.cases import example, load
+from tests.verifiers.cases import example, load, require_figures_of_docs
 
 CAPITALS = to_choices(["Rome", "Paris", "Oslo"])
 
@@ -11,6 +11,12 @@ CAPITALS = to_choices(["Rome", "Paris", "Oslo"])
 @pytest.mark.parametrize("row", load("choice"))
 def test_table(row):
     assert Choice()(row["completion"], example(row["gold"], **row["meta"])).reward == row["expected"]
+
+
+def test_the_figures_of_the_docs_are_those_of_the_table():
+    rows = [row.values[0] for row in load("choice")]
+    rewards = [Choice()(row["completion"], example(row["gold"], **row["meta"])).reward for row in rows]
+    require_figures_of_docs("choice", rows, rewards)
 
 
 def test_choices_are_a_list_or_a_mapping():
