@@ -6,11 +6,13 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line, printable
+from rftlab.json_values import with_texts
 from rftlab.parts import AUTO
 from rftlab.registry import METHODS, TASKS, find, make, resolve
 
@@ -236,7 +238,20 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     task = make(resolve(entry), f"task {name!r}", *((variant,) if variant else ()), **dict(settings or {}))
     if not isinstance(task, Task):
         raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
-    return task
+    return _beside(task, Path(name.rpartition(":")[0]).expanduser().parent) if ".py:" in name else task
+
+
+def _beside(task: Task, folder: Path) -> Task:
+    """The task of a user's file, with verifiers that it names relative to that file (`checks.py:score`) found there."""
+
+    def found(_: str, text: str) -> str:
+        file, _, attribute = text.rpartition(":")
+        near = (folder / file).resolve()
+        return f"{near}:{attribute}" if file.endswith(".py") and near.is_file() else text
+
+    verifier, settings = found("", task.verifier), with_texts(task.verifier_settings, found)
+    same = (verifier, settings) == (task.verifier, task.verifier_settings)
+    return task if same else replace(task, verifier=verifier, verifier_settings=settings)
 
 
 def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels:

@@ -1,8 +1,9 @@
 """A Python file of the user's own: which files it consists of, and how it is loaded.
 
-It consists of itself, of the modules and packages beside it that it imports, and of the files there that it names in a
-text (`"words.txt"`), found by parsing (`sources`). What is installed, and what is imported or opened by a name made up
-at run time, is not found; `opened` sees it when it happens. `child` calls a function in a process of its own.
+It consists of itself, of the modules and packages beside it or in the two folders above that it imports, and of the
+files there that it names in a text (`"words.txt"`), found by parsing (`sources`). What is installed, and what is
+imported or opened by a name made up at run time, is not found; `opened` sees it when it happens. `child` calls a
+function in a process of its own.
 """
 
 import hashlib
@@ -38,8 +39,8 @@ def digest(files: Iterable[Path], folder: Path) -> str:
 def load(path: str) -> ModuleType:
     """The module of a user's file, executed once for as long as nothing that it consists of changes, data included.
 
-    While it is executed, what lies beside it is imported first; afterwards last. Files of one name in different
-    folders are different modules.
+    While it is executed, what lies beside it is imported first; afterwards last, as is always what lies above it. Files
+    of one name in different folders are different modules.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -74,6 +75,8 @@ _LOADING = threading.RLock()
 # Top-level name of a module beside a user's file -> folder of that file, and digest of what the module consisted of
 # when the file was executed.
 _BESIDE: dict[str, tuple[Path, str]] = {}
+# Folders of users' files and above them, at the end of `sys.path`: those of the file loaded last go first.
+_LAST: list[str] = []
 
 
 class _Fresh(importlib.machinery.SourceFileLoader):
@@ -97,7 +100,9 @@ def _importable(sources: Sources) -> Iterator[None]:
                     del sys.modules[known]
         _BESIDE[name] = state
     silent, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    sys.path.insert(0, str(folder))
+    above = [place for place in sources.above if place in _LAST or place not in sys.path]
+    sys.path[:] = [str(folder), *(place for place in sys.path if place not in _LAST), *above, *_LAST]
+    _LAST[:] = dict.fromkeys([*above, *_LAST])
     importlib.invalidate_caches()
     try:
         yield
@@ -106,6 +111,7 @@ def _importable(sources: Sources) -> Iterator[None]:
         sys.path.remove(str(folder))
         if str(folder) not in sys.path:  # a function that imports when it is called finds its neighbours too
             sys.path.append(str(folder))
+            _LAST.append(str(folder))
 
 
 def _is_installed(module: ModuleType) -> bool:

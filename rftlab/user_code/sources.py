@@ -1,17 +1,20 @@
 """What a Python file of the user's consists of, found by parsing; nothing is executed.
 
 Imports resolve as Python would resolve them: a package, then a module, then a folder without `__init__.py`; beside the
-file, in the working folder and, where the code extends `sys.path`, in the folders it names. Texts (`"words.txt"`;
-`"data"` and `"en"` and `"words.txt"`, joined in whichever way) name files beside the code, in the two folders above it,
-in a neighbour's package or in the working folder. Too much is found rather than too little.
+file, in the two folders above it (where a grid lies that has its code in a folder), in the working folder and, where
+the code extends `sys.path`, in the folders it names. Texts (`"words.txt"`; `"data"` and `"en"` and `"words.txt"`,
+joined in whichever way) name files beside the code, in the two folders above it, in a neighbour's package or in the
+working folder. Too much is found rather than too little.
 """
 
 import ast
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from rftlab.user_code.written import texts_in, written_texts
@@ -51,6 +54,13 @@ class Sources:
     def beside(self) -> dict[str, tuple[Path, ...]]:
         """Label -> files of all it is made of but itself."""
         return {**self.modules, **self.data}
+
+    @property
+    def above(self) -> list[str]:
+        """The folders above the file that hold modules it imports, the nearest first."""
+        folder = self.main.parent
+        holding = {Path(os.path.normpath(folder / label)).parent for label in self.modules}
+        return [str(each) for each in folder.parents[:_ABOVE] if each in holding]
 
     @property
     def files(self) -> set[Path]:
@@ -109,7 +119,7 @@ def _gathered(main: Path, scans: dict[Path, _Said]) -> Sources:
         folders, named = _named([*places(folder), *bases], texts | after_stem)
         roots = [folder, *(folders if any(each.extends_path for each in said) else ()), Path.cwd()]
         tops = {name.partition(".")[0] for each in said for name in each.imports}
-        found = [_module(roots, name) for name in sorted(tops - {_NEVER_BESIDE})]
+        found = [_module([*roots, *_above(folder, name)], name) for name in sorted(tops - {_NEVER_BESIDE})]
         found += [(path, (path,)) for path in named if path.suffix == ".py"]
         new: list[Path] = []
         for where, files in found:
@@ -163,6 +173,17 @@ def _short_texts(tree: ast.AST) -> set[str]:
     """The short texts in a piece of code, of `checks.py:score` also the file."""
     texts = {text for text in texts_in(tree) if len(text) <= _MAX_NAME}
     return texts | {text.rpartition(":")[0] for text in texts if ".py:" in text}
+
+
+def _above(folder: Path, name: str) -> list[Path]:
+    """The folders above in which ``name`` is looked for last: none for what comes with Python or is installed."""
+    return [] if name in sys.stdlib_module_names or _is_installed(name) else list(folder.parents[:_ABOVE])
+
+
+@lru_cache(maxsize=512)
+def _is_installed(name: str) -> bool:
+    where = [place for place in sys.path if place.endswith(("site-packages", "dist-packages"))]
+    return PathFinder.find_spec(name, where) is not None
 
 
 def _module(roots: Iterable[Path], name: str) -> tuple[Path, tuple[Path, ...]]:

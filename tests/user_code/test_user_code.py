@@ -6,6 +6,9 @@ import pytest
 
 from rftlab import user_code
 from rftlab.registry import VERIFIERS, find, resolve
+from rftlab.tasks.base import load_task
+from rftlab.user_code.sources import sources_of
+from rftlab.verifiers.base import make_verifier
 
 
 def load(path):
@@ -86,3 +89,45 @@ def test_a_cache_that_the_code_writes_does_not_have_it_executed_again(tmp_path):
 def test_what_does_not_parse_consists_of_itself(tmp_path):
     (tmp_path / "checks.py").write_text("def score(:\n")
     assert user_code.sources_of(tmp_path / "checks.py").modules == {}
+
+
+def test_a_file_in_a_folder_beside_the_grid_imports_what_lies_beside_the_grid(tmp_path):
+    helpers = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "shared_rules.py").write_text(f"VALUE = {name!r}\n")
+        (tmp_path / name / "json.py").write_text("raise RuntimeError\n")
+        code = "import json\nfrom shared_rules import VALUE\n\ndef score():\n    return json.dumps(VALUE)\n"
+        helpers.append(write(tmp_path / name / "code", "", code))
+    one, two = helpers
+    assert [load(path)() for path in (one, two, one)] == ['"one"', '"two"', '"one"']
+    before = sources_of(one)
+    assert list(before.modules) == ["../shared_rules.py"]
+    (tmp_path / "one" / "shared_rules.py").write_text("VALUE = 'new'\n")
+    assert load(one)() == '"new"'
+
+
+def test_folders_above_that_hold_nothing_imported_are_not_put_on_the_path(tmp_path):
+    (tmp_path / "wandb").mkdir()
+    load(write(tmp_path / "code", "VALUE = 3\n"))
+    assert str(tmp_path) not in sys.path
+
+
+def test_a_task_s_verifier_is_found_relative_to_the_task_s_file(tmp_path, monkeypatch):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "checks.py").write_text("def score(completion, example):\n    return 1.0\n")
+    (tmp_path / "code" / "mine.py").write_text(
+        "from rftlab.tasks.base import Example, Task\n\n"
+        "def make(verifier='checks.py:score', **settings):\n"
+        "    return Task('mine', '', (Example('a', 'x', '1'),), (Example('b', 'y', '1'),), verifier=verifier,\n"
+        "                verifier_settings=settings)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("code/mine.py:make", f"{tmp_path}/code/mine.py:make"):
+        task = load_task(name)
+        assert task.verifier == f"{tmp_path}/code/checks.py:score"
+        assert make_verifier(task.verifier)("anything", task.test[0]).reward == 1
+        settings = {"verifier": "rubric", "components": [{"verifier": "checks.py:score"}]}
+        (component,) = load_task(name, settings).verifier_settings["components"]
+        assert component["verifier"] == f"{tmp_path}/code/checks.py:score"
+    assert load_task(name, {"verifier": "elsewhere.py:score"}).verifier == "elsewhere.py:score"
