@@ -29,12 +29,14 @@ from rftlab.sandbox.worker import (
     WorkerError,
     default_levels,
     forget_in_forks,
+    late_import,
     make_job,
     sentence,
     start_strongest,
 )
 
 _BATCH = 200
+_MOST_LATE = 20
 
 
 class IsolatedWorker:
@@ -48,8 +50,9 @@ class IsolatedWorker:
         seconds: wall limit for one item.
         memory_mb: address space of the process, in MiB, the library included.
         fresh: a new fork for each item; needed where the library evaluates the text.
-        warm: argument lists the function is called with once, before the lock-down; they bring in what the library
-            imports late, which the levels named "noopen" need.
+        warm: argument lists the function is called with once, before the lock-down; they fill caches and bring in what
+            the library imports late. Where files cannot be opened ("noopen"), a late import that is met all the same
+            costs a new process that has it from the start, so that every level gives the same result.
         allow_unsandboxed: run with resource limits only where no level of isolation can be reached.
         levels: levels to try, strongest first; by default the ladder of this machine.
 
@@ -73,6 +76,7 @@ class IsolatedWorker:
             raise RftlabError(f"the isolated target {target!r} is not of the form 'module:function'; name both")
         self.target, self.seconds, self.memory_mb, self.fresh = target, seconds, memory_mb, fresh
         self._warm = [list(args) for args in warm]
+        self._late: list[str] = []
         self._levels = tuple(levels) if levels is not None else default_levels(allow_unsandboxed)
         forget_in_forks(self)
         self.forget()
@@ -122,6 +126,7 @@ class IsolatedWorker:
                 self._worker = None
 
     def _ask(self, cases: list) -> list[bytes]:
+        reason = ""
         job = make_job(
             cases,
             case_s=self.seconds,
@@ -130,17 +135,36 @@ class IsolatedWorker:
             resume=True,
             fresh=self.fresh,
         )
-        for _ in range(2):
+        for _ in range(2 + _MOST_LATE):
             try:
-                return self._running().ask(job)
+                lines = self._running().ask(job)
             except WorkerError as error:
-                reason = error
-        return [json.dumps({"x": str(reason)}).encode()] * len(cases)
+                if reason:
+                    break
+                reason = str(error)
+                continue
+            if not self._fetch_late(lines):
+                return lines
+        return [json.dumps({"x": reason}).encode()] * len(cases)
+
+    def _fetch_late(self, lines: list[bytes]) -> bool:
+        """Have the next process import what this one could not; whether there is something new to ask for."""
+        wanted = {*map(late_import, lines)} - {"", *self._late}
+        wanted = set(sorted(wanted)[: _MOST_LATE - len(self._late)])
+        if wanted and self._worker is not None:
+            self._late += sorted(wanted)
+            self._worker.close()
+        return bool(wanted)
 
     def _running(self) -> Worker:
         worker = self._worker
         if worker is None or not worker.close.alive:
-            settings = {"target": self.target, "warm": self._warm, **_imports(self.target.partition(":")[0])}
+            settings = {
+                "target": self.target,
+                "warm": self._warm,
+                "late": self._late,
+                **_imports(self.target.partition(":")[0]),
+            }
             worker, failures = start_strongest(self._levels, **settings)
             if worker is None:
                 reasons = "; ".join(f"{level}: {why}" for level, why in failures.items())

@@ -32,10 +32,13 @@ from rftlab.sandbox.worker import (
     WorkerError,
     default_levels,
     forget_in_forks,
+    late_import,
     make_job,
     sentence,
     start_strongest,
 )
+
+_MOST_LATE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,12 @@ class Result(NamedTuple):
     Attributes:
         load_error: why the code could not be loaded (the compiler's sentence), "" where it could.
         outcomes: one for each case, in order.
+        broken: why the sandbox itself could not answer, "" where it did; the code is not to blame then.
     """
 
     load_error: str
     outcomes: tuple[Outcome, ...]
+    broken: str = ""
 
 
 class Sandbox:
@@ -184,12 +189,16 @@ class Sandbox:
             worker = self._take()
             try:
                 lines = worker.ask(job)
+                # Where files cannot be opened, a late import is met by asking again with the module named beforehand.
+                while (new := {*map(late_import, lines)} - {"", *job["late"]}) and len(job["late"]) < _MOST_LATE:
+                    job["late"] += sorted(new)
+                    lines = worker.ask(job)
             except WorkerError as error:
                 problem = str(error)
                 continue
             self._give(worker)
             return _read(lines)
-        return Result("", (Outcome(None, problem),) * len(job["cases"]))
+        return Result("", (Outcome(None, problem),) * len(job["cases"]), problem)
 
     def _take(self) -> Worker:
         with self._lock:
@@ -262,4 +271,5 @@ def _read(lines: Sequence[bytes]) -> Result:
             outcomes.append(Outcome(message["v"], "", steps if type(steps) is int and steps >= 0 else None))
         else:
             outcomes.append(Outcome(None, sentence(message.get("x") or message.get("e")) or "no answer"))
-    return Result(load_error, tuple(outcomes))
+    late = [outcome.problem for line, outcome in zip(lines, outcomes, strict=True) if late_import(line)]
+    return Result(load_error, tuple(outcomes), late[0] if late else "")

@@ -32,6 +32,8 @@ LADDER = (
 START_SECONDS = 60.0
 # Extension modules of the standard library (zlib, sqlite3) load shared libraries from here.
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
+# What of a job the zygote must not see.
+_TASK = ("code", "entry", "late")
 # What precedes each child's result lines; the zygote's file says what it holds.
 _REPLY = struct.Struct("!IIII?")
 _SCRIPT = Path(__file__).with_name("zygote.py")
@@ -75,6 +77,7 @@ class Worker:
         path: folders the target's modules are imported from.
         readable: folders and files that code inside may read, besides the standard library.
         warm: argument lists the target is called with before the process locks itself down.
+        late: modules the target imports late, imported before the process locks itself down.
         python: the interpreter; by default the one this process's environment is built on.
 
     Raises:
@@ -89,6 +92,7 @@ class Worker:
         path: Sequence[str] = (),
         readable: Sequence[str] = (),
         warm: Sequence[Sequence] = (),
+        late: Sequence[str] = (),
         python: str = "",
     ) -> None:
         self.level, self.owner = level, os.getpid()
@@ -117,6 +121,7 @@ class Worker:
         self._errors = cast("IO[bytes]", self._process.stderr)
         self.close = weakref.finalize(self, _end, self._process, ours, self.owner)
         config = {"level": level, "target": target, "path": list(path), "readable": library, "warm": list(warm)}
+        config["late"] = list(late)
         self.hello = self._greet(config)
 
     def _greet(self, config: dict) -> dict:
@@ -206,9 +211,9 @@ class Worker:
 @contextlib.contextmanager
 def _job_file(job: dict) -> Iterator[tuple[dict, int]]:
     """A job as numbers for the zygote and a file in memory for its children: first the code, then a case a line."""
-    task = json.dumps({"code": job["code"], "entry": job["entry"]}).encode()
+    task = json.dumps({name: job[name] for name in _TASK}).encode()
     parts = [task, *[json.dumps(case).encode() + b"\n" for case in job["cases"]]]
-    numbers = {name: value for name, value in job.items() if name not in ("cases", "code", "entry")}
+    numbers = {name: value for name, value in job.items() if name not in ("cases", *_TASK)}
     numbers["ends"] = list(itertools.accumulate(map(len, parts)))
     with _file_in_memory() as file:
         file.write(b"".join(parts))
@@ -253,6 +258,7 @@ def make_job(
         "cases": cases,
         "code": code,
         "entry": entry,
+        "late": [],
         "case_s": case_s,
         "total_s": total_s,
         "memory_bytes": memory_mb << 20,
@@ -267,6 +273,17 @@ def sentence(said: object) -> str:
     """What a child said went wrong, made fit for a record: one line, at most 300 characters, no lone surrogates."""
     text = said if isinstance(said, str) else ""
     return " ".join(text.encode(errors="replace").decode().split())[:300]
+
+
+def late_import(line: bytes) -> str:
+    """The module that a call could not import at a level without opening files, as the child says; "" where none."""
+    if b'"late"' not in line:
+        return ""
+    try:
+        name = json.loads(line).get("late")
+    except (ValueError, RecursionError, AttributeError):
+        return ""
+    return name if isinstance(name, str) and name.isascii() and name.replace(".", "").isidentifier() else ""
 
 
 def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | None, dict[str, str]]:

@@ -18,6 +18,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import resource
 import select
 import signal
@@ -41,9 +42,12 @@ PREIMPORT = (
     "operator queue random re reprlib statistics string struct textwrap threading types typing unicodedata weakref"
 )
 PREIMPORT_WHERE_CLOSED = (
-    "base64 binascii csv difflib encodings.idna graphlib hashlib hmac locale secrets stringprep timeit token tokenize "
-    "traceback uuid zlib"
+    "_strptime base64 binascii csv difflib encodings.idna graphlib hashlib hmac locale secrets stringprep timeit token "
+    "tokenize traceback uuid zlib"
 )
+# Modules of the standard library that do something when imported, or need a screen.
+ACTING = "antigravity ensurepip idlelib lib2to3 site test this tkinter turtle turtledemo venv"
+_NAMED = re.compile(r"\b(?:from|import)\s+([\w., ]+)")
 
 
 @contextlib.contextmanager
@@ -160,11 +164,48 @@ def counted(most: int, function: Callable, args: list, kwargs: dict) -> tuple[An
     return value, steps
 
 
+class Late:
+    """Last on ``sys.meta_path`` where a child may not open files: remembers the module that it could not import.
+
+    A library that imports late would give another verdict there than where files may be read; so such a call has none.
+    """
+
+    def __init__(self) -> None:
+        self.refused = ""
+        self.absent: set[str] = set()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Find nothing; a module known to be absent everywhere is not remembered."""
+        if name not in self.absent:
+            self.refused = self.refused or name
+
+    def fetch(self, name: str) -> None:
+        """Import a module while files can still be opened; none that acts when it is imported."""
+        if name.partition(".")[0] in ACTING.split() or "__" in name or name in sys.modules:
+            return
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            self.absent.add(name)
+
+    def fetch_named(self, code: str) -> None:
+        """Import what a source text names in its import statements; the text is searched, never parsed or run."""
+        for phrase in _NAMED.findall(code)[:50]:
+            first, *words = re.split(r"[ ,]+", phrase.strip())
+            within = [f"{first}.{word}" for word in words[1:]] if "import" in words[:1] else words
+            for name in [first, *within]:
+                self.fetch(name)
+
+    def line(self) -> dict:
+        """The result line of a call that wanted a module it could not have."""
+        return {"x": f"the module {self.refused!r} cannot be imported at this level", "late": self.refused}
+
+
 class Inside:
     """What a child runs: one job, its cases in order, one result line for each."""
 
-    def __init__(self, values: types.ModuleType, target: Callable | None) -> None:
-        self.values, self.target = values, target
+    def __init__(self, values: types.ModuleType, target: Callable | None, late: Late) -> None:
+        self.values, self.target, self.late = values, target, late
 
     def run(self, job: dict, task: dict, cases: list) -> None:
         """Answer each case with ``{"v": tree}`` or ``{"e": sentence}``; code that does not load with ``{"c": ...}``."""
@@ -174,7 +215,7 @@ class Inside:
             try:
                 function, loading = counted(job["steps"], self._load, [task], {})
             except BaseException as error:
-                emit({"c": describe(error)})
+                emit(self.late.line() if self.late.refused else {"c": describe(error)})
                 return
         for args, kwargs in cases:
             try:
@@ -182,10 +223,15 @@ class Inside:
                 if job["steps"]:
                     value, steps = counted(job["steps"] - loading, function, args, kwargs)
                     emit({"v": self.values.encode(value), "n": loading + steps})
+                    continue
+                value = function(*args, **kwargs)
+                # A library may catch the failed import and go on to another verdict.
+                if self.late.refused and task["code"] is None:
+                    emit(self.late.line())
                 else:
-                    emit({"v": self.values.encode(function(*args, **kwargs))})
+                    emit({"v": self.values.encode(value)})
             except BaseException as error:
-                emit({"e": describe(error)})
+                emit(self.late.line() if self.late.refused else {"e": describe(error)})
 
     def _load(self, task: dict) -> Callable:
         # In sys.modules, because @dataclass under postponed annotations looks its module up there.
@@ -203,8 +249,9 @@ class Zygote:
         self.control, self.config = control, config
         self.lockdown, values = _neighbour("lockdown"), _neighbour("values")
         self.lock = None
+        self.late, self.closed = Late(), "noopen" in config["level"]
         target = self._prepare()
-        self.inside = Inside(values, target)
+        self.inside = Inside(values, target, self.late)
         self.null = os.open(os.devnull, os.O_RDWR)
         self._make_room(1 << 16)
         self.abi = self._lock()
@@ -212,7 +259,7 @@ class Zygote:
     def _prepare(self) -> Callable | None:
         sys.dont_write_bytecode = True
         sys.path += self.config["path"]
-        late = PREIMPORT_WHERE_CLOSED if "noopen" in self.config["level"] else ""
+        late = PREIMPORT_WHERE_CLOSED if self.closed else ""
         with _no_fork_hooks():
             for name in f"{PREIMPORT} {late}".split():
                 importlib.import_module(name)
@@ -223,6 +270,8 @@ class Zygote:
         target = getattr(importlib.import_module(module), attribute)
         for args in self.config["warm"]:
             target(*args)
+        for name in self.config["late"]:
+            self.late.fetch(name)
         return target
 
     def _lock(self) -> int:
@@ -330,6 +379,11 @@ class Zygote:
             self.lockdown.limit_check(int(job["total_s"]) + 1, job["memory_bytes"])
             if self.lock:
                 self.lock.die_with_parent()
+                if self.closed:
+                    self.late.fetch_named(task["code"] or "")
+                    for name in task["late"]:
+                        self.late.fetch(name)
+                    sys.meta_path.append(self.late)
                 self.lock.seccomp()
             self.inside.run(job, task, cases)
         except BaseException as error:

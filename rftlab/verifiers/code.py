@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
 from rftlab.sandbox.python import Check, Limits, Result, Sandbox, shared_sandbox
-from rftlab.verifiers.base import OPEN_TAG, Extraction, Gold, Judgement, Score, Verifier, extract_answer
+from rftlab.verifiers.base import OPEN_TAG, Extraction, Gold, Judgement, Score, Verifier, cannot_judge, extract_answer
 from rftlab.verifiers.code_tests import HiddenTest, encode_tests, entry_point, read_tests, tests_from_asserts
 from rftlab.verifiers.efficiency import Efficiency
 
@@ -123,6 +123,9 @@ class Code(Verifier):
         ]
 
     def _judgement(self, result: Result, passed: list[bool], efficiency: float, why: str) -> Judgement:
+        if result.broken:
+            broken = cannot_judge(f"the sandbox gave no verdict: {result.broken}")
+            return broken._replace(parts={**self._parts(0.0, loads=True), **broken.parts})
         share = sum(passed) / len(passed)
         reward = share if self.partial_credit else float(share == 1)
         if self.efficiency_weight:

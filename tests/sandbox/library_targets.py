@@ -1,5 +1,6 @@
 """Functions that the tests of isolated workers call in another process."""
 
+import importlib
 import os
 import time
 
@@ -14,6 +15,17 @@ def late_import(text):
     import colorsys
 
     return f"{colorsys.__name__} {text}"
+
+
+def late_and_caught(text):
+    """A library that goes on without what it could not import, and says something else then."""
+    found = []
+    for name in ("no_such_module_anywhere", "wave", "xml.dom.minidom", "email.mime.text"):
+        try:
+            found.append(importlib.import_module(name).__name__)
+        except ImportError:
+            continue
+    return [text, *found]
 
 
 def misbehave(how):

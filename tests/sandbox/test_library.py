@@ -112,12 +112,17 @@ def test_text_that_is_evaluated_cannot_leave_the_process(level, tmp_path):
     worker.close()
 
 
-def test_late_imports_work_where_files_may_be_read():
-    worker = start("late_import")
-    if "noopen" in worker.level:
-        pytest.skip(f"level {worker.level}")
-    assert worker.map([["x"]]) == ["colorsys x"]
+@pytest.mark.parametrize("level", LADDER)
+def test_late_imports_give_the_same_at_every_level(level):
+    worker, caught = start("late_import", levels=[level]), start("late_and_caught", levels=[level])
+    try:
+        assert worker.map([["x"], ["y"]]) == ["colorsys x", "colorsys y"]
+    except RftlabError as error:
+        pytest.skip(str(error))
+    modules = ["wave", "xml.dom.minidom", "email.mime.text"]
+    assert caught.map_with_reasons([["x"]]) == [(["x", *modules], "")]
     worker.close()
+    caught.close()
 
 
 def test_a_fork_of_this_process_gets_a_worker_of_its_own():

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +20,14 @@ from rftlab.errors import RftlabError
 from rftlab.sandbox import library, lockdown, python, values
 from rftlab.sandbox.python import Case, Check, Limits, Sandbox, shared_sandbox
 from rftlab.sandbox.worker import LADDER, default_levels
+from rftlab.verifiers.code import Code
 
 ROOT = Path(__file__).parents[2]
+LATE = (
+    "import xml.etree.ElementTree as E, pprint\nfrom concurrent import futures\nimport datetime\ndef f(x):\n"
+    "    from email.mime.text import MIMEText\n    import wave; futures.ThreadPoolExecutor\n"
+    "    year = datetime.datetime.strptime('1999', '%Y').year\n    return pprint.pformat(E.Element('a').tag * x), year"
+)
 TAGS = st.sampled_from(["l", "t", "s", "fs", "d", "D", "i", "f", "c", "b", "ba", "!"])
 DOUBLE = "def f(x):\n    return x * 2"
 
@@ -139,6 +146,26 @@ def f(needles):
                 found.update(needle for needle in needles if re.search(needle.encode(), page))
     return sorted(found)
 """
+
+
+@pytest.mark.parametrize("level", LADDER)
+def test_imports_work_alike_at_every_level(level):
+    sandbox = Sandbox(workers=1, levels=[level])
+    try:
+        result = run(sandbox, LATE, (2,))
+    except RftlabError as error:
+        pytest.skip(str(error))
+    assert (result.load_error, trees(result)) == ("", [["t", "'aa'", 1999]])
+    assert trees(run(sandbox, "def f(x):\n    return __import__('wa' + 've').__name__", (2,))) == ["wave"]
+    assert "No module named 'nothing_here'" in run(sandbox, "import nothing_here", (2,)).load_error
+    assert "no_such" in problems(run(sandbox, "def f(x): __import__('no_' + 'such')", (2,)))[0]
+    if "noopen" in level:
+        code = "import turtledemo\ndef f(x): return x"
+        example = SimpleNamespace(answer="", meta={"entry_point": "f", "tests": [{"args": [1], "expected": 1}]})
+        score = Code(sandbox=sandbox)(f"<answer>{code}</answer>", example)
+        assert (score.reward, score.parts["verifier_error"]) == (0.0, 1.0)
+        assert "'turtledemo' cannot be imported at this level" in score.detail
+    sandbox.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
