@@ -118,9 +118,9 @@ VERIFIERS: Mapping[str, Entry] = {
         "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=3
     ),
     "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=4),
-    "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=2),
+    "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=3),
     "json-schema": Entry(
-        "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=3
+        "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=4
     ),
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=3),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),

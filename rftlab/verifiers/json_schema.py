@@ -49,8 +49,10 @@ class JsonSchema(Verifier):
         results = shared("rftlab.verifiers._json_schema:check").map_with_reasons(calls) if calls else []
         verdicts = [cannot_judge(self._problem(schema)) for schema in schemas]
         for i, (violation, why) in zip(usable, results, strict=True):
-            detail = str(violation) if violation is not None else f"the schema gave no verdict: {why}"
-            verdicts[i] = Judgement(float(violation == ""), detail=detail)
+            if violation is None:
+                verdicts[i] = cannot_judge(f"the schema gave no verdict: {why}")
+            else:
+                verdicts[i] = Judgement(float(violation == ""), detail=str(violation))
         return verdicts
 
     def _problem(self, schema: str) -> str:

@@ -49,7 +49,8 @@ class Regex(Verifier):
         results = shared("rftlab.verifiers._regex:matches").map_with_reasons(calls) if calls else []
         verdicts = [cannot_judge(problems[pattern]) for pattern in patterns]
         for i, (matched, why) in zip(usable, results, strict=True):
-            verdicts[i] = Judgement(float(bool(matched)), detail=f"the pattern gave no verdict: {why}" if why else "")
+            lost = cannot_judge(f"the pattern gave no verdict: {why}")
+            verdicts[i] = lost if matched is None else Judgement(float(bool(matched)))
         return verdicts
 
     def _problem(self, pattern: str) -> str:

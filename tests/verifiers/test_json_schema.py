@@ -48,6 +48,7 @@ def test_a_pattern_that_blows_up_is_stopped():
     score = JsonSchema(schema=slow)(f'<answer>"{"a" * 60}!"</answer>', example(""))
     assert score.reward == 0
     assert "timeout" in score.detail
+    assert score.parts["verifier_error"] == 1
 
 
 @pytest.mark.parametrize(
