@@ -22,7 +22,7 @@ def test_a_pattern_that_blows_up_costs_a_second_and_leaves_the_batch_unharmed():
     scores = verifier.score([f"<answer>{text}</answer>" for text in ("ab", "a" * 60, "aab")], [example("ab")] * 3)
     assert [score.reward for score in scores] == [1, 0, 1]
     assert "timeout" in scores[1].detail
-    assert [score.parts["verifier_error"] for score in scores[:2]] == [0, 1]
+    assert [score.parts.get("verifier_error", 0) for score in scores] == [0, 1, 0]
     assert time.monotonic() - start < 30
 
 
