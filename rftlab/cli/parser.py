@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
         "run what is left of a grid, then write its report",
         "run notebooks/grids/demo.yaml --workers 2",
     )
-    run.add_argument("grid", type=Path, metavar="GRID.yaml")
+    run.add_argument("grid", type=Path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
     run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
     run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
     run.add_argument(
@@ -183,10 +183,15 @@ def make_parser() -> argparse.ArgumentParser:
         "rendered prompts, gold completions, tokens and rewards of a grid's examples",
         "show mine.yaml --examples 1",
     )
-    examples.add_argument("grid", type=Path, metavar="GRID.yaml")
+    examples.add_argument("grid", type=Path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
     examples.add_argument(
         "--examples", type=_positive, default=3, metavar="N", help="of each task, model and prompt (default: 3)"
     )
+
+    copied = _verb(
+        verbs, "notebooks", do.notebooks, "copy the notebooks and grids into a folder of your own", "notebooks mine"
+    )
+    copied.add_argument("folder", type=Path, metavar="DEST")
 
     _verb(verbs, "parameters", do.parameters, "all that a grid may hold, one line each", "parameters")
 

@@ -291,6 +291,15 @@ def parameters(_options: argparse.Namespace) -> int:
     return 0
 
 
+def notebooks(options: argparse.Namespace) -> int:
+    """Copy the notebooks and grids."""
+    from rftlab.files.paths import copy_notebooks
+
+    print(*copy_notebooks(options.folder.expanduser()), sep="\n")
+    print(f"open them: jupyter lab {options.folder}")
+    return 0
+
+
 def run_cell(options: argparse.Namespace) -> int:
     """Run one cell from a file, as a cluster's worker does; 1 if it failed."""
     from rftlab import preflight

@@ -1,8 +1,11 @@
 """Where the notebooks and the shipped data lie: beside the package in a clone, inside it in an installed wheel."""
 
 import os
+import shutil
 import sysconfig
 from pathlib import Path
+
+from rftlab.errors import RftlabError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -15,6 +18,34 @@ def _shipped(name: str) -> Path:
 def notebooks_dir() -> Path:
     """Folder that holds the parameterized notebooks and `grids/`."""
     return _shipped("notebooks")
+
+
+def packaged_grids() -> dict[str, Path]:
+    """The grids beside the notebooks, by name, in order."""
+    return {file.stem: file for file in sorted((notebooks_dir() / "grids").glob("*.yaml"))}
+
+
+def copy_notebooks(target: Path) -> list[Path]:
+    """Copy notebooks and grids into a folder, made if need be.
+
+    Returns:
+        The copies.
+
+    Raises:
+        RftlabError: one of them is there already, or the folder cannot be written; nothing is overwritten.
+    """
+    source = notebooks_dir()
+    files = [*sorted(source.glob("*.ipynb")), *packaged_grids().values()]
+    copies = [target / file.relative_to(source) for file in files]
+    if there := next((copy for copy in copies if copy.exists()), None):
+        raise RftlabError(f"{there} is there already; name another folder")
+    try:
+        for file, copy in zip(files, copies, strict=True):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    except OSError as error:
+        raise RftlabError(f"cannot write {target}: {error.strerror}; name another folder") from None
+    return copies
 
 
 def data_dir() -> Path:

@@ -34,14 +34,15 @@ from ruamel.yaml.comments import CommentedMap
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, printable
+from rftlab.files.paths import packaged_grids
 from rftlab.grid.document import line_of
 from rftlab.grid.keys import RESERVED, START
 from rftlab.grid.parameters import Axes, GridFile, Located
 from rftlab.grid.plan import UNTESTABLE, Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
-from rftlab.registry import METHODS, find, trains
+from rftlab.registry import METHODS, find, suggest, trains
 
 # A grid of more is a mistake, or not one study.
 MAX_CELLS = 100_000
@@ -69,13 +70,13 @@ class Grid:
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
-        """Grid from a YAML file.
+        """Grid from a YAML file, or by the name of a packaged one (`demo`) where there is no such file.
 
         Raises:
             RftlabError: no such file, not YAML, an unknown parameter or name, a value out of range, or no cell at all;
                 the sentence begins with file and line.
         """
-        file = GridFile(Path(path))
+        file = GridFile(_file(Path(path)))
         cells = tuple(_read_cells(file))
         plan = _plan(file, cells)
         if file.tuning:
@@ -104,6 +105,25 @@ class Grid:
         for cell in self.cells:
             (done if is_done(cell, results) else left).append(cell)
         return done, left
+
+
+def _file(path: Path) -> Path:
+    """The path, or the packaged grid that is called so.
+
+    Raises:
+        RftlabError: it is neither a file nor such a name, though it looks like a name.
+    """
+    known = packaged_grids()
+    if path.name != str(path) or path.suffix or "\0" in path.name or path.is_file():
+        return path
+    if path.name not in known:
+        if path.exists():
+            return path
+        raise RftlabError(
+            f"there is no grid {printable(path.name)!r}; give a YAML file or a packaged one's name"
+            f"{suggest(path.name, known)}"
+        )
+    return known[path.name]
 
 
 def label_budgets(cells: Sequence[Cell]) -> tuple[int, ...]:
