@@ -208,15 +208,19 @@ def forget(cells: Sequence[str], results: str | Path | None = None) -> list[Path
 
 
 def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]]:
-    """The grid last run in a results folder, with the user's files as they are now.
+    """The grid last run in a results folder, with the user's files as they are now; else the cells that it holds.
 
     Returns:
         The grid, its cells that are done, those that are left, and sentences on what changed since they ran.
 
     Raises:
-        RftlabError: no grid was run there.
+        RftlabError: no grid was run there, and it holds no cells.
     """
     results = archive.opened(results)
+    if not (results / record.GRID).exists() and record.cells_dir(results).is_dir():
+        cells = tuple(Cell.make(found.cell) for found in record.scan(results)[0])
+        note = "no grid was run here: these are its finished cells, each run by hand or copied"
+        return Grid(results.resolve().name, cells), list(cells), [], [note]
     grid = read_grid(results)
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
     done, left = grid.split(results)

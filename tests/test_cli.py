@@ -136,6 +136,8 @@ def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
     assert cli.main(["run-cell", "cell.json", "out"]) == 0
     folder = Path(capsys.readouterr().out.strip())
     assert (folder / "record.json").is_file()
+    assert cli.main(["status", "out"]) == 0
+    assert capsys.readouterr().out.startswith("out: 1 of 1 cells done, 0 failed, 0 left\n  no grid was run here")
 
 
 @pytest.mark.parametrize(
