@@ -107,7 +107,7 @@ def test_what_cannot_be_told_apart_is_open_and_says_what_would_tell(study: Study
 
 def test_an_arm_whose_seeds_spread_too_much_does_not_speak_for_the_others(study: Study) -> None:
     swings = {"grpo": lambda cell: 0.15 if cell.seed % 2 else 0.95}
-    _, card = study({"base": 0.1, "sft": 0.7, "sft+grpo": 0.7, **swings}, labels=(10,), seeds=4, items=100)
+    _, card = study({"base": 0.1, "sft": 0.7, "sft+grpo": 0.7, **swings}, labels=(10,), seeds=4, items=300)
     close, wild = card.next_step.split("; ")
     assert "between SFT and SFT+GRPO" in close
     assert "GRPO and SFT " not in close
