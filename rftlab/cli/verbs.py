@@ -255,7 +255,7 @@ def show(options: argparse.Namespace) -> int:
     from rftlab.user_code import child
 
     cells = [cell.model_dump(mode="json") for cell in Grid.load(options.grid).cells]
-    request = {"cells": cells, "examples": options.examples}
+    request = {"cells": cells, "examples": options.examples, "limit": options.check_timeout}
     texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
     print(*("\n".join(map(printable, text.split("\n"))) for text in texts), sep="\n\n\n")
     return 0

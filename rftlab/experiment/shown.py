@@ -8,8 +8,8 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.policy.context import shots
 from rftlab.policy.load import Policy, load_policy
-from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
-from rftlab.tasks.base import Example, Task, draw_labels, load_task, verifier_of
+from rftlab.preflight.checks import Looked, key, task_key
+from rftlab.tasks.base import Example, Task, draw_labels, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 
@@ -21,27 +21,22 @@ def shown(request: Mapping[str, Any]) -> list[str]:
     """Texts for people, one for each way in which cells ask: task, model, prompt and verifier.
 
     Args:
-        request: `cells` as JSON values, and `examples`, how many of each.
+        request: `cells` as JSON values; `examples`, how many of each; `limit`, seconds for a step in a user's code.
 
     Raises:
         RftlabError: a task, a model or a verifier cannot be loaded.
     """
     found: dict[object, Cell] = {}
+    looked = Looked([], request["limit"])
     cells = [Cell.make(values) for values in request["cells"]]
     for cell in sorted(cells, key=lambda cell: -cell.labels):  # those that are trained, with what they are trained on
         way = (task_key(cell), cell.model, cell.template, cell.system, cell.cot, cell.verifier,
-               key(cell.verifier_settings), cell.answer_format, len(shots(cell, _task(cell))))  # fmt: skip
+               key(cell.verifier_settings), cell.answer_format, len(shots(cell, looked.task(cell))))  # fmt: skip
         found.setdefault(way, cell)
-    return [_told(cell, request["examples"]) for cell in found.values()]
+    return [_told(cell, looked.task(cell), request["examples"]) for cell in found.values()]
 
 
-def _task(cell: Cell) -> Task:
-    announce(f"loading task {cell.task!r}", limit=HUB_LIMIT_S if cell.task_settings.get("dataset") else None)
-    return load_task(cell.task, cell.task_settings)
-
-
-def _told(cell: Cell, count: int) -> str:
-    task = _task(cell)
+def _told(cell: Cell, task: Task, count: int) -> str:
     announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
     policy = load_policy(cell, meta=True)
     policy = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))

@@ -92,12 +92,12 @@ def judge(
             by = who.version(contest)
             new = [q for q in wanted if not is_done(done.get((who.name, q.first, q.second, q.item)), q, by)]
             before += len(wanted) - len(new)
-            waiting.append((contest, new))
+            waiting.append((contest, by, new))
         tally = {"asked": 0, "same": 0, "unread": 0, "failed": 0}
-        total = sum(len(new) for _, new in waiting)
-        for contest, new in waiting:
+        total = sum(len(new) for *_, new in waiting)
+        for contest, by, new in waiting:
             for start in range(0, len(new), _BATCH):
-                made = _judged(who, contest, new[start : start + _BATCH], tally)
+                made = _judged(who, contest, by, new[start : start + _BATCH], tally)
                 kept.add(made)
                 if on_progress:
                     on_progress(tally["asked"] + tally["same"] + tally["failed"], total)
@@ -134,11 +134,11 @@ def is_done(each: Judgement | None, question: Question, by: str = "") -> bool:
     return each is not None and (each.of, each.by) == (question.of, by)
 
 
-def _judged(who: Judge, contest: Contest, asked: Sequence[Question], tally: dict[str, int]) -> list[Judgement]:
+def _judged(who: Judge, contest: Contest, by: str, asked: Sequence[Question], tally: dict[str, int]) -> list[Judgement]:
     """What comes of a batch of questions; equal ones are asked once."""
     different = {q.of: q for q in asked if q.one != q.other}
     said = dict(zip(different, who.ask(contest, list(different.values())), strict=True))
-    made, by = [], who.version(contest)
+    made = []
     for q in asked:
         verdict = Verdict(0.5, SAME_TEXT) if q.one == q.other else said[q.of]
         if verdict is None:

@@ -22,7 +22,9 @@ def grid(tmp_path):
 
 
 def texts(grid, examples=1):
-    return "\n".join(shown({"cells": [cell.flat() for cell in Grid.load(grid).cells], "examples": examples}))
+    return "\n".join(
+        shown({"cells": [cell.flat() for cell in Grid.load(grid).cells], "examples": examples, "limit": 60})
+    )
 
 
 def test_each_way_of_asking_is_shown_once_with_tokens_and_rewards(grid):
