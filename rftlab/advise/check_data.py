@@ -7,9 +7,9 @@ from statistics import fmean, median
 from typing import Any
 
 from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
-from rftlab.advise.wrong_answers import tagged
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.verifiers.base import tagged
 from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, Level
-from rftlab.advise.wrong_answers import listings, near_misses, other_answers, tagged
+from rftlab.advise.wrong_answers import listings, near_misses, other_answers
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task
-from rftlab.verifiers.base import Score
+from rftlab.verifiers.base import Score, tagged
 
 ACCEPTED_SHARE = 0.05
 MAX_NEAR = 60

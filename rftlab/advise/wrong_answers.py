@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from rftlab.tasks.base import Example
-from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG
+from rftlab.verifiers.base import tagged
 from rftlab.verifiers.choice import to_choices
 from rftlab.verifiers.exact import normalise
 
@@ -15,11 +15,6 @@ _LONGEST = 200
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _ONE_NUMBER = re.compile(r"\s*([-+\u2212]?)\s*(\d+(?:[.,]\d+)*)\s*")
 _MOST_LISTED = 30
-
-
-def tagged(answer: str) -> str:
-    """An answer as a completion in the asked form."""
-    return f"{OPEN_TAG}{answer}{CLOSE_TAG}"
 
 
 def _digit(example: Example) -> str:

@@ -21,6 +21,7 @@ from rftlab.cell import parameter_names
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
+from rftlab.plots.cells import prompt_name
 from rftlab.record import Record, joined
 from rftlab.record.tables import table
 from rftlab.registry import METHODS
@@ -101,15 +102,6 @@ def unfinished(results: Results) -> int:
     except RftlabError:
         return 0
     return len(planned - {item.id for item in results.records})
-
-
-def prompt_name(cot: bool, cot_eval: bool) -> str:
-    """`direct`, `chain-of-thought`, or in words how the two differ."""
-    if cot == cot_eval:
-        return "chain-of-thought" if cot else "direct"
-    return (
-        "direct in training, asked for chain-of-thought" if cot_eval else "chain-of-thought in training, asked directly"
-    )
 
 
 def is_base(cells: pd.DataFrame) -> "pd.Series[bool]":

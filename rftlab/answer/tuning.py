@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rftlab import record
-from rftlab.answer.results import prompt_name
 from rftlab.cell import NOT_YET, Cell
 from rftlab.contract import Applies
 from rftlab.errors import RftlabError
 from rftlab.files import archive
+from rftlab.plots.cells import prompt_name
 from rftlab.record import Record
 
 OF_ARM = (

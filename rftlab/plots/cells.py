@@ -26,7 +26,9 @@ def tidy(table: pd.DataFrame, measures: Collection[str]) -> pd.DataFrame:
     """
     if not set(table) >= _CELLS or "mean" in table:
         return table
-    cells = table.assign(variant="", arm=table["method"], prompt=_prompts(table))
+    cells = table.assign(
+        variant="", arm=table["method"], prompt=list(map(prompt_name, table["cot"], table["cot_eval"]))
+    )
     if "tokens" not in cells and {"tokens_generated", "tokens_trained"} <= set(cells):
         cells["tokens"] = cells["tokens_generated"] + cells["tokens_trained"]
     twins = cells[cells.duplicated([*_BY, "seed"], keep=False)]
@@ -46,11 +48,10 @@ def tidy(table: pd.DataFrame, measures: Collection[str]) -> pd.DataFrame:
     return means.merge(costs, how="left", left_on=_BY, right_index=True)
 
 
-def _prompts(cells: pd.DataFrame) -> list[str]:
-    names = {
-        (True, True): "chain-of-thought",
-        (False, False): "direct",
-        (False, True): "direct in training, asked for chain-of-thought",
-        (True, False): "chain-of-thought in training, asked directly",
-    }
-    return [names[bool(trained), bool(asked)] for trained, asked in zip(cells["cot"], cells["cot_eval"], strict=True)]
+def prompt_name(cot: bool, cot_eval: bool) -> str:
+    """`direct`, `chain-of-thought`, or in words how the two differ."""
+    if cot == cot_eval:
+        return "chain-of-thought" if cot else "direct"
+    return (
+        "direct in training, asked for chain-of-thought" if cot_eval else "chain-of-thought in training, asked directly"
+    )

@@ -28,7 +28,7 @@ from rftlab.tasks.arithmetic import FAMILIES
 from rftlab.tasks.arithmetic.family import Problem
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES
-from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Verifier
+from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, Verifier, tagged
 from rftlab.verifiers.exact import Exact
 
 QA = TEMPLATES["qa"]
@@ -196,7 +196,7 @@ def corpus(seed: int, *, lesson: bool = False) -> Iterator[tuple[str, str]]:
         cot = rng.random() < (LESSON_COT if lesson else 0.5)
         rationale, answer = solution(rng, problem, diets[name], cot=cot)
         if rng.random() < TAG_SHARE:
-            ending = f"{OPEN_TAG}{answer}{CLOSE_TAG}"
+            ending = tagged(answer)
         else:
             ending = rng.choice(UNTAGGED_ENDINGS).format(answer=answer)
         prompt = QA.prompt(Example(id="", prompt=problem.prompt, answer=answer), cot=cot)

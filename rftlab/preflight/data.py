@@ -11,7 +11,7 @@ from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
-from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, FunctionVerifier, Score, Verifier, make_verifier
+from rftlab.verifiers.base import FunctionVerifier, Score, Verifier, make_verifier, tagged
 
 if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked
@@ -116,7 +116,7 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> N
     announce(f"loading verifier {name!r}")
     verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)
-    gold = [f"{OPEN_TAG}{example.answer}{CLOSE_TAG}" for example in sample]
+    gold = [tagged(example.answer) for example in sample]
     for example, score in zip(sample, verifier.score(gold, sample), strict=True):
         if score.reward < 1 and not verifier.graded:
             why = f" ({score.detail})" if score.detail else ""

@@ -129,6 +129,11 @@ _FALLBACKS = (
 _WORKED_SUM = re.compile(r"(?:^|\n)[ \t]*[-+*/×÷().\d \t]{1,80}=[ \t]*(-?\d[\d.,]{0,40}?)\.?\s*$")
 
 
+def tagged(answer: str) -> str:
+    """An answer as a completion in the asked form."""
+    return f"{OPEN_TAG}{answer}{CLOSE_TAG}"
+
+
 class Verifier:
     """Base of all verifiers: deterministic, never raises on any text, bounded in time and memory.
 

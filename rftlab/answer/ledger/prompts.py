@@ -7,7 +7,7 @@ import pandas as pd
 from rftlab.answer.comparisons import Place, subtract
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tables, Tested, beside
 from rftlab.answer.ledger.view import COT, DIRECT, View
-from rftlab.answer.results import prompt_name
+from rftlab.plots.cells import prompt_name
 
 _ASKED_ONLY = prompt_name(False, True)
 _BOTH_WAYS = (COT, DIRECT, _ASKED_ONLY, prompt_name(True, False))

@@ -15,9 +15,10 @@ from rftlab.answer.comparisons import Arm, Place
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Panel, Tested
-from rftlab.answer.results import RETAINED, SHOWN_IN, UNTRAINED, Results, is_base, prompt_name
+from rftlab.answer.results import RETAINED, SHOWN_IN, UNTRAINED, Results, is_base
 from rftlab.cell import Cell
 from rftlab.contract import SEEDS, Applies
+from rftlab.plots.cells import prompt_name
 from rftlab.registry import family_of
 
 CONTROLS = ("grpo-random", "grpo-format")
