@@ -4,6 +4,7 @@ What is found is written down with its reason, as a grid of a few lines that a p
 decided where the data do not say.
 """
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -15,10 +16,9 @@ from typing import Any
 from rftlab.errors import RftlabError, one_line
 from rftlab.record import write_atomically
 from rftlab.tasks.base import Example, Task
-from rftlab.tasks.columns import value_of
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
-from rftlab.tasks.tables import read_rows
+from rftlab.tasks.tables import WrongEncoding, read_rows
 from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
 from rftlab.verifiers.numeric import to_quantity
@@ -31,7 +31,7 @@ _TITLES = ("subject", "title")
 _MARKER, _NOTES = "####", "<<.*?>>"
 _ENCODINGS = ("utf-8", "cp1252")
 _MOST = 0.95
-_FEW_CLASSES, _CLASSES = 30, "classes"
+_FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
 _DEVELOPMENT = 50
 
@@ -64,21 +64,33 @@ def sniff(data: Path, columns: Mapping[str, Any] | None = None, verifier: str = 
     Raises:
         RftlabError: the file cannot be read, or does not say which column is what; the sentence says what to give.
     """
-    encoding, rows = _rows(data)
+    if not data.is_file():
+        raise RftlabError(f"there is no data file {data}")
+    *others, last = _ENCODINGS
+    for encoding in others:
+        with contextlib.suppress(WrongEncoding):
+            return _sniff(data, encoding, dict(columns or {}), verifier)
+    return _sniff(data, last, dict(columns or {}), verifier)
+
+
+def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str) -> Sniffed:
+    row = next((row for _, row in read_rows(path=str(data), encoding=encoding)), None)
+    if row is None:
+        raise RftlabError(f"{data} has no rows")
     settings: dict[str, Any] = {"path": str(data.resolve())}
     settings |= {"encoding": encoding} if encoding != _ENCODINGS[0] else {}
-    settings |= _columns(data, rows[0], dict(columns or {}))
-    answers = [str(value_of(row, _answer_column(row, settings)) or "") for row in rows]
+    settings |= _columns(data, row, columns)
+    task = load(**settings)
+    answers = [example.answer for example in task.train + task.test]
     if sum(_MARKER in answer for answer in answers) > len(answers) / 2:
         settings["answer_after"] = _MARKER
         settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
-    task = load(**settings)
-    chosen, why, further = _judge(task.train + task.test)
-    settings |= {"verifier_settings": further} if further and not verifier else {}
-    if chosen == "exact" and _CLASSES in why:
-        settings["instructions"] = "Answer with one of: {classes}."
         task = load(**settings)
-    return Sniffed(settings, verifier or chosen, "asked for" if verifier else why, task)
+    chosen, why, further = _judge(task.train + task.test)
+    if verifier:
+        chosen, why = verifier, "asked for"
+        further.pop("verifier_settings", None)
+    return Sniffed(settings | further, chosen, why, load(**settings, **further) if further else task)
 
 
 def new(
@@ -121,23 +133,6 @@ def new(
     return written
 
 
-def _rows(data: Path) -> tuple[str, list[Mapping[str, Any]]]:
-    """The encoding by which a file can be read, and its rows."""
-    if not data.is_file():
-        raise RftlabError(f"there is no data file {data}")
-    for encoding in _ENCODINGS:
-        try:
-            rows = [row for _, row in read_rows(path=str(data), encoding=encoding)]
-        except RftlabError as error:
-            if encoding == _ENCODINGS[-1] or "encoding" not in str(error):
-                raise
-            continue
-        if rows:
-            return encoding, rows
-        raise RftlabError(f"{data} has no rows")
-    raise RftlabError(f"{data} is in no encoding that is known here; save it as UTF-8")
-
-
 def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The settings by which prompt and answer are found; none where the rows are of a known shape."""
     names = {str(name).casefold(): str(name) for name in row}
@@ -160,12 +155,8 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
     return {"columns": {"prompt": prompt, "answer": answer, **rest}}
 
 
-def _answer_column(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    return str(settings.get("columns", {}).get("answer") or next((name for name in _ANSWERS if name in row), "answer"))
-
-
 def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
-    """Who judges such answers, why, and by which settings."""
+    """Who judges such answers, why, and what the task's settings need for it."""
     answers = [example.answer for example in examples]
 
     def most(fits: Sequence[bool]) -> bool:
@@ -174,14 +165,19 @@ def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
     if most([_is_option(example) for example in examples]):
         return "choice", "each answer is one of its options", {}
     if most([_is_json(answer) for answer in answers]):
-        return "json-schema", "the answers are JSON, compared as values", {"schema": {}, "match_gold": True}
+        return (
+            "json-schema",
+            "the answers are JSON, compared as values",
+            {"verifier_settings": {"schema": {}, "match_gold": True}},
+        )
     if most([to_quantity(answer) is not None for answer in answers]):
         return "numeric", "the answers are numbers, with or without a unit", {}
     if any("\\" in answer or "^" in answer for answer in answers):
         return "math", "the answers are mathematics", {}
     classes = Counter(map(normalise, answers))
     if len(classes) <= min(_FEW_CLASSES, len(answers) / 2):
-        return "exact", f"there are {len(classes)} different answers: {_CLASSES}", {}
+        instructions = "Answer with one of: {classes}."
+        return "exact", f"there are {len(classes)} different answers: classes", {"instructions": instructions}
     return "exact", "the answers are texts, and only the same text is right; for others write one: --checks", {}
 
 

@@ -21,6 +21,11 @@ from rftlab.files.hub import offline, refusal
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
+
+class WrongEncoding(RftlabError):
+    """A text file is of another encoding than the one it was read by."""
+
+
 _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 20
 _DELIMITERS = (",", ";", "\t")
@@ -48,6 +53,7 @@ def read_rows(
 
     Raises:
         RftlabError: while reading, naming the file and line of the first row that cannot be read.
+        WrongEncoding: likewise, where it is text of another encoding.
     """
     if not path:
         yield from _hub_rows(dataset, config, split)
@@ -67,7 +73,7 @@ def read_rows(
     except OSError as error:
         raise RftlabError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeError:
-        raise RftlabError(_other_encoding(file, encoding)) from None
+        raise WrongEncoding(_other_encoding(file, encoding)) from None
 
 
 def _codec(encoding: str) -> str:
