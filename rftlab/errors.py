@@ -1,10 +1,13 @@
 """The one error a user is meant to read, and how somebody else's error is put into one line."""
 
+import inspect
 import os
 import sysconfig
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _OURS = str(Path(__file__).resolve().parent) + os.sep
 _STANDARD = tuple(str(Path(sysconfig.get_path(name)).resolve()) + os.sep for name in ("stdlib", "platstdlib"))
@@ -37,6 +40,15 @@ def told(error: BaseException) -> str:
 def came_from_user(error: BaseException) -> bool:
     """Whether the error passed through a line of the user's own files."""
     return bool(_place(error))
+
+
+def defined_at(thing: Any) -> str:
+    """` (checks.py, line 3)` for a function, a class or an object of one that stands in a file of the user's own."""
+    thing = inspect.unwrap(getattr(thing, "func", thing))  # of a partial, what it calls
+    thing = thing if isinstance(thing, type) or inspect.isroutine(thing) else type(thing)
+    with suppress(OSError, TypeError, IndexError, SyntaxError):
+        return users_line([(inspect.getsourcefile(thing) or "", inspect.getsourcelines(thing)[1])])
+    return ""
 
 
 def _place(error: BaseException) -> str:

@@ -54,7 +54,7 @@ def test_the_method_of_the_docs_learns(example: Callable, small_cell: Callable[.
     assert sum(rewards[-8:]) > sum(rewards[:8])
 
 
-PAGES = ("grid_file.md", "results_folder.md", "analysis.md", "operating_systems.md", "again.md")
+PAGES = ("grid_file.md", "results_folder.md", "analysis.md", "operating_systems.md", "again.md", "verifiers.md")
 STUDY = """
 name: {}
 defaults: {{task: arithmetic/word, seed: {}}}
@@ -95,6 +95,9 @@ class Reader:
         assert {*tomllib.loads(block)["project"]["entry-points"]} <= {*installed.GROUPS.values()}
 
     def python(self, block: str) -> None:
+        """Run it; under the name that its first line gives, if any, it is also a file."""
+        if named := re.match(r"# (\w+\.py)\n", block):
+            Path(named[1]).write_text(block)
         exec(block, self.names)
 
     def sh(self, block: str) -> None:

@@ -131,7 +131,7 @@ def test_what_code_reads_and_no_digest_follows_is_named_before_the_run(cell, tmp
         (tmp_path / name).write_text(text)
     mixed = cell(verifier=f"{tmp_path}/reads.py:score")
     says = "name it in a text of the code, or edits to it will not be noticed"
-    assert preflight.check([mixed]).notes[2:] == (
+    assert preflight.check([mixed]).notes[3:] == (
         f"reads.py reads limits.yaml, aside.py, which its digest does not follow: {says}",
         "reads.py writes and reads cache.txt: that is no part of a cell, edits to it will not be noticed",
     )

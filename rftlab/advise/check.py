@@ -121,5 +121,6 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     announce(f"loading verifier {chosen!r}")
     judge = Announced(make_verifier(chosen, answer_format=request["answer_format"], settings=options), chosen)
     read = [Finding("ok", "rows", note) for note in task.notes]
+    read += [Finding("ok", "verifier", judge.told)] if judge.told else []
     found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
     return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}

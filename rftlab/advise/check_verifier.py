@@ -49,7 +49,7 @@ def _gold_finding(verifier: Announced, examples: Sequence[Example], gold: Sequen
         return Finding("ok", "gold answers", f"mean reward {fmean(s.reward for s in gold):.2f}, graded")
     if not wrong:
         return Finding("ok", "gold answers", f"all {len(gold)} score 1")
-    evidence = tuple(f"{e.id}: {e.answer[:60]!r} scores {s.reward:g}. {s.detail[:120]}" for e, s in wrong[:MAX_SHOWN])
+    evidence = tuple(f"{e.id}: {e.answer[:60]!r} scores {s.reward:g}. {s.reason[:120]}" for e, s in wrong[:MAX_SHOWN])
     return Finding("FAIL", "gold answers", f"{len(wrong)} of {len(gold)} do not score 1", evidence)
 
 

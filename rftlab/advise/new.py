@@ -236,20 +236,18 @@ def _from(grid: Path, source: Path) -> str:
 
 
 def _checks(source: Path, examples: Sequence[Example]) -> str:
-    shown = "\n".join(
-        f"    >>> score({f'<answer>{e.answer}</answer>'!r}, Example('', '', {e.answer!r}))\n    1.0" for e in examples
-    )
+    shown = "\n".join(f"    >>> score({e.answer!r}, Example('', '', {e.answer!r}))\n    1.0" for e in examples)
     return f'''"""Who is right about {source.name}: make `score` say what right means."""
 
 from rftlab.tasks.base import Example
-from rftlab.verifiers.base import extract_answer
 
 
-def score(completion: str, example: Example) -> float:
+def score(answer: str, example: Example) -> float:
     """From 0 (wrong) to 1 (right); `example.answer` is the gold answer, `example.meta` holds further columns.
+
+    `answer` is what was found in the completion; call it `completion` to be given all that the model wrote.
 
 {shown}
     """
-    answer = extract_answer(completion).text
-    return float(answer is not None and answer.split() == example.answer.split())
+    return float(answer.split() == example.answer.split())
 '''

@@ -46,6 +46,7 @@ def _told(cell: Cell, task: Task, count: int) -> str:
     examples = (draw_labels(cell, task).train or task.test)[:count]
     prompt = "with" if cell.cot else "without"
     head = f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {name} ({cell.answer_format})"
+    head += f"\n{verifier.told}" if verifier.told else ""
     announce(f"scoring {len(examples)} examples with verifier {name!r}")
     return "\n\n".join([head, *_examples(policy, verifier, examples, cot=cell.cot)])
 
@@ -56,7 +57,7 @@ def _examples(policy: Policy, verifier: Verifier, examples: Sequence[Example], *
         gold = policy.completion_text(example, cot=taught)
         score = verifier(gold, example)
         lacking = ", without a rationale: it has none" if cot and not taught else ""
-        why = f" ({score.detail})" if score.detail else ""
+        why = f" ({score.reason})" if score.reward < 1 else ""
         [tokens] = policy.count_gold([example], taught)
         yield "\n".join(
             [

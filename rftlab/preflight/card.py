@@ -20,7 +20,7 @@ from rftlab.errors import RftlabError
 from rftlab.preflight import stand_ins
 from rftlab.tasks.base import Example, Task, load_task
 from rftlab.user_code.child import announce
-from rftlab.verifiers.base import Verifier
+from rftlab.verifiers.base import Verifier, make_verifier
 
 _META = re.compile(r'meta\["(\w+)"\]')
 _SHOWN = 300
@@ -97,7 +97,8 @@ def _example(example: Example) -> Iterator[str]:
 def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
     said = inspect.getdoc(found) or ""
     yield said.partition("\n\nArgs:")[0].partition("\n\nRaises:")[0]
-    if not isinstance(found, type):
+    if not (isinstance(found, type) and issubclass(found, Verifier)):
+        yield make_verifier(name).told
         return
     yield from _listed("Settings (verifier_settings)", _settings(found))
     row = getattr(found, "row", {})

@@ -9,7 +9,7 @@ with packaged methods as they are starts without.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,6 +43,10 @@ class Looked:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
+
+    def say(self, notes: Iterable[str]) -> None:
+        """Add notes, each once."""
+        self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
 
     def task(self, cell: Cell) -> Task:
         """The cell's task, loaded once for all cells that share it.

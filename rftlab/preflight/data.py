@@ -35,10 +35,10 @@ def check(looked: "Looked") -> None:
     # The largest budget first: whoever follows one error's advice shall not meet the next.
     for cell in sorted(looked.cells, key=lambda cell: -cell.labels):
         task = looked.task(cell)
-        looked.notes += [note for note in task.notes if note not in looked.notes]
+        looked.say(task.notes)
         judged = (task_key(cell), cell.verifier, key(cell.verifier_settings), cell.answer_format)
         if judged not in done:
-            check_gold(cell, task, *verifier_of(cell, task))
+            looked.say(check_gold(cell, task, *verifier_of(cell, task)))
         done |= _check_beside(cell, task, looked, done)
         shares = (_validation_share(cell), cell.development, cell.development_items)
         drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
@@ -93,20 +93,22 @@ def _check_beside(cell: Cell, task: Task, looked: "Looked", done: set[object]) -
     checked: set[object] = set()
     apart = (task_key(cell), "apart", asked.verifier, key(asked.verifier_settings), cell.answer_format)
     if asked.verifier and apart not in done:
-        check_gold(cell, task, asked.verifier, dict(asked.verifier_settings))
+        looked.say(check_gold(cell, task, asked.verifier, dict(asked.verifier_settings)))
         checked.add(apart)
     for name, settings in retention_tasks(cell, task).items():
         own = (name, key(settings), cell.answer_format)
         if own not in done:
             other = Cell.make({"task": name, "task_settings": settings, "answer_format": cell.answer_format})
             beside = looked.task(other)
-            check_gold(other, beside, beside.verifier, dict(beside.verifier_settings))
+            looked.say(check_gold(other, beside, beside.verifier, dict(beside.verifier_settings)))
             checked.add(own)
     return checked
 
 
-def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> None:
+def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> list[str]:
     """Raise unless a verifier gives full reward to gold answers, on a sample spread over train and test.
+
+    Returns what people should know of the verifier: what a function is given, that code will run without a sandbox.
 
     A graded verifier (a reward model, a judge) need not: its gold answers have no fixed reward.
 
@@ -119,11 +121,12 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> N
     gold = [tagged(example.answer) for example in sample]
     for example, score in zip(sample, verifier.score(gold, sample), strict=True):
         if score.reward < 1 and not verifier.graded:
-            why = f" ({score.detail})" if score.detail else ""
             raise RftlabError(
                 f"verifier {name!r} gives the gold answer {example.answer[:80]!r} of example {example.id} of task "
-                f"{task.name!r} the reward {score.reward:g}, not 1{why}; choose another verifier or mend the data"
+                f"{task.name!r} the reward {score.reward:g}, not 1 ({score.reason}); choose another verifier or mend "
+                "the data"
             )
+    return [note for note in (verifier.told and f"verifier {name}: {verifier.told}",) if note]
 
 
 class Announced:
@@ -132,10 +135,11 @@ class Announced:
     Attributes:
         graded: as the verifier's.
         needs_gold: as the verifier's.
+        told: as the verifier's.
     """
 
     def __init__(self, verifier: Verifier, name: str) -> None:
-        self.graded, self.needs_gold = verifier.graded, verifier.needs_gold
+        self.graded, self.needs_gold, self.told = verifier.graded, verifier.needs_gold, verifier.told
         self._verifier, self._name = verifier, name
         self._singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
 

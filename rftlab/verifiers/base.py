@@ -4,14 +4,15 @@ Completions are hostile input. Nothing here evaluates, formats or compiles them;
 """
 
 import functools
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat, TypeVar
 
-from rftlab.errors import CAUGHT, RftlabError, one_line, told
+from rftlab.errors import CAUGHT, RftlabError, defined_at, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
 from rftlab.verifiers.wrappers import boxed
 
@@ -67,6 +68,15 @@ class Score:
     extracted: str | None
     format_ok: bool
     detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the reward is what it is, never empty: the detail, or what the verifier was given to judge."""
+        if self.detail:
+            return self.detail
+        if self.extracted is None:
+            return "no answer was found in the completion"
+        return f"it was given the answer {one_line(repr(self.extracted[:80]))}, and says no more"
 
 
 class Judgement(NamedTuple):
@@ -146,6 +156,7 @@ class Verifier:
     Attributes:
         graded: True where even a gold answer need not reach 1 (a learned or judged score); then only the order of
             rewards means anything, and `rftlab check` compares means.
+        told: what it is given to judge, where that is not plain; "" else.
         needs_gold: False where an answer is judged by the prompt and what is in its `meta` alone (a solver, a game, a
             form), so that several may be right and none need be known.
         row: an example of a row that it judges, as a file of one's own would hold it: prompt, answer, and further
@@ -156,6 +167,7 @@ class Verifier:
     row: ClassVar[Mapping[str, Any]] = {"prompt": "What is 2 + 3?", "answer": "5"}
     graded: bool = False
     needs_gold: bool = True
+    told: str = ""
     isolation: str | None = None
 
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
@@ -169,7 +181,7 @@ class Verifier:
             # A score of the user's own must not pay for an answer that was only thought of either.
             @functools.wraps(own)
             def score(self: Any, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
-                return own(self, [after_thinking(completion) for completion in completions], examples)
+                return _scored(self, own, [after_thinking(completion) for completion in completions], examples)
 
             cls.score = score  # type: ignore[method-assign]
 
@@ -187,13 +199,11 @@ class Verifier:
 
     def _judged(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """What `judge_batch` says; where a subclass raises, each answer alone, so that one spoils no other."""
-        try:
-            return self.judge_batch(answers, examples)
-        except RftlabError:
-            raise
-        except CAUGHT as error:
-            if len(answers) <= 1:
-                return [cannot_judge(f"the verifier raised {told(error)}")] * len(answers)
+        found, problem = _asked(self, lambda: self.judge_batch(answers, examples), Judgement, len(answers))
+        if not problem:
+            return found
+        if len(answers) <= 1:
+            return [cannot_judge(problem)] * len(answers)
         return [self._judged([answer], [example])[0] for answer, example in zip(answers, examples, strict=True)]
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
@@ -215,35 +225,126 @@ class Verifier:
         )
 
 
+_Verdict = TypeVar("_Verdict", Judgement, Score)
+
+
+def _asked(
+    verifier: Verifier, ask: Callable[[], list[_Verdict]], kind: type[_Verdict], count: int
+) -> tuple[list[_Verdict], str]:
+    """What a verifier says, and what is wrong with that: it raised, or gave no ``count`` of ``kind`` in range."""
+    try:
+        found = ask()
+    except RftlabError:
+        raise
+    except CAUGHT as error:
+        return [], f"the verifier raised {told(error)}"
+    if not isinstance(found, Sequence) or len(found) != count:
+        return [], f"the verifier returned {_shown(found)}, not {count} {kind.__name__}s{defined_at(verifier)}"
+    for each in found:
+        number = getattr(each, "correct" if kind is Judgement else "reward", None)
+        if not isinstance(each, kind) or not isinstance(number, float | int) or not 0 <= number <= 1:
+            what = f"not a {kind.__name__} of a number from 0 to 1"
+            return [], f"the verifier returned {_shown(each)}, {what}{defined_at(verifier)}"
+    return found, ""
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(value))[:100]
+
+
+def _scored(
+    verifier: Verifier, score: Callable[..., list[Score]], completions: Sequence[str], examples: Sequence[Gold]
+) -> list[Score]:
+    """What a subclass's own score says; where it fails, each completion alone, so that one spoils no other."""
+    found, problem = _asked(verifier, lambda: score(verifier, completions, examples), Score, len(completions))
+    if not problem:
+        return found
+    if len(completions) > 1:
+        return [_scored(verifier, score, [c], [e])[0] for c, e in zip(completions, examples, strict=True)]
+    extraction = extract_answer(completions[0]) if completions else Extraction(None, False)
+    return [verifier._combine(extraction, cannot_judge(problem))] * len(completions)
+
+
 class FunctionVerifier(Verifier):
-    """A user's plain function `(completion, example) -> float` as a verifier.
+    """A user's plain function as a verifier: `score(answer, example)` or `score(completion, example)`, from 0 to 1.
+
+    The name of its first parameter decides what it is given. `answer`: the extracted answer; it is not asked where
+    there is none, and `answer_format` holds. Any other name: the whole completion, or what follows its thinking.
 
     A raised exception or a value outside [0, 1] scores 0 and sets the part "verifier_error", which `rftlab check` and
     the report show: a bug in a user's verifier is never read as a wrong answer in silence.
+
+    Attributes:
+        reads: "answer" or "completion", what the function is given.
+
+    Raises:
+        RftlabError: the function does not take two arguments.
     """
 
     def __init__(
         self, function: Callable[[str, Any], float], *, answer_format: Literal["strict", "lenient"] = "strict"
     ) -> None:
         super().__init__(answer_format=answer_format)
-        self._function = function
+        self._function, self._place = function, defined_at(function)
+        parameters = _parameters(function)
+        self._name = f"{_called(function)}({', '.join(parameters[:2])})"
+        self.reads = "answer" if parameters[0] == "answer" else "completion"
+        self.told = (
+            f"{self._name} is given the extracted answer, as its first parameter is called answer"
+            if self.reads == "answer"
+            else f"{self._name} is given the whole completion; call its first parameter answer for the extracted answer"
+        )
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
-        """Scores, one per completion; the function sees all that follows the thinking."""
+        """Scores, one per completion."""
         return [self._score_one(c, e) for c, e in zip(completions, examples, strict=True)]
 
     def _score_one(self, completion: str, example: Gold) -> Score:
         extraction = extract_answer(completion)
-        reward, detail = 0.0, ""
+        if self.reads == "completion":
+            judgement = self._ask(completion, example)
+            return Score(
+                judgement.correct,
+                {"correct": judgement.correct, "format": float(extraction.format_ok), **judgement.parts},
+                extraction.text,
+                extraction.format_ok,
+                judgement.detail,
+            )
+        if extraction.text is None:
+            return self._combine(extraction, Judgement(0.0, {"verifier_error": 0.0}))
+        return self._combine(extraction, self._ask(extraction.text, example))
+
+    def _ask(self, given: str, example: Gold) -> Judgement:
         try:
-            value = self._function(completion, example)
+            value = self._function(given, example)
             reward = float(value) if isinstance(value, SupportsFloat) else math.nan
-            if not (math.isfinite(reward) and 0 <= reward <= 1):
-                reward, detail = 0.0, f"the verifier returned {one_line(repr(value))}, not a number from 0 to 1"
         except CAUGHT as error:
-            reward, detail = 0.0, f"the verifier raised {told(error)}"
-        parts = {"correct": reward, "format": float(extraction.format_ok), "verifier_error": float(bool(detail))}
-        return Score(reward, parts, extraction.text, extraction.format_ok, detail)
+            return cannot_judge(f"the verifier raised {told(error)}")
+        if not (math.isfinite(reward) and 0 <= reward <= 1):
+            return cannot_judge(f"the verifier returned {_shown(value)}, not a number from 0 to 1{self._place}")
+        why = "" if reward == 1 else f"{self._name} returned {reward:g}"
+        return Judgement(reward, {"verifier_error": 0.0}, why)
+
+
+def _called(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Names of a function's parameters, if it can be called with an answer or a completion, and an example."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # made in C: calling it will tell
+        return ["completion", "example"]
+    try:
+        signature.bind("", None)
+    except TypeError:
+        name = _called(function)
+        raise RftlabError(
+            f"verifier {name}{signature} cannot be called with two arguments{defined_at(function)}; "
+            f"write {name}(answer, example) or {name}(completion, example)"
+        ) from None
+    return list(signature.parameters)
 
 
 def make_verifier(name: str, *, answer_format: str = "strict", settings: Mapping[str, Any] | None = None) -> Verifier:
@@ -255,8 +356,12 @@ def make_verifier(name: str, *, answer_format: str = "strict", settings: Mapping
     entry, _ = find(VERIFIERS, name, "verifier")
     target = resolve(entry)
     if not (isinstance(target, type) and issubclass(target, Verifier)):
-        if not callable(target):
-            raise RftlabError(f"verifier {name!r} is a {type(target).__name__}; give a function or a Verifier's class")
+        if isinstance(target, type | Verifier) or not callable(target):
+            what = "class" if isinstance(target, type) else type(target).__name__
+            raise RftlabError(
+                f"verifier {name!r} is a {what}{defined_at(target)}; give a function, or a class that is derived from "
+                "rftlab.verifiers.base.Verifier"
+            )
         target = partial(FunctionVerifier, target)
     verifier: Verifier = make(target, f"verifier {name!r}", answer_format=answer_format, **dict(settings or {}))
     return verifier

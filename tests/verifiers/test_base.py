@@ -1,5 +1,6 @@
 """Extraction of the final answer, strict and lenient scores, a user's own function."""
 
+import re
 import time
 
 import pytest
@@ -155,3 +156,74 @@ def test_a_users_function_is_made_by_path(tmp_path):
 def test_unknown_names_and_settings_are_refused(name, settings, says):
     with pytest.raises(RftlabError, match=says):
         make_verifier(name, settings=settings)
+
+
+def test_the_name_of_its_first_parameter_decides_what_a_function_is_given():
+    seen = []
+
+    def score(answer, example):
+        return float(not seen.append(answer))
+
+    def whole(text, example):
+        return float(not seen.append(text))
+
+    completions = ["I say <answer> 7 </answer>", "The answer is 7.", "no idea"]
+    strict, lenient = FunctionVerifier(score), FunctionVerifier(score, answer_format="lenient")
+    assert [strict(c, example("7")).reward for c in completions] == [1, 0, 0]
+    assert [lenient(c, example("7")).reward for c in completions] == [1, 1, 0]
+    assert seen == ["7"] * 4
+    assert [FunctionVerifier(whole)(c, example("7")).reward for c in completions] == [1, 1, 1]
+    assert seen[4:] == completions
+    assert (
+        strict.told == "score(answer, example) is given the extracted answer, as its first parameter is called answer"
+    )
+    assert "whole(text, example) is given the whole completion" in FunctionVerifier(whole).told
+
+
+@pytest.mark.parametrize("completion", ["<answer>x</answer>", "", "The answer is x."])
+@pytest.mark.parametrize("verifier", [Fixed(), FunctionVerifier(lambda answer, e: 0), FunctionVerifier(lambda c, e: 0)])
+def test_a_reason_is_never_empty(verifier, completion):
+    assert len(verifier(completion, example("x")).reason) > 3
+
+
+class Mine(Verifier):
+    def __init__(self, judgement, scores=None):
+        super().__init__()
+        self.judgement, self.scores = judgement, scores
+
+    def judge(self, answer, example):
+        return self.judgement
+
+
+class Scores(Mine):
+    def score(self, completions, examples):
+        if self.scores is ValueError:
+            raise ValueError("no")
+        return self.scores
+
+
+@pytest.mark.parametrize(
+    ("verifier", "says"),
+    [
+        (Mine(1.0), "returned 1.0, not a Judgement of a number from 0 to 1"),
+        (Mine(Judgement(2.0)), "not a Judgement of a number from 0 to 1"),
+        (Mine(Judgement("1")), "not a Judgement of a number from 0 to 1"),
+        (Scores(None, None), "returned None, not 1 Scores"),
+        (Scores(None, []), r"returned \[\], not 1 Scores"),
+        (Scores(None, [0.5]), "returned 0.5, not a Score of a number"),
+        (Scores(None, ValueError), "raised ValueError: no"),
+    ],
+)
+def test_what_a_users_class_returns_is_held_to_its_kind_and_named_with_its_line(verifier, says):
+    completions = ["<answer>a</answer>", "<answer>b</answer>"]
+    for score in verifier.score(completions, [example("a"), example("b")]):
+        assert (score.reward, score.parts["verifier_error"]) == (0, 1)
+        assert re.search(rf"the verifier .*{says}.* \(test_base.py, line \d+\)", score.detail)
+
+
+def test_a_function_of_one_argument_and_a_class_that_is_no_verifier_are_refused_with_their_line(tmp_path):
+    (tmp_path / "mine.py").write_text("def judge(x):\n    return 1.0\n\nclass Thing:\n    pass\n\nMADE = 3\n")
+    for name, says in (("judge", r"judge\(x\) .*line 1\); write judge\(answer"), ("Thing", "is a class .*line 4"),
+                       ("MADE", "is a int")):  # fmt: skip
+        with pytest.raises(RftlabError, match=says):
+            make_verifier(f"{tmp_path}/mine.py:{name}")
