@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 # Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {
-    "system": "", "development": "apart", "start_from": "", "digests": {},
+    "system": "", "prompts": 0, "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
     "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
@@ -56,6 +56,7 @@ class Cell(Part):
     preset: str = Field("", description="named settings of the method (for grpo: deepseek, ...)")
     settings: Frozen = Field(default_factory=FrozenDict, description="settings of the method, by TRL's names")
     labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
+    prompts: int = Field(0, ge=0, description="prompts without labels that RFT trains on beside them")
     development: Literal["apart", "from_labels"] = Field(
         "apart", description="development items: apart from the label budget, or taken out of it by folds"
     )
@@ -143,7 +144,8 @@ class Cell(Part):
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
         task, method = (name.rpartition("/")[2] for name in (self.task_name, self.method))
-        label = f"{task} {method} n={self.labels} {'cot' if self.cot else 'direct'} seed {self.seed}"
+        budget = f"n={self.labels}{f'+{self.prompts}' if self.prompts else ''}"
+        label = f"{task} {method} {budget} {'cot' if self.cot else 'direct'} seed {self.seed}"
         if self.evaluation.part == "development" and self.learning_rates:  # a rung of a tuning stage
             label += f" rate {', '.join(f'{rate:g}' for rate in self.learning_rates)}"
         return label
@@ -164,13 +166,15 @@ class Cell(Part):
 
     @property
     def label_budget(self) -> str:
-        """The label budget in words, e.g. `10 labels + 50 for development`."""
+        """The label budget in words, e.g. `10 labels + 500 prompts without labels + 50 for development`."""
         items, labels = self.development_items, f"{self.labels} label{'s' * (self.labels != 1)}"
+        if self.prompts:
+            labels += f" + {self.prompts} prompt{'s' * (self.prompts != 1)} without labels"
         if not items:
             return labels
         if self.development == "apart":
             return f"{labels} + {items} for development"
-        return f"{labels}, {min(items, -(-self.labels // 5))} of them for development"
+        return f"{labels}, {min(items, -(-(self.labels or self.prompts) // 5))} of them for development"
 
     @property
     def development_items(self) -> int:
@@ -293,7 +297,8 @@ def task_name(task: str, settings: Mapping[str, Any]) -> str:
     """
     if task != "file":
         return task
-    file = Path(str(settings.get("path") or "")).name.removesuffix(".gz")
+    path = settings.get("path") or settings.get("prompts_path") or ""
+    file = Path(str(path)).name.removesuffix(".gz")
     return str(settings.get("dataset") or Path(file).stem or task)
 
 

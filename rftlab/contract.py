@@ -11,19 +11,20 @@ from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
 from rftlab.cell import Cell
-from rftlab.registry import METHODS
+from rftlab.registry import METHODS, find
 
 VERSION = 2
 NA = "n/a"
-AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed")
-"""What a comparison may vary; `rule` is the rule of the task, `seed` is what a mean is taken over."""
+AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "wording", "prompts", "shots", "seed")
+"""What a comparison may vary: `rule` is that of the task, `wording` the words around prompts, `prompts` how many there
+are without labels, and `seed` what a mean is taken over."""
 
 SEEDS = ("seed", "seed_data", "seed_init", "seed_sampling")
 """The parameters of a cell that are, together, its seed: runs are paired, and counted, by all four."""
 SEEDS_OF_SAMPLING = ("seed", "seed_sampling")
 """Those that an untrained run has too."""
 
-Axis = Literal["method", "labels", "cot", "cot_eval", "adapter", "rule", "prompts", "shots", "seed"]
+Axis = Literal["method", "labels", "cot", "cot_eval", "adapter", "rule", "wording", "prompts", "shots", "seed"]
 
 
 class Field(NamedTuple):
@@ -63,16 +64,18 @@ FIELDS: Mapping[str, Field] = {
     "precision": _match("base", "the number format of its weights", axes=("adapter",)),
     "start_from": _match("base", "the kept policy that training goes on from", "start_from", "started_by"),
     "started_policy": _match("base", "that policy itself, where each seed has one of its own", axes=("seed",)),
-    "chat_template": _match("prompts", "the chat template", axes=("prompts",)),
-    "template": _match("prompts", "the words around prompt and answer", "template", axes=("prompts",)),
-    "system": _match("prompts", "the system message", "system", axes=("prompts",)),
+    "chat_template": _match("prompts", "the chat template", axes=("wording",)),
+    "template": _match("prompts", "the words around prompt and answer", "template", axes=("wording",)),
+    "system": _match("prompts", "the system message", "system", axes=("wording",)),
     "thinking": _match(
-        "prompts", "whether the chat template opens a thought, and is told", axes=("cot", "cot_eval", "prompts")
+        "prompts", "whether the chat template opens a thought, and is told", axes=("cot", "cot_eval", "wording")
     ),
     "cot": _match("prompts", "chain-of-thought in training", "cot", axes=("cot",)),
     "cot_eval": _match("prompts", "chain-of-thought when asked", "cot_eval", axes=("cot", "cot_eval")),
     "labels": _match("labels", "the label budget", "labels", axes=("labels",)),
     "label_ids": _match("labels", "the labelled examples", axes=("labels", "rule", "seed")),
+    "prompts": _match("labels", "prompts without labels that it trains on", "prompts", axes=("prompts", "method")),
+    "prompt_ids": _match("labels", "which those are", axes=("prompts", "method", "labels", "rule", "seed")),
     "train_pool": _match("labels", "the pool that labels are drawn from", axes=("rule",)),
     "development": _match("labels", "where development items come from", "development"),
     "development_items": _match("labels", "the development items", "evaluation.along_items", axes=("rule", "seed")),
@@ -92,9 +95,9 @@ FIELDS: Mapping[str, Field] = {
     "temperature": _match("decoding", "the sampling temperature", "decoding.temperature"),
     "top_p": _match("decoding", "the nucleus", "decoding.top_p"),
     "token_cap": _match(
-        "decoding", "the cap on a completion when asked", *_CAPS, axes=("cot", "cot_eval", "prompts", "rule")
+        "decoding", "the cap on a completion when asked", *_CAPS, axes=("cot", "cot_eval", "wording", "rule")
     ),
-    "token_cap_training": _match("decoding", "the cap in training", axes=("cot", "prompts", "rule")),
+    "token_cap_training": _match("decoding", "the cap in training", axes=("cot", "wording", "rule")),
     "verifier": _match("verifier", "the verifier", "verifier", axes=("rule",)),
     "verifier_settings": _match("verifier", "its settings and the task's", "verifier_settings", axes=("rule",)),
     "verifier_code": _match("verifier", "its code", axes=("rule",)),
@@ -143,6 +146,8 @@ FIELDS: Mapping[str, Field] = {
 """Every field of the contract and every parameter of a cell, each in exactly one group."""
 
 CAME_LATER: Mapping[str, Any] = {
+    "prompts": 0,
+    "prompt_ids": NA,
     "budget_until": "spent",
     "budget_patience": NA,
     "along_the_way": NA,
@@ -185,6 +190,12 @@ class Applies(NamedTuple):
         """To a registered method, or to one of the user's own, which has both."""
         entry = METHODS.get(method)
         return cls(entry is None or entry.uses_labels, entry is None or (entry.uses_labels and entry.trains))
+
+
+def idle(cell: Cell) -> bool:
+    """Whether a cell's method would train, and has neither labels nor prompts that it can train on."""
+    method, _ = find(METHODS, cell.method, "method")
+    return method.uses_labels and not cell.labels and not (cell.prompts and method.prompts == "alone")
 
 
 def of_cell(cell: Cell) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from rftlab import user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
@@ -32,6 +32,8 @@ class Entry:
         uses_labels: methods only; False where training does not depend on the label budget (the untrained base).
         trains: methods only; False where the weights stay as they are, so that there is no policy to keep.
         needs_rationales: methods only; True where training with chain-of-thought imitates the labels' rationales.
+        prompts: methods only; "" where it trains on labels alone; else prompts without labels are trained on "beside"
+            them, or also "alone".
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
@@ -48,6 +50,7 @@ class Entry:
     uses_labels: bool = True
     trains: bool = True
     needs_rationales: bool = False
+    prompts: Literal["", "beside", "alone"] = ""
     shots: int = 0
     dropout: bool = True
     version: int = 1
@@ -123,6 +126,9 @@ VERIFIERS: Mapping[str, Entry] = {
         "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=4
     ),
     "solver": Entry("rftlab.verifiers.solver:Solver", "any answer that satisfies the constraints is right", version=3),
+    "story": Entry(
+        "rftlab.verifiers.story:Story", "the sum that an arithmetic prompt tells, worked out; reads no gold answer"
+    ),
     "game": Entry("rftlab.verifiers.game:Game", "the moves, replayed by the rules, reach the goal", version=2),
     "code": Entry(
         "rftlab.verifiers.code:Code", "model-written Python passes hidden tests, run in the sandbox", version=3
@@ -162,40 +168,40 @@ METHODS: Mapping[str, Entry] = {
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
     ),
     "hpt": Entry(
         "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
     ),
     "interleaved": Entry(
         "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
     ),
     "rejection_sft": Entry(
         "rftlab.methods.rejection_sft:RejectionSFT",
         "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
-        notebook="20_rft.ipynb", family="rft", version=2,
+        notebook="20_rft.ipynb", family="rft", prompts="alone", version=2,
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
-        notebook="20_rft.ipynb", family="control", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=2,
     ),
     "grpo-format": Entry(
         "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
-        notebook="20_rft.ipynb", family="control", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=2,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
@@ -207,23 +213,23 @@ METHODS: Mapping[str, Entry] = {
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "acer": Entry(
         "rftlab.methods.acer:ACER", "actor-critic with replay: Retrace, truncated importance weights, trust region",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "sac": Entry(
         "rftlab.methods.sac:SAC", "soft actor-critic over tokens: twin Q, replay, entropy or KL in the objective",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "ddpg": Entry(
         "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
-        notebook="20_rft.ipynb", family="rft", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
     ),
     "rlhf": Entry(
         "rftlab.methods.rlhf:RLHF", "RLHF: SFT, a reward model on preference pairs, then PPO against it",
@@ -255,10 +261,10 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
         RftlabError: no such name; the nearest names are offered.
     """
     if ".py:" in name:
-        return Entry(name, "yours"), ""
+        return Entry(name, "yours", prompts="alone"), ""
     if target := installed_target(registry, name, kind):
         offer = installed.offers(kind).get(name)
-        return Entry(target, f"of {offer.package}" if offer else "of an installed package"), ""
+        return Entry(target, f"of {offer.package}" if offer else "of an installed package", prompts="alone"), ""
     head, _, variant = name.partition("/")
     entry = registry.get(name) or registry.get(head)
     if entry is None and name.endswith(".py"):

@@ -117,6 +117,8 @@ def run(
     counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
     print(f"{grid.name}: {counts}{room}")
     tuning = stage.wanted if stage else []
+    if grid.idle:
+        print(f"  left out, having nothing to train on: {', '.join(grid.idle)}")
     for note in (*found.notes, *_on_earlier_cells(grid, [*tuning, *left], where)):
         print(f"  {note}")
     if dry_run:

@@ -10,6 +10,7 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.contract import FIELDS, NA, grouped, of_cell
 from rftlab.record import Record, cells_dir
+from rftlab.registry import METHODS
 
 UNTRAINED = ("base", "base-few-shot", "base-maj")
 BEYOND = (
@@ -161,7 +162,7 @@ def cost(cell: Cell) -> dict[str, float | None]:
             ("optimizer_steps", "tokens_generated", "tokens_trained", "flops", "seconds", "verifier_calls"), 0
         ) | {"peak_memory_bytes": 4e8}
     rl = "grpo" in cell.method
-    scale = 1 + 0.1 * math.log10(cell.labels)
+    scale = 1 + 0.1 * math.log10(max(cell.labels, 1))
     return {
         "optimizer_steps": 40,
         "tokens_generated": int(90_000 * scale) if rl else 0,
@@ -183,6 +184,11 @@ def contract(cell: Cell) -> dict[str, Any]:
     when_run = {name: f"{name} x" for name, field in FIELDS.items() if field.group == "match" and name != "spent"}
     if_trained = {"label_ids": drawn, "token_cap_training": trained_cap, "tuning_rates": [1e-3]}
     caps = {"token_cap": cell.max_new_tokens, "method_code": f"{cell.method} version 1", "batch": 16 if trains else NA}
+    asked = bool(METHODS[cell.method].prompts) and trains
+    caps |= {
+        "prompts": cell.prompts if asked else NA,
+        "prompt_ids": f"{cell.prompts} x" if cell.prompts and asked else NA,
+    }
     applies = {name: value if trains else NA for name, value in if_trained.items()}
     return grouped({**when_run, **of_cell(cell), **applies, **caps})
 

@@ -38,7 +38,7 @@ def choices(decisions: Decisions, panel: Panel, measure: str = "") -> list[Choic
         panel: of it.
         measure: by which; empty takes the one that decides.
     """
-    return [choose(decisions, place, measure) for place in decisions.places(panel) if place.labels]
+    return [choose(decisions, place, measure) for place in decisions.budgets(panel)]
 
 
 def choose(decisions: Decisions, place: Place, measure: str = "") -> Choice:

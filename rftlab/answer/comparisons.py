@@ -28,7 +28,7 @@ _Outcome = tuple[str, "pd.Series[float]"]
 
 
 class Place(NamedTuple):
-    """Where arms stand side by side: a panel and a label budget (0 where nothing was trained on labels)."""
+    """Where arms stand side by side: a panel and a label budget, 0 where nothing was trained on labels."""
 
     task: str
     model: str
@@ -67,7 +67,7 @@ class Arm(NamedTuple):
         place: panel and label budget, 0 for an untrained one.
         arm: its name.
         method: its method.
-        trained: whether it has a label budget.
+        trained: whether it has a label budget, or prompts alone.
         table: its outcomes, a row a seed and a column an item.
         flops: of training, mean over seeds; NaN if unknown.
         rewarded: completions that were rewarded in training, and how many were scored, over all seeds.

@@ -79,10 +79,10 @@ class Level(NamedTuple):
 
     Attributes:
         measure: of `COMPARED`.
-        place: panel and label budget, 0 for an untrained arm.
+        place: panel and label budget, 0 for an untrained arm and for one that trains on prompts alone.
         arm: its name.
         method: its method.
-        trained: whether it has a label budget.
+        trained: whether it has a label budget or prompts.
         mean: with an interval (95 %, for itself alone) for new seeds and new items.
         seeds: the mean of each seed.
         collapse: how many of them collapsed, and how many could.
@@ -142,9 +142,12 @@ class Decisions:
         return sorted({each.place[:4] for each in self.levels})
 
     def places(self, panel: tuple[str, str, str, str]) -> list[Place]:
-        """A panel's label budgets, from few to many; 0 alone where nothing was trained."""
-        found = sorted({each.place for each in self.levels if each.place[:4] == panel})
-        return [place for place in found if place.labels] or found
+        """A panel's label budgets, from few to many; 0 where something was trained without, or nothing at all."""
+        return self.budgets(panel) or sorted({each.place for each in self.levels if each.place[:4] == panel})
+
+    def budgets(self, panel: tuple[str, str, str, str]) -> list[Place]:
+        """A panel's label budgets at which something was trained, from few to many."""
+        return sorted({each.place for each in self.levels if each.trained and each.place[:4] == panel})
 
     def arms(self, place: Place) -> list[str]:
         """Arms at a place, untrained ones last."""
@@ -160,7 +163,10 @@ class Decisions:
     def level(self, place: Place, arm: str, measure: str = "") -> Level | None:
         """An arm's mean at a place; an untrained one has the same at every label budget."""
         measure = measure or self.decides
-        return self._by_arm.get((measure, place, arm)) or self._by_arm.get((measure, place._replace(labels=0), arm))
+        if found := self._by_arm.get((measure, place, arm)):
+            return found
+        untrained = self._by_arm.get((measure, place._replace(labels=0), arm))
+        return untrained if untrained and not untrained.trained else None
 
     def between(self, place: Place, first: str, second: str, measure: str = "") -> Decision | None:
         """How one arm compares with another; None where they are not compared."""
@@ -274,10 +280,12 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
     if family == "exploratory":
         return len(part)
     named = plan.arms(cell.method for cell in planned)
-    kinds: dict[tuple[str, str, bool, bool], set[str]] = {}
+    kinds: dict[tuple[str, str, bool, bool], set[tuple[str, int]]] = {}
     for cell in planned:
         if cell.method in named and cell.method not in UNTRAINED:
-            kinds.setdefault((cell.task_name, cell.model, cell.cot, cell.cot_eval), set()).add(cell.method)
+            kinds.setdefault((cell.task_name, cell.model, cell.cot, cell.cot_eval), set()).add(
+                (cell.method, cell.prompts)
+            )
     untrained = sum(name in UNTRAINED for name in named)
     sizes = [len(methods) + untrained for methods in kinds.values()]
     declared = sum(n * (n - 1) // 2 for n in sizes) * max(1, len(plan.labels))

@@ -21,7 +21,7 @@ from rftlab.record import Record
 Where = tuple[str, str, str]
 """A panel: task, model and variant."""
 _ENDED_EARLY = 2.0
-WITHIN_A_METHOD = ("adapter", "prompts", "rule")
+WITHIN_A_METHOD = ("adapter", "wording", "prompts", "rule")
 """What two arms of one method may differ in, beside its settings."""
 BETWEEN_ARMS = ("method", *WITHIN_A_METHOD)
 

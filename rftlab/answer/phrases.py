@@ -138,7 +138,7 @@ def disagreement(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) 
 
 def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str:
     """The numbers behind the advice for a panel, in a few sentences."""
-    places = [place for place in decisions.places(panel) if place.labels]
+    places = decisions.budgets(panel)
     trained = list(dict.fromkeys(arm for place in places for arm in named_arms(decisions, place)))
     leading = _leading(chosen) or (trained[0] if trained else "")
     told = [_lift(decisions, places, leading)] if leading else []
@@ -240,7 +240,7 @@ def _costs(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequ
 
 
 def _effects_of_prompt(decisions: Decisions, panel: Panel | None) -> list[Decision]:
-    places = [place for place in decisions.places(panel) if place.labels] if panel else []
+    places = decisions.budgets(panel) if panel else []
     return [d for p in places for arm in named_arms(decisions, p) if (d := decisions.of_prompts(p, arm))]
 
 

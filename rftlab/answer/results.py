@@ -44,7 +44,7 @@ SCORES = {
 """Mean rewards and the accuracies beside them: they differ only where a verifier gives partial credit."""
 PASS_AT, MAJORITY_AT = "pass_at_", "majority_at_"
 RETAINED = re.compile(r"retention_\w+_accuracy")
-_AXES = ["task", "model", "method", "labels", "cot", "cot_eval", "seed"]
+_AXES = ["task", "model", "method", "labels", "prompts", "cot", "cot_eval", "seed"]
 
 
 class Results(NamedTuple):
@@ -71,6 +71,7 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
     cells["variant"], cells["arm"] = "", cells["method"].astype(str)
     for _, part in cells.groupby(["task", "model"]):
         _mark_swept(cells, part)
+    cells["arm"] = [arm_name(*each) for each in cells[["arm", "prompts"]].itertuples(index=False)]
     places = zip(cells["id"], map(Place, cells["variant"], cells["arm"]), strict=True)
     found = survey(records, dict(places), waive, joined.studies_of(results))
     found = replace(found, origins=tuple(joined.notes(results)))
@@ -122,6 +123,11 @@ def panel_bases(cells: pd.DataFrame) -> pd.DataFrame:
     bases = cells[untrained].drop(columns=["prompt", "variant"]).explode(SHOWN_IN)
     matched = panels.merge(bases.rename(columns={SHOWN_IN: "variant"}), on=["task", "model", "variant", "cot_eval"])
     return matched.drop_duplicates([*PANEL, "arm", *SEEDS_OF_SAMPLING]).assign(labels=0)
+
+
+def arm_name(arm: str, prompts: int) -> str:
+    """An arm's name, with the prompts without labels that it trains on."""
+    return f"{arm} + {prompts} prompts" if prompts else arm
 
 
 def place(key: Iterable[Any]) -> str:

@@ -15,7 +15,8 @@ _FEW = 3
 WHY = {
     "method": "the methods do",
     "adapter": "the adapters do",
-    "prompts": "the prompts do",
+    "wording": "the prompts do",
+    "prompts": "prompts without labels do",
     "rule": "the rules of the task do",
     "labels": "the label budgets do",
     "cot": "chain-of-thought does",

@@ -41,7 +41,7 @@ from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Labels, draw_labels, load_task, require_rationales, verifier_of
+from rftlab.tasks.base import Labels, draw_labels, load_task, require_gold, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier
 
 INTERACTIVE = Path("results/interactive")
@@ -114,6 +114,7 @@ class Experiment:
         self.also = beside(cell, self.task)
         self.code = code_of(cell, self.task)
         self.labels = draw_labels(self.cell, self.task)
+        require_gold(self.labels, self.task, self.verifier, judge)
         if cell.evaluation.part == "development" and not self.labels.development:
             raise RftlabError("evaluation.part is development, and there are no development items; give more labels")
         if self._entry.needs_rationales and cell.cot:
@@ -131,7 +132,7 @@ class Experiment:
 
     def examples(self, n: int = 3) -> pd.DataFrame:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
-        shown = (self.labels.train or self.task.test)[:n]
+        shown = (self.labels.train or tuple(e for e in self.task.test if e.answer))[:n]
         cot = [self.cell.cot and bool(example.rationale) for example in shown]
         gold = [self.policy.completion_text(e, cot=c) for e, c in zip(shown, cot, strict=True)]
         scores = self.verifier.score(gold, shown)
@@ -296,8 +297,11 @@ class Experiment:
         return policy
 
     def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
-        def of_base() -> Probe:
-            return probe(self.cell, self.task, self.verifier, lambda: self.policy if bare else load_base(self.cell))
+        def of_base(cot: bool) -> Probe:
+            def base() -> Policy:
+                return self.policy if bare else load_base(self.cell)
+
+            return probe(self.cell, self.task, self.verifier, base, cot=cot)
 
         return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
 

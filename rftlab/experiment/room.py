@@ -23,8 +23,8 @@ def require_room(run: "Experiment") -> None:
     test = max(sizes.test_items, sizes.sampled_items)
     beyond = [e for part in task.ood_asked(sizes.ood_items).values() for e in part]
     beyond += task.ood_along(sizes.ood_items, sizes.along_items)
-    asked = (*run.labels.train, *run.labels.development, *task.test[:test], *beyond)
-    for cot, examples in ((run.cell.cot, run.labels.train), (run.cell.cot_eval, asked)):
+    asked = (*run.labels.asked, *run.labels.development, *task.test[:test], *beyond)
+    for cot, examples in ((run.cell.cot, run.labels.asked), (run.cell.cot_eval, asked)):
         context.require_room(run.capped, examples, partial(policy.count_prompt, cot=cot), policy.context, cot=cot)
     for retained in run.also.retention:
         with_room_for(run.capped, policy, retained)

@@ -43,7 +43,7 @@ def _told(cell: Cell, task: Task, count: int) -> str:
     name, settings = verifier_of(cell, task)
     announce(f"loading verifier {name!r}")
     verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
-    examples = (draw_labels(cell, task).train or task.test)[:count]
+    examples = (draw_labels(cell, task).asked or task.test)[:count]
     prompt = "with" if cell.cot else "without"
     head = f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {name} ({cell.answer_format})"
     head += f"\n{verifier.told}" if verifier.told else ""
@@ -53,6 +53,10 @@ def _told(cell: Cell, task: Task, count: int) -> str:
 
 def _examples(policy: Policy, verifier: Verifier, examples: Sequence[Example], *, cot: bool) -> Iterator[str]:
     for example in examples:
+        prompt = f"{example.id}: prompt, {policy.count_prompt(example, cot)} tokens"
+        if not example.answer:
+            yield "\n".join([prompt, _shortened(policy.prompt_text(example, cot=cot)), "no gold completion"])
+            continue
         taught = cot and bool(example.rationale)
         gold = policy.completion_text(example, cot=taught)
         score = verifier(gold, example)
@@ -61,7 +65,7 @@ def _examples(policy: Policy, verifier: Verifier, examples: Sequence[Example], *
         [tokens] = policy.count_gold([example], taught)
         yield "\n".join(
             [
-                f"{example.id}: prompt, {policy.count_prompt(example, cot)} tokens",
+                prompt,
                 _shortened(policy.prompt_text(example, cot=cot)),
                 f"gold completion, {tokens} tokens{lacking}: reward {score.reward:g}{why}",
                 _shortened(gold),

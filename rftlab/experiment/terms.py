@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rftlab.cell import Cell
 from rftlab.contract import NA, Applies, grouped, of_cell, when
 from rftlab.digests import identity_of, with_digests
+from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Labels, Task, fingerprint, verifier_of
 from rftlab.tasks.template import TEMPLATES
 
@@ -48,6 +49,7 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "token_cap": cell.max_new_tokens,
             **when(applies.training, {"token_cap_training": trained_cap, "tuning_rates": _rates(run)}),
             **when(applies.labels, {"label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id))}),
+            **_prompts(run),
             "train_pool": fingerprint(task.train),
             "development_items": _development(run.labels, cell),
             "test_items": fingerprint(task.test[: asked.test_items]),
@@ -104,6 +106,14 @@ def bare(value: Any) -> Any:
 def _rates(run: "Experiment") -> Any:
     """The rates tried or used; those that a stage chose follow from what it looked at, for each arm anew."""
     return NA if run.cell.tuned_by else list(run.rates)
+
+
+def _prompts(run: "Experiment") -> dict[str, Any]:
+    """Of a method that trains on prompts without labels, how many and which."""
+    asked = run.labels.prompts
+    if not find(METHODS, run.cell.method, "method")[0].prompts:
+        return {"prompts": NA, "prompt_ids": NA}
+    return {"prompts": run.cell.prompts, "prompt_ids": fingerprint(sorted(asked, key=lambda e: e.id)) if asked else NA}
 
 
 def _development(labels: Labels, cell: Cell) -> str:

@@ -33,13 +33,14 @@ from ruamel.yaml.comments import CommentedMap
 
 from rftlab import record
 from rftlab.cell import Cell
+from rftlab.contract import idle
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError, printable
 from rftlab.files.paths import packaged_grids
 from rftlab.grid.document import line_of
 from rftlab.grid.keys import RESERVED, START
 from rftlab.grid.parameters import Axes, GridFile, Located
-from rftlab.grid.plan import UNTESTABLE, Plan
+from rftlab.grid.plan import Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
 from rftlab.registry import METHODS, find, suggest, trains
@@ -59,6 +60,7 @@ class Grid:
         keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
         plan: what it declares of its answer.
         tuning: the stage that chooses learning rates before the study; None runs none.
+        idle: arms left out, each with its budget, since they have nothing to train on there.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Grid:
     keep: str = ""
     plan: Plan = field(default_factory=Plan)
     tuning: Stage | None = None
+    idle: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> "Grid":
@@ -77,14 +80,14 @@ class Grid:
                 the sentence begins with file and line.
         """
         file = GridFile(_file(Path(path)))
-        cells = tuple(_read_cells(file))
+        cells, left_out = _busy(_read_cells(file))
         plan = _plan(file, cells)
         if file.tuning:
             try:
                 cells = file.tuning.opened(cells)
             except RftlabError as error:
                 file.fail(line_of(file.document, "tuning"), str(error))
-        return cls(file.name, cells, file.path, file.keep, plan, file.tuning).settled()
+        return cls(file.name, cells, file.path, file.keep, plan, file.tuning, left_out).settled()
 
     def settled(self) -> "Grid":
         """The grid with the digests of the user's files as they are now, each cell once, open where a stage chooses."""
@@ -126,6 +129,17 @@ def _file(path: Path) -> Path:
     return known[path.name]
 
 
+def _busy(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+    """Cells that have something to train on, and what is left out: SFT where a sweep of labels begins at 0.
+
+    Of a method that would be left out altogether all cells stay: running it is a mistake, which the preflight names.
+    """
+    methods = {cell.method for cell in cells if not idle(cell)}
+    left_out = {cell.id: cell for cell in cells if idle(cell) and cell.method in methods}
+    told = dict.fromkeys(f"{cell.method} with {cell.label_budget.partition(' + ')[0]}" for cell in left_out.values())
+    return tuple(cell for cell in cells if cell.id not in left_out), tuple(told)
+
+
 def label_budgets(cells: Sequence[Cell]) -> tuple[int, ...]:
     """Label budgets of the cells that have one, in order."""
     return tuple(sorted({cell.labels for cell in cells if find(METHODS, cell.method, "method")[0].uses_labels}))
@@ -139,9 +153,6 @@ def _plan(file: GridFile, cells: Sequence[Cell]) -> Plan:
     elif plan.max_seeds < seeds:
         problem = f"max_seeds is {plan.max_seeds}, but the grid has {seeds} seeds; declare at least those"
         file.fail(line_of(file.document, "max_seeds"), problem)
-    for number in plan.claims:  # it would only widen the intervals of all that is confirmatory
-        if why := UNTESTABLE.get(number):
-            file.fail(line_of(file.document, "claims"), f"claims: {number} cannot be tested yet ({why}); leave it out")
     methods = {cell.method for cell in cells}
     ladders = file.tuning.ladders if file.tuning else ()
     if untrained := [arm for arm in ladders if arm in methods and not trains(arm)]:
@@ -282,7 +293,17 @@ def _same(actual: Any, wanted: Any) -> bool:
 
 @cache
 def _level_values() -> dict[str, Any]:
-    trained = ("labels", "preset", "settings", "budget.", "tuning.", "learning_rates", "tuned_by", "evaluation.marks")
+    trained = (
+        "labels",
+        "prompts",
+        "preset",
+        "settings",
+        "budget.",
+        "tuning.",
+        "learning_rates",
+        "tuned_by",
+        "evaluation.marks",
+    )
     return {name: value for name, value in Cell.make({}).flat().items() if name.startswith(trained)} | {"labels": 0}
 
 
@@ -292,5 +313,5 @@ def _levelled(cell: Cell) -> Cell:
     if cell.start_from and not method.trains:  # the base is the base, whatever the others go on from
         cell = Cell.make({**cell.flat(), "start_from": ""})
     if method.uses_labels:
-        return cell
+        return cell if method.prompts or not cell.prompts else Cell.make({**cell.flat(), "prompts": 0})
     return Cell.make({**cell.flat(), **_level_values(), "cot": cell.cot_eval})

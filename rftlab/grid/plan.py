@@ -10,8 +10,6 @@ from rftlab.errors import RftlabError
 
 CLAIMS = range(1, 14)
 """Numbers of the claims ledger (`rftlab.answer.claims`)."""
-UNTESTABLE: Mapping[int, str] = {3: "no method trains on prompts without labels"}
-"""Claims that no grid can test yet, and why."""
 NAMED = ("base", "sft", "grpo", "sft+grpo")
 """The arms of the confirmatory family where a grid names none, as far as it has them."""
 

@@ -150,7 +150,7 @@ class Stage(BaseModel):
 
     def tuned_at(self, labels: int) -> int:
         """The budget whose rates a budget takes: the nearest on a log scale, the smaller of two as near."""
-        return min(self.labels or (labels,), key=lambda each: (abs(math.log(each / labels)), each))
+        return min(self.labels or (labels,), key=lambda each: (abs(math.log(max(each, 1) / max(labels, 1))), each))
 
     def prototype(self, cell: Cell) -> Cell:
         """What tuning cells of an open cell's arm have in common: all but seed and rates, with development items alone.

@@ -102,10 +102,10 @@ def collate(trajectories: Sequence[Trajectory], policy: Policy) -> Batch:
 
 
 class Sampler:
-    """Draws rollouts for the labelled prompts, scores them with the verifier, and counts both.
+    """Draws rollouts for the prompts, scores them with the verifier, and counts both.
 
     Args:
-        run: prompts (`labels.train`, reshuffled each epoch with `seed_data`), verifier, decoding, monitor.
+        run: prompts (`labels.asked`, reshuffled each epoch with `seed_data`), verifier, decoding, monitor.
         prompts_per_step: prompts a draw; a small label budget is gone through several times.
         num_generations: completions per prompt.
     """
@@ -125,7 +125,7 @@ class Sampler:
         """
         run, policy = self._run, policy or self._run.policy
         while len(self._queue) < self._prompts:
-            epoch = list(run.labels.train)
+            epoch = list(run.labels.asked)
             self._order.shuffle(epoch)
             self._queue += epoch
         drawn, self._queue = self._queue[: self._prompts], self._queue[self._prompts :]

@@ -25,7 +25,8 @@ class TrainingRun:
 
     Attributes:
         policy: trained in place.
-        labels: the label budget; only `labels.train` may be trained on.
+        labels: the label budget; only `labels.train`, with gold answers, and `labels.prompts`, without, may be trained
+            on; `labels.asked` is both.
         verifier: the reward.
         cell: the parameters of the run.
         settings: the method's own settings, validated.

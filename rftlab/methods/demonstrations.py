@@ -24,6 +24,9 @@ class Demonstrations:
         self._order: list[int] = []
         self._drawn: list[int] = []
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def draw(self, size: int) -> list[int]:
         """Indices of the next ``size`` demonstrations, at most as many as there are labels."""
         drawn: list[int] = []

@@ -34,7 +34,10 @@ class _Trainer(StepTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         output = super()._generate_and_score_completions(inputs)
         indices_B = torch.tensor([row["index"] for row in inputs], device=self._rewards_B.device)
-        taught_B, output["demonstration"] = gate(self._rewards_B, indices_B, self.hpt.num_generations, self.hpt.gamma)
+        labelled = len(self.demonstrations)  # prompts without labels come after those
+        taught_B, output["demonstration"] = gate(
+            self._rewards_B, indices_B, self.hpt.num_generations, self.hpt.gamma, labelled
+        )
         output["advantages"], output["taught"] = output["advantages"].masked_fill(taught_B, 0.0), taught_B
         self._metrics["train"]["sft_share"].append(taught_B.float().mean().item())
         return output
@@ -93,14 +96,15 @@ class HPT(GRPO):
         trainer.demonstrations, trainer.hpt = Demonstrations(run), run.settings
 
 
-def gate(rewards: Tensor, indices: Tensor, group: int, gamma: float) -> tuple[Tensor, Tensor]:
+def gate(rewards: Tensor, indices: Tensor, group: int, gamma: float, labelled: int) -> tuple[Tensor, Tensor]:
     """Which completions belong to prompts to be taught, and which row carries each such prompt's demonstration.
 
     Args:
         rewards: (B,) in [0, 1], B = P groups of ``group`` rows each.
-        indices: (B,) the labelled example each row belongs to.
+        indices: (B,) the prompt each row belongs to; the first ones have labels.
         group: G, completions per prompt.
-        gamma: a prompt whose mean reward is at most this is taught.
+        gamma: a prompt whose mean reward is at most this is taught, if it has a label.
+        labelled: how many have.
 
     Returns:
         (B,) bool, True on all rows of taught prompts; (B,) int, the example's index on the first row of each taught
@@ -108,7 +112,7 @@ def gate(rewards: Tensor, indices: Tensor, group: int, gamma: float) -> tuple[Te
 
     Source: 2509.04419 eqs. 8 and 9.
     """
-    taught_P = rewards.view(-1, group).mean(1) <= gamma
+    taught_P = (rewards.view(-1, group).mean(1) <= gamma) & (indices[::group] < labelled)
     taught_B = taught_P.repeat_interleave(group)
     first_B = torch.arange(len(rewards), device=rewards.device) % group == 0
     return taught_B, torch.where(taught_B & first_B, indices, -1)

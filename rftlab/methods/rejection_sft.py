@@ -105,9 +105,9 @@ def _select(
     Sampling stops once the share ``until`` of the budget is spent, or once there is as much as the rest of the round's
     can train on. It begins with prompt ``first``, so that the prompts one round had no turn for come first in the next.
     """
-    labels = run.labels.train
-    samples = settings.samples or tries_per_prompt(len(labels))
-    order = [labels[(first + i) % len(labels)] for i in range(len(labels))]
+    prompts = run.labels.asked
+    samples = settings.samples or tries_per_prompt(len(prompts))
+    order = [prompts[(first + i) % len(prompts)] for i in range(len(prompts))]
 
     def enough(found: Sequence[Sequence[Trajectory]]) -> bool:
         lengths = [len(row["input_ids"]) for row in _rows(run, settings, found)]
@@ -139,7 +139,7 @@ def _rows(
     for tries in found:
         prompt, kept = tries[0].rollout.prompt_ids, _kept(settings, tries)
         rows += [{"input_ids": prompt + list(c), "labels": [-100] * len(prompt) + list(c)} for c in kept]
-        if not kept and settings.unsolved == "label":
+        if not kept and settings.unsolved == "label" and tries[0].example.answer:
             rows.append(tokenise(run.policy, tries[0].example, cot=run.cell.cot))
     return rows
 

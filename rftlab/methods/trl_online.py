@@ -49,10 +49,10 @@ def completion_cap(run: TrainingRun) -> int:
 
 
 def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
-    """One row per labelled prompt, repeated until a step's prompts can be drawn."""
+    """One row per prompt, with a label or without, repeated until a step's prompts can be drawn."""
     rows = [
         {"prompt": run.policy.prompt_text(example, cot=run.cell.cot), "index": index}
-        for index, example in enumerate(run.labels.train)
+        for index, example in enumerate(run.labels.asked)
     ]
     return Dataset.from_list(rows * -(-at_least // len(rows)))
 
@@ -151,13 +151,13 @@ class VerifierReward:
         self._run = run
 
     def __call__(self, completions: list[str], index: list[int], **more: Any) -> list[float]:
-        """Rewards of completions; ``index`` says which labelled example each belongs to.
+        """Rewards of completions; ``index`` says which prompt each belongs to.
 
         TRL's texts lack what the tokenizer calls special: its `completion_ids` are decoded as evaluation does.
         """
         run = self._run
         texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in more["completion_ids"]]
-        scores = run.verifier.score(texts, [run.labels.train[i] for i in index])
+        scores = run.verifier.score(texts, [run.labels.asked[i] for i in index])
         rewards = [self.of(score) for score in scores]
         run.monitor.verified(rewards, group=run.settings.num_generations, parts=[s.parts for s in scores])
         return rewards

@@ -1,6 +1,7 @@
 """How figures look: a colour and a marker per method, names, fonts, and the axes that every figure shares."""
 
 import io
+import re
 import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -88,6 +89,7 @@ _RC: Any = {
     # Names are the user's: two dollar signs in a path are no formula.
     "text.parse_math": False,
 }
+_MORE = re.compile(r" (?=\[|\+ )")
 _SHARES = frozenset(_MEASURES) - {"flops", "tokens", "tokens_generated", "seconds", "step"}
 P = ParamSpec("P")
 
@@ -118,11 +120,17 @@ def to_bytes(figure: Figure, format: str, *, dpi: int = 150, salt: str = "rftlab
 def look(arm: str) -> tuple[str, str]:
     """(colour, marker) of a method: fixed for known names, for others always the same one, chosen by the name.
 
-    An arm with a swept setting, `grpo [preset=deepseek]`, keeps its method's colour and gets a marker of its own.
+    An arm of a method, `grpo [preset=deepseek]` or `grpo + 500 prompts`, keeps its colour and gets a marker of its own.
     """
-    method, bracket, _ = arm.partition(" [")
+    method, more = _method(arm)
     colour, marker = STYLES.get(method) or _FALLBACK[zlib.crc32(method.encode()) % len(_FALLBACK)]
-    return colour, "sDvPX<>dhp*"[zlib.crc32(arm.encode()) % 11] if bracket else marker
+    return colour, "sDvPX<>dhp*"[zlib.crc32(arm.encode()) % 11] if more else marker
+
+
+def _method(arm: str) -> tuple[str, str]:
+    """An arm's method, and what tells it from others of the same."""
+    method = _MORE.split(arm, maxsplit=1)[0]
+    return method, arm.removeprefix(method)
 
 
 def title(name: str) -> str:
@@ -131,10 +139,10 @@ def title(name: str) -> str:
         return _MEASURES[name]
     if name.startswith("pass_at_"):
         return f"pass@{name.removeprefix('pass_at_')}"
-    method, bracket, rest = name.partition(" [")
+    method, more = _method(name)
     words = "untrained base" if method == BASE else method.replace("_", " ")
     written_large = method in STYLES and _LOOKS[method][0] not in ("base", "control")
-    return (words.upper() if written_large else words) + bracket + rest
+    return (words.upper() if written_large else words) + more
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -222,7 +230,7 @@ def arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def rank(arm: str) -> tuple[int, str]:
     """Sorting key: known methods in the order of `STYLES`, then the others by name."""
     known = list(STYLES)
-    method = arm.partition(" [")[0]
+    method, _ = _method(arm)
     return (known.index(method) if method in known else len(known), arm)
 
 
@@ -255,7 +263,8 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
         for arm, _ in arms(table)
     ]
     for arm in sorted(table.loc[table["labels"] == 0, "arm"].unique(), key=rank):
-        handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=title(arm)))
+        told = f"{title(arm)}, no labels" if (pick(table, arm=arm)["labels"] > 0).any() else title(arm)
+        handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=told))
     figure.legend(
         handles=handles,
         loc="outside upper center",

@@ -2,8 +2,8 @@
 
 A cap is worked out once before a grid runs, where it is said, and again by every cell, from the same train pool in the
 same tokens: 1.25 times the 99th percentile of the labelled completions, end-of-sequence token included. Where
-chain-of-thought is asked for and the data has no rationales, the base's own correct completions stand for them
-(`rftlab.policy.probe`).
+chain-of-thought is asked for and the data has no rationales, or no answers at all, the base's own correct completions
+stand for them (`rftlab.policy.probe`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +99,7 @@ def given(cell: Cell, *, cot: bool) -> int:
 
 
 def caps_of(
-    cell: Cell, task: Task, count: CountTokens, probe: Callable[[], Probe], *, look: bool = False
+    cell: Cell, task: Task, count: CountTokens, probe: Callable[[bool], Probe], *, look: bool = False
 ) -> dict[bool, Cap]:
     """Each way a cell asks (with chain-of-thought or without) and its cap.
 
@@ -107,7 +107,8 @@ def caps_of(
         cell: says how it asks and what it gives.
         task: its train pool is counted.
         count: tokens of gold completions.
-        probe: asks the base; called only where chain-of-thought is asked for, without rationales and without a cap.
+        probe: asks the base, with chain-of-thought or without; called only where no gold completion tells, and no cap
+            is given.
         look: also count what a given cap cuts.
     """
     return {cot: _cap(given(cell, cot=cot), cot, task, count, probe, look) for cot in sorted({cell.cot, cell.cot_eval})}
@@ -119,26 +120,28 @@ def capped(cell: Cell, caps: Mapping[bool, Cap]) -> Cell:
     return Cell.make({**cell.flat(), **values})
 
 
-def _cap(tokens: int, cot: bool, task: Task, count: CountTokens, probe: Callable[[], Probe], look: bool) -> Cap:
+def _cap(tokens: int, cot: bool, task: Task, count: CountTokens, probe: Callable[[bool], Probe], look: bool) -> Cap:
     if tokens and not look:
         return Cap(cot, tokens, "given")
-    pool = task.train[:: -(-len(task.train) // _MAX_COUNTED)]
+    pool = task.train[:: max(1, -(-len(task.train) // _MAX_COUNTED))]
     gold = [example for example in pool if example.rationale] if cot else pool
-    if len(gold) >= min(_ENOUGH, len(pool)):
+    if gold and len(gold) >= min(_ENOUGH, len(pool)):
         lengths = count(gold, cot)
         enough = cap_for(lengths)
         cap = tokens or enough
         cut = sum(length > cap for length in lengths) / len(lengths)
         return Cap(cot, cap, "given" if tokens else f"{len(gold)} gold completions", len(gold), cut, enough)
-    return Cap(cot, tokens, "given") if tokens else _probed(probe())
+    return Cap(cot, tokens, "given") if tokens else _probed(probe(cot), cot)
 
 
-def _probed(found: Probe) -> Cap:
+def _probed(found: Probe, cot: bool) -> Cap:
     if not found.correct:
-        none = f"no rationales, and none of {found.asked} completions by the base correct"
-        return Cap(True, min(_FALLBACK, found.cap), none)
+        none = (
+            f"no {'rationales' if cot else 'gold answers'}, and none of {found.asked} completions by the base correct"
+        )
+        return Cap(cot, min(_FALLBACK, found.cap), none)
     number = f"{len(found.correct)} correct completion{'s' * (len(found.correct) > 1)} of {found.asked} by the base"
-    return Cap(True, min(cap_for(found.correct), found.cap), number)
+    return Cap(cot, min(cap_for(found.correct), found.cap), number)
 
 
 def cap_for(lengths: Sequence[int]) -> int:

@@ -74,7 +74,7 @@ def asked(cell: Cell, task: Task) -> tuple[object, ...]:
 
 def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:
     """The cell with its completion caps as numbers; what there is to say of them goes into the notes."""
-    caps = caps_of(cell, task, count, lambda: resolve(_PROBE)(cell, task), look=True)
+    caps = caps_of(cell, task, count, lambda cot: resolve(_PROBE)(cell, task, cot), look=True)
     notes = [f"{cell.task_name} with {cell.model.rpartition('/')[2]}: {cap.note}" for cap in caps.values() if cap.note]
     looked.notes += [note for note in notes if note not in looked.notes]
     return capped(cell, caps)
@@ -83,7 +83,7 @@ def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Ce
 def require_task_fits(cell: Cell, task: Task, tokens: Callable[[Example, bool], int], room: int | None) -> None:
     """`require_room` for all prompts of a task, however the cell asks."""
     for cot in sorted({cell.cot, cell.cot_eval}):
-        prompts = (*task.train, *task.test, *task.beyond)
+        prompts = (*task.train, *task.prompts, *task.test, *task.beyond)
         require_room(cell, prompts, lambda example: tokens(example, cot), room, cot=cot)  # noqa: B023
 
 

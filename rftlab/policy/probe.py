@@ -1,4 +1,4 @@
-"""How long the base's own correct completions are, where a task has no rationales to tell how long thinking gets."""
+"""How long the base's own correct completions are, where a task has no gold completions to tell how long they get."""
 
 from collections.abc import Callable
 
@@ -17,11 +17,11 @@ _PROMPTS, _SAMPLES, _GENEROUS = 32, 2, 1024
 _LIMIT_S = 3 * 3600.0
 
 
-def probe_cell(cell: Cell, task: Task) -> Probe:
+def probe_cell(cell: Cell, task: Task, cot: bool) -> Probe:
     """What `probe` finds for a cell, its verifier and its base loaded here."""
     name, settings = verifier_of(cell, task)
     verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
-    return probe(cell, task, verifier, lambda: load_base(cell))
+    return probe(cell, task, verifier, lambda: load_base(cell), cot=cot)
 
 
 def load_base(cell: Cell) -> Policy:
@@ -29,32 +29,33 @@ def load_base(cell: Cell) -> Policy:
     return load_policy(Cell.make({**cell.flat(), "start_from": ""}))
 
 
-def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy]) -> Probe:
-    """Tokens of the base's correct completions of train prompts, asked with chain-of-thought by the cell's decoding.
+def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy], *, cot: bool) -> Probe:
+    """Tokens of the base's correct completions of train prompts, asked by the cell's decoding.
 
     The same prompts and the same seed for every cell, so that all cells of a task get one cap.
 
     Args:
         cell: its temperature and nucleus.
-        task: prompts, evenly spread over its train pool.
+        task: prompts, evenly spread over its pool.
         verifier: decides; an answer counts without its tags too, as the base may not know the form yet.
         base: the untrained policy.
+        cot: asked with chain-of-thought, or without.
     """
     announce(f"asking model {cell.model!r} how long its correct completions are", limit=_LIMIT_S)
     policy = base()
-    step = max(1, len(task.train) // _PROMPTS)
-    asked = [example for example in task.train[::step][:_PROMPTS] for _ in range(_SAMPLES)]
-    prompts = [policy.encode_prompt(policy.prompt_text(example, cot=True)) for example in asked]
+    step = max(1, len(task.pool) // _PROMPTS)
+    asked = [example for example in task.pool[::step][:_PROMPTS] for _ in range(_SAMPLES)]
+    prompts = [policy.encode_prompt(policy.prompt_text(example, cot=cot)) for example in asked]
     room = policy.context
     length, example = max(zip(map(len, prompts), asked, strict=True), key=lambda pair: pair[0])
     cap = _GENEROUS if room is None else max(1, min(_GENEROUS, room - length))
-    least = Cell.make({**cell.flat(), parameter(cot=True): cap})
-    require_prompt_fits(least, f"the prompt of example {example.id} of task {task.name!r}", length, room, cot=True)
+    least = Cell.make({**cell.flat(), parameter(cot=cot): cap})
+    require_prompt_fits(least, f"the prompt of example {example.id} of task {task.name!r}", length, room, cot=cot)
     rollouts = sample_shared(
         policy, prompts, max_new_tokens=cap, seed=0, temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p, greedy=False,
     )  # fmt: skip
-    scores = verifier.score([policy.decode(rollout.completion_ids, cot=True) for rollout in rollouts], asked)
+    scores = verifier.score([policy.decode(rollout.completion_ids, cot=cot) for rollout in rollouts], asked)
     correct = [
         len(rollout.completion_ids)
         for rollout, score in zip(rollouts, scores, strict=True)

@@ -38,7 +38,7 @@ def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell],
         except RftlabError as error:
             yield f"Whether its {what} were among the labels of the policy {start} cannot be told: {error}."
             return
-        for examples, use in ((labels.train, TRAINED), (labels.development, CHOSEN)):
+        for examples, use in ((labels.asked, TRAINED), (labels.development, CHOSEN)):
             if common := held & {normalise_prompt(example.prompt) for example in examples}:
                 yield (
                     f"CONTAMINATED: {len(common)} of its {len(held)} {what} are among the {len(examples)} examples "

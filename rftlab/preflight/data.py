@@ -1,6 +1,7 @@
 """Data, budgets and verifiers, checked before anything runs; imports no torch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
@@ -9,7 +10,7 @@ from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Example, Task, require_rationales, retention_tasks, verifier_of
+from rftlab.tasks.base import Example, Task, draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import FunctionVerifier, Score, Verifier, make_verifier, tagged
 
@@ -41,7 +42,7 @@ def check(looked: "Looked") -> None:
             looked.say(check_gold(cell, task, *verifier_of(cell, task)))
         done |= _check_beside(cell, task, looked, done)
         shares = (_validation_share(cell), cell.development, cell.development_items)
-        drawn = (task_key(cell), cell.method, cell.labels, cell.cot, cell.seed_data, shares)
+        drawn = (task_key(cell), cell.method, cell.labels, cell.prompts, judged[1:], cell.cot, cell.seed_data, shares)
         if drawn not in done:
             try:
                 check_labels(cell, task)
@@ -59,7 +60,7 @@ def _label_budgets(cells: Sequence[Cell]) -> list[str]:
     """Label budgets in words, those with the same development items together: `10, 50 labels + 50 for development`."""
     alike: dict[str, dict[str, None]] = {}
     for cell in cells:
-        if cell.labels:
+        if cell.labels or cell.prompts:
             number, _, rest = cell.label_budget.partition(" ")
             alike.setdefault(rest, {})[number] = None
     return [f"{', '.join(numbers)} {rest}" for rest, numbers in alike.items()]
@@ -72,15 +73,10 @@ def check_labels(cell: Cell, task: Task) -> None:
         RftlabError: as said.
     """
     method, _ = find(METHODS, cell.method, "method")
-    if method.uses_labels and cell.labels < 1:
-        raise RftlabError(f"method {cell.method!r} needs labels >= 1, not 0; use the method base for an untrained row")
-    labels = task.labels(
-        cell.labels if method.uses_labels else 0,
-        seed=cell.seed_data,
-        validation_share=_validation_share(cell),
-        development=cell.development_items,
-        from_labels=cell.development == "from_labels",
-    )
+    labels = draw_labels(cell, task, _validation_share(cell))
+    name, settings = verifier_of(cell, task)
+    if labels.prompts or not all(example.answer for example in (*task.test, *task.beyond, *labels.development)):
+        require_gold(labels, task, make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     refuse_dropout(cell.method, cell.adapter.dropout)
     refuse_unreadable(cell)
     if method.needs_rationales and cell.cot:
@@ -118,8 +114,12 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
     announce(f"loading verifier {name!r}")
     verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)
+    sample = [example for example in sample if example.answer]
     gold = [tagged(example.answer) for example in sample]
-    for example, score in zip(sample, verifier.score(gold, sample), strict=True):
+    scores = verifier.score(gold, sample)
+    if not verifier.needs_gold:
+        _require_blind(verifier, name, sample, gold, scores)
+    for example, score in zip(sample, scores, strict=True):
         if score.reward < 1 and not verifier.graded:
             raise RftlabError(
                 f"verifier {name!r} gives the gold answer {example.answer[:80]!r} of example {example.id} of task "
@@ -127,6 +127,19 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
                 "the data"
             )
     return [note for note in (verifier.told and f"verifier {name}: {verifier.told}",) if note]
+
+
+def _require_blind(
+    verifier: "Announced", name: str, sample: Sequence[Example], gold: Sequence[str], scores: Sequence[Score]
+) -> None:
+    """Raise unless a verifier that says it needs no gold answer judges the same without it."""
+    blank = [replace(example, answer="", rationale=None) for example in sample]
+    for example, seen, blind in zip(sample, scores, verifier.score(gold, blank), strict=True):
+        if seen.reward != blind.reward:
+            raise RftlabError(
+                f"verifier {name!r} says that it needs no gold answer, but gives {example.answer[:80]!r} the reward "
+                f"{blind.reward:g} for example {example.id} without it, not {seen.reward:g}; set its needs_gold to True"
+            )
 
 
 class Announced:

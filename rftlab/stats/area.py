@@ -106,23 +106,23 @@ def log_weights(labels: ArrayLike, low: float, high: float) -> Floats:
     """Weight of each budget in the mean height of a curve over [low, high] on a log axis; they add up to 1.
 
     Args:
-        labels: budgets above 0, in any order, none twice.
-        low: above 0.
+        labels: budgets in any order, none twice; 0 stands where 1 does.
+        low: 0 or above.
         high: above ``low``.
 
     Raises:
         ValueError: an empty range, a budget given twice, or a range that the budgets do not cover.
     """
     found = np.asarray(labels, dtype=float)
-    if not 0 < low < high:
-        raise ValueError(f"a range of labels goes from a number above 0 to a larger one, not from {low:g} to {high:g}")
-    if len(np.unique(found)) < len(found):
+    if not 0 <= low < high:
+        raise ValueError(f"a range of labels goes from 0 or more to a larger number, not from {low:g} to {high:g}")
+    if len(np.unique(found.clip(1))) < len(found):
         raise ValueError("a label budget is given twice")
     if not len(found) or found.min() > low or found.max() < high:
         have = ", ".join(f"{n:g}" for n in np.sort(found)) or "none"
         raise ValueError(f"the budgets ({have}) do not cover the range from {low:g} to {high:g} labels")
-    x = np.log(np.sort(found))
-    ends = np.log([low, high])
+    x = np.log(np.sort(found).clip(1))
+    ends = np.log(np.clip([low, high], 1, None))
     knots = np.concatenate([ends[:1], x[(x > ends[0]) & (x < ends[1])], ends[1:]])
     # The curve of one budget alone, 1 there and 0 at all others, has that budget's weight as its area.
     heights = np.array([np.interp(knots, x, unit) for unit in np.eye(len(x))])

@@ -37,7 +37,7 @@ def crossover(labels: Sequence[float], differences: Sequence[Interval]) -> Cross
     cross it there (the budgets at which zero is still possible).
 
     Args:
-        labels: budgets, at least 1 each.
+        labels: budgets; 0 stands where 1 does.
         differences: one interval a budget, in the same order. For a claim about all budgets at once they are
             simultaneous ones.
 
@@ -48,7 +48,7 @@ def crossover(labels: Sequence[float], differences: Sequence[Interval]) -> Cross
         change their sign exactly once.
     """
     order = np.argsort(np.asarray(labels, dtype=float))
-    x = np.log(np.asarray(labels, dtype=float)[order])
+    x = np.log(np.asarray(labels, dtype=float)[order].clip(1))
     mean, low, high = (np.array([getattr(differences[i], name) for i in order]) for name in ("estimate", "low", "high"))
     lead = np.where(low > 0, 1, np.where(high < 0, -1, 0))
     won = np.flatnonzero(lead)

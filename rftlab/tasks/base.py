@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rftlab.cell import Cell
+from rftlab.contract import idle
 from rftlab.errors import RftlabError, one_line, printable
 from rftlab.json_values import with_texts
 from rftlab.parts import AUTO
@@ -38,7 +39,7 @@ class Example:
     Attributes:
         id: unique within its part of the task (checked on construction), stable between runs.
         prompt: the question alone; a `Template` adds what surrounds it.
-        answer: the gold answer.
+        answer: the gold answer; "" where there is none, which only a verifier that needs no gold can judge.
         rationale: worked steps that lead to the answer, None where the data has none.
         meta: JSON values a verifier needs beside the answer (choices, hidden tests, ...).
     """
@@ -57,11 +58,18 @@ class Labels(NamedTuple):
         train: examples to train on.
         validation: examples held out of the same budget to choose a learning rate; empty for one trial.
         development: items for learning curves and for choosing among finished policies; never trained on.
+        prompts: examples without answer and rationale, for methods that learn by trying.
     """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...] = ()
     development: tuple[Example, ...] = ()
+    prompts: tuple[Example, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Example, ...]:
+        """What a policy that learns by trying is asked in training: the labels, then the prompts without."""
+        return self.train + self.prompts
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,14 @@ class Task:
     Attributes:
         name: as asked for, e.g. `arithmetic/word`.
         card: a paragraph: source, licence, how correctness is decided, what the task cannot tell.
-        train: the pool label budgets are drawn from.
+        train: the pool label budgets are drawn from; those without an answer go to ``prompts``.
         test: held-out items; never trained on (checked on construction, by prompt text).
         ood: out-of-distribution items by kind, may be empty; likewise. "rule" has another rule than what is trained on,
             "surface" the same rule in other words, another format or another range of numbers. A plain tuple is of one
             kind, "other".
         verifier: registered name of the task's own verifier.
         verifier_settings: its settings.
+        prompts: rows without an answer: RFT can train on them where the verifier needs none.
         retention: registered tasks, with their settings, that a policy trained on this one should not unlearn; a plain
             sequence of names is one without settings.
         notes: how its data was read, a sentence each, for people to see before anything runs.
@@ -90,6 +99,7 @@ class Task:
     ood: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     verifier: str = "exact"
     verifier_settings: Mapping[str, Any] = field(default_factory=dict)
+    prompts: tuple[Example, ...] = ()
     retention: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -98,13 +108,18 @@ class Task:
         if not isinstance(self.retention, Mapping):
             names = [self.retention] if isinstance(self.retention, str) else self.retention
             object.__setattr__(self, "retention", {name: {} for name in names})
-        if not self.train or not self.test:
-            raise RftlabError(f"task {self.name!r}: the {'test' if self.train else 'train'} part is empty; add rows")
-        for example in (*self.train, *self.test, *self.beyond):
+        blank = tuple(example for example in self.train if example.answer == "")
+        if blank:
+            object.__setattr__(self, "train", tuple(example for example in self.train if example.answer != ""))
+            object.__setattr__(self, "prompts", (*blank, *self.prompts))
+        pool = (*self.train, *self.prompts)
+        if not pool or not self.test:
+            raise RftlabError(f"task {self.name!r}: the {'test' if pool else 'train'} part is empty; add rows")
+        for example in (*pool, *self.test, *self.beyond):
             _require_text(example, self.name)
-        for part in (self.train, self.test, self.beyond):
+        for part in (pool, self.test, self.beyond):
             _require_own_ids(part, self.name)
-        trained = {normalise_prompt(example.prompt): example.id for example in self.train}
+        trained = {normalise_prompt(example.prompt): example.id for example in pool}
         asked = (*self.test, *self.beyond)
         held_out = ((example.id, trained.get(normalise_prompt(example.prompt))) for example in asked)
         leaked = [f"{item} (as {twin})" for item, twin in held_out if twin is not None]
@@ -119,7 +134,12 @@ class Task:
     @property
     def fingerprint(self) -> str:
         """12 hex digits over every example: equal data, equal fingerprint."""
-        return fingerprint(self.train + self.test + self.beyond)
+        return fingerprint(self.train + self.prompts + self.test + self.beyond)
+
+    @property
+    def pool(self) -> tuple[Example, ...]:
+        """What budgets are drawn from: the labelled rows, or those without an answer where there are no others."""
+        return self.train or self.prompts
 
     @property
     def beyond(self) -> tuple[Example, ...]:
@@ -136,13 +156,23 @@ class Task:
         return tuple(example for examples in kinds for example in examples[: -(-items // len(kinds))])
 
     def labels(
-        self, budget: int, *, seed: int, validation_share: float = 0.0, development: int = 0, from_labels: bool = False
+        self,
+        budget: int,
+        *,
+        seed: int,
+        validation_share: float = 0.0,
+        development: int = 0,
+        from_labels: bool = False,
+        prompts: int = 0,
     ) -> Labels:
         """Draw a label budget; budgets are nested: for one seed the first 10 are among the first 30.
 
         Development items stand apart from the budget: the last ones of the seed's order, so that they are the same for
         every budget and every method of a seed, and no budget ever reaches them. With ``from_labels`` every fifth
         label, the first one included, is held out for development instead (one fold of five); these nest too.
+
+        Prompts without labels come after them: rows without an answer first, then those that come next in the order,
+        without theirs; so they nest too, and none is a label or a development item.
 
         Args:
             budget: number of labelled examples, at most ``len(train)``.
@@ -151,19 +181,47 @@ class Task:
                 it is positive. Labels whose prompt is among those held out are not trained on.
             development: number of development items; with ``from_labels`` at most so many.
             from_labels: take them out of the budget.
+            prompts: number of prompts without labels. Where the budget is 0, what is held out of it is taken from them.
 
         Raises:
-            RftlabError: budget and development items exceed the data, or leave nothing to hold out or to train on.
+            RftlabError: budget, prompts and development items exceed the data, or leave nothing to hold out or to train
+                on.
         """
-        order = sorted(self.train, key=lambda example: example.id)
-        random.Random(f"labels-{seed}").shuffle(order)
+        order = _shuffled(self.pool, seed)
         apart = [] if from_labels else _last_unlike(order, development)
-        room = apart[-1] if apart else len(order)
+        room = (apart[-1] if apart else len(order)) if self.train else 0
         if budget > room or (development and not from_labels and len(apart) < development):
             raise RftlabError(self._too_few(budget, 0 if from_labels else development, room))
         drawn, held_out = tuple(order[:budget]), tuple(order[place] for place in apart)
-        if from_labels and development and drawn:
-            drawn, held_out = _one_fold(drawn, development)
+        asked = self._unlabelled(prompts, seed, order[budget:], (*drawn, *held_out)) if prompts else ()
+        if drawn:
+            split = self._split(drawn, held_out, validation_share, development if from_labels else 0)
+            return split._replace(prompts=unlike(asked, (*split.validation, *split.development)))
+        split = self._split(asked, held_out, validation_share, development if from_labels else 0)
+        return Labels((), split.validation, split.development, split.train)
+
+    def _unlabelled(
+        self, count: int, seed: int, left: Sequence[Example], taken: Sequence[Example]
+    ) -> tuple[Example, ...]:
+        """So many prompts without labels, each once: rows without an answer, then what is left of the order."""
+        rows = [*(_shuffled(self.prompts, seed) if self.train else []), *left]
+        found = {normalise_prompt(example.prompt): example for example in reversed(rows)}
+        for example in taken:
+            found.pop(normalise_prompt(example.prompt), None)
+        drawn = [example for example in rows if found.get(normalise_prompt(example.prompt)) is example][:count]
+        if len(drawn) < count:
+            raise RftlabError(
+                f"task {self.name!r} has {len(drawn)} more prompts beside its label budget and development items, "
+                f"fewer than prompts={count}; lower prompts to {len(drawn)} or add rows, which need no answers"
+            )
+        return tuple(replace(example, answer="", rationale=None) for example in drawn)
+
+    @staticmethod
+    def _split(drawn: tuple[Example, ...], held_out: tuple[Example, ...], validation_share: float, fold: int) -> Labels:
+        """A budget less what is held out of it: ``fold`` development items at most, and a share for validation."""
+        budget = len(drawn)
+        if fold and drawn:
+            drawn, held_out = _one_fold(drawn, fold)
         if validation_share <= 0 or not drawn:
             return Labels(drawn, (), held_out)
         if len(drawn) < 2:
@@ -182,16 +240,27 @@ class Task:
 
     def _too_few(self, budget: int, apart: int, room: int) -> str:
         have = f"task {self.name!r} has {len(self.train)} training examples"
+        if not self.train:
+            have = f"task {self.name!r} has no row with an answer and {len(self.prompts)} without"
         alone = len(_last_unlike(self.train, len(self.train)))
         if apart and alone < len(self.train):
             have += f", {alone} of them with a prompt that occurs once"
         have += f", fewer than labels={budget}" + (f" and {apart} development items apart from them" if apart else "")
         ways = [f"lower labels to {room}"] if 0 < room < budget else ["lower the label budget"] * (budget > 0)
+        if budget and not self.train:
+            ways = ["set labels to 0 and give prompts"]
         if budget <= len(self.train):
             left = alone - budget
             ways.append(f"lower evaluation.along_items{f' to {left}' if left > 0 else ''}")
             ways.append("set development: from_labels or evaluation.along_the_way: 0")
         return f"{have}; {', '.join(ways)} or add data"
+
+
+def _shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
+    """Examples in the order of a seed, however they came."""
+    order = sorted(examples, key=lambda example: example.id)
+    random.Random(f"labels-{seed}").shuffle(order)
+    return order
 
 
 def _by_kind(ood: Any, task: str) -> dict[str, tuple[Example, ...]]:
@@ -258,13 +327,21 @@ def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels
     """The examples a cell trains on and those it holds out for development, with a share of the first for validation.
 
     Raises:
-        RftlabError: the method needs labels and the cell has none, or the task has too few.
+        RftlabError: the method has nothing to train on, or cannot use prompts without labels, or the task has too few.
     """
-    trains = find(METHODS, cell.method, "method")[0].uses_labels
-    if trains and cell.labels < 1:
-        raise RftlabError(f"method {cell.method!r} trains on labels, but labels is {cell.labels}; give >= 1")
+    method, _ = find(METHODS, cell.method, "method")
+    trains = method.uses_labels
+    if trains and cell.prompts and not method.prompts:
+        raise RftlabError(f"method {cell.method!r} trains on labels alone; leave prompts out, or set it to 0")
+    if idle(cell):
+        alone = method.prompts == "alone"
+        raise RftlabError(
+            f"method {cell.method!r} trains on labels{' or prompts' * alone}, but labels is {cell.labels}"
+            f"{' and prompts is 0' * alone}; give labels >= 1{', or prompts where the verifier needs no gold' * alone}"
+        )
     return task.labels(
         cell.labels if trains else 0,
+        prompts=cell.prompts if trains else 0,
         seed=cell.seed_data,
         validation_share=validation_share,
         development=cell.development_items,
@@ -335,6 +412,32 @@ def fingerprint(examples: Iterable[Example]) -> str:
         row = [example.id, example.prompt, example.answer, example.rationale, dict(example.meta)]
         digest.update(json.dumps(row, sort_keys=True, ensure_ascii=True).encode())
     return digest.hexdigest()[:12]
+
+
+class _Judge(Protocol):
+    needs_gold: bool
+
+
+def require_gold(labels: Labels, task: Task, verifier: _Judge, name: str) -> None:
+    """Raise if a verifier that compares with gold answers is to judge examples that have none.
+
+    Raises:
+        RftlabError: as said.
+    """
+    if not verifier.needs_gold:
+        return
+    ways = "choose a verifier that needs no gold answer (a solver, a game, a check of your own)"
+    if labels.prompts:
+        raise RftlabError(
+            f"verifier {name!r} compares with the gold answer, which the {len(labels.prompts)} prompts without labels "
+            f"lack; {ways}, or leave prompts out"
+        )
+    for example in (*labels.validation, *labels.development, *task.test, *task.beyond):
+        if not example.answer:
+            raise RftlabError(
+                f"verifier {name!r} compares with the gold answer, and held-out example {example.id} of task "
+                f"{task.name!r} has none; give it an answer or drop the row, or {ways}"
+            )
 
 
 def require_rationales(examples: Sequence[Example], who: str) -> None:

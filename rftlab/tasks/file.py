@@ -8,7 +8,7 @@ import json
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from rftlab.cell import task_name
 from rftlab.errors import RftlabError, printable
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
 from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of, value_of
-from rftlab.tasks.shapes import SHAPES, Said, completion_in, is_conversation, prompt_in, recognised
+from rftlab.tasks.shapes import SHAPES, Said, blanked, completion_in, is_conversation, prompt_in, recognised, unanswered
 from rftlab.tasks.tables import read_rows
 
 AUTO = "auto"
 MAX_CLASSES = 200
+_ELSE = "give the file as task_settings.prompts_path, if its rows have no answers"
 _FIELDS = ("prompt", "answer", "rationale")
 
 
@@ -29,6 +30,7 @@ def load(
     path: str = "",
     test_path: str = "",
     ood_path: str | Mapping[str, str] = "",
+    prompts_path: str = "",
     dataset: str = "",
     config: str | None = None,
     split: str = "train",
@@ -51,10 +53,13 @@ def load(
     r"""Task from a file or a dataset id.
 
     Args:
-        path: training rows, or all rows if there is no ``test_path``; .jsonl, .json, .csv, .tsv or .parquet.
+        path: training rows, or all rows if there is no ``test_path``; .jsonl, .json, .csv, .tsv or .parquet. Rows whose
+            answer is empty are prompts without labels.
         test_path: held-out rows.
         ood_path: out-of-distribution rows; or kind -> rows, of the kinds "rule" (another rule than what is trained on)
             and "surface" (the same rule in other words).
+        prompts_path: rows that need no answers, beside or instead of ``path``: prompts without labels, which RFT trains
+            on where the verifier needs no gold answer. Without ``path`` and ``test_path`` a share of them is held out.
         dataset: Hugging Face dataset id, instead of ``path``.
         config: its configuration name.
         split: its training split.
@@ -79,32 +84,51 @@ def load(
     Raises:
         RftlabError: naming the file and line of the first row that cannot be used.
     """
-    if bool(path) == bool(dataset):
+    source = dataset or path or prompts_path
+    if not source or (path and dataset):
         raise RftlabError("task 'file' needs either task_settings.path (a file) or task_settings.dataset (a hub id)")
     read = _Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern))
 
-    def rows(place: str, *, at: str = "") -> list[_Found]:
+    def rows(place: str, *, at: str = "", answers: bool = bool(path or dataset)) -> list[_Found]:
         if at:
-            return read.rows(read_rows(dataset=place, config=config, split=at), f"{place}[{at}]")
-        return read.rows(read_rows(path=place, encoding=encoding, delimiter=delimiter), str(place))
+            return read.rows(read_rows(dataset=place, config=config, split=at), f"{place}[{at}]", answers)
+        return read.rows(read_rows(path=place, encoding=encoding, delimiter=delimiter), str(place), answers)
 
-    train = rows(dataset, at=split) if dataset else rows(path)
-    test = rows(dataset, at=test_split) if dataset and test_split else rows(test_path) if test_path and path else []
+    pool = rows(dataset, at=split) if dataset else rows(path) if path else []
+    train = [row for row in pool if row.said.answer]
+    asked = [row for row in pool if not row.said.answer] + (rows(prompts_path, answers=False) if prompts_path else [])
+    test = rows(dataset, at=test_split) if dataset and test_split else rows(test_path) if test_path else []
     beyond = ood_path if isinstance(ood_path, Mapping) else {OTHER: ood_path} if ood_path else {}
-    words = _Words.of(prompt, instructions, classes, train)
-    trained, held_out = words.examples(train), words.examples(test)
-    if not test:
+    words = _Words.of(prompt, instructions, classes, train or asked)
+    trained, held_out, prompts = words.examples(train), words.examples(test), words.examples(asked, mark="p")
+    prompts = [replace(example, answer="", rationale=None) for example in prompts]
+    if not test and trained:
         trained, held_out = hold_out(trained, test_share, split_seed)
+    elif not test:
+        prompts, held_out = hold_out(prompts, test_share, split_seed)
+    known = {normalise_prompt(example.prompt) for example in (*trained, *held_out)}
+    prompts = [example for example in prompts if normalise_prompt(example.prompt) not in known]
     return Task(
-        name=task_name("file", {"dataset": dataset, "path": path}),
-        card=card or f"Rows of {dataset or path}; verified by {verifier}. Licence and limits are those of your data.",
+        name=task_name("file", {"dataset": dataset, "path": path, "prompts_path": prompts_path}),
+        card=card or f"Rows of {source}; verified by {verifier}. Licence and limits are those of your data.",
         train=tuple(trained),
+        prompts=tuple(prompts),
         test=tuple(held_out),
         ood={kind: tuple(words.examples(rows(place))) for kind, place in beyond.items()},
         verifier=verifier,
         verifier_settings=dict(verifier_settings or {}),
-        notes=(*read.notes(), *words.notes()),
+        notes=(*read.notes(), *words.notes(), *_unanswered(asked, prompts)),
     )
+
+
+def _unanswered(rows: Sequence["_Found"], prompts: Sequence[Example]) -> list[str]:
+    """Rows without an answer, in a sentence: whoever left one out by mistake shall see it."""
+    if not rows:
+        return []
+    which = (
+        f"{len(rows)} rows have no answer ({rows[0].where}, ...)" if len(rows) > 1 else f"{rows[0].where}: no answer"
+    )
+    return [f"{which}; {len(prompts)} of them are prompts without labels, for RFT by a verifier that needs no gold"]
 
 
 def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
@@ -151,8 +175,13 @@ class _Reader:
         as_json = [f"{', '.join(self._as_json)}: answers that are objects or lists are written as JSON"]
         return [*read, *(as_json if self._as_json else [])]
 
-    def rows(self, rows: Iterable[tuple[str, Row]], source: str) -> list[_Found]:
+    def rows(self, rows: Iterable[tuple[str, Row]], source: str, answers: bool) -> list[_Found]:
         """What all rows of a file or split say.
+
+        Args:
+            rows: with where each stands.
+            source: named in errors.
+            answers: there is a column for answers, though it may be empty; else rows without one are fine.
 
         Raises:
             RftlabError: naming source and line.
@@ -163,8 +192,8 @@ class _Reader:
             place = f"{source}, {where}"
             try:
                 if not found:
-                    shape = self._shape or self._recognise(row)
-                found.append(_Found(place, row, self._said(row, shape, source)))
+                    shape = self._shape or self._recognise(row, answers)
+                found.append(_Found(place, row, self._said(row, shape, source, answers)))
             except RftlabError as error:
                 raise RftlabError(f"{place}: {error}") from None
         if not found:
@@ -173,11 +202,13 @@ class _Reader:
             self._recognised.setdefault(shape, []).append(Path(source).name)
         return found
 
-    def _recognise(self, row: Row) -> str:
+    def _recognise(self, row: Row, answers: bool) -> str:
         """The shape of a first row; "" where none is needed, or none fits."""
         if "answer" in self._mapping and (self._template or "prompt" in self._mapping):
             return ""
         found = recognised(row)
+        if not found:  # it may be that the first row alone has no answer
+            found = [name for name in unanswered(row) if SHAPES[name].answer in row or not answers][:1]
         if len(found) > 1:
             raise RftlabError(
                 f"its columns ({_named(row)}) fit {' and '.join(found)}; say which with task_settings.shape, or name "
@@ -185,7 +216,9 @@ class _Reader:
             )
         return found[0] if found else ""
 
-    def _said(self, row: Row, shape: str, source: str) -> Said:
+    def _said(self, row: Row, shape: str, source: str, answers: bool) -> Said:
+        if shape and (blank := blanked(row, shape)) and (SHAPES[shape].answer in row or not answers):
+            row = blank
         if shape and not SHAPES[shape].fits(row):
             held = _named({name: value for name, value in row.items() if value_of(row, name) is not None})
             raise RftlabError(
@@ -193,16 +226,14 @@ class _Reader:
             )
         said = SHAPES[shape].said(row) if shape else Said("", None)
         prompt = "" if self._template else said.prompt if shape and "prompt" not in self._mapping else self._prompt(row)
-        answer, rationale = self._answer(row, said, shape, source), self._rationale(row, said)
-        if self._marker:
+        answer, rationale = self._answer(row, said, shape, source, answers), self._rationale(row, said)
+        if self._marker and answer:
             before, found, answer = answer.rpartition(self._marker)
             if not found:
                 raise RftlabError(f"the answer holds no {self._marker!r} (task_settings.answer_after); mend the row")
             rationale = "\n".join(text for text in (rationale.strip(), before.strip()) if text)
         if self._drop and rationale:
             rationale = self._drop.sub("", rationale)
-        if not answer.strip():
-            raise RftlabError("the answer is empty; fill it or drop the row")
         meta = {**said.meta, **{column: value_of(row, column) for column in self._mapping["meta"]}}
         return Said(prompt, answer.strip(), rationale, {name: _jsonable(value) for name, value in meta.items()})
 
@@ -210,17 +241,25 @@ class _Reader:
         column = self._column("prompt")
         return prompt_in({column: self._value(row, "prompt")}, column)
 
-    def _answer(self, row: Row, said: Said, shape: str, source: str) -> str:
+    def _answer(self, row: Row, said: Said, shape: str, source: str, answers: bool) -> str:
         value = said.answer
         if "answer" in self._mapping or not shape:
-            value = self._value(row, "answer")
+            column = self._column("answer")
+            value = value_of(row, column)
+            if value is None and column not in row and answers:
+                raise RftlabError(
+                    f"no column {column!r} for the answer; it has {_named(row)}; map it with "
+                    f"task_settings.columns.answer, or {_ELSE}"
+                )
             if is_conversation(value):
-                value = completion_in(value, self._column("answer"))
-        if value is None:
+                value = completion_in(value, column)
+        elif value is None and answers:
             raise RftlabError(
                 f"the assistant has not the last word, and no column is known to hold the gold answer; it has "
-                f"{_named(row)}; name it with task_settings.columns.answer"
+                f"{_named(row)}; name it with task_settings.columns.answer, or {_ELSE}"
             )
+        if value is None:
+            return ""
         if isinstance(value, Mapping | list) and Path(source).name not in self._as_json:
             self._as_json.append(Path(source).name)
         return self._text(value, "answer")
@@ -293,20 +332,20 @@ class _Words:
         """The classes, in a sentence."""
         return [f"{len(self.classes)} classes: {printable(listed_classes(self.classes))}"] if self.classes else []
 
-    def examples(self, rows: Sequence[_Found]) -> list[Example]:
-        """Examples of rows, in order.
+    def examples(self, rows: Sequence[_Found], mark: str = "") -> list[Example]:
+        """Examples of rows, in order, their ids beginning with a mark.
 
         Raises:
             RftlabError: naming the row whose prompt is empty, or whose answer is no class.
         """
-        return [self._example(number, *row) for number, row in enumerate(rows)]
+        return [self._example(f"{mark}{number:06d}", *row) for number, row in enumerate(rows)]
 
-    def _example(self, number: int, where: str, row: Row, said: Said) -> Example:
+    def _example(self, number: str, where: str, row: Row, said: Said) -> Example:
         try:
             prompt = filled(self.template, row, self.classes) if self.template else said.prompt
             if not prompt.strip():
                 raise RftlabError("the prompt is empty; fill it or drop the row")
-            if self.classes and said.answer not in self.classes:
+            if self.classes and said.answer and said.answer not in self.classes:
                 raise RftlabError(
                     f"the answer {said.answer[:80]!r} is none of the classes ({listed_classes(self.classes)[:200]}); "
                     "mend it, or list all of them with task_settings.classes"
@@ -317,7 +356,7 @@ class _Words:
             words = self.instructions.replace(f"{{{CLASSES}}}", listed_classes(self.classes))
             prompt = f"{words.strip()}\n\n{prompt.strip()}"
         meta = {"choices": list(self.classes), **said.meta} if self.classes else said.meta
-        identity = f"{number:06d}-{_short_hash(prompt)}"
+        identity = f"{number}-{_short_hash(prompt)}"
         return Example(identity, prompt.strip(), said.answer, said.rationale or None, meta)
 
 

@@ -51,16 +51,29 @@ class Shape:
         summary: whose it is and where prompt and answer stand, for people.
         fits: whether a row has its columns.
         said: what a row says; raises an RftlabError, without the place, where the row is not as it should be.
+        answer: the column that holds the answer; "" where that is the last message of a conversation.
     """
 
     summary: str
     fits: Callable[[Row], bool]
     said: Callable[[Row], Said]
+    answer: str = ""
 
 
 def recognised(row: Row) -> list[str]:
     """Names of the shapes whose columns a row has; one, where all is well."""
     return [name for name, shape in SHAPES.items() if shape.fits(row)]
+
+
+def unanswered(row: Row) -> list[str]:
+    """Names of the shapes whose columns a row has but for the answer's, which is missing or holds nothing."""
+    return [name for name, shape in SHAPES.items() if (blank := blanked(row, name)) and shape.fits(blank)]
+
+
+def blanked(row: Row, shape: str) -> Row:
+    """A row whose answer's column is missing or holds nothing, with an empty text there; empty for any other row."""
+    column = SHAPES[shape].answer
+    return {**row, column: ""} if column and not _holds(row, column) else {}
 
 
 def _plain(row: Row) -> Said:
@@ -119,14 +132,18 @@ def _holds(row: Row, column: str) -> bool:
 
 
 SHAPES: Mapping[str, Shape] = {
-    "prompt-answer": Shape("prompt and answer", _has("prompt", "answer"), _plain),
+    "prompt-answer": Shape("prompt and answer", _has("prompt", "answer"), _plain, "answer"),
     "question-answer": Shape(
-        "question and answer", lambda row: _has("question", "answer")(row) and "prompt" not in row, _question
+        "question and answer",
+        lambda row: _has("question", "answer")(row) and "prompt" not in row,
+        _question,
+        "answer",
     ),
     "prompt-completion": Shape(
         "prompt and completion; the answer is the completion",
         lambda row: _has("prompt", "completion")(row) and not isinstance(row["completion"], list),
         _completion,
+        "completion",
     ),
     "trl-chat": Shape(
         "TRL conversational rows (prompt and completion, lists of messages); the answer is the completion",
@@ -143,9 +160,13 @@ SHAPES: Mapping[str, Shape] = {
         "is in meta",
         _has("messages", "reference_answer"),
         _rft,
+        "reference_answer",
     ),
     "alpaca": Shape(
-        "Alpaca rows (instruction, input, output); the answer is the output", _has("instruction", "output"), _alpaca
+        "Alpaca rows (instruction, input, output); the answer is the output",
+        _has("instruction", "output"),
+        _alpaca,
+        "output",
     ),
     "sharegpt": Shape(
         "ShareGPT rows (conversations, from and value); the answer is the last message, the model's",

@@ -29,6 +29,11 @@ class Gold(Protocol):
     """What a verifier reads of an example (`rftlab.tasks.base.Example` is one)."""
 
     @property
+    def prompt(self) -> str:
+        """The question."""
+        ...
+
+    @property
     def answer(self) -> str:
         """The gold answer."""
         ...
@@ -274,6 +279,8 @@ class FunctionVerifier(Verifier):
     A raised exception or a value outside [0, 1] scores 0 and sets the part "verifier_error", which `rftlab check` and
     the report show: a bug in a user's verifier is never read as a wrong answer in silence.
 
+    A function that reads no gold answer says so by an attribute: `score.needs_gold = False`.
+
     Attributes:
         reads: "answer" or "completion", what the function is given.
 
@@ -294,6 +301,7 @@ class FunctionVerifier(Verifier):
             if self.reads == "answer"
             else f"{self._name} is given the whole completion; call its first parameter answer for the extracted answer"
         )
+        self.needs_gold = bool(getattr(function, "needs_gold", True))
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""

@@ -38,6 +38,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "task": "arithmetic/word_both",
         "start_from": str(parent),
         "started_by": "word sft, 0a1b2c",
+        "verifier": "story",
         "budget": {"amount": 4.0, "until": "plateau", "patience": 4},
         "evaluation": {**SMALL["evaluation"], "along_the_way": 5, "marks": MARKS, "retention": "arithmetic/word"},
     }
@@ -62,13 +63,29 @@ def test_the_area_is_between_the_marks_that_both_have_and_begins_at_the_same_acc
     assert found.estimate == pytest.approx(area(study["grpo"]) - area(study["sft"]))
     assert (found.seeds, found.items, found.status) == (1, 8, "inconclusive")
     assert set(found.cells) == {study["sft"].name, study["grpo"].name}
-    assert "no arms with 0 and 30 new labels; no method trains on prompts without labels yet" in found.failed
+    assert "no arms with 0 and 30 new labels" in found.failed
     accuracy = read(study["parent"]).metrics["accuracy"]
     assert f"on arithmetic/word these reach {100 * accuracy:.0f} %" in found.notes[0]
     retained = {name: read(study[name]).metrics["retention_accuracy"] for name in ("sft", "grpo")}
     assert kept.estimate == pytest.approx(retained["grpo"] - retained["sft"])
     assert kept.part == "what is kept of the old rule"
     assert f"grpo {100 * retained['grpo']:.0f} % at 10" in kept.notes[0]
+
+
+def test_without_new_labels_rft_tries_the_new_rule_and_sft_stays_where_it_is(study: dict[str, Path]) -> None:
+    results = study["parent"].parents[1]
+    own = read(study["grpo"]).parameters
+    folder = ran(results, **{**own.flat(), "labels": 0, "prompts": 12, "digests": {}})
+    try:
+        found, _ = read_ledger(study).claim(10)
+        assert "no arms with 30 new labels" in found.failed
+        marked = [row for row in read_lines(folder / SAMPLES) if row["part"] == "mark" and row["mark"] == MARKS[0]]
+        at_0 = area(folder) - fmean(row["reward"] for row in marked)
+        at_10 = area(study["grpo"]) - area(study["sft"])
+        # 0 labels stand where 1 does: the area between two budgets is their mean, whatever the distance.
+        assert found.estimate == pytest.approx((at_0 + at_10) / 2)
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_study_in_which_nothing_goes_on_from_a_policy_says_so(study: dict[str, Path], tmp_path: Path) -> None:

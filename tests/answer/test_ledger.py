@@ -228,6 +228,31 @@ def test_a_claim_that_two_budgets_decide_oppositely_depends_on_the_budget(study:
     assert any(text.startswith("depends on the budget") for text in found.notes)
 
 
+def test_rft_without_labels_is_held_against_the_base_and_against_random_reward(study: Study) -> None:
+    text = grid(("base", "sft", "grpo", "grpo-random", "grpo-format"), (0, 10), prompts="[0, 40]")
+    skill = {"base": 0.3, "sft": 0.4, "grpo": lambda cell: 0.9 if cell.prompts else 0.4, "grpo-random": 0.3}
+    found = study.run(skill, text)
+    claim = row(found, 3)
+    assert (claim.status, claim.arm, claim.prompt) == ("inconclusive", "grpo + 40 prompts", "chain-of-thought")
+    assert claim.failed == ("pass@16 of the base was not measured; give evaluation.samples: 16 or more",)
+    assert set(claim.differences) == {
+        "grpo + 40 prompts minus base", "grpo + 40 prompts minus grpo-random + 40 prompts"
+    }  # fmt: skip
+    assert claim.low > 0.1
+    assert "40 prompts without labels" in claim.notes
+    # Arms are told apart by their prompts wherever they have labels too.
+    decisions = decide(read_results(study.results))
+    (panel,) = decisions.panels
+    assert [place.labels for place in decisions.budgets(panel)] == [0, 10]
+    none, ten = decisions.budgets(panel)
+    assert {"grpo + 40 prompts", "base"} < set(decisions.arms(none))
+    assert "sft" not in decisions.arms(none)
+    assert {"grpo", "grpo + 40 prompts", "sft", "base"} < set(decisions.arms(ten))
+    assert decisions.between(ten, "grpo + 40 prompts", "grpo").word == "better"
+    assert decisions.between(ten, "grpo + 40 prompts", "sft").word == "better"
+    assert decisions.level(none, "grpo") is None
+
+
 def test_what_a_grid_has_planned_shares_the_5_percent_before_it_has_run(study: Study) -> None:
     alone = row(study.run({"sft": 0.3, "grpo": 0.8}, grid(claims=[1])), 1)
     planned = read_grid(study.results)
@@ -237,13 +262,13 @@ def test_what_a_grid_has_planned_shares_the_5_percent_before_it_has_run(study: S
     assert row(ledger(read, decide(read)), 1).low < alone.low
 
 
-LATER = {3, 10}
+LATER = {10}
 
 
 @pytest.mark.parametrize(
     "claims",
     [
-        {1, 2, 4, 5, 6, 7, 12},
+        {1, 2, 3, 4, 5, 6, 7, 12},
         {8},
         pytest.param({9}, marks=pytest.mark.slow),
         pytest.param({11}, marks=pytest.mark.slow),

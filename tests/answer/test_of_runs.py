@@ -63,7 +63,7 @@ def test_a_run_says_something_of_every_field_and_leaves_none_unknown(plain):
         ({"adapter.r": 4}, "method", {"adapter"}, set(), set()),
         ({"labels": 4}, "labels", set(), {"labels", "label_ids"}, set()),
         ({"cot": False}, "cot", set(), {"cot", "cot_eval", "token_cap", "token_cap_training"}, set()),
-        ({"template": "instruct"}, "prompts", set(), {"template"}, set()),
+        ({"template": "instruct"}, "wording", set(), {"template"}, set()),
         ({"answer_format": "lenient"}, "method", {"answer_format"}, set(), set()),
     ],
 )

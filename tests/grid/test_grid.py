@@ -190,7 +190,17 @@ def test_a_grid_has_each_combination_exactly_once(tmp_path, labels, seeds, amoun
     path.write_text(f"labels: {labels}\nseed: {seeds}\nbudget.amount: {amounts}\n")
     got = [(c.labels, c.seed, c.budget.amount) for c in Grid.load(path).cells]
     assert len(got) == len(set(got))
-    assert set(got) == {(n, s, a) for n in labels for s in seeds for a in amounts}
+    assert set(got) == {(n, s, a) for n in labels for s in seeds for a in amounts if n or not any(labels)}
+
+
+def test_arms_that_have_nothing_to_train_on_are_left_out_and_named(load):
+    grid = load("method: [base, sft, grpo, sft+grpo]\nlabels: [0, 10]\nprompts: [0, 40]\n")
+    got = {(cell.method, cell.labels, cell.prompts) for cell in grid.cells}
+    assert got == {
+        ("base", 0, 0), ("sft", 10, 0), ("grpo", 10, 0), ("grpo", 10, 40), ("grpo", 0, 40),
+        ("sft+grpo", 10, 0), ("sft+grpo", 10, 40),
+    }  # fmt: skip
+    assert grid.idle == ("sft with 0 labels", "grpo with 0 labels", "sft+grpo with 0 labels")
 
 
 def test_a_list_of_marks_is_one_value_and_a_list_of_lists_is_swept(load):

@@ -34,7 +34,6 @@ def test_a_file_declares_arms_margin_seeds_and_labels(tmp_path: Path) -> None:
         ("named: sft", "named is a list of methods"),
         ("named: [ppo]", "the grid has no method 'ppo'"),
         ("claims: [14]", "there is no claim 14"),
-        ("claims: [3]", r"claims: 3 cannot be tested yet \(no method trains on prompts without labels\); leave it out"),
         ("claims: [true]", "claims is a list of numbers"),
         ("smallest_effect: 5", "0.05 is 5 points"),
         ("max_seeds: 0", "max_seeds is a whole number from 1"),

@@ -143,10 +143,10 @@ def test_hpt_loss_by_hand(gamma: float, monkeypatch: pytest.MonkeyPatch) -> None
 def test_hpt_gate_opens_at_gamma_and_carries_one_demonstration_a_prompt() -> None:
     rewards = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0])
     indices = torch.tensor([7, 7, 7, 2, 2, 2, 5, 5, 5])
-    taught, carrier = hpt.gate(rewards, indices, 3, 0.0)
+    taught, carrier = hpt.gate(rewards, indices, 3, 0.0, 9)
     assert taught.tolist() == [True] * 3 + [False] * 6
     assert carrier.tolist() == [7, -1, -1, -1, -1, -1, -1, -1, -1]
-    taught, carrier = hpt.gate(rewards, indices, 3, 0.34)
+    taught, carrier = hpt.gate(rewards, indices, 3, 0.34, 9)
     assert taught.tolist() == [True] * 6 + [False] * 3
     assert carrier.tolist() == [7, -1, -1, 2, -1, -1, -1, -1, -1]
 

@@ -45,7 +45,7 @@ def words(examples: Any, cot: bool) -> list[int]:
     return [len((example.rationale or "").split()) if cot else 3 for example in examples]
 
 
-def no_probe() -> Probe:
+def no_probe(_cot: bool) -> Probe:
     raise AssertionError("the base must not be asked")
 
 
@@ -61,11 +61,11 @@ def test_a_worked_out_cap_cuts_at_most_one_in_a_hundred_and_is_a_quarter_above_t
 def test_few_rationales_do_not_stand_for_the_pool() -> None:
     probe = Probe([30, 40, 50], 64, 500)
     assert caps_of(Cell(), toy([9] * 20 + [0] * 80), words, no_probe)[True].source == "20 gold completions"
-    few = caps_of(Cell(), toy([9] * 19 + [0] * 81), words, lambda: probe)[True]
+    few = caps_of(Cell(), toy([9] * 19 + [0] * 81), words, lambda _: probe)[True]
     assert (few.tokens, few.source) == (64, "3 correct completions of 64 by the base")
     assert caps_of(Cell(), toy([9] * 3), words, no_probe)[True].source == "3 gold completions"
-    assert caps_of(Cell(), toy([0]), words, lambda: Probe([490], 64, 500))[True].tokens == 500
-    none = caps_of(Cell(), toy([0]), words, lambda: Probe([], 64, 1024))[True]
+    assert caps_of(Cell(), toy([0]), words, lambda _: Probe([490], 64, 500))[True].tokens == 500
+    none = caps_of(Cell(), toy([0]), words, lambda _: Probe([], 64, 1024))[True]
     assert (none.tokens, none.source) == (512, "no rationales, and none of 64 completions by the base correct")
 
 

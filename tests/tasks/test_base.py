@@ -1,11 +1,24 @@
 """Example, Task and label budgets."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.tasks.base import Example, Task, fingerprint, load_task, normalise_prompt, require_rationales
+from rftlab.tasks.base import (
+    Example,
+    Task,
+    draw_labels,
+    fingerprint,
+    load_task,
+    normalise_prompt,
+    require_gold,
+    require_rationales,
+)
+from rftlab.verifiers.exact import Exact
+from rftlab.verifiers.story import Story
 
 
 def examples(count: int, start: int = 0) -> tuple[Example, ...]:
@@ -30,6 +43,70 @@ def test_another_data_seed_draws_other_labels(task):
 def test_the_order_of_the_rows_does_not_matter(task):
     turned = Task("toy", "A card.", task.train[::-1], task.test)
     assert turned.labels(10, seed=0) == task.labels(10, seed=0)
+
+
+def test_prompts_without_labels_come_after_the_budget_nest_and_hold_nothing_out(task):
+    few, many = (task.labels(10, seed=4, prompts=n, development=5) for n in (5, 20))
+    assert many.prompts[:5] == few.prompts
+    assert many.train == task.labels(10, seed=4, development=5).train
+    assert all(not example.answer and example.rationale is None for example in many.prompts)
+    assert many.asked == many.train + many.prompts
+    held = {example.id for example in (*many.train, *many.development)}
+    assert not held & {example.id for example in many.prompts}
+    assert [e.id for e in many.prompts] == [e.id for e in task.labels(30, seed=4).train[10:]]
+
+
+def test_rows_without_an_answer_are_the_first_prompts_and_never_labels(task):
+    rows = tuple(replace(example, id=f"p{example.id}", answer="") for example in examples(8, 100))
+    task = replace(task, prompts=rows)
+    labels = task.labels(40, seed=1, prompts=10)
+    assert {example.id for example in labels.prompts[:8]} == {example.id for example in rows}
+    assert not {example.id for example in labels.train} & {example.id for example in rows}
+    assert task.fingerprint != replace(task, prompts=()).fingerprint
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_without_labels_what_is_held_out_is_taken_from_the_prompts(task, labelled):
+    if not labelled:
+        task = replace(task, train=(), prompts=tuple(replace(example, answer="") for example in task.train))
+    labels = task.labels(0, seed=3, prompts=20, validation_share=0.2, development=4, from_labels=True)
+    assert labels.train == ()
+    assert (len(labels.prompts), len(labels.validation), len(labels.development)) == (13, 3, 4)
+    assert len({example.id for part in labels for example in part}) == 20
+    apart = task.labels(0, seed=3, prompts=20, development=4)
+    assert (len(apart.prompts), len(apart.development)) == (20, 4)
+
+
+def test_prompts_and_labels_that_are_not_there_are_refused(task):
+    with pytest.raises(RftlabError, match=r"has 35 more prompts .* fewer than prompts=40; lower prompts to 35"):
+        task.labels(10, seed=0, prompts=40, development=5)
+    unlabelled = replace(task, train=(), prompts=task.train)
+    with pytest.raises(RftlabError, match="no row with an answer and 50 without, .*; set labels to 0 and give prompts"):
+        unlabelled.labels(1, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"method": "sft", "labels": 0}, "method 'sft' trains on labels, but labels is 0; give labels >= 1"),
+        ({"method": "sft", "labels": 5, "prompts": 5}, "trains on labels alone; leave prompts out"),
+        ({"method": "grpo", "labels": 0}, "trains on labels or prompts, but labels is 0 and prompts is 0"),
+        ({"method": "sft[+]grpo", "labels": 0, "prompts": 5}, "trains on labels, but labels is 0"),
+    ],
+)
+def test_a_method_with_nothing_to_train_on_is_refused(task, values, says):
+    with pytest.raises(RftlabError, match=says):
+        draw_labels(Cell.make({**values, "method": values["method"].replace("[+]", "+")}), task)
+
+
+def test_a_verifier_that_compares_with_gold_refuses_what_has_none(task):
+    labels = task.labels(5, seed=0, prompts=5)
+    with pytest.raises(RftlabError, match="verifier 'exact' compares with the gold answer, which the 5 prompts"):
+        require_gold(labels, task, Exact(), "exact")
+    require_gold(labels, task, Story(), "story")
+    task = replace(task, test=(*task.test, Example("blank", "And this?", "")))
+    with pytest.raises(RftlabError, match="held-out example blank of task 'toy' has none; give it an answer"):
+        require_gold(task.labels(5, seed=0), task, Exact(), "exact")
 
 
 @pytest.mark.parametrize(("budget", "share", "held"), [(10, 0.2, 2), (2, 0.01, 1), (2, 0.99, 1), (10, 0.0, 0)])

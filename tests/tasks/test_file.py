@@ -305,3 +305,39 @@ def test_objects_as_gold_fit_their_schema(tmp_path):
     for example in load(path=path, verifier="json-schema").train:
         assert violation(schema, example.answer, example.answer) == ""
         assert violation(schema, '{"total": 99}', example.answer)
+
+
+def test_rows_without_an_answer_are_prompts_and_it_is_said(tmp_path):
+    rows = "".join(f"Question {i}?,{i if i % 3 else ''}\n" for i in range(30))
+    (tmp_path / "a.csv").write_text(f"prompt,answer\n{rows}")
+    task = load_task("file", {"path": str(tmp_path / "a.csv")})
+    assert len(task.prompts) == 10
+    assert len(task.train) + len(task.test) == 20
+    assert all(example.answer for example in (*task.train, *task.test))
+    assert not any(example.answer for example in task.prompts)
+    assert any("10 rows have no answer (" in note and "a.csv, line 2, ...)" in note for note in task.notes)
+
+
+@pytest.mark.parametrize(
+    ("row", "settings"),
+    [
+        ({"prompt": "Question {i}?"}, {}),
+        ({"question": "Question {i}?"}, {}),
+        ({"messages": [{"role": "user", "content": "Question {i}?"}]}, {}),
+        ({"instruction": "Question {i}?"}, {}),
+        ({"Subject": "Question {i}?"}, {"prompt": "{Subject}"}),
+        ({"Subject": "Question {i}?"}, {"columns": {"prompt": "Subject"}}),
+    ],
+    ids=["prompt", "question", "chat", "alpaca", "template", "column"],
+)
+def test_a_file_of_prompts_alone_needs_no_answers(tmp_path, row, settings):
+    lines = [json.dumps(row).replace("{i}", str(i)) for i in range(20)]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines))
+    task = load_task("file", {"prompts_path": str(tmp_path / "p.jsonl"), **settings})
+    assert (task.name, len(task.train), len(task.prompts), len(task.test)) == ("p", 0, 14, 6)
+    assert {"Question 3?", "Question 19?"} <= {example.prompt for example in (*task.prompts, *task.test)}
+    labelled = [json.dumps({"prompt": f"Other {i}?", "answer": str(i)}) for i in range(10)]
+    (tmp_path / "a.jsonl").write_text("\n".join(labelled))
+    if not settings:
+        both = load_task("file", {"path": str(tmp_path / "a.jsonl"), "prompts_path": str(tmp_path / "p.jsonl")})
+        assert (both.name, len(both.train), len(both.prompts), len(both.test)) == ("a", 7, 20, 3)

@@ -13,7 +13,17 @@ import pandas as pd
 from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.decisions import Decisions, Family
 from rftlab.answer.folder import study_of
-from rftlab.answer.ledger import accuracy, adapters, beyond, drift, forgetting, later, preference, prompts, reasoning
+from rftlab.answer.ledger import (
+    accuracy,
+    adapters,
+    beyond,
+    drift,
+    forgetting,
+    preference,
+    prompts,
+    reasoning,
+    unlabelled,
+)
 from rftlab.answer.ledger.claims import CLAIMS
 from rftlab.answer.ledger.contrasts import Missing, Tested
 from rftlab.answer.ledger.rows import Row, Size, decided, not_tested
@@ -27,7 +37,7 @@ from rftlab.execute.results import read_grid
 RULES: Mapping[int, Callable[[View], Iterator[Tested | Missing]]] = {
     1: accuracy.few_labels,
     2: accuracy.many_labels,
-    3: later.no_labels,
+    3: unlabelled.no_labels,
     4: prompts.chain_of_thought,
     5: beyond.overfitting,
     6: accuracy.hybrid,

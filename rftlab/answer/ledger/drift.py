@@ -15,7 +15,6 @@ from rftlab.answer.ledger.forgetting import ASKED
 from rftlab.answer.ledger.view import COT, DIRECT, View
 from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import Run, common_marks, read_runs
-from rftlab.grid.plan import UNTESTABLE
 from rftlab.record import Record
 
 NEW_LABELS = (0, 10, 30)
@@ -26,7 +25,8 @@ def drift(view: View) -> Iterator[Tested | Missing]:
     """10: area under accuracy on the new rule against FLOPs, RFT's minus SFT's, from the policy that both go on from.
 
     The area is the mean accuracy between the first and the last mark of training FLOPs at which every run of both can
-    be read. What is kept of the old rule is a part of its own.
+    be read. Without new labels RFT trains on prompts alone, and SFT stays at the first mark. What is kept of the old
+    rule is a part of its own.
     """
     rft, sft = view.role("rft"), view.role("sft")
     for panel in view.panels:
@@ -79,7 +79,20 @@ def _areas(view: View, panel: Panel, prompt: str, first: str, second: str) -> di
         both = [_area([run for run in runs if run.arm == arm], marks) for arm in (first, second)]
         if (table := beside(*both)).size:
             found[float(labels)] = table
+    alone = view.by_prompts(panel, prompt, first) if second == view.role("sft") else {}
+    if alone and (table := _gain(view, panel, prompt, alone[max(alone)])).size:
+        found[0.0] = table
     return found
+
+
+def _gain(view: View, panel: Panel, prompt: str, arm: str) -> pd.DataFrame:
+    """Area of an arm that had no new labels, less what it began with: SFT, with nothing to train on, stays there."""
+    cells = view.results.cells
+    runs = read_runs(view.results.where, cells[cells["id"].isin(list(view.seeds(panel, prompt, arm, 0)))], view.decides)
+    marks = common_marks(runs, (arm,))
+    if len(marks) < 2:
+        return pd.DataFrame()
+    return _area(runs, marks) - seed_table((run.seed, run.at[marks[0]]) for run in runs)
 
 
 def _area(runs: Sequence[Run], marks: list[float]) -> pd.DataFrame:
@@ -91,10 +104,7 @@ def _area(runs: Sequence[Run], marks: list[float]) -> pd.DataFrame:
 
 def _unasked(areas: Mapping[float, pd.DataFrame]) -> tuple[str, ...]:
     absent = [f"{n}" for n in NEW_LABELS if n not in areas]
-    if not absent:
-        return ()
-    why = f"; {UNTESTABLE[3]} yet" if "0" in absent else ""
-    return (f"no arms with {listed(absent)} new labels{why}",)
+    return (f"no arms with {listed(absent)} new labels",) if absent else ()
 
 
 def _started(view: View, panel: Panel) -> list[Record]:

@@ -26,7 +26,7 @@ COT, DIRECT = prompt_name(True, True), prompt_name(False, False)
 ASKED = {prompt_name(cot, asked): (cot, asked) for cot in (True, False) for asked in (True, False)}
 """A prompt in words -> trained with chain-of-thought, asked with it."""
 _DEFAULT = {"rft": "grpo", "sft": "sft", "hybrid": "sft+grpo"}
-_AXES = {"task", "model", "method", "preset", "settings", "labels", "cot", "cot_eval", "digests", "tuned_by",
+_AXES = {"task", "model", "method", "preset", "settings", "labels", "prompts", "cot", "cot_eval", "digests", "tuned_by",
          "learning_rates", "started_by", *SEEDS}  # fmt: skip
 _UNEQUAL = 1.05
 
@@ -63,14 +63,26 @@ class View:
         """An arm at a place, None where there is none; an untrained one is the same at every budget."""
         place = Place(*panel, prompt, int(labels))
         arms = self._arms(measure)
-        return arms.get((place, name)) or arms.get((place._replace(labels=0), name))
+        if found := arms.get((place, name)):
+            return found
+        untrained = arms.get((place._replace(labels=0), name))
+        return untrained if untrained and not untrained.trained else None
 
     def budgets(self, measure: str, panel: Panel, prompt: str, name: str) -> list[int]:
         """Label budgets of an arm."""
         here = (*panel, prompt)
         return sorted(
-            place.labels for place, arm in self._arms(measure) if arm == name and place[:4] == here and place.labels
+            place.labels
+            for (place, arm), found in self._arms(measure).items()
+            if arm == name and place[:4] == here and found.trained
         )
+
+    def by_prompts(self, panel: Panel, prompt: str, method: str) -> dict[int, str]:
+        """Arms of a method that train on prompts alone: how many prompts -> the arm."""
+        cells = self._shown(panel)
+        here = cells[(cells["method"] == method) & (cells["prompt"] == prompt) & (cells["labels"] == 0)]
+        found = here.loc[here["prompts"] > 0, ["prompts", "arm"]].sort_values("prompts")
+        return {int(n): str(arm) for n, arm in found.to_numpy()}
 
     def pair(self, measure: str, panel: Panel, prompt: str, first: str, second: str) -> dict[float, pd.DataFrame]:
         """Outcomes of one arm minus those of another at every budget where they share seeds and items."""
