@@ -64,6 +64,23 @@ def test_wilson_solves_its_defining_equation():
     assert isnan(stats.wilson_interval(0, 0).estimate)
 
 
+def test_strata_are_weighted_by_their_shares_and_the_interval_holds() -> None:
+    assert stats.stratified_interval((3, 15), (20, 20), (1, 1)).estimate == pytest.approx(0.45)
+    one = stats.stratified_interval((3, 0), (20, 0), (7, 0))
+    alone = stats.wilson_interval(3, 20)
+    assert (one.low, one.high) == pytest.approx((alone.low, alone.high))
+    assert isnan(stats.stratified_interval((3, 0), (20, 0), (7, 1)).low)
+    shares, n = (0.1, 0.9), 15
+    found = {(a, b): stats.stratified_interval((a, b), (n, n), shares) for a in range(n + 1) for b in range(n + 1)}
+    covered = []
+    for p, q in product((0.5, 0.7, 0.9, 0.95), repeat=2):
+        truth = shares[0] * p + shares[1] * q
+        chances = {k: scipy_stats.binom.pmf(k[0], n, p) * scipy_stats.binom.pmf(k[1], n, q) for k in found}
+        covered.append(sum(chance for k, chance in chances.items() if found[k].low <= truth <= found[k].high))
+    assert 0.93 < sum(covered) / len(covered) < 0.97
+    assert min(covered) > 0.9
+
+
 def test_items_interval_uses_wilson_for_right_or_wrong_and_the_bootstrap_for_graded_rewards():
     assert stats.items_interval([1, 0, 0, 1]) == stats.wilson_interval(2, 4)
     graded = [0.1, 0.5, 0.9, 0.4, 0.6, 0.3]

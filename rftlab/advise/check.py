@@ -19,7 +19,7 @@ from rftlab.grid import Grid
 from rftlab.grid.tuning import prototypes
 from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
 from rftlab.preflight.data import Announced
-from rftlab.tasks.base import load_task
+from rftlab.tasks.base import Task, load_task
 from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child
 from rftlab.user_code.child import announce
@@ -71,13 +71,43 @@ def check(
         RftlabError: the task or the verifier cannot be made, such as data whose test items are also training items; or
             what they do ended the process or came to no end.
     """
+    request = request_of(
+        name, settings, verifier=verifier, verifier_settings=verifier_settings, answer_format=answer_format
+    )
+    return _checked(request, limit)
+
+
+def request_of(
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    verifier: str = "",
+    verifier_settings: Mapping[str, Any] | None = None,
+    answer_format: str = "strict",
+) -> dict[str, Any]:
+    """What `loaded` takes, a JSON object: a task, and who judges it; arguments as of `check`."""
     settings = dict(settings or {})
     if name.endswith(SUFFIXES):
         name, settings = "file", {"path": str(Path(name).expanduser().resolve()), **settings}
-    request = {
+    return {
         "name": name, "settings": settings, "verifier": verifier, "verifier_settings": verifier_settings or {},
         "answer_format": answer_format,
     }  # fmt: skip
+
+
+def requests_of(grid: Grid) -> list[dict[str, Any]]:
+    """Each task of a grid with each verifier that judges it there."""
+    judged = {(task_key(c), c.verifier, key(c.verifier_settings), c.answer_format): c for c in grid.cells}
+    return [
+        request_of(
+            c.task, c.task_settings, verifier=c.verifier, verifier_settings=c.verifier_settings,
+            answer_format=c.answer_format,
+        )
+        for c in judged.values()
+    ]  # fmt: skip
+
+
+def _checked(request: Mapping[str, Any], limit: float) -> Report:
     found = child.call(f"{__name__}:findings", request, limit=limit)
     return Report(found["task"], found["verifier"], tuple(Finding(**finding) for finding in found["findings"]))
 
@@ -89,14 +119,7 @@ def check_grid(path: Path, *, limit: float = child.LIMIT_S) -> list[Report]:
         RftlabError: as `check`, or a grid that cannot be read.
     """
     grid = Grid.load(path)
-    judged = {(task_key(c), c.verifier, key(c.verifier_settings), c.answer_format): c for c in grid.cells}
-    reports = [
-        check(
-            c.task, c.task_settings, verifier=c.verifier, verifier_settings=c.verifier_settings,
-            answer_format=c.answer_format, limit=limit,
-        )
-        for c in judged.values()
-    ]  # fmt: skip
+    reports = [_checked(request, limit) for request in requests_of(grid)]
     return [*reports, _before_a_run(grid, limit)]
 
 
@@ -112,6 +135,15 @@ def _before_a_run(grid: Grid, limit: float) -> Report:
 
 def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     """What `check` reports, as JSON; runs the user's code in this process."""
+    task, judge, chosen = loaded(request)
+    read = [Finding("ok", "rows", note) for note in task.notes]
+    read += [Finding("ok", "verifier", judge.told)] if judge.told else []
+    found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
+    return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}
+
+
+def loaded(request: Mapping[str, Any]) -> tuple[Task, Announced, str]:
+    """The task of a request, who judges it, and his name; runs the user's code in this process."""
     announce(f"loading task {request['name']!r}", limit=HUB_LIMIT_S if "dataset" in request["settings"] else None)
     task = load_task(request["name"], request["settings"])
     asked = request["verifier_settings"]
@@ -120,7 +152,4 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     announce(f"loading verifier {chosen!r}")
     judge = Announced(make_verifier(chosen, answer_format=request["answer_format"], settings=options), chosen)
-    read = [Finding("ok", "rows", note) for note in task.notes]
-    read += [Finding("ok", "verifier", judge.told)] if judge.told else []
-    found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
-    return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}
+    return task, judge, chosen

@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
         "check",
         do.check,
         "validate data and verifier before anyone trains on them",
-        "check tickets.csv --verifier choice --columns prompt=text answer=label",
+        "check tickets.csv --verifier choice --columns prompt=text answer=label; rftlab check mine.yaml --label 30",
     )
     check.add_argument(
         "task",
@@ -167,6 +167,17 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
     )
+    hand = check.add_argument_group("verifier against person")
+    hand.add_argument(
+        "--label", type=_positive, metavar="N", help="mark N completions by hand instead, blind to the verdicts, and "
+        "see how often the verifier agrees; asked again it goes on",
+    )  # fmt: skip
+    hand.add_argument(
+        "--completions", type=Path, metavar="DIR_OR_FILE", help="a results folder, an archive, or a .jsonl file with "
+        "prompt and completion (default: results/NAME of a grid; else made from the gold answers)",
+    )  # fmt: skip
+    hand.add_argument("--marks", type=Path, metavar="FILE", help="where marks are kept (default: NAME.marks.jsonl)")
+    hand.add_argument("--seed", type=_whole, metavar="N", help="of which are shown, and in which order (default: 0)")
 
     start = _verb(verbs, "new", do.new, "write a grid for a data file of yours", "new tickets.csv")
     start.add_argument("data", type=Path, metavar="DATA", help="a .jsonl, .json, .csv, .tsv or .parquet file")

@@ -210,10 +210,63 @@ def check(options: argparse.Namespace) -> int:
     """Look for what usually goes wrong with data and verifier; 1 if something does."""
     from rftlab.advise.check import check, check_grid
 
-    if Path(options.task).suffix in (".yaml", ".yml"):
+    if options.label:
+        return _label(options)
+    if alone := [name for name in ("completions", "marks", "seed") if getattr(options, name) is not None]:
+        raise RftlabError(f"--{alone[0]} is for completions that are marked by hand; give --label 30 too")
+    if _is_grid(options.task):
         reports = check_grid(Path(options.task), limit=options.check_timeout)
         print(*reports, sep="\n\n")
         return 0 if all(report.ok for report in reports) else 1
+    report = check(options.task, **_of_task(options), limit=options.check_timeout)
+    print(report)
+    return 0 if report.ok else 1
+
+
+def _label(options: argparse.Namespace) -> int:
+    """Have completions marked by hand, and say how often the verifier agrees."""
+    from rftlab.advise.agreement import agreements, drawn
+    from rftlab.advise.check import request_of, requests_of
+    from rftlab.advise.completions import pool_of
+    from rftlab.advise.marks import Marks
+    from rftlab.cli.marking import mark
+    from rftlab.grid import Grid
+
+    sources = [options.completions]
+    if _is_grid(options.task):
+        grid = Grid.load(options.task)
+        name, requests, results = grid.name, requests_of(grid), Path("results") / grid.name
+        if options.completions is None and any((results / "cells").glob("*/samples.jsonl")):
+            sources.insert(0, results)
+    else:
+        name = Path(options.task.rpartition(":")[2]).stem
+        requests = [request_of(options.task, **_of_task(options))]
+    seed, marks = options.seed or 0, Marks(options.marks or Path(f"{name}.marks.jsonl"))
+    pool = pool_of(requests, *sources, seed=seed, limit=options.check_timeout)
+    for note in pool.notes:
+        print(printable(note))
+    if pool.made:
+        print(
+            f"no completions of a model are given, so these are {pool.source}; rftlab run leaves a model's in its "
+            "results folder, and --completions takes that folder, or a .jsonl file with prompt and completion"
+        )
+    chosen = drawn(pool, options.label, marks, seed=seed)
+    if len(chosen) < options.label:
+        print(f"there are only {len(chosen)} completions to mark")
+    finished = mark(chosen, marks)
+    done = sum(candidate in marks for candidate in chosen)
+    print(f"\n{done} of {len(chosen)} marked, kept in {marks.path}{'' if finished else '; the same command goes on'}")
+    if finished:  # before that, what is said would be known to whoever marks the rest
+        print(*agreements(pool, chosen, marks), sep="\n")
+    return 0
+
+
+def _is_grid(name: str) -> bool:
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+def _of_task(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a task and its verifier, by the arguments of `rftlab.advise.check.check`."""
     columns = {
         field: column.split(",") if field == "meta" else column
         for field, column in _pairs("--columns", options.columns, "prompt=question").items()
@@ -222,12 +275,11 @@ def check(options: argparse.Namespace) -> int:
     settings |= {"columns": columns} if columns else {}
     settings |= {"test_path": str(options.test.resolve())} if options.test else {}
     judged_by = _pairs("--verifier-settings", options.verifier_settings, "tolerance=0.01")
-    report = check(
-        options.task, settings, verifier=options.verifier, limit=options.check_timeout,
-        verifier_settings={name: _value(text) for name, text in judged_by.items()},
-    )  # fmt: skip
-    print(report)
-    return 0 if report.ok else 1
+    return {
+        "settings": settings,
+        "verifier": options.verifier,
+        "verifier_settings": {name: _value(text) for name, text in judged_by.items()},
+    }
 
 
 def new(options: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from rftlab.stats.intervals import (
     bootstrap_interval,
     items_interval,
     pass_at_k,
+    stratified_interval,
     summarise,
     t_interval,
     wilson_interval,
@@ -43,7 +44,7 @@ __all__ = [
     "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "collapse", "collapsed", "crossed_interval",
     "crossover", "decide", "difference_spread", "family_confidence", "holm", "items_forbid", "items_interval",
     "log_weights", "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference", "paired_table",
-    "pass_at_k", "points", "pooled_spreads", "seed_spread", "seeds_to_show", "simultaneous", "suggestion",
-    "summarise", "t_interval", "table_difference", "table_spread", "turned", "verdict", "weighted",
+    "pass_at_k", "points", "pooled_spreads", "seed_spread", "seeds_to_show", "simultaneous", "stratified_interval",
+    "suggestion", "summarise", "t_interval", "table_difference", "table_spread", "turned", "verdict", "weighted",
     "wilson_interval", "word",
 ]  # fmt: skip

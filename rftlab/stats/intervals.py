@@ -101,6 +101,33 @@ def wilson_interval(successes: float, trials: int, *, confidence: float = 0.95) 
     return Interval(successes / trials, float(low), float(high), trials)
 
 
+def stratified_interval(
+    successes: Sequence[float], trials: Sequence[int], shares: Sequence[float], *, confidence: float = 0.95
+) -> Interval:
+    """Share of successes in a whole of which each stratum is a known share, sampled apart.
+
+    Each stratum's Wilson limits are put together by the distances from its estimate, so that one that was sampled more
+    than its share neither counts more nor narrows the interval more.
+
+    Args:
+        successes: in each stratum.
+        trials: of each stratum; all NaN where one with a share has none.
+        shares: of the strata in the whole, any positive unit.
+        confidence: between 0 and 1.
+    Source: Zou and Donner 2008 (method of variance estimates recovery); Newcombe 1998 for two strata.
+    """
+    whole = sum(shares)
+    found = [
+        (share / whole, wilson_interval(right, tried, confidence=confidence))
+        for right, tried, share in zip(successes, trials, shares, strict=True)
+        if share
+    ]
+    estimate = sum(weight * each.estimate for weight, each in found)
+    below = sqrt(sum((weight * (each.estimate - each.low)) ** 2 for weight, each in found))
+    above = sqrt(sum((weight * (each.high - each.estimate)) ** 2 for weight, each in found))
+    return Interval(estimate, estimate - below, estimate + above, sum(trials))
+
+
 def items_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Mean over items and its interval: Wilson where every value is 0 or 1, else BCa bootstrap.
 
