@@ -111,7 +111,7 @@ class Agreement:
         of = (
             "those marked: no model wrote them, so they say how it treats such forms and not how often it errs"
             if self.pool.made
-            else f"all {paid + refused:,} completions there, of which {paid:,} are paid"
+            else f"all {paid + refused:,} different completions there, of which {paid:,} are paid"
         )
         lines = [
             f"{self.judge}: {len(self.marked) + self.unsure} completions {_from(self.pool)} marked by hand{unsure}",

@@ -115,7 +115,7 @@ def judged(request: Mapping[str, Any]) -> dict[str, Any]:
     task, verifier, name = loaded(request)
     judge = f"{task.name} with verifier {name}"
     source = Path(request["source"])
-    there = _distinct(_made(task) if not request["source"] else _given(source, task))
+    there = list(_distinct(_given(source, task) if request["source"] else _made(task)))
     given = sorted(there, key=lambda each: order(request["seed"], "pool", each[0]))[:_MOST]
     scores = verifier.score([text for _, text, _ in given], [example for _, _, example in given])
     enough = _MOSTLY if verifier.graded else _WHOLLY
@@ -128,7 +128,8 @@ def judged(request: Mapping[str, Any]) -> dict[str, Any]:
         if not score.parts.get("verifier_error")
     ]  # fmt: skip
     failed = len(given) - len(candidates)
-    notes = [f"the verifier itself failed on {failed} completions, which are left out"] if failed else []
+    notes = [f"of {len(there):,} different completions {_MOST:,} were drawn"] if len(there) > _MOST else []
+    notes += [f"the verifier itself failed on {failed} completions, which are left out"] if failed else []
     return {"judge": judge, "candidates": list(map(asdict, candidates)), "notes": notes}
 
 

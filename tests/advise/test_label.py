@@ -76,7 +76,7 @@ def test_marks_are_made_undone_gone_on_with_and_counted_blind_to_the_verdicts(he
     assert len({line for line in prompts if line.startswith("How much")}) <= 6
     assert "sums with verifier" in second
     assert "6 completions of said.jsonl marked by hand, 1 of them not sure and left out" in second
-    assert "of all 50 completions there, of which 20 are paid" in second
+    assert "of all 50 different completions there, of which 20 are paid" in second
     _, left = second.split("paid though wrong: ")
     assert left[0] in "23"
     assert left.count("paid with 1; answer found: ") == int(left[0])
