@@ -24,24 +24,25 @@ _RATIONALE = re.compile(r"\S\s*####")
 
 def check_data(task: Task) -> Iterator[Finding]:
     """Findings on a task's data: sizes, lengths, base rate, duplicates within and between splits."""
-    splits = {"train": task.train, "test": task.test, "ood": task.beyond}
+    splits = {"train": task.train, "prompts": task.prompts, "test": task.test, "ood": task.beyond}
     sizes = ", ".join(f"{len(part)} {name}" for name, part in splits.items() if part)
     yield Finding("ok", "sizes", sizes)
-    yield Finding("ok", "lengths", _lengths(task.train + task.test + task.beyond))
-    yield _base_rate(task.train + task.test)
-    yield from _gold_findings(task.train + task.test)
+    yield Finding("ok", "lengths", _lengths(task.train + task.prompts + task.test + task.beyond))
+    if answered := [example for example in task.train + task.test if example.answer]:
+        yield _base_rate(answered)
+        yield from _gold_findings(answered)
     for name, part in splits.items():
         pairs = _duplicates(part)
         if pairs:
             yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
-    held_out = (*task.test, *task.beyond)
-    if same := leaks(task.train, held_out):
+    held_out, known = (*task.test, *task.beyond), task.train + task.prompts
+    if same := leaks(known, held_out):
         text = f"{len(same)} held-out prompts are training prompts but for white space and punctuation"
         yield Finding("FAIL", "leaks", text, _shown(same))
-    if told_anew := paraphrases(task.train, held_out):
+    if told_anew := paraphrases(known, held_out):
         text = f"{len(told_anew)} held-out prompts have the words, the numbers and the answer of a training prompt"
         yield Finding("note", "paraphrases", text, _shown(told_anew))
-    near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(task.train, part)]
+    near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(known, part)]
     if near:
         text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
         yield Finding("note", "near duplicates", text, _shown(near))
@@ -51,7 +52,7 @@ def check_data(task: Task) -> Iterator[Finding]:
 
 def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
     """A finding if one prompt has several answers and the verifier takes one for the other's mistake."""
-    examples = task.train + task.test + task.beyond
+    examples = [example for example in task.train + task.test + task.beyond if example.answer]
     pairs = [pair for pair in _duplicates(examples) if normalise(pair[0].answer) != normalise(pair[1].answer)]
     asked = pairs[:MAX_SCORED]
     scores = verifier.score([tagged(later.answer) for _, later in asked], [earlier for earlier, _ in asked])
@@ -171,7 +172,7 @@ def _base_rate(examples: Sequence[Example]) -> Finding:
 def _lengths(examples: Sequence[Example]) -> str:
     columns = {
         "prompts": [len(example.prompt) for example in examples],
-        "answers": [len(example.answer) for example in examples],
+        "answers": [len(example.answer) for example in examples if example.answer],
         "rationales": [len(example.rationale) for example in examples if example.rationale],
     }
     said = [f"{name} {median(sizes):.0f} (at most {max(sizes)})" for name, sizes in columns.items() if sizes]

@@ -17,7 +17,11 @@ MAX_NEAR = 60
 
 def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
     """Findings on a verifier: gold answers, other examples' answers, near misses, silence, lists, speed."""
-    examples = _spread(task.train) + _spread(task.test) + _spread(task.beyond)
+    asked = _spread(task.train) + _spread(task.prompts) + _spread(task.test) + _spread(task.beyond)
+    examples = [example for example in asked if example.answer]
+    if not examples:
+        yield from _without_gold(verifier, asked)
+        return
     gold_completions = [tagged(example.answer) for example in examples]
     verifier.score(gold_completions[:1], examples[:1])
     start = time.perf_counter()
@@ -41,6 +45,17 @@ def check_verifier(verifier: Announced, task: Task) -> Iterator[Finding]:
             evidence,
         )
     yield Finding("ok", "throughput", f"{len(examples) / max(seconds, 1e-9):,.0f} completions a second")
+
+
+def _without_gold(verifier: Announced, examples: Sequence[Example]) -> Iterator[Finding]:
+    """Findings on a verifier where no example has a gold answer to try."""
+    level: Level = "FAIL" if verifier.needs_gold else "note"
+    what = "which this verifier compares with" if verifier.needs_gold else "so none was tried; look with `rftlab show`"
+    yield Finding(level, "gold answers", f"no example has one, {what}")
+    scores = [verifier.score([completion] * len(examples), examples) for completion in ("", tagged(""))]
+    yield _nothing_finding("empty", verifier, examples, scores)
+    copied = [verifier.score([tagged(example.prompt) for example in examples], examples)]
+    yield _nothing_finding("copied", verifier, examples, copied)
 
 
 def _gold_finding(verifier: Announced, examples: Sequence[Example], gold: Sequence[Score]) -> Finding:
@@ -98,7 +113,7 @@ def _near_findings(verifier: Announced, task: Task) -> Iterator[Finding]:
 def _nothing_finding(
     what: str, verifier: Announced, examples: Sequence[Example], scores: Sequence[Sequence[Score]]
 ) -> Finding:
-    name = {"empty": "empty completions", "listing": "lists of all candidates"}[what]
+    name = {"empty": "empty completions", "listing": "lists of all candidates", "copied": "prompts repeated"}[what]
     rewards = [score.reward for row in scores for score in row]
     mean = fmean(rewards) if rewards else 0.0
     accepted = sum(reward >= 1 for reward in rewards)

@@ -145,7 +145,8 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
     if not (prompt and answer):
         known = ", ".join(map(one_line, map(str, row)))
         raise RftlabError(
-            f"{data}: which of its columns ({known}) are prompt and answer? say so: --columns prompt=... answer=..."
+            f"{data}: which of its columns ({known}) are prompt and answer? say so: --columns prompt=... answer=... "
+            "Rows without answers are for a grid of your own: docs/your_data.md, prompts without labels"
         )
     rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
     rest |= {"meta": meta} if meta and "meta" not in rest else {}

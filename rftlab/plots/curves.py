@@ -149,7 +149,7 @@ def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flo
         axes_of_cost: one column of panels each.
     """
     keys = ("task", "model", "variant", "prompt")
-    budgets = sorted(table.loc[table["labels"] > 0, "labels"].unique())
+    budgets = sorted(pd.concat([table.iloc[:0], *(line for _, line in arms(table))])["labels"].unique())
     if not budgets:
         return nothing("no trained cell has finished")
     sizes = dict(zip(budgets, range(30, 1000, 40), strict=False))

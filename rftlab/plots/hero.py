@@ -9,7 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, spread
-from rftlab.plots.look import QUIET, SOFT, arms, facets, label_axis, look, nothing, percent, pick, styled, title
+from rftlab.plots.look import (
+    QUIET,
+    SOFT,
+    arms,
+    facets,
+    label_axis,
+    look,
+    nothing,
+    on_axis,
+    percent,
+    pick,
+    styled,
+    title,
+    untrained,
+)
 
 _KEYS = ("task", "model", "variant", "prompt")
 _LEFT, _TOP, _BOTTOM, _GAP = 58, 34, 52, 17
@@ -57,10 +71,10 @@ def over_labels(
 
 
 def _panel(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, loud: Collection[str], whole: bool) -> None:
-    label_axis(ax, part["labels"])
+    label_axis(ax, part)
     _range(ax, part, points, whole)
     ends: list[tuple[str, float, str, float]] = []
-    bases = pick(part, labels=0)
+    bases = untrained(part)
     for arm, low, high, mean in zip(bases["arm"], bases["low"], bases["high"], bases["mean"], strict=True):
         colour = _colour(arm, loud)
         if not isnan(low):
@@ -74,13 +88,22 @@ def _panel(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, loud: Collection[
         # Marks of several arms a little apart on the log axis.
         shift = 1.05 ** (place - (len(lines) - 1) / 2)
         seeds = pick(points, arm=arm)
-        ax.plot(seeds["labels"] * shift, seeds["value"], ls="", marker=marker, ms=3.5, color=colour, alpha=0.45)
-        ax.vlines(line["labels"] * shift, line["low"], line["high"], color=colour, lw=1.8, alpha=0.5)
+        x = on_axis(line["labels"], part) * shift
         ax.plot(
-            line["labels"] * shift, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, zorder=3,
+            on_axis(seeds["labels"], part) * shift,
+            seeds["value"],
+            ls="",
+            marker=marker,
+            ms=3.5,
+            color=colour,
+            alpha=0.45,
+        )
+        ax.vlines(x, line["low"], line["high"], color=colour, lw=1.8, alpha=0.5)
+        ax.plot(
+            x, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, zorder=3,
             clip_on=False, gid=f"arm.{arm}.line",
         )  # fmt: skip
-        ends.append((arm, float(line["mean"].iloc[-1]), colour, float(line["labels"].iloc[-1] * shift)))
+        ends.append((arm, float(line["mean"].iloc[-1]), colour, float(x.iloc[-1])))
     _name_ends(ax, ends)
 
 

@@ -18,6 +18,7 @@ from rftlab.plots.look import (
     legend,
     look,
     nothing,
+    on_axis,
     panels,
     percent,
     percent_axis,
@@ -25,6 +26,7 @@ from rftlab.plots.look import (
     rank,
     styled,
     title,
+    untrained,
 )
 
 
@@ -50,7 +52,7 @@ def accuracy_vs_labels(
     columns = [(prompt, measure) for prompt in _prompts(table["prompt"]) for measure in measures]
     heads = [f"{prompt}\n{title(measure)}" for prompt, measure in columns]
     names = [arm for arm, _ in arms(table)]
-    one_budget = table.loc[table["labels"] > 0, "labels"].nunique() == 1 and len(names) > 2
+    one_budget = len({n for _, line in arms(table) for n in line["labels"]}) == 1 and len(names) > 2
     figure, axes = panels(table, heads, height=_rows_height(names) if one_budget else 2.9)
     for row, part in enumerate(facets(table)):
         for column, (prompt, measure) in enumerate(columns):
@@ -61,10 +63,10 @@ def accuracy_vs_labels(
                 _rows(ax, panel, seeds, names)
                 continue
             base_line(ax, panel)
-            _dots(ax, seeds)
+            _dots(ax, seeds, table)
             for place, (arm, line) in enumerate(arms(panel)):
-                _line(ax, line["labels"], line, arm, place)
-            label_axis(ax, table["labels"])
+                _line(ax, on_axis(line["labels"], table), line, arm, place)
+            label_axis(ax, table)
             percent_axis(ax)
     if one_budget:
         below(
@@ -139,7 +141,7 @@ def generalisation_gap(table: pd.DataFrame) -> Figure:
             for measure, style, face in (("accuracy", "-", colour), ("train_accuracy", "--", "white")):
                 if measure in wide:
                     ax.plot(wide.index, wide[measure], style, color=colour, marker=marker, mfc=face, ms=7, lw=2)
-            label_axis(ax, table["labels"])
+            label_axis(ax, trained)
             percent_axis(ax)
     lines = [Line2D([], [], color="#333333", ls=ls, lw=2, label=text) for ls, text in (("-", "test"), ("--", "train"))]
     figure.legend(handles=lines, loc="outside upper center", ncols=2)
@@ -181,15 +183,23 @@ def _prompts(prompts: pd.Series) -> list[str]:
     return sorted(prompts.unique(), key=lambda prompt: (not prompt.startswith("direct"), prompt))
 
 
-def _dots(ax: Axes, points: pd.DataFrame) -> None:
+def _dots(ax: Axes, points: pd.DataFrame, table: pd.DataFrame) -> None:
     for place, (arm, seeds) in enumerate(arms(points)):
         colour, marker = look(arm)
-        ax.plot(_dodge(seeds["labels"], place), seeds["value"], ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+        ax.plot(
+            _dodge(on_axis(seeds["labels"], table), place),
+            seeds["value"],
+            ls="",
+            marker=marker,
+            ms=3.5,
+            color=colour,
+            alpha=0.5,
+        )
 
 
 def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[str]) -> None:
     """One method a row, accuracy along the x axis."""
-    bases: Iterable[Any] = pick(panel, labels=0).itertuples()
+    bases: Iterable[Any] = untrained(panel).itertuples()
     for base in bases:
         if not pd.isna(base.low):
             ax.axvspan(base.low, base.high, color=look(str(base.arm))[0], alpha=0.13, lw=0)

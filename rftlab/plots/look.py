@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from rftlab.plots.cells import tidy
 
@@ -89,6 +89,9 @@ _RC: Any = {
     # Names are the user's: two dollar signs in a path are no formula.
     "text.parse_math": False,
 }
+_PROMPTS = " prompts"
+_BEFORE = 3.0
+"""How far left of the least budget the arms stand that train on prompts alone."""
 _MORE = re.compile(r" (?=\[|\+ )")
 _SHARES = frozenset(_MEASURES) - {"flops", "tokens", "tokens_generated", "seconds", "step"}
 P = ParamSpec("P")
@@ -222,9 +225,18 @@ def pick(table: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 def arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(arm, its rows) for every arm that has a label budget, in the fixed order of methods."""
-    names = sorted(table.loc[table["labels"] > 0, "arm"].unique(), key=rank)
-    return [(arm, pick(table, arm=arm)) for arm in names]
+    """(arm, its rows) for every arm that has labels or prompts to train on, in the fixed order of methods."""
+    trained = table[~_untrained(table)]
+    return [(arm, pick(trained, arm=arm)) for arm in sorted(trained["arm"].unique(), key=rank)]
+
+
+def untrained(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of arms that have neither labels nor prompts to train on."""
+    return table[_untrained(table)]
+
+
+def _untrained(table: pd.DataFrame) -> "pd.Series[bool]":
+    return (table["labels"] == 0) & ~table["arm"].astype(str).str.endswith(_PROMPTS)
 
 
 def rank(arm: str) -> tuple[int, str]:
@@ -235,8 +247,8 @@ def rank(arm: str) -> tuple[int, str]:
 
 
 def base_line(ax: Axes, panel: pd.DataFrame) -> None:
-    """Draw what has no label budget, the untrained base above all, as a dashed line with its own band."""
-    rows: Iterable[Any] = pick(panel, labels=0).itertuples()
+    """Draw what has nothing to train on, the untrained base above all, as a dashed line with its own band."""
+    rows: Iterable[Any] = untrained(panel).itertuples()
     for row in rows:
         colour = look(str(row.arm))[0]
         if not pd.isna(row.low):
@@ -262,9 +274,8 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
         Line2D([], [], color=look(arm)[0], marker=look(arm)[1], ms=8, lw=2.2, label=title(arm))
         for arm, _ in arms(table)
     ]
-    for arm in sorted(table.loc[table["labels"] == 0, "arm"].unique(), key=rank):
-        told = f"{title(arm)}, no labels" if (pick(table, arm=arm)["labels"] > 0).any() else title(arm)
-        handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=told))
+    for arm in sorted(untrained(table)["arm"].unique(), key=rank):
+        handles.append(Line2D([], [], color=look(arm)[0], ls=(0, (5, 2)), lw=1.8, label=title(arm)))
     figure.legend(
         handles=handles,
         loc="outside upper center",
@@ -278,16 +289,27 @@ def below(figure: Figure, note: str) -> None:
     figure.supxlabel(note, fontsize=10.5, color=SOFT)
 
 
-def label_axis(ax: Axes, labels: pd.Series) -> None:
-    """Label budgets on a log axis, each one ticked, and a dotted mark at 100 labels."""
-    budgets = sorted(int(n) for n in labels.unique() if n > 0) or [100]
+def label_axis(ax: Axes, table: pd.DataFrame) -> None:
+    """Label budgets on a log axis, each one ticked, and a dotted mark at 100 labels; 0 stands left of a gap."""
+    places = on_axis(table.loc[~_untrained(table), "labels"], table)
+    ticks = {100.0, *places}
     ax.set_xscale("log")
     ax.axvline(100, color=QUIET, lw=1.2, ls=":", zorder=0)
-    ax.xaxis.set_major_locator(FixedLocator(sorted({*budgets, 100})))
+    ax.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.set_xlim(min([*budgets, 100]) / 1.5, max([*budgets, 100]) * 1.5)
+    zero = _zero(table)
+    ax.xaxis.set_major_formatter(lambda at, _: "0" if at == zero else f"{at:g}")
+    ax.set_xlim(min(ticks) / 1.5, max(ticks) * 1.5)
     bottom_label(ax, "label budget")
+
+
+def on_axis(labels: "pd.Series[float]", table: pd.DataFrame) -> "pd.Series[float]":
+    """Label budgets as they stand on `label_axis` of a table: 0 where it has room."""
+    return labels.astype(float).where(labels > 0, _zero(table))
+
+
+def _zero(table: pd.DataFrame) -> float:
+    return float(min([100, *table.loc[table["labels"] > 0, "labels"]])) / _BEFORE
 
 
 def bottom_label(ax: Axes, text: str) -> None:

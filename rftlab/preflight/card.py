@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from rftlab import registry
 from rftlab.errors import RftlabError
 from rftlab.preflight import stand_ins
+from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Task, load_task
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
@@ -63,7 +64,7 @@ def _task(load: Any, name: str, variant: str) -> Iterator[str]:
         with_ = f" with {json.dumps(dict(task.verifier_settings))}" if task.verifier_settings else ""
         yield f"Verifier: {task.verifier}{with_}"
         yield _sizes(task)
-        yield from _example(task.train[0])
+        yield from _example(task.pool[0])
     elif name == "file":
         yield f"An example row of a file: {json.dumps({**Verifier.row, 'rationale': '2 + 3 = 5.'})}"
     else:
@@ -82,7 +83,9 @@ def _loaded(name: str, elsewhere: bool) -> Task | None:
 
 def _sizes(task: Task) -> str:
     beyond = ", ".join(f"{len(examples)} {kind}" for kind, examples in task.ood.items())
-    return f"Examples: {len(task.train)} to train on, {len(task.test)} to test; out of distribution: {beyond or 'none'}"
+    more = f" and {len(task.prompts)} prompts without labels" if task.prompts else ""
+    trained = f"{len(task.train)} to train on{more}"
+    return f"Examples: {trained}, {len(task.test)} to test; out of distribution: {beyond or 'none'}"
 
 
 def _example(example: Example) -> Iterator[str]:
@@ -92,6 +95,13 @@ def _example(example: Example) -> Iterator[str]:
         if value:
             text = value if isinstance(value, str) else json.dumps(dict(value), default=str)
             yield f"  {name:<10} {_short(text.replace(chr(10), ' '))}"
+
+
+_PROMPTS = {
+    "": "not used",
+    "beside": "trained on beside labels",
+    "alone": "trained on beside labels, or alone (labels: 0)",
+}
 
 
 def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
@@ -121,6 +131,7 @@ def _method(found: Any, name: str, _: str) -> Iterator[str]:
         lora, full = (", ".join(f"{rate:g}" for rate in rates) for rates in (ladder.lora, ladder.full))
         yield f"Learning rates, the default first: {lora}; for full fine-tuning {full}"
     yield _rate(fields)
+    yield f"Prompts without labels (prompts): {_PROMPTS[find(METHODS, name, 'method')[0].prompts]}"
 
 
 def _field(name: str, field: Any) -> _Setting:

@@ -137,8 +137,9 @@ def _least(wide: float) -> float:
 def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
     """Accuracy against labels, a picture a measure, and each of them again from 0 to 100 %."""
     caption = (
-        "Dashed: the untrained base. Bars are 95 % intervals for new seeds and new test items, each for itself; small "
-        "marks are the single seeds; dotted: 100 labels. Overlapping bars do not mean equal: read the decisions."
+        "Dashed: the untrained base; at 0 stands what trained on prompts without labels. Bars are 95 % intervals for "
+        "new seeds and new test items, each for itself; small marks are the single seeds; dotted: 100 labels. "
+        "Overlapping bars do not mean equal: read the decisions."
     )
     if is_base(study.cells).all():
         return Drawing(HERO, "Accuracy against labels", "no trained cell has finished yet.")
@@ -150,7 +151,7 @@ def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
         if rows.empty and measure in set(table["measure"]):
             rows, points = table[table["measure"] == measure], tables.seed_points(study.cells, [measure])
         rows = rows[rows["prompt"].isin(_OWN_PROMPTS)] if rows["prompt"].isin(_OWN_PROMPTS).any() else rows
-        if rows.empty or not (rows["labels"] > 0).any():
+        if rows.empty or points.empty:
             continue
         bright = _loud(decisions, rows)
         said = _name(measure, decisions)
@@ -380,7 +381,7 @@ def _cost(study: Results, table: pd.DataFrame) -> Drawing:
     words = _few(
         f"{place_name((row['task'], row['prompt']))}, {plots.title(row['arm'])}, {row['labels']} labels: "
         f"{100 * row['mean']:.0f} % for {row['flops']:.2g} FLOPs"
-        for row in spent[spent["labels"] > 0].to_dict("records")
+        for row in spent[spent["flops"] > 0].to_dict("records")
     )
     picture = Picture("accuracy_vs_cost", "", f"Accuracy against cost. {words}.", plots.accuracy_vs_cost(spent))
     return Drawing("accuracy_vs_cost", heading, caption, (picture,))

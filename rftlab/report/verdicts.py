@@ -84,7 +84,7 @@ def matrix(decisions: Decisions) -> list[dict[str, Any]]:
     rows = []
     for panel in decisions.panels:
         for here in decisions.places(panel):
-            chosen = choose(decisions, here) if here.labels and named_arms(decisions, here) else None
+            chosen = choose(decisions, here) if named_arms(decisions, here) else None
             rows.append(
                 {
                     **here._asdict(),

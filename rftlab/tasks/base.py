@@ -426,7 +426,7 @@ def require_gold(labels: Labels, task: Task, verifier: _Judge, name: str) -> Non
     """
     if not verifier.needs_gold:
         return
-    ways = "choose a verifier that needs no gold answer (a solver, a game, a check of your own)"
+    ways = "choose a verifier that needs no gold answer (a solver, a game, your own function with needs_gold = False)"
     if labels.prompts:
         raise RftlabError(
             f"verifier {name!r} compares with the gold answer, which the {len(labels.prompts)} prompts without labels "

@@ -302,6 +302,7 @@ class FunctionVerifier(Verifier):
             else f"{self._name} is given the whole completion; call its first parameter answer for the extracted answer"
         )
         self.needs_gold = bool(getattr(function, "needs_gold", True))
+        self.told += "" if self.needs_gold else "; it says that it reads no gold answer"
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""
