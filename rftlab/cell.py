@@ -49,7 +49,9 @@ class Cell(Part):
     )
     template: Literal["auto", "qa", "instruct"] = Field("auto", description="prompt wording; auto follows the model")
     system: str = Field("", description="system message before the prompt, where the model has a chat template")
-    model: str = Field("tiny-base", min_length=1, description="tiny-base, a local directory or a hub id")
+    model: str = Field(
+        "tiny-base", min_length=1, description="tiny-base, smollm2 (rftlab fetch), a local directory or a hub id"
+    )
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     started_by: str = Field("", description="the arm of its grid that kept that policy; filled in for you")
     method: str = Field("sft", min_length=1, description="registered method")

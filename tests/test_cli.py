@@ -167,7 +167,7 @@ def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(here, capsy
     ("arguments", "says"),
     [
         (["run", "none.yaml"], "cannot read the grid"),
-        (["status", "nowhere"], "holds no results of a grid"),
+        (["status", "nowhere"], "there is no folder nowhere"),
         (["ask", "7", "why?"], "at least 3 characters of its id"),
         (["tasks", "arithmetic/wrod"], "unknown task"),
         (["methods", "gpro"], "did you mean grpo"),

@@ -19,7 +19,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="rftlab",
         description="For this task, this model and this many labels: SFT, RFT or both? Experiments say.",
-        epilog="example: rftlab run notebooks/grids/demo.yaml",
+        epilog="example: rftlab run demo",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -30,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
         "run",
         do.run,
         "run what is left of a grid, then write its report",
-        "run notebooks/grids/demo.yaml --workers 2",
+        "run demo --workers 2",
     )
     run.add_argument("grid", type=Path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
     run.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
@@ -156,7 +156,8 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument(
         "task",
         metavar="FILE_OR_TASK",
-        help="a grid.yaml, a data file (.jsonl, .json, .csv, .tsv, .parquet), or a task's name",
+        help="a grid.yaml or a packaged grid's name, such as demo; a data file (.jsonl, .json, .csv, .tsv, .parquet); or a "
+        "task's name",
     )
     check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
     check.add_argument(
@@ -200,7 +201,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     copied = _verb(
-        verbs, "notebooks", do.notebooks, "copy the notebooks and grids into a folder of your own", "notebooks mine"
+        verbs,
+        "notebooks",
+        do.notebooks,
+        "copy the notebooks, grids and documentation into a folder of your own",
+        "notebooks mine",
     )
     copied.add_argument("folder", type=Path, metavar="DEST")
 

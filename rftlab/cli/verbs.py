@@ -262,7 +262,9 @@ def _label(options: argparse.Namespace) -> int:
 
 
 def _is_grid(name: str) -> bool:
-    return Path(name).suffix in (".yaml", ".yml")
+    from rftlab.files.paths import packaged_grids
+
+    return Path(name).suffix in (".yaml", ".yml") or name in packaged_grids()
 
 
 def _of_task(options: argparse.Namespace) -> dict[str, Any]:
@@ -344,10 +346,12 @@ def parameters(_options: argparse.Namespace) -> int:
 
 
 def notebooks(options: argparse.Namespace) -> int:
-    """Copy the notebooks and grids."""
+    """Copy the notebooks, grids and documentation."""
     from rftlab.files.paths import copy_notebooks
 
-    print(*copy_notebooks(options.folder.expanduser()), sep="\n")
+    copies = copy_notebooks(options.folder.expanduser())
+    for folder in dict.fromkeys(copy.parent for copy in copies):
+        print(f"{folder}: {', '.join(copy.name for copy in copies if copy.parent == folder)}")
     print(f"open them: jupyter lab {options.folder}")
     return 0
 
@@ -375,6 +379,7 @@ def fetch(options: argparse.Namespace) -> int:
     from rftlab.policy.hub import fetch
 
     print(fetch(options.model))
+    print(f"in a grid run from this folder: model: {options.model}")
     return 0
 
 

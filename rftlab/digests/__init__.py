@@ -28,6 +28,7 @@ from rftlab.digests.notebooks import edited, notebook_path
 from rftlab.errors import RftlabError
 from rftlab.json_values import is_version
 from rftlab.policy import weights
+from rftlab.policy.hub import by_folder
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, installed_target
 from rftlab.user_code import DATA_SUFFIXES, digest, installed, sources_of
@@ -72,9 +73,10 @@ def settled(cell: Cell) -> Cell:
         RftlabError: as `require_unchanged`.
     """
     if not cell.digests:
-        if cell.start_from:  # by hand it may be an id, or relative
-            cell = Cell.make({**cell.model_dump(), "start_from": str(weights.find_cell(cell.start_from))})
-        return with_digests(cell)
+        # By hand a policy may be an id, or relative, and a fetched model a name.
+        start_from = str(weights.find_cell(cell.start_from)) if cell.start_from else ""
+        found = {"start_from": start_from, "model": by_folder(cell.model)}
+        return with_digests(Cell.make({**cell.model_dump(), **found}))
     require_unchanged(cell)
     return cell
 

@@ -102,6 +102,8 @@ def read_grid(results: Path) -> Grid:
         cells = tuple(Cell.make(values) for values in body["cells"])
         name = body["name"]
     except FileNotFoundError:
+        if not results.is_dir():
+            raise RftlabError(f"there is no folder {results}; give the results folder of a run") from None
         raise RftlabError(
             f"{results} holds no results of a grid (there is no {GRID}); give the folder of a run, or see cells that "
             f"were run by hand with `rftlab report {results}`"

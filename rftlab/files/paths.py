@@ -1,4 +1,4 @@
-"""Where the notebooks and the shipped data lie: beside the package in a clone, inside it in an installed wheel."""
+"""Where notebooks, documentation and data lie: beside the package in a clone, inside it in an installed wheel."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def packaged_grids() -> dict[str, Path]:
 
 
 def copy_notebooks(target: Path) -> list[Path]:
-    """Copy notebooks and grids into a folder, made if need be.
+    """Copy notebooks, `grids/` and `docs/` into a folder, made if need be.
 
     Returns:
         The copies.
@@ -34,13 +34,15 @@ def copy_notebooks(target: Path) -> list[Path]:
     Raises:
         RftlabError: one of them is there already, or the folder cannot be written; nothing is overwritten.
     """
-    source = notebooks_dir()
+    source, pages = notebooks_dir(), _shipped("docs")
     files = [*sorted(source.glob("*.ipynb")), *packaged_grids().values()]
-    copies = [target / file.relative_to(source) for file in files]
+    copied = {file: target / file.relative_to(source) for file in files}
+    copied |= {page: target / "docs" / page.name for page in sorted(pages.glob("*.md"))}
+    copies = list(copied.values())
     if there := next((copy for copy in copies if copy.exists()), None):
         raise RftlabError(f"{there} is there already; name another folder")
     try:
-        for file, copy in zip(files, copies, strict=True):
+        for file, copy in copied.items():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
     except OSError as error:

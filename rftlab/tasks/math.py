@@ -219,11 +219,14 @@ def load_word(*, seed: int = 0, train: int = 600, test: int = 200, ood: int = 10
     )
 
 
-def load_gsm8k(*, path: str = "", test_path: str = "", dataset: str = "", **settings: Any) -> Task:
+def load_gsm8k(
+    *, sample: bool = False, path: str = "", test_path: str = "", dataset: str = "", **settings: Any
+) -> Task:
     """GSM8K, from the hub or from files in its published format.
 
     Args:
-        path: training rows; "sample" takes the few rows that rftlab ships, for a dry run without a network.
+        sample: take the few rows that rftlab ships, to try the format out without a network.
+        path: training rows.
         test_path: held-out rows; without them a share of ``path`` is held out.
         dataset: a hub id; openai/gsm8k unless a path is given.
         **settings: further ones of `file.load`.
@@ -237,7 +240,7 @@ def load_gsm8k(*, path: str = "", test_path: str = "", dataset: str = "", **sett
         "the test rows in pretraining. There is no ood part; math/word has one."
     )
     where: dict[str, Any] = {"path": path, "test_path": test_path}
-    if path == "sample":
+    if sample:
         where = {"path": str(data_dir() / "samples" / "gsm8k.jsonl")}
         card = (
             "Word problems in GSM8K's format, written for rftlab (Apache-2.0), to try the format out; not GSM8K. Right "

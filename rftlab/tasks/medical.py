@@ -216,13 +216,19 @@ TRIAGE = Recipe(
 
 
 def load_pubmedqa(
-    *, path: str = "", dataset: str = "", config: str = "pqa_labeled", test_share: float = 0.5, split_seed: int = 0
+    *,
+    sample: bool = False,
+    path: str = "",
+    dataset: str = "",
+    config: str = "pqa_labeled",
+    test_share: float = 0.5,
+    split_seed: int = 0,
 ) -> Task:
     """PubMedQA: yes, no or maybe over an abstract, from the hub or a file.
 
     Args:
-        path: ori_pqal.json as published (an object by PubMed id), or rows of the hub's form as .jsonl or .parquet;
-            "sample" takes the few rows that rftlab ships, for a dry run without a network.
+        sample: take the few rows that rftlab ships, to try the format out without a network.
+        path: ori_pqal.json as published (an object by PubMed id), or rows of the hub's form as .jsonl or .parquet.
         dataset: a hub id; qiaojin/PubMedQA unless a path is given.
         config: its configuration.
         test_share: share of the rows held out, in (0, 1).
@@ -236,7 +242,7 @@ def load_pubmedqa(
         "conclusion, and yes, no or maybe as two annotators agreed; the conclusion is the rationale. More than half of "
         "the answers are yes. It asks what an abstract concludes, not what is true. "
     )
-    if path == "sample":
+    if sample:
         path = str(data_dir() / "samples" / "pubmedqa.json")
         card = "Questions in PubMedQA's format about made-up studies, written for rftlab (Apache-2.0); not PubMedQA. "
     where = path or dataset or PUBMEDQA_HUB_ID

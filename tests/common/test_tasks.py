@@ -19,8 +19,8 @@ CASES = Path(__file__).parents[1] / "cases"
 DATA: dict[str, dict[str, Any]] = {
     "code/humaneval": {"path": str(CASES / "humaneval_format.jsonl")},
     "code/mbpp": {"path": str(CASES / "mbpp_format.jsonl")},
-    "math/gsm8k": {"path": "sample"},
-    "medical/pubmedqa": {"path": "sample"},
+    "math/gsm8k": {"sample": True},
+    "medical/pubmedqa": {"sample": True},
 }
 # These need a data file of the user's, or are walked in tests/tasks/test_gym.py.
 ELSEWHERE = {"file", "gym/*", "pairs"}

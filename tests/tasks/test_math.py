@@ -101,7 +101,7 @@ def test_gsm8k_asks_the_hub_unless_a_file_is_given(monkeypatch):
     with pytest.raises(RftlabError, match="openai/gsm8k"):
         load("gsm8k")
     assert asked == [(("openai/gsm8k", "main"), {"split": "train"})]
-    assert load("gsm8k", path="sample").train[0].rationale
+    assert load("gsm8k", sample=True).train[0].rationale
 
 
 def test_more_items_than_there_are_is_a_sentence():
