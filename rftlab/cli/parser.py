@@ -156,8 +156,8 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument(
         "task",
         metavar="FILE_OR_TASK",
-        help="a grid.yaml or a packaged grid's name, such as demo; a data file (.jsonl, .json, .csv, .tsv, .parquet); or a "
-        "task's name",
+        help="a grid.yaml or a packaged grid's name, such as demo; a data file (.jsonl, .json, .csv, .tsv, .parquet); "
+        "or a task's name",
     )
     check.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
     check.add_argument(
