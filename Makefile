@@ -31,8 +31,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# dev holds what every other extra does, but for trackio, which would hold Pillow back.
 constraints: $(VENV)/.installed-dev
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-annotate \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate \
 	  --custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE)
 
 bench: $(VENV)/.installed-dev

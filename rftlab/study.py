@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from rftlab import preflight, record
+from rftlab import preflight, record, trackers
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import file_of, kind_of, stale, texts_of
 from rftlab.errors import RftlabError
@@ -51,6 +51,7 @@ def run(
     executor: str = "local",
     resources: Resources | None = None,
     keep: Keep | None = None,
+    report_to: str | Sequence[str] | None = None,
     keep_going: bool = False,
     rerun: bool | Sequence[str] = False,
     check_timeout: float = LIMIT_S,
@@ -68,6 +69,7 @@ def run(
         resources: of an executor that is not local.
         keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default
             what the grid says, else best.
+        report_to: trackers that cells report to as well, tensorboard or trackio; by default what the grid says.
         keep_going: begin further cells also after three in a row have failed alike.
         rerun: run cells again that are done: all, or those whose ids begin with one of these; what they left is set
             aside.
@@ -89,6 +91,8 @@ def run(
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     grid = starts.resolved(grid, where)
+    reported = grid.report_to if report_to is None else trackers.named(report_to)
+    trackers.require(reported)
     done, left = grid.split(where)
     again = [] if grid.tuning else _chosen(grid, rerun, done)
     left = [*again, *left]
@@ -96,7 +100,9 @@ def run(
     many = workers or (default_workers(left) if here else 0)
     kept = keep or grid.keep or DEFAULT_KEEP
     settings = replace(
-        kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept), keep_going=keep_going
+        kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept),
+        keep_going=keep_going,
+        report_to=reported,
     )
     if here and left and not dry_run:
         preheat(settings)

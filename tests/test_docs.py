@@ -54,7 +54,15 @@ def test_the_method_of_the_docs_learns(example: Callable, small_cell: Callable[.
     assert sum(rewards[-8:]) > sum(rewards[:8])
 
 
-PAGES = ("grid_file.md", "results_folder.md", "analysis.md", "operating_systems.md", "again.md", "verifiers.md")
+PAGES = (
+    "grid_file.md",
+    "results_folder.md",
+    "analysis.md",
+    "operating_systems.md",
+    "again.md",
+    "verifiers.md",
+    "trackers.md",
+)
 STUDY = """
 name: {}
 defaults: {{task: arithmetic/word, seed: {}}}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rftlab import preflight
+from rftlab import preflight, trackers
 from rftlab.advise.check_data import check_conflicts, check_data
 from rftlab.advise.check_verifier import check_verifier
 from rftlab.advise.finding import Finding
@@ -126,6 +126,7 @@ def check_grid(path: Path, *, limit: float = child.LIMIT_S) -> list[Report]:
 def _before_a_run(grid: Grid, limit: float) -> Report:
     """What a run of the grid would say or refuse before it begins: budgets, caps, prompts that fit, models."""
     try:
+        trackers.require(grid.report_to)
         notes = preflight.check([*grid.cells, *prototypes(grid)], limit=limit).notes
         found = [Finding("note" if "cut" in note else "ok", "before a run", note) for note in notes]
     except RftlabError as error:

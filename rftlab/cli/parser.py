@@ -41,6 +41,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="trained policies to keep: none, best (of each arm) or all (default: what the grid says, else best)",
     )
     run.add_argument(
+        "--report-to", metavar="NAMES", help="trackers that training reports to as well, with commas: tensorboard, "
+        "trackio; or none (default: what the grid says, else none)",
+    )  # fmt: skip
+    run.add_argument(
         "--keep-going", action="store_true", help="begin further cells also after three in a row have failed alike"
     )
     run.add_argument(

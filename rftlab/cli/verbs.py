@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
         executor=options.executor,
         resources=Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option)),
         keep=options.keep,
+        report_to=options.report_to,
         keep_going=options.keep_going,
         rerun=(options.rerun or True) if options.rerun is not None else False,
         check_timeout=options.check_timeout,

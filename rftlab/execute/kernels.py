@@ -54,6 +54,7 @@ class KernelSettings:
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
             cell's for good.
         keep_going: begin further cells also after several have failed alike.
+        report_to: trackers that cells report to, of `rftlab.trackers`.
         stay_warm: leave what warm kernels are forked from running, for the cells that come after these.
     """
 
@@ -66,6 +67,7 @@ class KernelSettings:
     shared: Path | None = None
     keep: str = ""
     keep_going: bool = False
+    report_to: tuple[str, ...] = ()
     stay_warm: bool = False
 
     def environment(self) -> dict[str, str]:

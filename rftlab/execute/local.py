@@ -65,7 +65,7 @@ def run_cells(
         Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
     settings = settings or kernel_settings("cold", workers)
-    cells = ready(cells, notebooks)
+    cells = ready(cells, notebooks, settings.report_to)
     with results_lock(results), interrupts.collected() as caught:
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):

@@ -62,7 +62,7 @@ def run_cells(
     """
     resources = resources or Resources()
     ray = import_ray()
-    cells = ready(cells, notebooks)
+    cells = ready(cells, notebooks, settings.report_to if settings else ())
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), connected(ray, resources.address), interrupts.collected() as caught, office.open():
         folders.sweep(results)

@@ -72,7 +72,7 @@ def run_cells(
     options = dict(resources.options)
     per_job = _whole(options.pop("cells_per_job", "1"), "cells_per_job")
     executor = _executor(results.resolve() / "slurm", resources, options, workers or _PARALLEL)
-    cells = ready(cells, notebooks)
+    cells = ready(cells, notebooks, settings.report_to if settings else ())
     office = Office(results, resources, settings or KernelSettings(), notebooks)
     with results_lock(results), interrupts.collected() as caught, office.open():
         folders.sweep(results)

@@ -11,15 +11,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from rftlab import record
+from rftlab import record, trackers
 from rftlab.cell import Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
 from rftlab.execute.folders import SHARED, failed_with
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters
+from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters, declared_parameters
 from rftlab.files.staging import staged, swap_in
 from rftlab.grid import is_done
 from rftlab.policy.weights import POLICY
@@ -106,7 +107,7 @@ class CellRun:
             raise NotebookFailed(
                 f"NotebookChanged: {self._notebook.name} changed after the grid was read; run the grid again"
             )
-        parameters = {**self.cell.to_parameters(), "out": str(staging)}
+        parameters = parameters_of(self.cell, self._notebook, str(staging), self._settings.report_to)
         self._run = NotebookRun(self._notebook, staging / record.NOTEBOOK, parameters, self._settings, on_progress)
         if self._stopped:
             raise NotebookFailed("stopped")
@@ -122,7 +123,21 @@ class CellRun:
         return folder
 
 
-def ready(cells: Sequence[Cell], notebooks: Mapping[str, Path] | None = None) -> list[Cell]:
+def parameters_of(cell: Cell, notebook: Path, out: str = "", report_to: Sequence[str] = ()) -> dict[str, Any]:
+    """What a notebook is given: the cell, a folder for its record, and trackers, if any are asked for or it takes them.
+
+    Raises:
+        RftlabError: the notebook is not there or is none.
+    """
+    parameters = {**cell.to_parameters(), "out": out}
+    if report_to or trackers.PARAMETER in declared_parameters(notebook):
+        parameters[trackers.PARAMETER] = ",".join(report_to)
+    return parameters
+
+
+def ready(
+    cells: Sequence[Cell], notebooks: Mapping[str, Path] | None = None, report_to: Sequence[str] = ()
+) -> list[Cell]:
     """The cells as they will be filed: those without digests are given them.
 
     Cells whose notebook the caller names are taken as they are.
@@ -135,7 +150,8 @@ def ready(cells: Sequence[Cell], notebooks: Mapping[str, Path] | None = None) ->
         for cell, now in zip(cells, with_all_digests(cells), strict=True)
     ]
     for cell in filled:
-        check_parameters(notebook_of(cell, notebooks), {**cell.to_parameters(), "out": ""})
+        notebook = notebook_of(cell, notebooks)
+        check_parameters(notebook, parameters_of(cell, notebook, report_to=report_to))
     return filled
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from rftlab import trackers
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
@@ -18,6 +19,8 @@ from rftlab.evaluate.beside import beside
 from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.environment import environment, peak_memory_bytes
+from rftlab.experiment.reports import FOLDER as EVENTS
+from rftlab.experiment.reports import Reports
 from rftlab.experiment.room import require_room
 from rftlab.experiment.terms import code_of, contract_of
 from rftlab.experiment.training import Diverged, train
@@ -62,6 +65,8 @@ class Experiment:
         cell: the parameters of the run; without digests it is given those of the user's files as they are now.
         out: folder of the record, which an executor names; empty takes `results/interactive/cells/ID`.
         kept: folder or id of a finished cell whose kept policy is evaluated, instead of one that is trained here.
+        report_to: trackers that training reports to as well, a list or a text with commas: tensorboard, trackio. They
+            change nothing of the record.
 
     Raises:
         RftlabError: anything about task, model, verifier, method or label budget that cannot work.
@@ -76,10 +81,13 @@ class Experiment:
     _at_marks: list[dict[str, Any]]
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
+    _reports: Reports
     _evaluation_seconds: float
     _state: str
 
-    def __init__(self, cell: Cell, out: str | Path = "", *, kept: str | Path = "") -> None:
+    def __init__(
+        self, cell: Cell, out: str | Path = "", *, kept: str | Path = "", report_to: str | Sequence[str] = ""
+    ) -> None:
         if not isinstance(cell, Cell):
             raise RftlabError(
                 f"an experiment is made of a Cell, not of a {type(cell).__name__}; make one with Cell.make"
@@ -94,6 +102,8 @@ class Experiment:
                 f"the policy that {cell.label} goes on from ({cell.started_by}) is still to be trained; run its grid, "
                 "or give start_from"
             )
+        self._trackers = trackers.named(report_to)
+        trackers.require(self._trackers)
         self.cell = cell = settled(cell)
         self._data = data_of(cell)
         self._given = bool(str(out))
@@ -261,6 +271,7 @@ class Experiment:
         record = self.record()
         assert self._outcome is not None
         files = {"trace": self.trace, "samples": [*self._outcome.samples, *self._at_marks]}
+        self._report(record)
         if not self._given:
             with staged(self.folder) as staging:
                 self._keep(staging)
@@ -274,6 +285,16 @@ class Experiment:
             )
         self._keep(self.folder)
         return record.write(self.folder, **files)
+
+    def _report(self, record: Record) -> None:
+        """Give the record's figures to trackers, and be done with them."""
+        final = {**record.metrics, **{f"cost/{name}": value for name, value in record.cost.items()}}
+        self._reports(self.cost.optimizer_steps, {f"final/{name}": value for name, value in final.items()})
+        self._reports.close()
+
+    def _events(self) -> Path:
+        """Folder of event files; by hand beside the cells, since a cell's own folder appears only once it is whole."""
+        return self.folder / EVENTS if self._given else self.folder.parents[1] / EVENTS / self.cell.id
 
     def _keep(self, folder: Path) -> None:
         if self.cell.evaluation.part == "test" and (keep := wanted()) != "none" and self.cost.optimizer_steps:
@@ -290,6 +311,7 @@ class Experiment:
         self._budget_warnings = []
         self._kept = None
         self._before, self._at_marks = [], []
+        self._reports = Reports(self._trackers, self.cell, self._events())
 
     def _loaded(self, kept: Path | None = None) -> Policy:
         policy = load_policy(self.cell, kept=kept)
@@ -365,6 +387,7 @@ class Experiment:
             plateau=Plateau(policy, patience=budget.patience, items=items, measure=decides) if items else None,
             marks=Marks(self.cell.evaluation.marks, self._score_at) if evaluations else None,
             on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor.cost),
+            report=self._reports if self._trackers and phase == "train" else None,
         )
         return monitor
 

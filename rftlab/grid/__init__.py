@@ -2,6 +2,7 @@
 
     name: demo                                   # default: the file's name
     keep: best                                   # policies: none, best (of each arm; the default) or all
+    report_to: [tensorboard]                     # trackers that training reports to as well; default none
     named: [base, sft, grpo]                     # arms that the answer is about; default base, sft, grpo, sft+grpo
     claims: [1, 12]                              # claims of the ledger that are tested beside them; default none
     smallest_effect: 0.05                        # smallest difference in accuracy that matters
@@ -60,6 +61,7 @@ class Grid:
         keep: which trained policies are kept: none, best (of each arm) or all; "" if the file does not say.
         plan: what it declares of its answer.
         tuning: the stage that chooses learning rates before the study; None runs none.
+        report_to: trackers that training reports to as well (`rftlab.trackers`); they are no part of a cell.
         idle: arms left out, each with its budget, since they have nothing to train on there.
     """
 
@@ -69,6 +71,7 @@ class Grid:
     keep: str = ""
     plan: Plan = field(default_factory=Plan)
     tuning: Stage | None = None
+    report_to: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
 
     @classmethod
@@ -87,7 +90,7 @@ class Grid:
                 cells = file.tuning.opened(cells)
             except RftlabError as error:
                 file.fail(line_of(file.document, "tuning"), str(error))
-        return cls(file.name, cells, file.path, file.keep, plan, file.tuning, left_out).settled()
+        return cls(file.name, cells, file.path, file.keep, plan, file.tuning, file.report_to, left_out).settled()
 
     def settled(self) -> "Grid":
         """The grid with the digests of the user's files as they are now, each cell once, open where a stage chooses."""

@@ -11,6 +11,7 @@ from rftlab.cell import Cell, parameter_help
 from rftlab.grid.plan import NAMED, Plan
 from rftlab.grid.tuning import Stage
 from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES
+from rftlab.trackers import TRACKERS
 
 SQUARE = "2x2"
 START = "start_from"
@@ -35,6 +36,9 @@ class Key(NamedTuple):
 KEYS: Mapping[str, Key] = {
     "name": Key("the file's name", "name: demo", "names the results folder"),
     "keep": Key(DEFAULT_KEEP, "keep: all", f"trained policies to keep: {', '.join(KEEP_CHOICES)}; best of each arm"),
+    "report_to": Key(
+        "none", "report_to: [tensorboard]", f"trackers that training reports to as well: {', '.join(TRACKERS)}"
+    ),
     "named": Key(", ".join(NAMED), "named: [base, sft]", "methods that the answer is about", True),
     "claims": Key("none", "claims: [12]", "claims of the ledger that are tested beside them", True),
     "smallest_effect": Key(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from rftlab import trackers
 from rftlab.cell import Cell, parameter_names
 from rftlab.digests import is_file_setting, kind_of
 from rftlab.errors import RftlabError, told
@@ -86,6 +87,14 @@ class GridFile:
             known = f"{', '.join(KEEP_CHOICES[:-1])} or {KEEP_CHOICES[-1]}"
             self.fail(line_of(self.document, "keep"), f"keep is {known}, not {keep!r}")
         return str(keep)
+
+    @property
+    def report_to(self) -> tuple[str, ...]:
+        """Trackers that training reports to; none if the file does not say."""
+        try:
+            return trackers.named(plain(self.document.get(trackers.PARAMETER)) or ())
+        except RftlabError as error:
+            self.fail(line_of(self.document, trackers.PARAMETER), str(error))
 
     @property
     def declares_tuning(self) -> bool:

@@ -51,6 +51,7 @@ class Monitor:
         plateau: told of those; ends a stage before its budget. None where the budget is to be spent.
         marks: FLOPs at which policies are scored, uncharged as well; None for none.
         on_progress: called after each step with (spent, amount, metrics).
+        report: called with (optimiser step, metrics) of each row of the trace, for trackers; uncharged.
         clock: seconds, monotonic.
     """
 
@@ -64,6 +65,7 @@ class Monitor:
         plateau: Plateau | None = None,
         marks: Marks | None = None,
         on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
+        report: Callable[[int, Mapping[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.cost = Cost()
@@ -76,7 +78,7 @@ class Monitor:
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
         self._marks, self.unseen = marks, True
-        self._on_progress, self._clock = on_progress, clock
+        self._on_progress, self._report, self._clock = on_progress, report, clock
         self._resumed_at = clock()
         self._counting = True
         self._flops_forward = 2.0 * policy.parameters
@@ -248,12 +250,13 @@ class Monitor:
         left = {"linear": 1 - passed, "cosine": 0.5 * (1 + math.cos(math.pi * passed)), "constant_with_warmup": 1.0}
         return risen * left[schedule]
 
-    def step(self, metrics: Mapping[str, float]) -> bool:
+    def step(self, metrics: Mapping[str, float], beside: Mapping[str, Any] | None = None) -> bool:
         """Record one optimiser step; True once another one must not begin (in this stage).
 
         Args:
             metrics: `train/...` numbers of this step, such as train/loss and train/reward; of the completions drawn for
                 it, `Drawn.metrics` is added where the method says nothing itself.
+            beside: what a trainer logged of it too, by its own names; for trackers alone.
         """
         metrics = {**self._drawn.metrics(), **metrics}
         self._drawn = Drawn()
@@ -262,7 +265,7 @@ class Monitor:
         spent, self.unseen = self._spent(), True
         costs = {unit: pace.stepped(self.cost.spent(unit)) for unit, pace in self._paces.items()}
         self._largest = max(self._largest, costs[self._unit])
-        self._record("train", metrics)
+        self._record("train", metrics, beside)
         if self._on_progress:
             self._on_progress(spent, self._amount, metrics)
             self._resumed_at = self._clock()
@@ -377,16 +380,16 @@ class Monitor:
             self.cost.seconds += now - self._resumed_at
             self._resumed_at = now
 
-    def _record(self, kind: str, metrics: Mapping[str, float | str]) -> None:
+    def _record(self, kind: str, metrics: Mapping[str, float | str], beside: Mapping[str, Any] | None = None) -> None:
         cost = self.cost
-        self.trace.append(
-            {
-                "step": cost.optimizer_steps,
-                "kind": kind,
-                "tokens_generated": cost.tokens_generated,
-                "tokens_trained": cost.tokens_trained,
-                "flops": cost.flops,
-                "seconds": round(cost.seconds, 4),
-                **metrics,
-            }
-        )
+        spent = {
+            "tokens_generated": cost.tokens_generated,
+            "tokens_trained": cost.tokens_trained,
+            "flops": cost.flops,
+            "seconds": round(cost.seconds, 4),
+        }
+        self.trace.append({"step": cost.optimizer_steps, "kind": kind, **spent, **metrics})
+        if self._report:
+            costs = {f"cost/{name}": value for name, value in spent.items()}
+            with self.uncharged():
+                self._report(cost.optimizer_steps, {**(beside or {}), **costs, **metrics})

@@ -96,7 +96,7 @@ class MonitorCallback(TrainerCallback):
             return control
         logged = {name: float(logs[key]) for key, name in self._names.items() if key in logs}
         metrics = {**self._also, **self._shown, **logged}
-        if self._run.monitor.step(metrics):
+        if self._run.monitor.step(metrics, beside={f"train/{key}": value for key, value in logs.items()}):
             control.should_training_stop = True
         return control
 

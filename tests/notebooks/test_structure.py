@@ -36,7 +36,7 @@ def test_thin_and_stripped(path: Path) -> None:
 @pytest.mark.parametrize("name", EXECUTED_BY_GRIDS)
 def test_parameters_are_those_of_a_cell(name: str) -> None:
     found = papermill.inspect_notebook(str(notebooks_dir() / name))
-    assert set(found) == {*parameter_names(), "out"}
+    assert set(found) == {*parameter_names(), "out", "report_to"}
     types = {name: type(value).__name__ for name, value in Cell().to_parameters().items()}
     for parameter, facts in found.items():
         if parameter in types:
