@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError, one_line
+from rftlab.grid.written import grid_text
 from rftlab.record import write_atomically
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.file import load
@@ -194,40 +195,42 @@ def _is_json(answer: str) -> bool:
         return False
 
 
-def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
-    """The grid's text."""
-    from io import StringIO
+def study(found: Sniffed, source: Path, grid: Path, model: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """A grid for what was found in a data file, as `grid_text` takes it: its values, and what is said of them."""
+    settings = {**found.settings, "path": _from(grid, source), "verifier": found.verifier}
+    rationales = all(example.rationale for example in found.task.train)
+    values = {
+        "model": model, "task": "file", "task_settings": settings, "method": ["base", "sft", "grpo"],
+        "cot": rationales, **budgets(len(found.task.train)), "seed": [0, 1, 2],
+    }  # fmt: skip
+    said = {
+        "task_settings.verifier": found.why,
+        "method": "rftlab methods lists more",
+        "cot": "the rows have rationales" if rationales else "the rows have no rationales to learn from",
+        "development": "too few rows for development items of their own",
+    }
+    return values, said
 
-    from ruamel.yaml import YAML
 
-    settings = dict(found.settings)
-    settings["path"] = _from(grid, source)
-    settings["verifier"] = found.verifier
-    body = StringIO()
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.dump({"task_settings": settings}, body)
-    rows, rationales = len(found.task.train), all(example.rationale for example in found.task.train)
+def budgets(rows: int) -> dict[str, Any]:
+    """Label budgets for so many labelled rows, and where development items come from."""
     few = rows < _BUDGETS[1] + _DEVELOPMENT
     room = rows if few else rows - _DEVELOPMENT
-    budgets = [n for n in _BUDGETS if n <= room] or [max(2, room)]
-    cot = "true" if rationales else "false"
-    why_cot = "the rows have rationales" if rationales else "the rows have no rationales to learn from"
-    lines = [
-        f"# {source.name}: {rows} rows to train on, {len(found.task.test)} held out. Look at it before it runs:",
-        f"#   rftlab check {grid.name}     what usually goes wrong",
-        f"#   rftlab show {grid.name}      what the model will be put and taught",
-        f"#   rftlab run {grid.name}",
-        f"model: {model}",
-        "task: file",
-        body.getvalue().rstrip().replace("  verifier: ", f"  # {found.why}\n  verifier: "),
-        "method: [base, sft, grpo]   # rftlab methods lists more",
-        f"cot: {cot}   # {why_cot}",
-        f"labels: {budgets}",
-        *(["development: from_labels   # too few rows for development items of their own"] if few else []),
-        "seed: [0, 1, 2]",
+    found = [n for n in _BUDGETS if n <= room] or [max(2, room)]
+    return {"labels": found, **({"development": "from_labels"} if few else {})}
+
+
+def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
+    """The grid's text."""
+    values, said = study(found, source, grid, model)
+    rows, test = len(found.task.train), len(found.task.test)
+    head = [
+        f"{source.name}: {rows} rows to train on, {test} held out. Look at it before it runs:",
+        f"  rftlab check {grid.name}     what usually goes wrong",
+        f"  rftlab show {grid.name}      what the model will be put and taught",
+        f"  rftlab run {grid.name}",
     ]
-    return "\n".join(lines) + "\n"
+    return grid_text(values, head=head, said=said)
 
 
 def _from(grid: Path, source: Path) -> str:

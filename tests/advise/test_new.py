@@ -50,7 +50,7 @@ def test_tickets_from_excel_become_a_grid_that_passes_its_check(tickets, tmp_pat
     assert "next: look at it, then rftlab check tickets.yaml" in capsys.readouterr().out
     text = (tmp_path / "tickets.yaml").read_text()
     assert "path: tickets.csv" in text
-    assert "# there are 2 different answers: classes\n  verifier: exact" in text
+    assert "  verifier: exact   # there are 2 different answers: classes\n" in text
     cell = next(cell for cell in Grid.load(tmp_path / "tickets.yaml").cells if cell.method == "sft")
     assert cell.task_settings["encoding"] == "cp1252"
     assert cell.task_settings["instructions"] == "Answer with one of: {classes}."
@@ -63,8 +63,8 @@ def test_tickets_from_excel_become_a_grid_that_passes_its_check(tickets, tmp_pat
 def test_rationales_before_a_marker_are_found(tmp_path):
     [path] = new(jsonl(tmp_path / "sums.jsonl", SUMS), tmp_path / "g.yaml", model="tiny-base")
     text = path.read_text()
-    assert "answer_after: '####'" in text
-    assert "drop_pattern: <<.*?>>" in text
+    assert 'answer_after: "####"' in text
+    assert 'drop_pattern: "<<.*?>>"' in text
     assert "cot: true" in text
     assert "verifier: numeric" in text
     assert main(["check", str(path)]) == 0

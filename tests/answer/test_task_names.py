@@ -42,4 +42,4 @@ def test_two_files_of_one_study_are_two_tasks_in_tables_verdicts_and_claims(tmp_
     blocks = [row.include for row in ledger(study, made).rows if row.panel and row.panel.task == "tickets"]
     assert blocks
     for block in blocks:
-        assert block.count("task: ") == block.count('task: "file"') == block.count("/data/tickets.csv")
+        assert block.count("task: ") == block.count("task: file") == block.count("/data/tickets.csv")

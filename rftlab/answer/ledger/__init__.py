@@ -5,7 +5,8 @@ intervals share the 5 % of the decisions' confirmatory family. Every other is ex
 """
 
 from rftlab.answer.ledger.book import Ledger, ledger, ledger_of
-from rftlab.answer.ledger.claims import CLAIMS, Claim, Published
+from rftlab.answer.ledger.claims import CLAIMS, Claim
 from rftlab.answer.ledger.rows import Row, Status
+from rftlab.answer.published import Published
 
 __all__ = ["CLAIMS", "Claim", "Ledger", "Published", "Row", "Status", "ledger", "ledger_of"]

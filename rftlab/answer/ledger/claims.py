@@ -5,13 +5,26 @@ Published figures are orientation, never ground truth: they enter no rule.
 
 from typing import NamedTuple
 
-
-class Published(NamedTuple):
-    """One source and its figures; ``how`` says how it was read: read, abstract or second-hand."""
-
-    source: str
-    how: str
-    figures: str
+from rftlab.answer.published import (
+    CORRECTED,
+    DEBUNKED,
+    DELTA,
+    DFT,
+    FROM_LESS,
+    GEPA,
+    MEMORISES,
+    NOVA,
+    ON_POLICY,
+    ONE_SHOT,
+    PREDIBASE,
+    RAZOR,
+    SAME_ROLLOUTS,
+    SELF_DISTILLED,
+    SHARPENS,
+    SPLIT,
+    SPURIOUS,
+    Published,
+)
 
 
 class Claim(NamedTuple):
@@ -34,28 +47,12 @@ class Claim(NamedTuple):
     published: tuple[Published, ...] = ()
 
 
-_ONE_SHOT = Published(
-    "one-shot RLVR, arXiv 2504.20571", "read",
-    "R1-Distill-1.5B, mean of six: base 37.9, 1 example 42.3, 16 examples 45.5, 1 200 examples 47.4",
-)  # fmt: skip
-_CONTROLS = Published(
-    "spurious rewards, arXiv 2506.10947", "abstract",
-    "Qwen2.5-Math-7B on MATH-500: true reward +29.1, random reward +21.4",
-)  # fmt: skip
-
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         1, "Under about 100 labels RFT beats SFT.", "area over log labels in [10, 100] of A_RFT - A_SFT",
         "at least 3 budgets that span 10 to 100, every seed at each, trained and asked by the same prompt",
         "two budgets that conclude oppositely: depends on the budget",
-        (
-            Published("Predibase 2025, Countdown", "second-hand",
-                      "against the base: 10 labels RFT +18 %; 100 labels RFT +60 %, SFT below the base"),
-            _ONE_SHOT,
-            Published("Learning from Less, arXiv 2604.18381", "second-hand",
-                      "100 easy labels end below the base; mixed difficulty is worth up to 5 times the labels"),
-            _CONTROLS,
-        ),
+        (PREDIBASE, ONE_SHOT, FROM_LESS, SPURIOUS),
     ),
     Claim(
         2, "With many good labels and no reasoning SFT is better.",
@@ -64,7 +61,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         3, "RFT works with a verifier and no labels.", "A_RFT(0 labels) - A_base, and minus A_random-reward",
-        "0 labels, a verifier that needs no gold answer", "base pass@16 above 0, else it cannot start", (_ONE_SHOT,),
+        "0 labels, a verifier that needs no gold answer", "base pass@16 above 0, else it cannot start", (ONE_SHOT,),
     ),
     Claim(
         4, "Chain-of-thought helps RFT more than SFT.",
@@ -79,41 +76,24 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         6, "A hybrid beats either alone.", "the smaller of A_hybrid - A_SFT and A_hybrid - A_RFT",
         "all three at one budget", "equal training FLOPs, both stages' rates tuned",
-        (
-            Published("arXiv 2604.23747", "abstract",
-                      "two trainer faults flattered hybrids; corrected SFT 54.0, SFT then RL 57.0, best one-loss 53.2"),
-            Published("arXiv 2606.04466", "abstract",
-                      "SFT for what the base cannot do, RL for what it sometimes can: split labels by pass@k"),
-        ),
+        (CORRECTED, SPLIT),
     ),
     Claim(
         7, "RFT forgets less.",
         "R_RFT - R_SFT at equal accuracy on the new task; R on two other tasks, minus the base's",
         "kept checkpoints of equal accuracy", "accuracies overlap; forward KL beside it",
-        (
-            Published("RL's Razor, arXiv 2509.04259", "abstract", "RL forgets less at the same accuracy"),
-            Published("self-distillation, arXiv 2601.19897, and a reproduction", "read",
-                      "SFT science -17.2 at rate 5e-4, -9.3 at 1e-3; self-distillation +.2, +7.3: rate before method"),
-        ),
+        (RAZOR, SELF_DISTILLED),
     ),
     Claim(
         8, "SFT memorises, RFT generalises.",
         "(OOD - test) of RFT minus that of SFT, and OOD_RFT - OOD_SFT; both above 0",
         "both kinds of OOD (rule changed, surface changed)", "at least 200 items of each kind",
-        (
-            Published("arXiv 2501.17161", "second-hand", "GeneralPoints OOD: base 11.5, RL 15.0, SFT 3.4"),
-            Published("arXiv 2510.00237", "read", "with diverse prompts and chain-of-thought SFT matches RL"),
-            Published("OpenReview oOIBhwU9Gh", "abstract", "with the same rollout budget SFT generalises as well"),
-        ),
+        (MEMORISES, DEBUNKED, SAME_ROLLOUTS),
     ),
     Claim(
         9, "RFT finds its own reasoning, SFT distils the teacher's.", "pass@128 of RFT minus the base's",
         "256 samples of 100 items, base, RFT and SFT", "the rationale is verified, not only the answer",
-        (
-            Published("arXiv 2504.13837", "abstract", "RL sharpens within the base's reach"),
-            Published("DELTA, arXiv 2509.21016", "abstract",
-                      "families with pass@128 = 0 are learnt only with dense, then binary rewards"),
-        ),
+        (SHARPENS, DELTA),
     ),
     Claim(
         10, "RFT adapts better to drift.", "area under accuracy on the new rule against FLOPs, from equal adapters",
@@ -126,15 +106,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         12, "Training beats no training at all.", "A_best - A_base, A_best - A_few-shot, A_best - A_maj@k of the base",
         "base, base-few-shot and base-maj beside a trained arm", "majority at equal tokens is not checked",
-        (
-            _CONTROLS,
-            Published("GEPA, arXiv 2507.19457", "abstract",
-                      "prompt optimisation +6 over GRPO at up to 35 times fewer rollouts"),
-            Published("Thinking Machines 2025", "second-hand",
-                      "on-policy distillation is 9 to 30 times cheaper than RL"),
-            Published("DFT, arXiv 2508.05629", "read", "about +15.7 over SFT; its authors name failures"),
-            Published("Amazon Nova guide", "abstract", "RFT only if 1 of 4 to 8 tries succeeds, else SFT first"),
-        ),
+        (SPURIOUS, GEPA, ON_POLICY, DFT, NOVA),
     ),
     Claim(
         13, "For subjective preference, learning from comparisons beats SFT.",

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 
 from rftlab import stats
 from rftlab.answer.decisions import Decisions, Family, confidence_of
-from rftlab.answer.ledger.claims import Claim, Published
+from rftlab.answer.ledger.claims import Claim
 from rftlab.answer.ledger.contrasts import Contrast, Measured, Missing, Panel, Tested, measure
 from rftlab.answer.more_seeds import Undecided, what_would_show
 from rftlab.answer.phrases import interval
+from rftlab.answer.published import Published
 from rftlab.grid.plan import Plan
 from rftlab.plots.look import title
 

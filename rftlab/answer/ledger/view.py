@@ -1,6 +1,5 @@
 """A study as the ledger asks it: differences of arms by budget, the cells behind them, and blocks for missing ones."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import combinations
@@ -18,6 +17,7 @@ from rftlab.answer.ledger.contrasts import Contrast, Panel, Tested
 from rftlab.answer.results import RETAINED, SHOWN_IN, UNTRAINED, Results, is_base
 from rftlab.cell import Cell
 from rftlab.contract import SEEDS, Applies
+from rftlab.grid.written import grid_text
 from rftlab.plots.cells import prompt_name
 from rftlab.registry import family_of
 
@@ -200,12 +200,8 @@ class View:
         alike = self._alike(panel)
         cells = self._cells(panel)
         seeds, task = sorted({cell.seed for cell in cells}) or [0], cells[0].task if cells else panel.task
-        lines = ["include:"]
-        for entry in entries:
-            axes = {"task": task, "model": panel.model, **alike, **entry, "seed": seeds}
-            own = [f"{name}: {json.dumps(value)}" for name, value in axes.items()]
-            lines += [f"  {'-' if number == 0 else ' '} {text}" for number, text in enumerate(own)]
-        return "\n".join(lines) + "\n"
+        axes = {"task": task, "model": panel.model, **alike}
+        return grid_text({"include": [{**axes, **entry, "seed": seeds} for entry in entries]})
 
     def _untuned(self, panel: Panel, arms: Iterable[str], labels: Iterable[float]) -> list[str]:
         cells = self._shown(panel)
