@@ -5,8 +5,9 @@ the page of the docs.
 """
 
 import json
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,7 @@ Verifier = Literal["none", "gold", "no_gold", "judge"]
 UNKNOWN = "not known"
 _MOST = 10**9
 _YES, _NO = ("yes", "y", "true"), ("no", "n", "false")
+_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {"<": operator.lt, ">": operator.gt, ">=": operator.ge}
 _SILENT = ("", "?", "unknown", UNKNOWN)
 
 
@@ -72,10 +74,10 @@ class Facts:
 
 
 class Is(NamedTuple):
-    """A condition on one fact, as data: it is one of the values (`in`), below a number (`<`), or at least it (`>=`)."""
+    """A condition on one fact, as data: it is one of the values (`in`), or below, above or at least a number."""
 
     fact: str
-    how: Literal["in", "<", ">="]
+    how: Literal["in", "<", ">", ">="]
     value: Any
 
     def __str__(self) -> str:
@@ -95,7 +97,7 @@ def _holds(condition: Is, value: Any) -> bool | None:
         return None
     if condition.how == "in":
         return value in condition.value
-    return bool(value < condition.value if condition.how == "<" else value >= condition.value)
+    return bool(_COMPARED[condition.how](value, condition.value))
 
 
 class Fact(NamedTuple):

@@ -34,7 +34,8 @@ _ENCODINGS = ("utf-8", "cp1252")
 _MOST = 0.95
 _FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
-_DEVELOPMENT = 50
+DEVELOPMENT = 50
+MOST_LABELS = _BUDGETS[-1]
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,8 @@ def study(found: Sniffed, source: Path, grid: Path, model: str) -> tuple[dict[st
 
 def budgets(rows: int) -> dict[str, Any]:
     """Label budgets for so many labelled rows, and where development items come from."""
-    few = rows < _BUDGETS[1] + _DEVELOPMENT
-    room = rows if few else rows - _DEVELOPMENT
+    few = rows < _BUDGETS[1] + DEVELOPMENT
+    room = rows if few else rows - DEVELOPMENT
     found = [n for n in _BUDGETS if n <= room] or [max(2, room)]
     return {"labels": found, **({"development": "from_labels"} if few else {})}
 

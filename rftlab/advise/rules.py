@@ -4,7 +4,7 @@ Weights are ours: 1 slight, 2 fair, 3 strong, 9 decides alone; a family's weight
 known is silent. Nothing here is evidence: records of a study outrank all of it (`rftlab.advise.evidence`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rftlab.advise.facts import Is
@@ -106,7 +106,7 @@ _NO_LABELS, _SOME, _TEN, _HUNDRED = (
 _FEW = Is("labels", "<", 100)
 _CHECKED = Is("verifier", "in", ("gold", "no_gold"))
 _NOBODY, _FREE_OF_GOLD, _JUDGE = (Is("verifier", "in", (name,)) for name in ("none", "no_gold", "judge"))
-_NEVER, _EVER = Is("base_pass_at_8", "in", (0.0,)), Is("base_pass_at_8", ">=", 1e-9)
+_NEVER, _EVER = Is("base_pass_at_8", "in", (0.0,)), Is("base_pass_at_8", ">", 0.0)
 _SELDOM, _OFTEN = Is("base_pass_at_8", "<", 0.25), Is("base_pass_at_8", ">=", 0.5)
 _AT_ZERO = Is("base_accuracy", "in", (0.0,))
 _COMPARED = Is("preferences", ">=", 1)
@@ -201,3 +201,36 @@ CONTRADICTIONS: tuple[Contradiction, ...] = (
     Contradiction((_NO_LABELS, _yes("rationales")), ("rationales",), "rationales are of labels, and there are none"),
     Contradiction((_NO_LABELS, _no("clean")), ("clean",), "noise is in labels, and there are none"),
 )  # fmt: skip
+
+
+def tables() -> str:
+    """All of it for a page: rules, what makes a family impossible, and contradictions, in Markdown."""
+    rules = [
+        (FAMILIES[r.family].title, f"{r.weight:+d}", r.because, _all(r.when, r.unless), _told(r.source)) for r in RULES
+    ]
+    bars = [
+        (", ".join(FAMILIES[name].title for name in bar.families), bar.because, _all(bar.when, bar.unless))
+        for bar in BARS
+    ]
+    aside = [(_all(each.when, ()), ", ".join(each.aside), each.because) for each in CONTRADICTIONS]
+    return "\n\n".join(
+        (
+            _table(("for", "weight", "because", "where", "source"), rules),
+            _table(("not possible", "because", "where"), bars),
+            _table(("contradiction", "set aside", "because"), aside),
+        )
+    )
+
+
+def _all(when: Sequence[Is], unless: Sequence[Is]) -> str:
+    told = "; ".join(map(str, when))
+    return f"{told}; not where {'; '.join(map(str, unless))}" if unless else told
+
+
+def _told(source: Published) -> str:
+    return source.how if source is OURS else str(source)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(each)} |" for each in lines)

@@ -192,6 +192,8 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument("--verifier", default="", metavar="NAME", help="who judges (default: found out)")
     start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
 
+    _add_advise(verbs)
+
     examples = _verb(
         verbs,
         "show",
@@ -238,7 +240,7 @@ def make_parser() -> argparse.ArgumentParser:
         timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
-    for checking in (run, check, examples, one):
+    for checking in (run, check, verbs.choices["advise"], examples, one):
         checking.add_argument(
             "--check-timeout", type=_positive, default=60, metavar="SECONDS",
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
@@ -253,6 +255,35 @@ def _verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> "_Parse
     )
     parser.set_defaults(verb=verb)
     return parser
+
+
+def _add_advise(verbs: Any) -> None:
+    """The verb that ranks the ways to train; its options are the facts."""
+    from rftlab.advise.facts import FACTS
+
+    advise = _verb(
+        verbs,
+        "advise",
+        do.advise,
+        "rank SFT, RFT and the others for what you have, with reasons, and the smallest study that settles it",
+        "advise tickets.csv --labels 60 --reasoning yes -o settle.yaml",
+    )
+    advise.add_argument(
+        "task", nargs="?", metavar="FILE_OR_TASK", help="a data file, a task's name or a grid, to measure facts on "
+        "(default: facts are asked for)",
+    )  # fmt: skip
+    advise.add_argument("--json", metavar="FILE", help="facts as a JSON object, by the names below; - reads them")
+    advise.add_argument(
+        "--results", nargs="+", default=[], type=Path, metavar="DIR", help="records, which outrank the rules (default: "
+        "those of the task in results/)",
+    )  # fmt: skip
+    advise.add_argument("--model", default="", metavar="MODEL", help="the base (default: the grid's)")
+    advise.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study (default: print it)")
+    advise.add_argument("--rules", action="store_true", help="print the rules with their sources, as a table")
+    facts = advise.add_argument_group("facts; ? or nothing is not known")
+    for name, fact in FACTS.items():
+        option = f"--{name.replace('_', '-')}"
+        facts.add_argument(option, dest=name, metavar="VALUE", help=f"{fact.question} {fact.form}".replace("%", "%%"))
 
 
 def _add_judge(verbs: Any) -> None:

@@ -304,6 +304,18 @@ def new(options: argparse.Namespace) -> int:
     return 0
 
 
+def advise(options: argparse.Namespace) -> int:
+    """Rank the ways to train, with reasons, and write the study that would settle it."""
+    if options.rules:
+        from rftlab.advise.rules import tables
+
+        print(tables())
+        return 0
+    from rftlab.cli.asking import consulted
+
+    return consulted(options)
+
+
 def show(options: argparse.Namespace) -> int:
     """Print what models are put and taught."""
     from rftlab.grid import Grid

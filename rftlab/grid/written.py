@@ -5,9 +5,10 @@ What is written is read back as the same values: plain where YAML leaves a text 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from rftlab.cell import Cell
 from rftlab.errors import one_line
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./+-]*( [\w./+-]+)*", re.ASCII)
@@ -26,6 +27,17 @@ def grid_text(values: Mapping[str, Any], *, head: Sequence[str] = (), said: Mapp
     lines = [f"# {line}".rstrip() for line in head]
     lines += _mapping(values, "", {name: one_line(text) for name, text in (said or {}).items()})
     return "\n".join(lines) + "\n"
+
+
+def alike(cells: Sequence[Cell], without: Collection[str] = ()) -> dict[str, Any]:
+    """Parameters that all cells have at one value, where it is not the default, but for those in ``without``."""
+    defaults = Cell.make({}).flat()
+    first, *others = [cell.flat() for cell in cells] or [{}]
+    return {
+        name: value
+        for name, value in first.items()
+        if name not in without and value != defaults[name] and all(each[name] == value for each in others)
+    }
 
 
 def _mapping(values: Mapping[str, Any], path: str, said: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from math import inf, isnan, nan, sqrt
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from rftlab.stats.crossed import Spread, seed_spread
 from rftlab.stats.differences import shared
@@ -67,6 +67,37 @@ def items_forbid(
         return False
     error = sqrt(parts.by_item / (items or parts.items))
     return bool(error and stats.norm.sf(stats.norm.ppf(0.5 + confidence / 2) - effect / error) < power)
+
+
+def smallest_shown(
+    seeds: int, items: int, *, by_seed: float, by_item: float, rest: float, confidence: float = 0.95, power: float = 0.8
+) -> float:
+    """Smallest true difference that a comparison of so many seeds and items would probably show.
+
+    Args:
+        seeds: 2 at least.
+        items: test items, the same for all seeds.
+        by_seed: standard deviation of the difference from seed to seed.
+        by_item: from item to item.
+        rest: of a seed on an item beyond both.
+        confidence: of the interval.
+        power: probability with which it is shown, above 1 - confidence.
+
+    Returns:
+        In the unit of the standard deviations; 0 where they are all 0.
+
+    Source: the noncentral t with S - 1 degrees of freedom.
+    """
+    error = sqrt(by_seed**2 / seeds + by_item**2 / items + rest**2 / (seeds * items))
+    critical = float(stats.t.ppf(0.5 + confidence / 2, seeds - 1))
+
+    def short(shift: float) -> float:
+        return float(stats.nct.sf(critical, seeds - 1, shift)) - power
+
+    high = critical
+    while short(high) < 0:
+        high *= 2
+    return error * float(optimize.brentq(short, 0, high))
 
 
 @dataclass(frozen=True)

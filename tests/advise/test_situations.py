@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from rftlab.advise import advise
-from rftlab.advise.facts import FACTS, make
+from rftlab.advise.facts import FACTS, Facts, holds, make
 from rftlab.advise.rules import BARS, CONTRADICTIONS, FAMILIES, RULES, SHORT
 
 SITUATIONS = YAML(typ="safe", pure=True).load(Path(__file__).with_name("situations.yaml"))
@@ -52,4 +52,4 @@ def test_every_threshold_has_a_level_on_each_side():
             if condition.how == "in":
                 assert {*condition.value} <= {*levels}
             else:
-                assert min(levels) < condition.value <= max(levels)
+                assert {holds([condition], Facts(**{condition.fact: level})) for level in levels} == {True, False}

@@ -17,7 +17,7 @@ from rftlab.answer.ledger.contrasts import Contrast, Panel, Tested
 from rftlab.answer.results import RETAINED, SHOWN_IN, UNTRAINED, Results, is_base
 from rftlab.cell import Cell
 from rftlab.contract import SEEDS, Applies
-from rftlab.grid.written import grid_text
+from rftlab.grid.written import alike, grid_text
 from rftlab.plots.cells import prompt_name
 from rftlab.registry import family_of
 
@@ -197,10 +197,9 @@ class View:
         """An `include:` block for a grid: these axes, all else as in the panel's cells, at the study's seeds."""
         if not entries or panel is None:
             return ""
-        alike = self._alike(panel)
         cells = self._cells(panel)
         seeds, task = sorted({cell.seed for cell in cells}) or [0], cells[0].task if cells else panel.task
-        axes = {"task": task, "model": panel.model, **alike}
+        axes = {"task": task, "model": panel.model, **self._alike(panel)}
         return grid_text({"include": [{**axes, **entry, "seed": seeds} for entry in entries]})
 
     def _untuned(self, panel: Panel, arms: Iterable[str], labels: Iterable[float]) -> list[str]:
@@ -225,14 +224,7 @@ class View:
         return [records[cell] for cell in (trained if len(trained) else here)["id"]]
 
     def _read_alike(self, panel: Panel) -> dict[str, Any]:
-        """Parameters other than the axes that all of a panel's cells have, where they are not the defaults."""
-        defaults = Cell.make({}).flat()
-        first, *others = [cell.flat() for cell in self._cells(panel)] or [{}]
-        return {
-            name: value
-            for name, value in first.items()
-            if name not in _AXES and value != defaults[name] and all(each[name] == value for each in others)
-        }
+        return alike(self._cells(panel), _AXES)
 
     def _read(self, measure: str) -> Mapping[tuple[Place, str], Arm]:
         found = self.decisions.outcomes.get(measure)

@@ -1,0 +1,180 @@
+"""All that is said to somebody who asks how to train: facts, ranking, records, and the study that would settle it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rftlab.advise.evidence import Evidence, disagreement, evidence_of, studies_of, weighed
+from rftlab.advise.facts import FACTS, Facts
+from rftlab.advise.of_task import Subject
+from rftlab.advise.ranking import Advice, Ranked, advise
+from rftlab.advise.rules import FAMILIES, OURS, Rule
+from rftlab.advise.smallest import Study, smallest
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+
+_FACTS = {"measured": "measured on the task", "records": "measured in records", "given": "given"}
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """What is said; `str` is for a terminal.
+
+    Attributes:
+        facts: where they come from (given, measured, records) -> facts.
+        rules: what the rules alone say of all of them.
+        advice: what is advised: of records where they decide, else of the rules.
+        evidence: what records say.
+        study: the grid that would settle it; None where none can be made.
+        unmeasurable: why there is none; "" where there is one.
+        subject: the task, if one was given.
+    """
+
+    facts: dict[str, Facts]
+    rules: Advice
+    advice: Advice
+    evidence: tuple[Evidence, ...]
+    study: Study | None
+    unmeasurable: str
+    subject: Subject | None
+
+    @property
+    def disagreement(self) -> str:
+        """Where records and rules differ, in a sentence; "" where they do not."""
+        return disagreement(self.rules, self.evidence)
+
+    def __str__(self) -> str:
+        return "\n".join(line for part in (self._facts, self._answer, self._changes, self._study) for line in part())
+
+    def _facts(self) -> Iterator[str]:
+        if self.subject:
+            yield f"{self.subject.name}: {'; '.join(self.subject.notes)}"
+        yield "Facts"
+        for source, facts in self.facts.items():
+            if facts.known:
+                yield f"  {_FACTS[source]}: {_listed(facts)}"
+        if unknown := self.advice.unknown:
+            yield f"  not known: {', '.join(unknown)}"
+        for each in self.advice.aside:
+            values = ", ".join(
+                f"{each_.fact} {FACTS[each_.fact].told(getattr(self.advice.facts, each_.fact))}" for each_ in each.when
+            )
+            yield f"  contradiction ({values}): {each.because}. Set aside: {', '.join(each.aside)}."
+
+    def _answer(self) -> Iterator[str]:
+        for each in self.evidence:
+            yield f"Records: {each.results}: {each.told}"
+        if self.disagreement:
+            yield self.disagreement
+        if self.advice.try_prompts:
+            yield (
+                "Before any training: examples in the prompt and better instructions (base-few-shot measures the "
+                "first); they cost least."
+            )
+        yield "Ranking (+ for, - against; weights 1 slight, 2 fair, 3 strong, 9 decides; figures are others', no rule)"
+        for number, ranked in enumerate(self.advice.possible, start=1):
+            yield from self._of(ranked, number)
+        impossible = [each for each in self.advice.ranking if not each.possible]
+        for ranked in impossible:
+            yield f"  not possible: {ranked.family.title}: {'; '.join(bar.because for bar in ranked.bars)}"
+
+    def _of(self, ranked: Ranked, number: int) -> Iterator[str]:
+        methods = f" ({', '.join(ranked.family.methods)})" if ranked.family.methods else ""
+        depends = f" (depends on {', '.join(ranked.depends)})" if ranked.depends else ""
+        yield f"  {number} {ranked.family.title}{methods}: {ranked.weight:+d}{depends}"
+        if ranked.family.note:
+            yield f"      {ranked.family.note}"
+        for rule in (*ranked.reasons, *ranked.against):
+            yield f"      {rule.weight:+d} {rule.because} [{self._resting_on(rule)}]"
+            yield f"         {_source(rule)}"
+
+    def _resting_on(self, rule: Rule) -> str:
+        facts = self.advice.facts
+        return ", ".join(f"{name} {FACTS[name].told(getattr(facts, name))}" for name in _facts_of(rule))
+
+    def _changes(self) -> Iterator[str]:
+        if self.advice.changes:
+            yield "What would change the ranking"
+            for change in self.advice.changes:
+                now = FACTS[change.fact].told(getattr(self.advice.facts, change.fact))
+                yield f"  {change} (now {now})"
+        if self.advice.missing:
+            yield "Missing"
+            for each in self.advice.missing:
+                yield f"  {each.fact}: would open {', '.join(FAMILIES[name].title for name in each.opens)}"
+
+    def _study(self) -> Iterator[str]:
+        if self.study is None:
+            yield f"Study: {self.unmeasurable}"
+            return
+        yield f"The smallest study that settles it: {', '.join(self.study.arms)}"
+        yield f"  {self.study.told}"
+        if self.study.open:
+            yield f"  before it runs it needs {self.study.open}"
+
+
+def consult(
+    given: Facts,
+    subject: Subject | None = None,
+    *,
+    results: Sequence[Path] = (),
+    model: str = "",
+    name: str = "advice",
+) -> Consultation:
+    """Advice on what is known, on a task, and on records.
+
+    Args:
+        given: facts that somebody says; they go before what is measured.
+        subject: the task, if there is one.
+        results: folders of records; empty looks in `results/` for studies of the subject.
+        model: the base, where there is no subject.
+        name: of the study that would settle it.
+
+    Raises:
+        RftlabError: a folder that was named cannot be read.
+    """
+    measured = subject.facts if subject else Facts()
+    labels = given.over(measured).labels
+    task, base = _named(subject)
+    folders = list(results) or (studies_of(task, base) if subject else [])
+    # A folder that was named may be of another base; one that was found may not.
+    own = {"task": task, **({} if results else {"model": base})}
+    evidence = tuple(each for folder in folders for each in _read(folder, labels, own, named=bool(results)))
+    recorded = Facts()
+    for each in evidence:
+        recorded = recorded.over(each.facts)
+    facts = {"given": given, "measured": measured, "records": recorded}
+    rules = advise(given.over(measured.over(recorded)))
+    advice = weighed(rules, evidence)
+    try:
+        study, problem = smallest(advice, subject, model=model, name=name), ""
+    except RftlabError as error:
+        study, problem = None, str(error)
+    return Consultation(facts, rules, advice, evidence, study, problem, subject)
+
+
+def _named(subject: Subject | None) -> tuple[str, str]:
+    if subject is None:
+        return "", ""
+    return subject.name, str(subject.values.get("model", Cell.model_fields["model"].default))
+
+
+def _read(folder: Path, labels: int | None, own: dict[str, str], *, named: bool) -> list[Evidence]:
+    try:
+        return evidence_of(folder, labels, **own)
+    except RftlabError:
+        if named:
+            raise
+        return []  # of somebody else's making; nobody asked for it
+
+
+def _listed(facts: Facts) -> str:
+    return ", ".join(f"{name} {FACTS[name].told(value)}" for name, value in facts.known.items())
+
+
+def _facts_of(rule: Rule) -> list[str]:
+    return list(dict.fromkeys(each.fact for each in rule.when))
+
+
+def _source(rule: Rule) -> str:
+    return "our judgement" if rule.source is OURS else str(rule.source)

@@ -1,0 +1,136 @@
+"""Facts that a task tells without a model: labels, prompts, rationales, who judges.
+
+A task and a verifier may be the user's code: they are loaded in a process of their own.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rftlab.advise.check import loaded, request_of, requests_of
+from rftlab.advise.facts import Facts, make
+from rftlab.advise.new import MODEL, sniff, study
+from rftlab.cell import Cell, task_name
+from rftlab.contract import SEEDS
+from rftlab.grid import Grid
+from rftlab.grid.written import alike
+from rftlab.registry import trains
+from rftlab.tasks.base import Task
+from rftlab.tasks.tables import SUFFIXES
+from rftlab.user_code import child
+
+_GRADES = ("judge", "reward-model")
+# What a study of its own decides anew.
+_SWEPT = frozenset(
+    {"method", "preset", "settings", "labels", "prompts", "development", "cot", "cot_eval", "learning_rates",
+     "tuned_by", "start_from", "started_by", "digests", "task", "task_settings", "verifier", "verifier_settings",
+     "answer_format", "model", "evaluation.test_items", *SEEDS}
+)  # fmt: skip
+
+
+class Subject(NamedTuple):
+    """A task that advice is about.
+
+    Attributes:
+        name: what people call it.
+        facts: that it tells.
+        values: how a grid names it, model and all.
+        said: comments on these, as `grid_text` takes them.
+        held_out: test items.
+        notes: what was found, in words.
+    """
+
+    name: str
+    facts: Facts
+    values: Mapping[str, Any]
+    said: Mapping[str, str]
+    held_out: int
+    notes: tuple[str, ...]
+
+
+def subjects(name: str, *, model: str = "", beside: Path | None = None, limit: float = child.LIMIT_S) -> list[Subject]:
+    """What a data file, a task, or each task of a grid tells.
+
+    Args:
+        name: as `rftlab check` takes it.
+        model: the base; empty takes the grid's, or a default.
+        beside: where a grid will be written; paths in it are relative to that.
+        limit: seconds each step in a user's code may take.
+
+    Raises:
+        RftlabError: it cannot be read, or its task or verifier cannot be made.
+    """
+    if name.endswith(SUFFIXES):
+        return [_of_file(Path(name).expanduser(), model or MODEL, beside or Path.cwd() / "advice.yaml")]
+    if not (Path(name).suffix in (".yaml", ".yml") or _is_packaged(name)):
+        values = {"task": name, **({"model": model} if model else {})}
+        return [_of_request(request_of(name), values, limit)]
+    grid = Grid.load(name)
+    found = []
+    for request in requests_of(grid):
+        cells = [cell for cell in grid.cells if _judged(cell) == request]
+        values = {"task": request["name"], **({"model": model} if model else {"model": cells[0].model})}
+        values |= {
+            key: request[key]
+            for key, default in (("verifier", ""), ("verifier_settings", {}), ("answer_format", "strict"))
+            if request[key] != default
+        }
+        values |= {"task_settings": request["settings"]} if request["settings"] else {}
+        subject = _of_request(
+            request, values | alike([cell for cell in cells if trains(cell.method)] or cells, _SWEPT), limit
+        )
+        available = grid.plan.labels_available
+        found.append(subject._replace(facts=Facts(labels=available).over(subject.facts)) if available else subject)
+    return found
+
+
+def measured(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts and figures of a task, as JSON; runs the user's code in this process."""
+    task, judge, chosen = loaded(request)
+    verifier = "judge" if chosen in _GRADES else "gold" if judge.needs_gold else "no_gold"
+    facts = {**_of_labels(task), "verifier": verifier, "partial": bool(judge.graded)}
+    return {"facts": facts, "test": len(task.test), "verifier": chosen}
+
+
+def _of_labels(task: Task) -> dict[str, Any]:
+    rationales = [bool(example.rationale) for example in task.train]
+    return {
+        "labels": len(task.train),
+        "prompts": len(task.prompts),
+        **({"rationales": all(rationales)} if rationales else {}),
+    }
+
+
+def _of_request(request: Mapping[str, Any], values: Mapping[str, Any], limit: float) -> Subject:
+    found = child.call(f"{__name__}:measured", request, limit=limit)
+    facts = make(found["facts"])
+    notes = (_sizes(facts, found["test"]), f"judged by {found['verifier']}")
+    return Subject(task_name(request["name"], request["settings"]), facts, values, {}, found["test"], notes)
+
+
+def _of_file(path: Path, model: str, grid: Path) -> Subject:
+    found = sniff(path)
+    values, said = study(found, path, grid, model)
+    facts = make({**_of_labels(found.task), "verifier": "gold"})
+    notes = (_sizes(facts, len(found.task.test)), f"judged by {found.verifier}: {found.why}")
+    name = task_name("file", {"path": str(path)})
+    return Subject(name, facts, values, said, len(found.task.test), notes)
+
+
+def _sizes(facts: Facts, test: int) -> str:
+    prompts = f", {facts.prompts} prompts without labels" if facts.prompts else ""
+    steps = {True: " with rationales", False: " without rationales"}.get(facts.rationales, "")  # type: ignore[arg-type]
+    return f"{facts.labels} labels{steps}{prompts}, {test} held out to test on"
+
+
+def _judged(cell: Cell) -> dict[str, Any]:
+    return request_of(
+        cell.task, cell.task_settings, verifier=cell.verifier, verifier_settings=cell.verifier_settings,
+        answer_format=cell.answer_format,
+    )  # fmt: skip
+
+
+def _is_packaged(name: str) -> bool:
+    from rftlab.files.paths import packaged_grids
+
+    return name in packaged_grids()

@@ -1,0 +1,177 @@
+"""The smallest study that settles what advice leaves open: a grid, and the difference it would probably show."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rftlab.advise.facts import Facts
+from rftlab.advise.new import DEVELOPMENT, MODEL, MOST_LABELS
+from rftlab.advise.of_task import Subject
+from rftlab.advise.ranking import Advice
+from rftlab.advise.rules import FAMILIES
+from rftlab.errors import RftlabError
+from rftlab.grid.written import grid_text
+from rftlab.registry import METHODS, trains
+from rftlab.stats import family_confidence, smallest_shown
+
+# Standard deviations of a paired difference, as measured on the reference study: from seed to seed where a stage chose
+# the rates, from item to item, and the rest.
+_BY_SEED, _BY_ITEM, _REST = 0.025, 0.17, 0.32
+_COARSE = 0.10
+"""The difference that a first study should show; the seeds are chosen for it."""
+_SEEDS, _FALLBACK = range(3, 11), 5
+_ITEMS, _LABELS, _PROMPTS, _SHOTS, _PAIRS = 200, 100, 200, 4, "pairs.jsonl"
+_HELD_OUT, _LEAST = 0.3, 100
+"""Share held out where there is no test file, as the task `file` does it, if that is at least so many items."""
+
+
+class Study(NamedTuple):
+    """A grid that would settle it.
+
+    Attributes:
+        text: of the grid, as a file has it.
+        arms: its methods.
+        named: those of them that its answer is about.
+        seeds: of each arm.
+        items: test items.
+        shows: smallest difference in accuracy that it would probably show, as a share.
+        open: what has to be filled in before it runs; "" where it is ready.
+    """
+
+    text: str
+    arms: tuple[str, ...]
+    named: tuple[str, ...]
+    seeds: int
+    items: int
+    shows: float
+    open: str
+
+    @property
+    def told(self) -> str:
+        """What it would show, in a sentence."""
+        count = len(self.named) * (len(self.named) - 1) // 2
+        more = ""
+        if self.items < _ITEMS:
+            with_more = 100 * _shows(len(self.named), self.seeds, _ITEMS)
+            more = f"; {self.items} test items are few, {_ITEMS} would show {with_more:.0f}"
+        return (
+            f"{self.seeds} seeds x {self.items} items would probably show a difference of {100 * self.shows:.0f} "
+            f"points{more} (power .8; {count} comparisons that hold together; seeds that differ by {100 * _BY_SEED:g} "
+            "points, as in the reference study where a stage chose the rates)"
+        )
+
+
+def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "", name: str = "advice") -> Study:
+    """The smallest study that tells the two best ways to train apart, and each from the base.
+
+    Args:
+        advice: what the rules say.
+        subject: the task it is about; None leaves its data to be named.
+        model: the base, where the subject does not name one.
+        name: of the study.
+
+    Raises:
+        RftlabError: nothing can be measured: no answer can be told right from wrong, or there is nothing to ask.
+    """
+    facts = advice.facts
+    families = [each.name for each in advice.possible if each.family.methods and trains(each.family.methods[0])][:2]
+    methods = [] if advice.first.name == "none" else [FAMILIES[family].methods[0] for family in families]
+    labels, held_out = _rows(facts, subject)
+    if methods[:1] == ["dpo"]:  # held against imitation of what was preferred; one comparison is one label
+        methods = ["dpo", "sft"]
+        labels = labels or min(facts.preferences or _LABELS, MOST_LABELS)
+    elif subject is None and facts.labels == 0 and facts.verifier in ("none", "gold"):
+        raise RftlabError(
+            "no study can be made yet: without labels and without a check that needs none, nothing can be measured; "
+            f"label {_ITEMS} prompts to test on first"
+        )
+    untrained = ["base", *(["base-few-shot"] if labels >= _SHOTS else [])]
+    if not labels and methods:  # what has no labels trains on prompts, and is held against a coin on the same
+        methods = [method for method in methods if METHODS[method].prompts == "alone"]
+        methods += ["grpo-random"] if methods else []
+    untrained += [] if methods else ["base-maj"]
+    arms, items = (*untrained, *methods), min(_ITEMS, held_out)
+    named = ("base", *methods) if methods else arms
+    seeds = _seeds(len(named), items)
+    cells = {
+        **(subject.values if subject else _of_yours(labels, model)), **_budget(labels, facts.prompts, bool(methods)),
+        "seed": list(range(seeds)), "evaluation.test_items": items,
+    }  # fmt: skip
+    plan: dict[str, Any] = {"max_seeds": seeds}
+    plan |= {"named": list(named), "tuning": {"seeds": 2, "items": DEVELOPMENT}} if methods else {}
+    values = {"name": name, **_with_arms(cells, arms), **plan}
+    said = {**(subject.said if subject else _YOURS), **_SAID}
+    if "defaults" in values:
+        said |= {f"defaults.{key}": text for key, text in said.items()}
+    head = ["The smallest study that settles what was advised.", f"  rftlab run {name}.yaml --dry-run"]
+    if any(METHODS[method].family == "preference" for method in methods):
+        head.append(f"  rftlab judge results/{name}     afterwards: where no answer is right")
+    text = grid_text(values, head=head, said=said)
+    return Study(text, arms, named, seeds, items, _shows(len(named), seeds, items), _to_fill_in(subject, text))
+
+
+_SAID = {
+    "max_seeds": "looked at once, at its end",
+    "tuning": "chooses each arm's learning rate first; without it the answer says that rates were not tuned",
+}
+_YOURS = {
+    "task_settings.path": "your labelled rows; of comparisons alone, prompts with what was preferred",
+    "task_settings.test_path": "others to test on: measuring takes labels too",
+    "task_settings.prompts_path": "your prompts",
+    "task_settings.verifier": "who says what is right",
+}
+
+
+def _of_yours(labels: int, model: str) -> dict[str, Any]:
+    """Data and verifier still to be named."""
+    if labels:
+        apart = {"test_path": "test.jsonl"} if _HELD_OUT * labels < _LEAST else {}
+        settings = {"path": "data.jsonl", **apart, "verifier": "exact"}
+    else:
+        settings = {"prompts_path": "prompts.jsonl", "verifier": "checks.py:score"}
+    return {"model": model or MODEL, "task": "file", "task_settings": settings}
+
+
+def _rows(facts: Facts, subject: Subject | None) -> tuple[int, int]:
+    """Labels to train on, and items to test on."""
+    if subject:
+        there = subject.facts.labels or 0
+        return (there if facts.labels is None else min(facts.labels, there)), subject.held_out
+    labels = _LABELS if facts.labels is None else facts.labels
+    held_out = int(_HELD_OUT * labels)
+    return (labels, _ITEMS) if held_out < _LEAST else (labels - held_out, held_out)
+
+
+def _with_arms(cells: Mapping[str, Any], arms: Sequence[str]) -> dict[str, Any]:
+    """The cells' parameters and their methods; one that learns from comparisons reads a file of its own."""
+    compared = [arm for arm in arms if METHODS[arm].family == "preference"]
+    others = [arm for arm in arms if arm not in compared]
+    if not compared:
+        return {**cells, "method": others}
+    pairs = {"settings": {"pairs_file": _PAIRS}}
+    return {"defaults": dict(cells), "method": others, "include": [{"method": arm, **pairs} for arm in compared]}
+
+
+def _budget(labels: int, prompts: int | None, trained: bool) -> dict[str, Any]:
+    """One label budget, the largest that there is; or prompts alone."""
+    if not labels:
+        return {"labels": 0, "prompts": min(prompts or _PROMPTS, MOST_LABELS)} if trained else {}
+    if labels < 2 * DEVELOPMENT:
+        return {"labels": max(2, labels), "development": "from_labels"}
+    return {"labels": min(labels - DEVELOPMENT, MOST_LABELS)}
+
+
+def _to_fill_in(subject: Subject | None, text: str) -> str:
+    """What has to be named before it runs."""
+    needed = ["your data and who judges it (rftlab advise DATA does it for you)"] if subject is None else []
+    needed += [f"the comparisons, {_PAIRS}"] if _PAIRS in text else []
+    return " and ".join(needed)
+
+
+def _shows(arms: int, seeds: int, items: int) -> float:
+    confidence = family_confidence(max(1, arms * (arms - 1) // 2))
+    return smallest_shown(seeds, items, by_seed=_BY_SEED, by_item=_BY_ITEM, rest=_REST, confidence=confidence)
+
+
+def _seeds(arms: int, items: int) -> int:
+    enough = [seeds for seeds in _SEEDS if _shows(arms, seeds, items) <= _COARSE]
+    return enough[0] if enough else _FALLBACK

@@ -1,0 +1,97 @@
+"""`rftlab advise` in a terminal: facts asked one by one, in plain lines, and what is advised on them."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rftlab.advise.consult import consult
+from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, read_fact
+from rftlab.advise.of_task import Subject, subjects
+from rftlab.errors import RftlabError, printable, told
+from rftlab.record import write_atomically
+
+
+def ask(known: Facts, line: Callable[[str], str] = input) -> Facts:
+    """What somebody answers; Enter takes what stands in brackets, the end of the input ends the questions.
+
+    Args:
+        known: what is known already, offered in brackets.
+        line: prints a question and returns a line; raises EOFError at the end of the input.
+    """
+    print(f"Enter takes what is in brackets; ? is {UNKNOWN}; the end of the input (Ctrl-D) leaves out the rest.")
+    given: dict[str, Any] = {}
+    for name, fact in FACTS.items():
+        if holds(fact.when, make(given).over(known)) is False:
+            continue
+        for choice, meaning in fact.choices.items():
+            print(f"  {choice}: {meaning}")
+        try:
+            given[name] = _answer(name, known, line)
+        except EOFError:
+            print()
+            break
+    return make(given)
+
+
+def _answer(name: str, known: Facts, line: Callable[[str], str]) -> Any:
+    """The answer to one question, asked again until it is one."""
+    fact, default = FACTS[name], getattr(known, name)
+    while True:
+        text = line(f"{fact.question} ({fact.form}) [{fact.told(default)}] ")
+        try:
+            return read_fact(name, text) if text.strip() else default
+        except RftlabError as error:
+            print(f"  {error}")
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def consulted(options: argparse.Namespace) -> int:
+    """Say what is advised on the facts of the options, of a file, of a task, or that somebody is asked for."""
+    out = options.out
+    if out and out.exists():
+        raise RftlabError(f"{out} is there already; give another name with -o")
+    if out and not out.resolve().parent.is_dir():
+        raise RftlabError(f"cannot write {out}: there is no folder {out.parent}")
+    given = _given(options)
+    found: list[Subject | None] = []
+    if options.task:
+        found += subjects(options.task, model=options.model, beside=out, limit=options.check_timeout)
+    if out and len(found) > 1:
+        names = ", ".join(subject.name for subject in found if subject)
+        raise RftlabError(f"{options.task} has {len(found)} tasks ({names}), and -o takes one study; leave it out")
+    if not given.known and can_ask():
+        given = ask(found[0].facts if len(found) == 1 and found[0] else Facts())
+    if not (given.known or found or options.results):
+        raise RftlabError(
+            "there is no terminal to ask in; give facts (--labels 60 --verifier gold), a file of them (--json FILE), "
+            "a task or records (--results)"
+        )
+    for number, subject in enumerate(found or [None]):
+        name = out.stem if out else "advice"
+        said = consult(given, subject, results=options.results, model=options.model, name=name)
+        print("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
+        if said.study and out:
+            write_atomically(out, said.study.text)
+            print(f"  written to {out}; what it costs: rftlab plan {out}")
+        elif said.study:
+            print("\n".join(f"  | {printable(line)}" for line in said.study.text.splitlines()))
+    return 0
+
+
+def _given(options: argparse.Namespace) -> Facts:
+    """Facts of the options, and where they are silent of the JSON file."""
+    flags = {name: text for name in FACTS if (text := getattr(options, name)) is not None}
+    facts = Facts(**{n: read_fact(n, text, f"--{n.replace('_', '-')}: ") for n, text in flags.items()})
+    if options.json is None:
+        return facts
+    try:
+        text = sys.stdin.read() if options.json == "-" else Path(options.json).expanduser().read_text("utf-8")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RftlabError(f"--json {options.json} cannot be read: {told(error)}") from None
+    return facts.over(from_json(text, f"--json {options.json}"))

@@ -1,0 +1,221 @@
+"""`rftlab advise`: facts from options, files, people, tasks and records; and a study that can be run."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rftlab.advise import Facts, advise
+from rftlab.advise.consult import consult
+from rftlab.advise.facts import FACTS, make, read_fact
+from rftlab.advise.of_task import subjects
+from rftlab.advise.smallest import smallest
+from rftlab.cli import main
+from rftlab.cli.asking import ask
+from rftlab.errors import RftlabError
+from rftlab.execute.results import write_grid
+from rftlab.grid import Grid
+from rftlab.stats import smallest_shown
+from tests import synthetic
+from tests.advise.test_situations import SITUATIONS
+
+WRONG = {"yes": "perhaps", "count": "1.5", "share": "95", "choice": "somebody"}
+VALUES = {"yes": st.booleans(), "count": st.integers(0, 10**6), "share": st.floats(0, 1)}
+ANY = {
+    name: st.none() | (st.sampled_from([*fact.choices]) if fact.choices else VALUES[fact.kind])
+    for name, fact in FACTS.items()
+}
+
+
+@given(st.fixed_dictionaries(ANY))
+def test_whatever_is_known_is_ranked(values):
+    found = advise(Facts(**values))
+    assert found.first.possible
+    assert [each.possible for each in found.ranking] == sorted((e.possible for e in found.ranking), reverse=True)
+    for change in found.changes:
+        other = advise(Facts(**{**values, change.fact: change.value}))
+        assert found.aside or other.first.name == change.first
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_wrong_value_of_every_fact_is_answered_in_a_sentence(name, capsys):
+    assert main(["advise", f"--{name.replace('_', '-')}", WRONG[FACTS[name].kind]]) == 2
+    said = capsys.readouterr().err
+    assert f"{name} is '{WRONG[FACTS[name].kind]}'; give {FACTS[name].form}" in said
+    assert said.count("\n") == 1
+    assert read_fact(name, " ? ") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "holds no JSON object"),
+        ('{"label": 3}', "there is no fact 'label'; did you mean labels?"),
+        ('{"labels": 3, "labels": 4}', "the key 'labels' stands there twice"),
+        ('{"labels": true}', "labels is True; give a whole number"),
+        ('{"labels": -1}', "labels is -1"),
+        ('{"base_accuracy": 1.5}', "base_accuracy is 1.5; give a share"),
+        ('{"base_accuracy": NaN}', "base_accuracy is nan"),
+        ('{"verifier": ["gold"]}', "verifier is ['gold']; give none, gold, no_gold, judge"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_file_of_facts_that_is_none_is_refused(text, says, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert main(["advise", "--json", "-"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_facts_are_read_as_people_write_them():
+    written = {
+        "labels": "5 000",
+        "base_accuracy": "30%",
+        "base_pass_at_8": ".5",
+        "reasoning": "Y",
+        "verifier": "no-gold",
+    }
+    read = Facts(labels=5000, base_accuracy=0.3, base_pass_at_8=0.5, reasoning=True, verifier="no_gold")
+    assert make(written) == read
+    assert make({"labels": 5000, "teacher": None, "base_pass_at_8": 1}) == Facts(labels=5000, base_pass_at_8=1.0)
+
+
+def test_nobody_to_ask_and_nothing_given_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["advise"]) == 2
+    assert "there is no terminal to ask in" in capsys.readouterr().err
+
+
+def test_questions_are_asked_one_by_one_and_again_where_the_answer_is_none(capsys):
+    answers, asked = iter(["no", "sixty", "60", "", "yes", "gold", "?"]), []
+
+    def line(question):
+        asked.append(question)
+        try:
+            return next(answers)
+        except StopIteration:
+            raise EOFError from None
+
+    found = ask(Facts(labels=10, clean=True), line)
+    assert found == Facts(subjective=False, labels=60, clean=True, rationales=True, verifier="gold")
+    assert asked[1].endswith("(a whole number) [10] ")
+    assert "labels is 'sixty'" in capsys.readouterr().out
+    ask(
+        Facts(),
+        lambda question: (
+            asked.append(question) or ("0" if "(labels)" in question else "none" if "Who" in question else "")
+        ),
+    )
+    assert not [each for each in asked[8:] if "trusted" in each or "check cost" in each]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each["name"])
+def test_every_situation_has_a_grid_that_loads_or_a_reason(situation, tmp_path):
+    found = advise(make(situation["facts"]))
+    try:
+        study = smallest(found)
+    except RftlabError:
+        assert (found.facts.labels, found.first.name) == (0, "prompting")
+        return
+    for name in ("data.jsonl", "test.jsonl", "prompts.jsonl", "pairs.jsonl"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "checks.py").write_text("def score(answer, example):\n    return 1.0\n")
+    (tmp_path / "advice.yaml").write_text(study.text)
+    grid = Grid.load(tmp_path / "advice.yaml")
+    assert {cell.method for cell in grid.cells} == {*study.arms}
+    assert grid.plan.max_seeds == study.seeds
+    assert 0 < study.shows < 0.5
+    first = found.first.family.methods[:1]
+    assert not first or first[0] in study.arms
+
+
+def test_a_task_is_measured_and_its_study_passes_the_dry_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"What is {i} + {i}?", "answer": f"We add. #### {2 * i}"} for i in range(400)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["advise", "sums.jsonl", "--reasoning", "yes", "--model", "tiny-base", "-o", "settle.yaml"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "measured on the task: labels 280, rationales yes, verifier gold" in said
+    assert "1 hybrid, SFT then RFT (sft+grpo)" in said
+    assert main(["run", "settle.yaml", "--dry-run"]) == 0
+    assert main(arguments) == 2
+    assert "settle.yaml is there already" in capsys.readouterr().err
+
+
+def test_a_grid_has_each_of_its_tasks_measured():
+    word, rare = subjects("demo")
+    assert (word.name, rare.name) == ("arithmetic/word", "arithmetic/rare")
+    assert word.facts == Facts(labels=1000, rationales=True, verifier="gold", partial=False, prompts=0)
+    assert word.values["budget.amount"] == 30
+    [story] = subjects("arithmetic/word")
+    assert story.values == {"task": "arithmetic/word"}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """GRPO beats SFT at 10 and 50 labels, clearly."""
+    path = tmp_path / "made.yaml"
+    path.write_text(
+        "name: made\ndefaults: {task: arithmetic/word, seed: [0, 1, 2, 3, 4, 5]}\nmax_seeds: 6\n"
+        "include:\n  - {method: base}\n  - {method: [sft, grpo], labels: [10, 50]}\n"
+    )
+    grid, folder = Grid.load(path), tmp_path / "results" / "made"
+    for cell in grid.cells:
+        synthetic.write_cell(folder, cell.model_dump(), items=80)
+    write_grid(folder, grid)
+    return folder
+
+
+def test_records_outrank_the_rules_and_the_disagreement_is_said(study, tmp_path, monkeypatch):
+    given = Facts(labels=120, reasoning=False, verifier="gold")
+    [subject] = subjects("arithmetic/word")
+    monkeypatch.chdir(tmp_path)
+    found = consult(given, subject)
+    assert found.rules.first.name == "sft"
+    assert found.advice.first.name == "rft"
+    assert re.search(
+        r"The rules put SFT first and records say otherwise.*made: tiny-base, at 50 labels, 6 seeds: use GRPO",
+        str(found),
+    )
+    assert found.facts["records"].base_accuracy is not None
+    agreed = consult(Facts(labels=60, reasoning=False, verifier="gold", base_pass_at_8=0.6), results=[study])
+    assert agreed.disagreement == ""
+    assert agreed.advice.first.name == "rft"
+
+
+def test_a_folder_without_the_task_is_named(study):
+    [subject] = subjects("arithmetic/rare")
+    with pytest.raises(
+        RftlabError, match="has no comparison on arithmetic/rare; it has: arithmetic/word with tiny-base"
+    ):
+        consult(Facts(), subject, results=[study])
+
+
+@given(st.integers(2, 30), st.integers(10, 2000), st.floats(0.001, 0.2), st.floats(0.9, 0.999))
+def test_more_seeds_and_more_items_show_smaller_differences(seeds, items, by_seed, confidence):
+    def shown(seeds, items):
+        return smallest_shown(seeds, items, by_seed=by_seed, by_item=0.17, rest=0.3, confidence=confidence)
+
+    assert shown(seeds + 1, items) < shown(seeds, items)
+    assert shown(seeds, 2 * items) < shown(seeds, items)
+
+
+def test_the_table_of_the_planning_notes_is_met():
+    """3 seeds and 200 items, seeds that differ by 2.5 points: about 13 points, as simulated with paired intervals."""
+    assert smallest_shown(3, 200, by_seed=0.025, by_item=0.17, rest=0.32) == pytest.approx(0.129, abs=0.001)
+    assert smallest_shown(11, 200, by_seed=0.025, by_item=0.17, rest=0.32) < 0.05
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "advise.md"
+
+
+def test_the_page_has_the_rules_as_they_are(capsys):
+    """`rftlab advise --rules` prints what stands between the marks."""
+    assert main(["advise", "--rules"]) == 0
+    [table] = re.findall(r"<!-- rules -->\n(.*)<!-- /rules -->", PAGE.read_text(), flags=re.DOTALL)
+    assert table == capsys.readouterr().out
