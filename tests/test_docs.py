@@ -18,6 +18,7 @@ from rftlab import cli
 from rftlab.cell import Cell
 from rftlab.execute.results import write_grid
 from rftlab.experiment import Experiment
+from rftlab.experiment.method_checks import CHECKS, Subject, findings, learns
 from rftlab.grid import Grid
 from rftlab.grid.keys import KEYS
 from rftlab.user_code import installed
@@ -50,6 +51,8 @@ def test_the_task_of_the_docs_runs(example: Callable, small_cell: Callable[..., 
 def test_the_method_of_the_docs_learns(example: Callable, small_cell: Callable[..., Cell]) -> None:
     path = example("adding_a_method.md")
     cell = small_cell(method=f"{path}:Reinforce", labels=4, **{"budget.amount": 30.0})
+    found = findings(Subject(cell.method), [check for check in CHECKS if check is not learns])
+    assert [each for each in found if each.verdict != "passed"] == []
     rewards = Experiment(cell).train()["train/reward"].dropna().tolist()
     assert sum(rewards[-8:]) > sum(rewards[:8])
 

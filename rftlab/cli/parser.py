@@ -184,6 +184,17 @@ def make_parser() -> argparse.ArgumentParser:
     hand.add_argument("--marks", type=Path, metavar="FILE", help="where marks are kept (default: NAME.marks.jsonl)")
     hand.add_argument("--seed", type=_whole, metavar="N", help="of which are shown, and in which order (default: 0)")
 
+    method = _verb(
+        verbs,
+        "check-method",
+        do.check_method,
+        "test a method of yours with the suite that rftlab's own pass",
+        "check-method my.py:Mine",
+    )
+    method.add_argument("name", metavar="METHOD", help="my.py:Mine, package.module:Mine, or a registered name")
+    method.add_argument("--preset", default="", metavar="NAME", help="named settings of the method")
+    method.add_argument("--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the method, as in a grid")
+
     start = _verb(verbs, "new", do.new, "write a grid for a data file of yours", "new tickets.csv")
     start.add_argument("data", type=Path, metavar="DATA", help="a .jsonl, .json, .csv, .tsv or .parquet file")
     start.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="the grid (default: NAME.yaml)")
@@ -240,7 +251,7 @@ def make_parser() -> argparse.ArgumentParser:
         timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
-    for checking in (run, check, verbs.choices["advise"], examples, one):
+    for checking in (run, check, method, verbs.choices["advise"], examples, one):
         checking.add_argument(
             "--check-timeout", type=_positive, default=60, metavar="SECONDS",
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",

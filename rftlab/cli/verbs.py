@@ -285,6 +285,36 @@ def _of_task(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def check_method(options: argparse.Namespace) -> int:
+    """Test a method with the suite that rftlab's own pass; 1 if a check fails."""
+    from rftlab.user_code import child
+
+    begun, verdicts = "", list[str]()
+
+    def heard(part: Mapping[str, str]) -> None:
+        nonlocal begun
+        begun = part["check"]
+        if "verdict" in part:
+            verdicts.append(part["verdict"])
+            print(f"{part['verdict']:<14}  {begun}: {printable(part['sentence'])}", flush=True)
+        elif sys.stderr.isatty():
+            print(f"...  {begun}", end="\r", file=sys.stderr, flush=True)
+
+    settings = {
+        name: _value(text) for name, text in _pairs("--settings", options.settings, "prompts_per_step=2").items()
+    }
+    request = {"name": options.name, "preset": options.preset, "settings": settings}
+    try:
+        child.call("rftlab.experiment.method_checks:run", request, limit=options.check_timeout, heard=heard)
+    except RftlabError as error:
+        if not begun:
+            raise
+        heard({"check": begun, "verdict": "failed", "sentence": str(error)})
+    failed = verdicts.count("failed")
+    print(f"{failed} check{'s' * (failed > 1)} failed" if failed else "passed")
+    return 1 if failed else 0
+
+
 def new(options: argparse.Namespace) -> int:
     """Write a grid for a data file."""
     from rftlab.advise.new import MODEL, new

@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from rftlab.errors import RftlabError, one_line, told, users_line
@@ -37,19 +37,20 @@ _MAX_LINES = 400
 _FRAME = re.compile(r'\s*File "(.*)", line (\d+)')
 
 
-def call(target: str, argument: Any, *, limit: float = LIMIT_S) -> Any:
+def call(target: str, argument: Any, *, limit: float = LIMIT_S, heard: Callable[[Any], None] | None = None) -> Any:
     """What the function ``target`` ("module:function" of rftlab) returns for ``argument``, called in a new process.
 
     Args:
         target: takes one JSON value and returns one; says by `announce` what it is about to do.
         argument: a JSON value.
         limit: seconds each announced step may take, where it does not bring its own limit.
+        heard: called with each value that the function hands over (`hand`) before it returns.
 
     Raises:
         RftlabError: the function raised one; or it raised anything else, ended the process or ran out of time. The
             sentence says at what, and names file and line of the user's code where they are known.
     """
-    child = _Child(target, argument, limit)
+    child = _Child(target, argument, limit, heard)
     try:
         return child.answer()
     finally:
@@ -57,7 +58,8 @@ def call(target: str, argument: Any, *, limit: float = LIMIT_S) -> Any:
 
 
 class _Child:
-    def __init__(self, target: str, argument: Any, limit: float) -> None:
+    def __init__(self, target: str, argument: Any, limit: float, heard: Callable[[Any], None] | None = None) -> None:
+        self._handed = heard
         self._nonce = secrets.token_hex(16)
         self._doing, self._limit = "being started", max(limit, LIMIT_S)
         self._loose: deque[str] = deque(maxlen=_MAX_LINES)
@@ -92,7 +94,10 @@ class _Child:
                 error = RftlabError(message["error"])
                 error.add_note(message.get("traceback", ""))
                 raise error
-            if message:
+            if "part" in message:
+                if self._handed is not None:
+                    self._handed(message["part"])
+            elif message:
                 self._doing, self._limit = message["doing"], message["limit"]
                 deadline = time.monotonic() + self._limit + _GRACE_S
         raise self._late()
@@ -175,6 +180,9 @@ class _Reporter:
         faulthandler.dump_traceback_later(limit, exit=True, file=self._descriptor)
         self._say({"doing": doing, "limit": limit})
 
+    def hand(self, value: Any) -> None:
+        self._say({"part": value})
+
     def answer(self, message: dict[str, Any]) -> None:
         self._say(message)
         os._exit(0)  # exit handlers and threads that were left behind are the user's too
@@ -201,6 +209,12 @@ def announce(doing: str, *, limit: float | None = None) -> None:
     """
     if _reporter is not None:
         _reporter.announce(doing, limit)
+
+
+def hand(value: Any) -> None:
+    """Give the caller a JSON value before the function returns; nothing happens outside a child."""
+    if _reporter is not None:
+        _reporter.hand(value)
 
 
 def _main() -> None:

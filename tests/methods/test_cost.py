@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from rftlab.experiment.watched import Counts
 from rftlab.methods.actor_critic import Sampler, collate
 from rftlab.methods.base import load_method
 from rftlab.methods.trpo import TrustRegion, eager_attention
-from rftlab.policy.load import Policy
 from rftlab.registry import METHODS
 from tests.toy_mdp import toy_policy, toy_run
 
@@ -21,32 +20,6 @@ EVERY: list[Any] = [(method, preset, "lora") for method in TRAINED for preset in
 EVERY += [pytest.param(method, "", "full", marks=pytest.mark.slow) for method in TRAINED]
 # Four steps reach every stage of a sequence.
 STEPS = 4
-
-
-class Counts:
-    """Tokens that went forward, backward, and backward a second time through the first layer's first product.
-
-    Copies made of the policy, and TRL's second adapter, go through it too.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        self.forward = self.backward = self.again = 0
-        base = policy.model.get_base_model() if hasattr(policy.model, "get_base_model") else policy.model
-        base.model.layers[0].self_attn.q_proj.register_forward_hook(self._hook())
-
-    def _hook(self) -> Any:
-        def passed(_: Any, __: Any, out: Tensor) -> None:
-            tokens, seen = out.numel() // out.shape[-1], [0]
-            self.forward += tokens
-
-            def back(_: Tensor) -> None:
-                self.backward, self.again = self.backward + tokens * (not seen[0]), self.again + tokens * seen[0]
-                seen[0] = 1
-
-            if out.requires_grad:
-                out.register_hook(back)
-
-        return passed
 
 
 def expected(counts: Counts, kind: str) -> float:
