@@ -15,6 +15,7 @@ from rftlab.registry import METHODS, find
 
 VERSION = 2
 NA = "n/a"
+ONE_SPLIT = "one split"
 AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "wording", "prompts", "shots", "seed")
 """What a comparison may vary: `rule` is that of the task, `wording` the words around prompts, `prompts` how many there
 are without labels, and `seed` what a mean is taken over."""
@@ -76,6 +77,8 @@ FIELDS: Mapping[str, Field] = {
     "label_ids": _match("labels", "the labelled examples", axes=("labels", "rule", "seed")),
     "prompts": _match("labels", "prompts without labels that it trains on", "prompts", axes=("prompts", "method")),
     "prompt_ids": _match("labels", "which those are", axes=("prompts", "method", "labels", "rule", "seed")),
+    "folds": _match("held-out items", "whether every seed is tested on another fold of the same rows"),
+    "fold": _match("held-out items", "the fold that a seed is tested on", axes=("rule", "seed")),
     "train_pool": _match("labels", "the pool that labels are drawn from", axes=("rule",)),
     "development": _match("labels", "where development items come from", "development"),
     "development_items": _match("labels", "the development items", "evaluation.along_items", axes=("rule", "seed")),
@@ -166,6 +169,8 @@ NOT_ASKED: Mapping[str, Any] = {
     "retention_items": NA,
     "scored": "test",
     "started_policy": NA,
+    "folds": ONE_SPLIT,
+    "fold": NA,
 }
 """What records written before there was a field are taken to say of it; what they did not measure matches anything."""
 

@@ -44,7 +44,8 @@ from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Labels, draw_labels, load_task, require_gold, require_rationales, verifier_of
+from rftlab.tasks.base import Labels, draw_labels, require_gold, require_rationales, verifier_of
+from rftlab.tasks.folds import task_of
 from rftlab.verifiers.base import make_verifier
 
 INTERACTIVE = Path("results/interactive")
@@ -109,7 +110,7 @@ class Experiment:
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
         self.progress = Progress()
-        self.task = load_task(cell.task, cell.task_settings)
+        self.task = task_of(cell)
         self._entry, _ = find(METHODS, cell.method, "method")
         if cell.start_from and not self._entry.trains:
             raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
@@ -237,6 +238,7 @@ class Experiment:
                 **(to_restored(self._kept) if self._kept else {}),
                 **tuning_cost,
                 "development_items": len(self.labels.development),
+                "pool_rows": self._pool_rows(),
                 "evaluation_seconds": self._evaluation_seconds,
                 "peak_memory_bytes": peak_memory_bytes(),
             },
@@ -336,6 +338,11 @@ class Experiment:
     def learning_rate(self) -> float:
         """The rate of the method's last stage; 0 where nothing trains, or the method's settings give all rates."""
         return self.learning_rates[-1] if self.learning_rates else 0.0
+
+    def _pool_rows(self) -> int:
+        """How many rows the labels were drawn from."""
+        apart = self.cell.development == "apart"
+        return len(self.task.train) - (len(self.labels.development) if apart else 0)
 
     def _first_rates(self) -> tuple[float, ...]:
         rates = rates_of(self.cell, self._stages)

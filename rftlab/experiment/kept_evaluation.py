@@ -164,7 +164,12 @@ def _has_its_files(cell: Cell) -> bool:
 
 def _held_out(asked: Cell, task: Task) -> Iterator[str]:
     """Of a data file without a test part of its own only a share is asked."""
-    if asked.task == "file" and not {"test_path", "test_split"} & set(asked.task_settings):
+    if task.folds:
+        yield (
+            f"{len(task.test)} of the {task.folds.rows} rows are the fold of seed {asked.seed}; for more of them leave "
+            "folds out and give a file that is named as test_path."
+        )
+    elif asked.task == "file" and not {"test_path", "test_split"} & set(asked.task_settings):
         rows = len(task.train) + len(task.test)
         yield (
             f"{len(task.test)} of the {rows} rows are held out as test items; for more of them "

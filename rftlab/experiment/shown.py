@@ -47,6 +47,7 @@ def _told(cell: Cell, task: Task, count: int) -> str:
     prompt = "with" if cell.cot else "without"
     head = f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {name} ({cell.answer_format})"
     head += f"\n{verifier.told}" if verifier.told else ""
+    head += f"\n{task.folds.told}; these are of seed {cell.seed}" if task.folds else ""
     announce(f"scoring {len(examples)} examples with verifier {name!r}")
     return "\n\n".join([head, *_examples(policy, verifier, examples, cot=cell.cot)])
 

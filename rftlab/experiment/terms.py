@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
-from rftlab.contract import NA, Applies, grouped, of_cell, when
+from rftlab.contract import NA, ONE_SPLIT, Applies, grouped, of_cell, when
 from rftlab.digests import identity_of, with_digests
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Labels, Task, fingerprint, verifier_of
+from rftlab.tasks.folds import rows
 from rftlab.tasks.template import TEMPLATES
 
 if TYPE_CHECKING:
@@ -50,14 +51,16 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             **when(applies.training, {"token_cap_training": trained_cap, "tuning_rates": _rates(run)}),
             **when(applies.labels, {"label_ids": fingerprint(sorted(run.labels.train, key=lambda e: e.id))}),
             **_prompts(run),
-            "train_pool": fingerprint(task.train),
+            "folds": task.folds.written if task.folds else ONE_SPLIT,
+            "fold": fingerprint(task.test) if task.folds else NA,
+            "train_pool": fingerprint(rows(task)),
             "development_items": _development(run.labels, cell),
-            "test_items": fingerprint(task.test[: asked.test_items]),
+            "test_items": _items(task, asked.test_items),
             "ood_items": fingerprint([e for part in task.ood_asked(asked.ood_items).values() for e in part]),
             "retention_items": fingerprint([e for each in run.also.retention for e in each.items])
             if run.also.retention
             else NA,
-            "sampled_items": fingerprint(task.test[: asked.sampled_items]),
+            "sampled_items": _items(task, asked.sampled_items),
             "method": bare(cell.method),
             "settings": bare(cell.settings),
             "verifier": bare(verifier),
@@ -120,6 +123,13 @@ def _development(labels: Labels, cell: Cell) -> str:
     if not labels.development:
         return NA
     return fingerprint(labels.development) if cell.development == "apart" else "a fold of the labels"
+
+
+def _items(task: Task, count: int) -> str:
+    """The first test items; of folds, whose test items differ by seed, the rows they are made of, and how many."""
+    if task.folds is None:
+        return fingerprint(task.test[:count])
+    return f"{fingerprint(rows(task))}, {'all' if count >= task.folds.rows else f'at most {count}'} of a fold"
 
 
 def _told(parts: Mapping[str, str], roles: Sequence[str]) -> str:

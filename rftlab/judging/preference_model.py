@@ -33,7 +33,8 @@ from rftlab.policy.rollout import Rollout
 from rftlab.policy.weights import cell_of, find_cell
 from rftlab.record import planned_cell
 from rftlab.record.copied import tuning_cells
-from rftlab.tasks.base import Example, Labels, Task, draw_labels, load_task, unlike
+from rftlab.tasks.base import Example, Labels, Task, draw_labels, unlike
+from rftlab.tasks.folds import at, rows, task_of
 from rftlab.tasks.pairs import read_pairs
 from rftlab.verifiers.base import THINK
 
@@ -117,7 +118,10 @@ class PreferenceModel:
 
     def _prepared(self, cell: Cell) -> "_Lesson":
         base = Experiment(cell)
-        seen = list({example.prompt: example for example in arms_saw(self._study, cell, base.task)}.values())
+        # With folds every row is a test item of some seed, which the judge is to judge.
+        tested = rows(base.task) if base.task.folds else ()
+        told = (*arms_saw(self._study, cell, base.task), *tested)
+        seen = list({example.prompt: example for example in told}.values())
         spare = list(unlike(base.task.train, seen))
         random.Random(f"judge-{self._seed}").shuffle(spare)
         if not self._file and len(spare) < _FEWEST:
@@ -219,7 +223,7 @@ def arms_saw(study: Results, judged: Cell, task: Task) -> Iterator[Example]:
         cell: Cell | None = planned_cell(study.where, record.id) or record.parameters
         while cell:
             own = (cell.task, cell.task_settings) == (judged.task, judged.task_settings)
-            labels = draw_labels(cell, task if own else load_task(cell.task, cell.task_settings))
+            labels = draw_labels(cell, at(task, cell.seed) if own else task_of(cell))
             yield from (*labels.train, *labels.development)
             if path := str(cell.settings.get("pairs_file", "")):
                 yield from (Example("pair", pair.prompt, "") for pair in read_pairs(path))

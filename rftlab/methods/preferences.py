@@ -17,7 +17,8 @@ from rftlab.errors import RftlabError
 from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.policy.load import Policy
-from rftlab.tasks.base import Example, load_task, normalise_prompt, unlike
+from rftlab.tasks.base import Example, normalise_prompt, unlike
+from rftlab.tasks.folds import task_of
 from rftlab.tasks.pairs import Pair, read_pairs
 from rftlab.verifiers.base import THINK
 
@@ -126,7 +127,7 @@ def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
 
 
 def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
-    task = load_task(run.cell.task, run.cell.task_settings)
+    task = task_of(run.cell)
     held_out = {normalise_prompt(example.prompt): example.id for example in (*task.test, *task.beyond)}
     for pair in pairs:
         if twin := held_out.get(normalise_prompt(pair.prompt)):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rftlab.cell import Cell
 from rftlab.tasks.base import Example, Task
+from rftlab.tasks.folds import rows
 
 # Of a pool larger than this, so many examples evenly spread are counted.
 _MAX_COUNTED = 20_000
@@ -123,7 +124,8 @@ def capped(cell: Cell, caps: Mapping[bool, Cap]) -> Cell:
 def _cap(tokens: int, cot: bool, task: Task, count: CountTokens, probe: Callable[[bool], Probe], look: bool) -> Cap:
     if tokens and not look:
         return Cap(cot, tokens, "given")
-    pool = task.train[:: max(1, -(-len(task.train) // _MAX_COUNTED))]
+    pool = rows(task)
+    pool = pool[:: max(1, -(-len(pool) // _MAX_COUNTED))]
     gold = [example for example in pool if example.rationale] if cot else pool
     if gold and len(gold) >= min(_ENOUGH, len(pool)):
         lengths = count(gold, cot)

@@ -14,7 +14,8 @@ from rftlab.errors import RftlabError
 from rftlab.policy.caps import CountTokens, capped, caps_of, given, parameter
 from rftlab.policy.hub import locate
 from rftlab.registry import METHODS, Entry, find, resolve
-from rftlab.tasks.base import Example, Task, draw_labels
+from rftlab.tasks.base import Example, Task, draw_labels, fingerprint
+from rftlab.tasks.folds import rows
 from rftlab.tasks.template import TEMPLATES
 from rftlab.user_code.child import announce
 
@@ -69,7 +70,8 @@ def asked(cell: Cell, task: Task) -> tuple[object, ...]:
     """Equal for cells of one model and one template whose caps and prompts are the same."""
     judged = json.dumps([cell.verifier, cell.verifier_settings, cell.answer_format], sort_keys=True)
     shown = tuple(example.id for example in shots(cell, task))
-    return (id(task), shown, cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
+    own = fingerprint(rows(task)) if task.folds else id(task)
+    return (own, shown, cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
 
 
 def say_caps(looked: "Looked", cell: Cell, task: Task, count: CountTokens) -> Cell:

@@ -8,6 +8,7 @@ from rftlab.policy.caps import Probe, parameter
 from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Task, verifier_of
+from rftlab.tasks.folds import rows
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 
@@ -43,8 +44,9 @@ def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy]
     """
     announce(f"asking model {cell.model!r} how long its correct completions are", limit=_LIMIT_S)
     policy = base()
-    step = max(1, len(task.pool) // _PROMPTS)
-    asked = [example for example in task.pool[::step][:_PROMPTS] for _ in range(_SAMPLES)]
+    pool = (*rows(task), *task.prompts)
+    step = max(1, len(pool) // _PROMPTS)
+    asked = [example for example in pool[::step][:_PROMPTS] for _ in range(_SAMPLES)]
     prompts = [policy.encode_prompt(policy.prompt_text(example, cot=cot)) for example in asked]
     room = policy.context
     length, example = max(zip(map(len, prompts), asked, strict=True), key=lambda pair: pair[0])

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy import weights
-from rftlab.tasks.base import Example, Labels, Task, draw_labels, load_task, normalise_prompt
+from rftlab.tasks.base import Example, Labels, Task, draw_labels, normalise_prompt
+from rftlab.tasks.folds import task_of
 
 TRAINED, CHOSEN = "was trained on", "was chosen by"
-
-
-def _load(cell: Cell) -> Task:
-    return load_task(cell.task, cell.task_settings)
 
 
 def items_asked(cell: Cell, task: Task) -> tuple[Example, ...]:
@@ -21,7 +18,7 @@ def items_asked(cell: Cell, task: Task) -> tuple[Example, ...]:
     return (*task.test[: cell.evaluation.test_items], *itertools.chain(*beyond.values()))
 
 
-def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell], Task] = _load) -> Iterator[str]:
+def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell], Task] = task_of) -> Iterator[str]:
     """Sentences on items that were labels a policy, or one it started from, was trained on or chosen by.
 
     Args:
@@ -47,7 +44,7 @@ def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell],
         start = cell.start_from
 
 
-def inherited(cell: Cell, task: Task, labels: Labels, load: Callable[[Cell], Task] = _load) -> list[str]:
+def inherited(cell: Cell, task: Task, labels: Labels, load: Callable[[Cell], Task] = task_of) -> list[str]:
     """What of a cell's own test and development items the policies it starts from have seen, in sentences.
 
     Development items stay those of every arm of the seed, or arms could not be compared: it is said, and none is

@@ -18,6 +18,7 @@ from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import METHODS, Entry, resolve
 from rftlab.tasks.base import Task, load_task
+from rftlab.tasks.folds import at
 from rftlab.user_code.child import announce
 from rftlab.user_code.opened import watched
 
@@ -43,13 +44,14 @@ class Looked:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
+    dealt: dict[tuple[str, str, int], Task] = field(default_factory=dict)
 
     def say(self, notes: Iterable[str]) -> None:
         """Add notes, each once."""
         self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
 
     def task(self, cell: Cell) -> Task:
-        """The cell's task, loaded once for all cells that share it.
+        """The cell's task, as its seed has it, loaded once for all cells that share it.
 
         Raises:
             RftlabError: it cannot be loaded.
@@ -59,7 +61,10 @@ class Looked:
             limit = HUB_LIMIT_S if cell.task_settings.get("dataset") else self.limit
             announce(f"loading task {cell.task_name!r}", limit=limit)
             self.tasks[key] = load_task(cell.task, cell.task_settings)
-        return self.tasks[key]
+        loaded = self.tasks[key]
+        if loaded.folds is None:
+            return loaded
+        return self.dealt.setdefault((*key, cell.seed), at(loaded, cell.seed))
 
 
 class Check(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
@@ -42,7 +43,9 @@ def check(looked: "Looked") -> None:
             looked.say(check_gold(cell, task, *verifier_of(cell, task)))
         done |= _check_beside(cell, task, looked, done)
         shares = (_validation_share(cell), cell.development, cell.development_items)
-        drawn = (task_key(cell), cell.method, cell.labels, cell.prompts, judged[1:], cell.cot, cell.seed_data, shares)
+        fold = cell.seed if task.folds else None
+        asked = (cell.method, cell.labels, cell.prompts, judged[1:])
+        drawn = (task_key(cell), *asked, cell.cot, cell.seed_data, shares, fold)
         if drawn not in done:
             try:
                 check_labels(cell, task)
@@ -53,7 +56,38 @@ def check(looked: "Looked") -> None:
                     f"tuning stage: {str(error).replace('evaluation.along_items', 'tuning.items')}"
                 ) from None
         done |= {judged, drawn}
-    looked.notes += _label_budgets([cell for cell in looked.cells if cell.evaluation.part == "test"])
+    measured = [cell for cell in looked.cells if cell.evaluation.part == "test"]
+    looked.notes += [*_of_folds(looked, measured), *_label_budgets(measured)]
+
+
+def _of_folds(looked: "Looked", cells: Sequence[Cell]) -> list[str]:
+    """How much of whole repeats the seeds of each task are whose seeds are folds.
+
+    Raises:
+        RftlabError: two runs of one arm share a fold, or a tuning stage would look at rows that are tested on.
+    """
+    found: dict[str, tuple[Folds, set[int]]] = {}
+    runs: dict[tuple[str, int], Cell] = {}
+    for cell in cells:
+        if (folds := looked.task(cell).folds) is None:
+            continue
+        if cell.tuned_by:
+            raise RftlabError(
+                f"{cell.task_name} has {folds.count} folds, so that every row is tested on: a tuning stage would "
+                "choose learning rates by rows that they are judged by; give learning_rates, or tuning.trials, which "
+                "choose within the labels of a seed"
+            )
+        twin = runs.setdefault((cell.variant, cell.seed), cell)
+        if twin.id != cell.id:
+            raise RftlabError(
+                f"{cell.task_name} has folds, and seed {cell.seed}, which is one of them, comes twice for one arm "
+                f"({cell.label}); sweep seed alone, and let seed_data, seed_init and seed_sampling follow it"
+            )
+        found.setdefault(cell.task_name, (folds, set()))[1].add(cell.seed)
+    return [
+        f"{name}: {folds.repeats(seeds)}" + (f"; {lacking}" if (lacking := folds.lacking(seeds)) else "")
+        for name, (folds, seeds) in found.items()
+    ]
 
 
 def _label_budgets(cells: Sequence[Cell]) -> list[str]:

@@ -9,7 +9,7 @@ that cannot be computed is NaN, never 0 wide. Nothing here knows what a record, 
 from rftlab.stats.area import Area, area, log_weights, weighted
 from rftlab.stats.best import best_set
 from rftlab.stats.collapse import Collapse, at_most, collapse, collapsed
-from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
+from rftlab.stats.crossed import Crossed, Spread, crossed_interval, fold_overlap, seed_spread
 from rftlab.stats.crossovers import Crossover, crossover
 from rftlab.stats.differences import (
     Difference,
@@ -21,6 +21,7 @@ from rftlab.stats.differences import (
     paired_table,
     points,
     table_difference,
+    table_mean,
     table_spread,
     verdict,
 )
@@ -42,9 +43,9 @@ from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turn
 __all__ = [
     "MOST_SEEDS", "WORDS", "Area", "Collapse", "Crossed", "Crossover", "Difference", "Interval", "Spread", "Word",
     "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "collapse", "collapsed", "crossed_interval",
-    "crossover", "decide", "difference_spread", "family_confidence", "holm", "items_forbid", "items_interval",
-    "log_weights", "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference", "paired_table",
-    "pass_at_k", "points", "pooled_spreads", "seed_spread", "seeds_to_show", "simultaneous", "smallest_shown",
-    "stratified_interval", "suggestion", "summarise", "t_interval", "table_difference", "table_spread", "turned",
-    "verdict", "weighted", "wilson_interval", "word",
+    "crossover", "decide", "difference_spread", "family_confidence", "fold_overlap", "holm", "items_forbid",
+    "items_interval", "log_weights", "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference",
+    "paired_table", "pass_at_k", "points", "pooled_spreads", "seed_spread", "seeds_to_show", "simultaneous",
+    "smallest_shown", "stratified_interval", "suggestion", "summarise", "t_interval", "table_difference",
+    "table_mean", "table_spread", "turned", "verdict", "weighted", "wilson_interval", "word",
 ]  # fmt: skip

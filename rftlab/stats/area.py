@@ -44,6 +44,7 @@ def area(
     *,
     confidence: float = 0.95,
     bounds: tuple[float, float] | None = (-1.0, 1.0),
+    overlap: float = 0.0,
 ) -> Area:
     """Mean difference over log labels from ``low`` to ``high``, with an interval for new seeds and new items.
 
@@ -57,6 +58,7 @@ def area(
         high: largest.
         confidence: of this claim; by Bonferroni for one of several.
         bounds: the range a difference can lie in.
+        overlap: `fold_overlap` where seeds are folds of the same rows.
 
     Returns:
         From the seeds and items that every budget with a weight has. The spread of seeds is pooled over all tables; for
@@ -70,8 +72,8 @@ def area(
     Source: Satterthwaite 1946, for a weighted sum of variances that are not known to be equal.
     """
     weights = dict(zip(tables, log_weights(list(tables), low, high).tolist(), strict=True))
-    heights, whole = weighted(tables, weights)
-    spread = Spread.pooled([table_spread(table) for table in tables.values()])
+    heights, whole = weighted(tables, weights, overlap=overlap)
+    spread = Spread.pooled([table_spread(table, overlap=overlap) for table in tables.values()])
     return Area(
         table_difference(heights, pooled=whole, confidence=confidence, bounds=bounds),
         {
@@ -82,24 +84,27 @@ def area(
     )
 
 
-def weighted(tables: Mapping[float, pd.DataFrame], weights: Mapping[float, float]) -> tuple[pd.DataFrame, Spread]:
+def weighted(
+    tables: Mapping[float, pd.DataFrame], weights: Mapping[float, float], *, overlap: float = 0.0
+) -> tuple[pd.DataFrame, Spread]:
     """The weighted sum of a difference's tables, and how much seeds differ in it, pooled as in `area`.
 
     Args:
         tables: a `paired_table` for each label budget, of the same two methods.
         weights: of each budget; not all 0.
+        overlap: `fold_overlap` where seeds are folds of the same rows.
 
     Returns:
         A row a seed and a column an item, those that every budget with a weight has; and the spread.
     """
     used = {labels: weight for labels, weight in weights.items() if weight}
-    spread = Spread.pooled([table_spread(table) for table in tables.values()])
+    spread = Spread.pooled([table_spread(table, overlap=overlap) for table in tables.values()])
     seeds = reduce(pd.Index.intersection, [tables[labels].index for labels in used])
     items = reduce(pd.Index.intersection, [tables[labels].columns for labels in used])
     total = reduce(add, [weight * tables[labels].loc[seeds, items] for labels, weight in used.items()])
     squares = np.square(list(used.values()))
     budgets = float(squares.sum() ** 2 / np.square(squares).sum())
-    return total, Spread(spread.variance * float(squares.sum()), spread.freedom * budgets / len(tables))
+    return total, Spread(spread.variance * float(squares.sum()), spread.freedom * budgets / len(tables), overlap)
 
 
 def log_weights(labels: ArrayLike, low: float, high: float) -> Floats:

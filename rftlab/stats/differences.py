@@ -15,6 +15,9 @@ from statsmodels.stats.proportion import proportion_confint
 from rftlab.stats.crossed import Crossed, Spread, crossed_interval, seed_spread
 from rftlab.stats.intervals import Floats, Interval, t_interval
 
+NESTED = "new seeds with new test items (items differ by seed)"
+FOLDED = "new rows and new seeds (seeds are folds of the same rows; wider for what these share)"
+
 
 @dataclass(frozen=True)
 class Difference(Crossed):
@@ -50,7 +53,7 @@ def paired_difference(
     Returns:
         first minus second. With one seed the interval covers items only, and p is McNemar's exact one where every
         value is 0 or 1; with one item, or items that differ between seeds, it covers seeds only. Limits and p are NaN
-        where there is one pair, or seeds with items of their own that do not differ.
+        where there is one pair, or seeds with items of their own whose means do not differ though their items do.
     """
     return table_difference(paired_table(first, second), pooled=pooled, confidence=confidence, bounds=bounds)
 
@@ -82,22 +85,39 @@ def table_difference(
     if values.size == 0:
         return Difference(nan, nan, nan, 0, nan, 0, 0, nan, "nothing: no seed and item in common")
     interval = partial(crossed_interval, pooled=pooled, confidence=confidence, bounds=bounds)
-    found = interval(values) if crossed else _nested(values, interval)
+    found = interval(values) if crossed else _nested(values, interval, pooled)
     if found.seeds == 1 and crossed:
         found = _exact(found, values, confidence)
     runs = t_interval(np.nanmean(values, axis=0), confidence=confidence, bounds=bounds)
     return Difference(**vars(found), runs=(runs.low, runs.high))
 
 
-def table_spread(table: pd.DataFrame | Floats) -> Spread:
-    """How much a difference varies from seed to seed in a `paired_table`, to be pooled over label budgets."""
+def table_mean(table: pd.DataFrame, *, pooled: Spread) -> Crossed:
+    """Mean of one arm's outcomes in [0, 1], a row a seed and a column an item, for new seeds and new items.
+
+    Args:
+        table: NaN where a seed was not asked an item.
+        pooled: `table_spread`, pooled over the arm's label budgets.
+    """
+    interval = partial(crossed_interval, pooled=pooled, bounds=(0.0, 1.0))
+    values = np.asarray(table, dtype=float)
+    return _nested(values, interval, pooled) if np.isnan(values).any() else interval(values)
+
+
+def table_spread(table: pd.DataFrame | Floats, *, overlap: float = 0.0) -> Spread:
+    """How much a difference varies from seed to seed in a `paired_table`, to be pooled over label budgets.
+
+    Args:
+        table: of which.
+        overlap: `fold_overlap` where its seeds are folds of the same rows.
+    """
     values, _ = shared(table)
-    return seed_spread(values) if values.size else Spread(nan, 0)
+    return seed_spread(values, overlap=overlap) if values.size else Spread(nan, 0, overlap)
 
 
-def difference_spread(first: pd.DataFrame, second: pd.DataFrame) -> Spread:
+def difference_spread(first: pd.DataFrame, second: pd.DataFrame, *, overlap: float = 0.0) -> Spread:
     """`table_spread` of two methods."""
-    return table_spread(paired_table(first, second))
+    return table_spread(paired_table(first, second), overlap=overlap)
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
@@ -185,10 +205,12 @@ def _exact(found: Crossed, outcomes: Floats, confidence: float) -> Crossed:
     return replace(found, low=min(found.low, float(low)), high=max(found.high, float(high)), p=p)
 
 
-def _nested(values: Floats, interval: Callable[[Floats], Crossed]) -> Crossed:
+def _nested(values: Floats, interval: Callable[[Floats], Crossed], pooled: Spread | None) -> Crossed:
     """The same where every seed has items of its own: its mean carries both kinds of chance."""
-    found = interval(np.nanmean(values, axis=1)[:, None])
     own = (~np.isnan(values)).sum(axis=1)
-    pairs, items = int(own.sum()), int(own.min())
-    covers = "new seeds with new test items (items differ by seed)"
-    return replace(found, n=pairs, items=items, covers=covers)
+    covers = FOLDED if pooled and pooled.overlap else NESTED
+    if np.nanmin(values) == np.nanmax(values):  # of all items none differs
+        found = replace(interval(np.full((1, values.shape[1]), np.nanmin(values))), seeds=len(values))
+    else:
+        found = interval(np.nanmean(values, axis=1)[:, None])
+    return replace(found, n=int(own.sum()), items=int(own.min()), covers=covers)

@@ -156,18 +156,21 @@ def pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> Floats:
 
 
 def summarise(
-    frame: pd.DataFrame, by: Sequence[str], value: str, *, bounds: tuple[float, float] | None = None
+    frame: pd.DataFrame, by: Sequence[str], value: str, *, bounds: tuple[float, float] | None = None, overlap: str = ""
 ) -> pd.DataFrame:
     """One row per group: the columns ``by``, then mean, low, high (95 % t-interval over the rows) and n.
 
-    Rows must be independent (one a seed). Groups in which ``value`` is always missing are left out.
+    Rows must be independent (one a seed), or folds of the same rows, whose `fold_overlap` the column ``overlap`` holds.
+    Groups in which ``value`` is always missing are left out.
     """
-    numbers = frame[list(by)].assign(value=pd.to_numeric(frame[value])).dropna(subset="value")
-    groups = numbers.groupby(list(by), sort=True, dropna=False)["value"]
-    found = groups.agg(["mean", "std", "count", "min", "max"]).reset_index()
+    shared = frame[overlap] if overlap else 0.0
+    numbers = frame[list(by)].assign(value=pd.to_numeric(frame[value]), shared=shared).dropna(subset="value")
+    groups = numbers.groupby(list(by), sort=True, dropna=False)
+    found = groups["value"].agg(["mean", "std", "count", "min", "max"]).reset_index()
+    widened = groups["shared"].max().to_numpy()
     spread = found["max"] - found["min"] > _NO_SPREAD * found["mean"].abs().clip(lower=1.0)
     freedom = (found["count"] - 1).where(spread)
-    half = stats.t.ppf(0.975, freedom) * found["std"] / np.sqrt(found["count"])
+    half = stats.t.ppf(0.975, freedom) * found["std"] * np.sqrt(1 / found["count"] + widened)
     low, high = bounds or (None, None)
     limits = {"low": (found["mean"] - half).clip(lower=low), "high": (found["mean"] + half).clip(upper=high)}
     return found.assign(**limits, n=found["count"])[[*by, "mean", "low", "high", "n"]]

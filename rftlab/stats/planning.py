@@ -51,21 +51,30 @@ def seeds_to_show(
 
 
 def items_forbid(
-    table: pd.DataFrame, effect: float, *, items: int | None = None, confidence: float = 0.95, power: float = 0.8
+    table: pd.DataFrame,
+    effect: float,
+    *,
+    items: int | None = None,
+    spread: Spread | None = None,
+    confidence: float = 0.95,
+    power: float = 0.8,
 ) -> bool:
     """Whether chance among items alone would hide a true difference of ``effect``, whatever the number of seeds.
+
+    Where seeds are folds of the same rows, chance among these rows.
 
     Args:
         table: a `paired_table`.
         effect: true difference, above 0.
         items: test items that would be asked, if other than the table's.
+        spread: how much seeds differ, if more than this table tells of it.
         confidence: of the interval.
         power: probability with which it shall be shown.
     """
-    parts = _Parts.of(table, None)
+    parts = _Parts.of(table, spread)
     if parts is None:
         return False
-    error = sqrt(parts.by_item / (items or parts.items))
+    error = sqrt(parts.by_item / (items or parts.items) + parts.by_seed * parts.overlap)
     return bool(error and stats.norm.sf(stats.norm.ppf(0.5 + confidence / 2) - effect / error) < power)
 
 
@@ -102,7 +111,10 @@ def smallest_shown(
 
 @dataclass(frozen=True)
 class _Parts:
-    """The variance of a difference taken apart: of a seed, of an item, of the rest; and what it was estimated from."""
+    """The variance of a difference taken apart: of a seed, of an item, of the rest; and what it was estimated from.
+
+    `overlap` is the share of a seed's that seeds do not average out.
+    """
 
     seeds: int
     items: int
@@ -110,6 +122,7 @@ class _Parts:
     by_item: float
     rest: float
     freedom: float
+    overlap: float
 
     @staticmethod
     def of(table: pd.DataFrame, spread: Spread | None) -> "_Parts | None":
@@ -124,12 +137,14 @@ class _Parts:
         rest = float((left**2).sum()) / ((seeds - 1) * (asked - 1)) if asked > 1 else 0.0
         by_item = max(0.0, float(values.mean(axis=0).var(ddof=1)) - rest / seeds) if asked > 1 else 0.0
         upper = known.variance * known.freedom / stats.chi2.ppf(0.2, known.freedom)
-        return _Parts(seeds, asked, max(0.0, upper - rest / asked), by_item, rest, known.freedom)
+        overlap = spread.overlap if spread else 0.0
+        return _Parts(seeds, asked, max(0.0, upper - rest / asked), by_item, rest, known.freedom, overlap)
 
     def power(self, effect: float, seeds: int, items: int | None, confidence: float) -> float:
         """Probability that so many seeds, and items, show a true difference of ``effect``."""
         items = items or self.items
-        error = sqrt(self.by_seed / seeds + self.by_item / items + self.rest / (seeds * items))
+        by_seed = self.by_seed * (1 / seeds + self.overlap)
+        error = sqrt(by_seed + self.by_item / items + self.rest / (seeds * items))
         freedom = self.freedom * (seeds - 1) / (self.seeds - 1)
         critical = float(stats.t.ppf(0.5 + confidence / 2, freedom)) if confidence < 1 else inf
         found = float(stats.nct.sf(critical, freedom, effect / error)) if error else 1.0

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from rftlab.cell import Cell
 from rftlab.contract import idle
 from rftlab.errors import RftlabError, one_line, printable
+from rftlab.folds import Folds
 from rftlab.json_values import with_texts
 from rftlab.parts import AUTO
 from rftlab.registry import METHODS, TASKS, find, make, resolve
@@ -90,6 +91,7 @@ class Task:
         retention: registered tasks, with their settings, that a policy trained on this one should not unlearn; a plain
             sequence of names is one without settings.
         notes: how its data was read, a sentence each, for people to see before anything runs.
+        folds: how train and test were dealt, where every seed has other parts of the same rows (`rftlab.tasks.folds`).
     """
 
     name: str
@@ -102,6 +104,7 @@ class Task:
     prompts: tuple[Example, ...] = ()
     retention: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    folds: Folds | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ood", _by_kind(self.ood, self.name))
@@ -117,7 +120,7 @@ class Task:
             raise RftlabError(f"task {self.name!r}: the {'test' if pool else 'train'} part is empty; add rows")
         for example in (*pool, *self.test, *self.beyond):
             _require_text(example, self.name)
-        for part in (pool, self.test, self.beyond):
+        for part in (pool, self.test, self.beyond, (*pool, *self.test) if self.folds else ()):
             _require_own_ids(part, self.name)
         trained = {normalise_prompt(example.prompt): example.id for example in pool}
         asked = (*self.test, *self.beyond)

@@ -14,14 +14,17 @@ from typing import Any, NamedTuple
 
 from rftlab.cell import task_name
 from rftlab.errors import RftlabError, printable
+from rftlab.folds import Folds
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
 from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of, value_of
+from rftlab.tasks.folds import deal
 from rftlab.tasks.shapes import SHAPES, Said, blanked, completion_in, is_conversation, prompt_in, recognised, unanswered
 from rftlab.tasks.tables import read_rows
 
 AUTO = "auto"
 MAX_CLASSES = 200
 _ELSE = "give the file as task_settings.prompts_path, if its rows have no answers"
+SHARE = 0.3
 _FIELDS = ("prompt", "answer", "rationale")
 
 
@@ -46,7 +49,8 @@ def load(
     drop_pattern: str = "",
     verifier: str = "exact",
     verifier_settings: Mapping[str, Any] | None = None,
-    test_share: float = 0.3,
+    test_share: float = SHARE,
+    folds: int = 0,
     split_seed: int = 0,
     card: str = "",
 ) -> Task:
@@ -78,7 +82,8 @@ def load(
         verifier: registered name or path.py:function.
         verifier_settings: its settings.
         test_share: share held out where there is no test part, in (0, 1).
-        split_seed: seed of that split.
+        folds: instead of that, deal the rows into so many parts, of which each seed is tested on another; 0 does not.
+        split_seed: seed of that split, or of the deals.
         card: where the data comes from, its licence, what it cannot tell.
 
     Raises:
@@ -102,7 +107,11 @@ def load(
     words = _Words.of(prompt, instructions, classes, train or asked)
     trained, held_out, prompts = words.examples(train), words.examples(test), words.examples(asked, mark="p")
     prompts = [replace(example, answer="", rationale=None) for example in prompts]
-    if not test and trained:
+    apart = bool(test_path or test_split) or test_share != SHARE
+    dealt = _folds(folds, len(trained), split_seed, apart=apart) if folds else None
+    if dealt:
+        trained, held_out = map(list, deal(trained, dealt, 0))
+    elif not test and trained:
         trained, held_out = hold_out(trained, test_share, split_seed)
     elif not test:
         prompts, held_out = hold_out(prompts, test_share, split_seed)
@@ -117,7 +126,8 @@ def load(
         ood={kind: tuple(words.examples(rows(place))) for kind, place in beyond.items()},
         verifier=verifier,
         verifier_settings=dict(verifier_settings or {}),
-        notes=(*read.notes(), *words.notes(), *_unanswered(asked, prompts)),
+        notes=(*read.notes(), *words.notes(), *_unanswered(asked, prompts), *([dealt.told] if dealt else [])),
+        folds=dealt,
     )
 
 
@@ -129,6 +139,19 @@ def _unanswered(rows: Sequence["_Found"], prompts: Sequence[Example]) -> list[st
         f"{len(rows)} rows have no answer ({rows[0].where}, ...)" if len(rows) > 1 else f"{rows[0].where}: no answer"
     )
     return [f"{which}; {len(prompts)} of them are prompts without labels, for RFT by a verifier that needs no gold"]
+
+
+def _folds(count: int, rows: int, split_seed: int, *, apart: bool) -> Folds:
+    if type(count) is not int or count < 2:
+        raise RftlabError(f"task_settings.folds is {count!r}; give a whole number from 2 on, such as 5")
+    if apart:
+        raise RftlabError(
+            "task_settings.folds tests on every row of the file, and a test part of its own is asked for too "
+            "(test_path, test_split or test_share); leave out one of the two"
+        )
+    if not rows:
+        raise RftlabError("task_settings.folds deals the rows that have answers, and none has; leave it out")
+    return Folds(count, rows, split_seed)
 
 
 def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:

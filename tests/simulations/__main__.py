@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.simulations import coverage, families, looks
+from tests.simulations import coverage, families, folds, looks
 
 Measure = Callable[[Any, int, np.random.Generator], dict[str, float]]
 Table = tuple[str, Sequence[Any], Measure, Callable[[Any, dict[str, float]], str]]
@@ -35,6 +35,9 @@ def tables() -> dict[str, Table]:
         ),
         "best": ("The best set of five arms", families.leads(), families.best_sets, _held),
         "widths": ("What a family of all pairs of four equal arms costs", families.sizes(), families.widths, _joint),
+        "folds": ("Coverage of a paired difference over folds", folds.rows(), folds.differences, _over_folds),
+        "fold-accuracies": ("Coverage of an accuracy over folds", folds.accuracy_rows(), folds.accuracies, _over_folds),
+        "pools": ("Labels from a pool of 100 rows, test items apart", folds.pools(), folds.from_few, _of_pool),
         "looks": ("Stopped when conclusive, looks at 3, 4, ..., 10 seeds", looks.rows(), looks.stopped, _spent),
     }
 
@@ -69,7 +72,7 @@ def _measured(name: str, studies: int, index: int) -> dict[str, float]:
 
 
 def _print(title: str, rows: Sequence[Any], found: Sequence[dict[str, float]], promise: Callable) -> int:
-    sizes = [size for size in ("arms", "budgets", "seeds", "items") if hasattr(rows[0], size)]
+    sizes = [size for size in ("arms", "budgets", "rows", "seeds", "items") if hasattr(rows[0], size)]
     columns = ["world", *sizes, *found[0], "promise"]
     print(f"\n## {title}\n\n| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 2)}---|")
     broken = 0
@@ -85,7 +88,8 @@ def _number(item: tuple[str, float]) -> str:
     name, value = item
     if np.isnan(value):
         return ""
-    digits = {"comparisons": 0, "half width": 1, "mean seeds": 1, "arms in it": 1}.get(name, 3)
+    one = ("half width", "half width by labels", "mean seeds", "arms in it")
+    digits = 0 if name == "comparisons" else 1 if name in one else 3
     return f"{value:.{digits}f}"
 
 
@@ -115,6 +119,14 @@ def _held(row: families.Row, found: dict[str, float]) -> str:
 
 def _joint(row: families.Row, found: dict[str, float]) -> str:
     return _kept(found["all hold"] >= 0.94, "all hold .94")
+
+
+def _over_folds(_: folds.Row, found: dict[str, float]) -> str:
+    return _kept(min(found["coverage, 10 labels"], found["all labels"]) >= 0.95, "at least .95")
+
+
+def _of_pool(_: folds.Pool, found: dict[str, float]) -> str:
+    return _kept(found["these rows"] >= 0.93, "these rows .93")
 
 
 def _spent(row: looks.Row, found: dict[str, float]) -> str:

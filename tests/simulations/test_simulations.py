@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.simulations import __main__ as command
-from tests.simulations import coverage, families, looks
+from tests.simulations import coverage, families, folds, looks
 from tests.simulations.worlds import FALL_CHANCE, ITEM, REST, World
 
 
@@ -125,3 +125,26 @@ def test_the_command_prints_markdown_and_fails_where_a_promise_is_broken(capsys,
     assert command._rarely(families.rows()[0], {"some row is false": 0.5}).startswith("broken")
     assert command._covered(coverage.Row("", World(), 3, 200), {"coverage": 0.999}).startswith("broken")
     assert not command._covered(coverage.Row("", World(), 3, 200), {"coverage": 0.95}).startswith("broken")
+
+
+@pytest.mark.parametrize("row", [folds.rows()[3], folds.rows()[12], folds.rows()[19]], ids=lambda row: row.name)
+def test_a_difference_over_folds_holds_the_truth_and_one_as_over_seeds_does_not(rng, row):
+    found = folds.differences(row, 60, rng)
+    assert min(found["coverage, 10 labels"], found["all labels"]) >= 0.91
+    assert found["half width by labels"] > 1.5 * found["half width"]
+    if row.seeds > 2 * folds.FOLDS:
+        assert found["as seeds, all"] < 0.9
+
+
+def test_an_accuracy_over_folds_holds_its_truth(rng):
+    found = folds.accuracies(folds.accuracy_rows()[1], 80, rng)
+    assert min(found["coverage, 10 labels"], found["all labels"]) >= 0.91
+    assert found["as seeds, all"] < 0.93
+
+
+def test_where_labels_are_all_of_their_pool_an_interval_speaks_of_these_rows_alone(rng):
+    few, _, half, _, all_ = (folds.from_few(pool, 200, rng) for pool in folds.pools())
+    assert few["new rows"] > 0.88
+    assert half["new rows"] < 0.88
+    assert all_["new rows"] < 0.8
+    assert min(found["these rows"] for found in (few, half, all_)) >= 0.92
