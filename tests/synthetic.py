@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.cell import Cell
-from rftlab.contract import FIELDS, NA, grouped, of_cell
+from rftlab.contract import FIELDS, NA, ONE_SPLIT, grouped, of_cell
+from rftlab.folds import Folds
 from rftlab.record import Record, cells_dir
 from rftlab.registry import METHODS
 
@@ -106,7 +107,7 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
     sizes = {"test": items, "train": min(cell.labels, items), "ood": items // 2, "sampled": items // 4}
     shift = {"test": 0.0, "train": 0.08, "ood": -0.15, "sampled": -0.1}
     for part, size in sizes.items():
-        for number in range(size):
+        for number in _fold(cell, size) if part in ("test", "sampled") else range(size):
             item = f"{'test' if part == 'sampled' else part}-{number}"
             # A hard item is hard for every method and seed: outcomes of one item are correlated.
             draws = random.Random(f"{cell.task}{item}") if untrained(cell) else rng
@@ -121,6 +122,14 @@ def _samples(cell: Cell, rng: random.Random, chance: float, items: int) -> Itera
                 yield row
                 if part == "test":
                     yield from ({**row, "part": "mark", "mark": mark} for mark in _reached(cell))
+
+
+def _fold(cell: Cell, items: int) -> list[int]:
+    """The items of a made-up cell's fold; all of them where its task has none."""
+    repeat, part = divmod(cell.seed, cell.task_settings.get("folds", 1))
+    numbers = list(range(items))
+    random.Random(repeat).shuffle(numbers)
+    return sorted(numbers[part :: cell.task_settings.get("folds", 1)])
 
 
 def _reached(cell: Cell) -> list[float]:
@@ -190,7 +199,9 @@ def contract(cell: Cell) -> dict[str, Any]:
         "prompt_ids": f"{cell.prompts} x" if cell.prompts and asked else NA,
     }
     applies = {name: value if trains else NA for name, value in if_trained.items()}
-    return grouped({**when_run, **of_cell(cell), **applies, **caps})
+    count = cell.task_settings.get("folds")
+    dealt = {"folds": Folds(count, 40).written, "fold": f"{cell.seed}"} if count else {"folds": ONE_SPLIT, "fold": NA}
+    return grouped({**when_run, **of_cell(cell), **applies, **caps, **dealt})
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -12,6 +12,7 @@ from rftlab.answer import phrases
 from rftlab.answer.choices import Choice, Panel, choices
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.groups import listed
+from rftlab.answer.limits import limits
 from rftlab.answer.next_step import next_step
 from rftlab.answer.results import Results
 from rftlab.plots.look import title
@@ -70,7 +71,7 @@ def answer(results: Results, decisions: Decisions) -> Answer:
         tuple(
             text for panel, chosen in found.items() if chosen and (text := phrases.because(decisions, panel, chosen))
         ),
-        phrases.limits(results, decisions),
+        limits(results, decisions),
         next_step(decisions, found),
         tone,
     )
@@ -119,7 +120,7 @@ def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
     return Answer(
         headline,
         (f"Measured: {measured}." if measured else "Nothing was measured.",),
-        phrases.limits(results, decisions),
+        limits(results, decisions),
         step,
         "open",
     )

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from rftlab.answer.few_rows import overlap_of
 from rftlab.answer.items import by_seed
 from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import largest_common_mark, read_runs
 from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
+from rftlab.folds import Folds
 from rftlab.registry import family_of, trains
 
 EQUAL_COMPUTE = "accuracy_at_equal_compute"
@@ -49,6 +51,8 @@ class Pair(NamedTuple):
         table: outcomes of the first minus those of the second, a row a seed and a column an item; empty where they
             share none.
         reach: the largest difference there can be.
+        folds: of which rows its seeds are folds; None where test items stand apart.
+        pool: how many rows its labels were drawn from; 0 if unknown.
     """
 
     place: Place
@@ -58,6 +62,13 @@ class Pair(NamedTuple):
     methods: tuple[str, str]
     table: pd.DataFrame
     reach: float = 1.0
+    folds: Folds | None = None
+    pool: int = 0
+
+    @property
+    def overlap(self) -> float:
+        """What its seeds have in common, see `rftlab.stats.fold_overlap`."""
+        return overlap_of(self.folds)
 
 
 class Arm(NamedTuple):
@@ -71,6 +82,8 @@ class Arm(NamedTuple):
         table: its outcomes, a row a seed and a column an item.
         flops: of training, mean over seeds; NaN if unknown.
         rewarded: completions that were rewarded in training, and how many were scored, over all seeds.
+        folds: of which rows its seeds are folds; None where test items stand apart.
+        pool: how many rows its labels were drawn from, of the seed with fewest; 0 if unknown or untrained.
     """
 
     place: Place
@@ -80,6 +93,18 @@ class Arm(NamedTuple):
     table: pd.DataFrame
     flops: float
     rewarded: tuple[int, int]
+    folds: Folds | None = None
+    pool: int = 0
+
+    @property
+    def overlap(self) -> float:
+        """What its seeds have in common, see `rftlab.stats.fold_overlap`."""
+        return overlap_of(self.folds)
+
+    @property
+    def seeds(self) -> frozenset[int]:
+        """The seeds that were run."""
+        return frozenset(int(str(seed).split()[0]) for seed in self.table.index)
 
 
 def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]:
@@ -107,7 +132,8 @@ def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]
             table = seed_table((seed_of(seed), values) for seed, values in known)
             place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
             spent = float(group["flops"].mean()) if flops is None else flops
-            found.append(Arm(place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group)))
+            of = (place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group))
+            found.append(Arm(*of, *_rows(group, trained=method not in UNTRAINED)))
     return found
 
 
@@ -121,8 +147,16 @@ def runs(results: Results, measure: str) -> list[Arm]:
         seeds = group[list(SEEDS)].astype(str).agg(" ".join, axis=1)
         ids = group["id"].to_frame("cell").set_axis(seeds if trained else seeds.map(_of_sampling), axis=0)
         place = Place(*map(str, panel), int(str(labels)))  # type: ignore[call-arg, arg-type]
-        found.append(Arm(place, str(arm), method, trained, ids[~ids.index.duplicated()], nan, (0, 0)))
+        of = (place, str(arm), method, trained, ids[~ids.index.duplicated()], nan, (0, 0))
+        found.append(Arm(*of, *_rows(group, trained=trained)))
     return found
+
+
+def _rows(cells: pd.DataFrame, *, trained: bool) -> tuple[Folds | None, int]:
+    """Of an arm's cells: the folds that their seeds are, and how many rows labels were drawn from."""
+    of = cells.reindex(columns=["folds", "fold_rows", "pool_rows"], fill_value=0)
+    count, rows, pool = int(of["folds"].max()), int(of["fold_rows"].max()), int(of["pool_rows"].min())
+    return Folds(count, rows) if count else None, pool if trained else 0
 
 
 def _with_bases(cells: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +204,11 @@ def pairs(found: Sequence[Arm]) -> Iterator[Pair]:
     """Every two arms of a place, and every arm with chain-of-thought against itself without."""
     for place, first, second in side_by_side(found):
         methods = (first.method, second.method)
-        yield Pair(place, "method", first.arm, second.arm, methods, subtract(first, second))
+        pool = min((arm.pool for arm in (first, second) if arm.pool), default=0)
+        yield Pair(
+            place, "method", first.arm, second.arm, methods, subtract(first, second),
+            folds=first.folds or second.folds, pool=pool,
+        )  # fmt: skip
     yield from _between_prompts(found)
 
 
@@ -192,7 +230,9 @@ def _between_prompts(found: Sequence[Arm]) -> Iterator[Pair]:
     for arm in found:
         other = direct.get((*arm.place[:3], arm.place.labels, arm.arm))
         if other and arm.place.prompt == "chain-of-thought":
-            yield Pair(arm.place, "cot", arm.arm, "direct", (arm.method, arm.method), subtract(arm, other))
+            both = (arm.method, arm.method)
+            table = subtract(arm, other)
+            yield Pair(arm.place, "cot", arm.arm, "direct", both, table, folds=arm.folds, pool=arm.pool)
 
 
 def subtract(first: Arm, second: Arm) -> pd.DataFrame:

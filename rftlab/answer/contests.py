@@ -18,6 +18,7 @@ from rftlab import record
 from rftlab.answer.comparisons import Pair, Place, matched, runs, side_by_side
 from rftlab.answer.results import Results
 from rftlab.errors import RftlabError
+from rftlab.folds import Folds
 from rftlab.record.judgements import Judgement, digest_of, read_judgements
 from rftlab.registry import suggest
 
@@ -34,6 +35,8 @@ class Contest(NamedTuple):
         second: another.
         methods: the methods of both.
         cells: the cells of both, by seed.
+        folds: of which rows their seeds are folds; None where test items stand apart.
+        pool: how many rows their labels were drawn from; 0 if unknown.
     """
 
     place: Place
@@ -41,6 +44,8 @@ class Contest(NamedTuple):
     second: str
     methods: tuple[str, str]
     cells: Mapping[str, tuple[str, str]]
+    folds: Folds | None = None
+    pool: int = 0
 
 
 class Question(NamedTuple):
@@ -98,7 +103,8 @@ class Count(NamedTuple):
     def pair(self) -> Pair:
         """As a comparison: share won minus one half."""
         contest = self.contest
-        return Pair(contest.place, "method", contest.first, contest.second, contest.methods, self.table - EVEN, EVEN)
+        of = (contest.place, "method", contest.first, contest.second, contest.methods)
+        return Pair(*of, self.table - EVEN, EVEN, contest.folds, contest.pool)
 
 
 def contests(results: Results, between: Sequence[tuple[str, str]] = ()) -> list[Contest]:
@@ -116,7 +122,8 @@ def contests(results: Results, between: Sequence[tuple[str, str]] = ()) -> list[
         one, other = matched(a, b)
         cells = {str(seed): (str(one.at[seed, "cell"]), str(other.at[seed, "cell"])) for seed in one.index}
         if cells:
-            found.append(Contest(place, a.arm, b.arm, (a.method, b.method), cells))
+            pool = min((arm.pool for arm in (a, b) if arm.pool), default=0)
+            found.append(Contest(place, a.arm, b.arm, (a.method, b.method), cells, a.folds or b.folds, pool))
     names = {name for each in found for name in (each.first, each.second, *each.methods)}
     wanted = set()
     for two in between:

@@ -16,6 +16,7 @@ import pandas as pd
 from rftlab import stats
 from rftlab.answer import comparisons, contests
 from rftlab.answer.comparisons import Arm, Pair, Place
+from rftlab.answer.few_rows import drawn_from
 from rftlab.answer.results import BASE, SCORES, UNTRAINED, Results, measured
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -177,6 +178,15 @@ class Decisions:
         """How an arm with chain-of-thought compares with itself without."""
         return self._by_pair.get((measure or self.decides, place, "cot", arm, "direct"))
 
+    def arms_of(self, panel: Sequence[str]) -> list[Arm]:
+        """Every arm of a panel, or of its first words, at every label budget, with its outcomes by what decides."""
+        here = tuple(panel)
+        return [arm for arm in self.outcomes.get(self.decides, ()) if arm.place[: len(here)] == here]
+
+    def overlap(self, panel: Sequence[str]) -> float:
+        """What the seeds of a panel have in common: 0 unless they are folds of the same rows."""
+        return max((arm.overlap for arm in self.arms_of(panel)), default=0.0)
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """All decisions as a table: one row each."""
@@ -294,7 +304,7 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
 
 def spreads_of(made: Sequence[Pair]) -> dict[int, Spread]:
     """How much seeds differ, pooled over a pair's label budgets; with one budget, over pairs of the same families."""
-    own = {id(pair): stats.table_spread(pair.table) for pair in made}
+    own = {id(pair): stats.table_spread(pair.table, overlap=pair.overlap) for pair in made}
     alike: dict[Hashable, list[Pair]] = {}
     families: dict[Hashable, list[Pair]] = {}
     for pair in made:
@@ -319,6 +329,8 @@ def _decision(family: Family, measure: str, pair: Pair, spread: Spread, plan: Pl
     confidence, look = confidence_of(len(pair.table), plan, size)
     reach = (-pair.reach, pair.reach)
     found = stats.table_difference(pair.table, pooled=spread, confidence=confidence, bounds=reach)
+    if told := drawn_from(pair.place.labels, pair.pool):
+        found = replace(found, covers=f"{found.covers}; {told}")
     margin = plan.smallest_effect
     decision = Decision(
         family, measure, pair.place, pair.axis, pair.first, pair.second, pair.methods, found,
@@ -359,21 +371,13 @@ def levels_of(found: Sequence[Arm], measure: str) -> list[Level]:
     bases = {arm.place[:4]: float(arm.table.to_numpy().mean()) for arm in of_base}
     levels = []
     for curve in by_curve.values():
-        spread = Spread.pooled([stats.table_spread(arm.table) for arm in curve])
+        spread = Spread.pooled([stats.table_spread(arm.table, overlap=arm.overlap) for arm in curve])
         for arm in curve:
             if not arm.table.size:  # no mark at which all can be read
                 continue
-            mean = _mean(arm.table, spread)
+            mean = stats.table_mean(arm.table, pooled=spread)
             seeds = {str(seed): float(value) for seed, value in arm.table.mean(axis=1).items()}
             fallen = stats.collapse(list(seeds.values()), bases.get(arm.place[:4], nan))
             own = (arm.place, arm.arm, arm.method, arm.trained)
             levels.append(Level(measure, *own, mean, seeds, fallen, arm.flops, arm.rewarded))
     return levels
-
-
-def _mean(table: pd.DataFrame, spread: Spread) -> stats.Crossed:
-    """An arm's mean, over new seeds and items; over seeds alone where each has items of its own."""
-    values = table.to_numpy(dtype=float)
-    if pd.isna(values).any():
-        values = table.mean(axis=1).to_numpy(dtype=float)[:, None]
-    return stats.crossed_interval(values, pooled=spread, bounds=(0.0, 1.0))

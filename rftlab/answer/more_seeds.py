@@ -32,7 +32,7 @@ class Need(NamedTuple):
         items: that are then to be asked.
         times: how many times as many as now.
         as_it_is: seeds with the items that there are.
-        forbidden: with the items that there are no number of seeds would.
+        forbidden: with the items that there are, or the rows that seeds are folds of, no number of seeds would.
     """
 
     seeds: float
@@ -58,13 +58,16 @@ def need(undecided: Undecided, plan: Plan, size: int) -> Need:
             table, plan.smallest_effect, items=times * items, spread=undecided.spread, confidence=lambda _: confidence
         )
 
-    # One value a seed: there are no items to add.
-    ways = {times: found for times in (_TIMES if items > 1 else (1,)) if not isnan(found := seeds(times))}
+    # One value a seed, or folds of all the rows there are: there are no items to add.
+    more = items > 1 and not undecided.spread.overlap
+    ways = {times: found for times in (_TIMES if more else (1,)) if not isnan(found := seeds(times))}
     if not ways:
         return Need(nan, items, 1, nan, forbidden=False)
     possible = [times for times, found in ways.items() if isfinite(found)] or [1]
     times = next((times for times in possible if ways[times] <= plan.max_seeds), possible[0])
-    forbidden = ways[1] == inf and stats.items_forbid(table, plan.smallest_effect, confidence=confidence)
+    forbidden = ways[1] == inf and stats.items_forbid(
+        table, plan.smallest_effect, spread=undecided.spread, confidence=confidence
+    )
     return Need(ways[times], times * items, times, ways[1], forbidden)
 
 
@@ -104,6 +107,8 @@ def _told(group: Sequence[tuple[Undecided, Need]], plan: Plan, asked: str, *, na
     most = max((found for _, found in group), key=lambda found: (found.seeds, found.as_it_is))
     fewest, margin = min(len(each.table) for each, _ in group), points(plan.smallest_effect)
     items = most.items // most.times
+    if any(each.spread.overlap for each, _ in group):
+        return _told_of_folds(most, fewest, of, margin, names, plan)
     if isnan(most.seeds):
         return f"{of}, all seeds gave the very same difference, and nothing says how far a new one is"
     if most.seeds == inf and not most.forbidden:
@@ -123,3 +128,20 @@ def _told(group: Sequence[tuple[Undecided, Need]], plan: Plan, asked: str, *, na
         narrower = f"; more items ({asked}) would narrow it" if items > 1 else ""
         return f"{names} is smaller than {margin}, or within chance of it{narrower}"
     return f"{of}, {more:.0f} more seeds would probably show a difference of {margin} ({most.seeds:.0f} in all{beyond})"
+
+
+def _told_of_folds(most: Need, fewest: int, of: str, margin: str, names: str, plan: Plan) -> str:
+    """The same where seeds are folds: more of them say ever less, and the items are all the rows there are."""
+    if isnan(most.seeds):
+        return f"{of}, all folds gave the very same difference, and nothing says how far a new one is"
+    if most.forbidden:
+        return f"{of}, these rows cannot show a difference of {margin}, whatever the number of repeats; more rows would"
+    if most.seeds == inf:
+        return f"{of}, a difference of {margin} would take more than {stats.MOST_SEEDS} seeds to show, or more rows"
+    if (more := most.seeds - fewest) <= 0:
+        return f"{names} is smaller than {margin}, or within chance of it; more rows would narrow it"
+    beyond = f", beyond the {plan.max_seeds} that were declared" if most.seeds > plan.max_seeds else ""
+    return (
+        f"{of}, {more:.0f} more seeds (repeats of the folds) would probably show a difference of {margin} "
+        f"({most.seeds:.0f} in all{beyond}); more rows would show it sooner"
+    )

@@ -73,6 +73,7 @@ class _Asked(NamedTuple):
     both: tuple[str, str]
     seeds: int
     need: Need
+    folded: bool
 
     @property
     def kind(self) -> str:
@@ -101,7 +102,7 @@ def _more_seeds(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -
     needs = [
         _Asked(
             panel, labels, _named(decisions, pair.place, both), len(pair.table),
-            need(Undecided("", pair.table, spreads[id(pair)]), plan, size),
+            need(Undecided("", pair.table, spreads[id(pair)]), plan, size), bool(pair.overlap),
         )
         for panel, labels, both, pair in open_
     ]  # fmt: skip
@@ -143,7 +144,10 @@ def _in_words(needs: Sequence[_Asked], plan: Plan, panels: Sequence[Panel]) -> s
     beyond = [each for each in needs if each.kind == "beyond"]
     if beyond:
         what = "it" if told else f"a difference of {margin}"
-        told.append(f"{_spots(beyond, needs, panels)} {what} would take more than {stats.MOST_SEEDS} seeds to show")
+        rows = ", or more rows" if any(each.folded for each in beyond) else ""
+        told.append(
+            f"{_spots(beyond, needs, panels)} {what} would take more than {stats.MOST_SEEDS} seeds to show{rows}"
+        )
     return "; ".join(told)
 
 

@@ -5,17 +5,13 @@ from itertools import groupby
 from math import isfinite
 
 from rftlab import stats
-from rftlab.answer import tuning
 from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
-from rftlab.answer.decisions import Decision, Decisions, Level, measures_at_odds
+from rftlab.answer.decisions import Decision, Decisions, Level
 from rftlab.answer.groups import listed
-from rftlab.answer.readings import capped, reading_of
-from rftlab.answer.results import Results, unfinished
 from rftlab.plots.look import title
 from rftlab.registry import family_of
 
-TINY = "tiny base: no evidence about large models"
 _POINTED = {
     EQUAL_COMPUTE: "at equal compute ({mark:.3g} FLOPs)",
     "sampled_accuracy": "sampled answers",
@@ -260,61 +256,6 @@ def _prompts(decisions: Decisions, panel: Panel) -> str:
     return "; ".join(told)
 
 
-def limits(results: Results, decisions: Decisions) -> str:
-    """What the answer covers, and what it does not."""
-    counted = [d for d in decisions.decisions if d.family == "confirmatory" and d.difference.seeds]
-    told = []
-    if counted:
-        seeds = _numbers(d.difference.seeds for d in counted)
-        items = _numbers(d.difference.items for d in counted)
-        looks = sorted({d.look for d in counted if d.look})
-        look = f" ({looks[0]}: intervals are wide enough for seeds to be added)" if looks else ""
-        told.append(f"Covers new seeds and items like these: {seeds} seeds x {items} items{look}")
-        if max(d.difference.seeds for d in counted) < 2:
-            told[-1] = f"One seed, {items} items: nothing is decided by one run"
-    else:
-        told += _measured_alone(decisions)
-    told += (
-        [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
-    )
-    told += [at_odds] if (at_odds := measures_at_odds(results)) else []
-    told += _partial(results)
-    told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
-    told += _short_of_plateau(results, decisions)
-    told += tuning.limits(results.records, results.where)
-    told += _not_covered(results)
-    return " ".join(sentence(text) for text in told)
-
-
-def _measured_alone(decisions: Decisions) -> list[str]:
-    """What was measured where no two named arms stand side by side."""
-    levels = [level for level in decisions.levels if level.measure == decisions.decides]
-    if not levels:
-        return []
-    seeds, items = (_numbers(getattr(level.mean, name) for level in levels) for name in ("seeds", "items"))
-    return [f"Nothing named was compared; measured on {seeds} seeds x {items} items"]
-
-
-def _partial(results: Results) -> list[str]:
-    done, missing = len(results.records), unfinished(results)
-    return [f"So far: {done} of {done + missing} cells have finished"] if missing else []
-
-
-def _short_of_plateau(results: Results, decisions: Decisions) -> list[str]:
-    ended = capped(results.cells, decisions.plan.arms(results.cells["method"]))
-    told = [
-        f"{early} of {runs} runs of {title(method)}{' (in its last stage)' if '+' in method else ''}"
-        for method, (early, runs) in ended.items()
-    ]
-    return [f"The cap ended {listed(told)} before their plateau"] if told else []
-
-
-def _not_covered(results: Results) -> list[str]:
-    cells = results.cells
-    tiny = bool((cells["model"] == "tiny-base").all())
-    return [TINY, "It does not cover other tasks"] if tiny else ["It does not cover other models and tasks"]
-
-
 def unrewarded(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> bool:
     """Whether no completion of any named RFT arm was ever rewarded."""
     good, scored = _rewarded([place for panel in found for place in decisions.places(panel)], decisions)
@@ -392,8 +333,3 @@ def _span(shares: Sequence[float]) -> str:
 def _span_of_points(shares: Sequence[float]) -> str:
     low, high = signed(min(shares)), signed(max(shares))
     return low if low == high else f"{low} to {high}"
-
-
-def _numbers(values: Iterable[int]) -> str:
-    found = sorted(set(values))
-    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"

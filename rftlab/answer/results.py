@@ -21,6 +21,7 @@ from rftlab.cell import parameter_names
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
+from rftlab.folds import Folds
 from rftlab.plots.cells import prompt_name
 from rftlab.record import Record, joined
 from rftlab.record.tables import table
@@ -66,6 +67,10 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
         cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
     for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):
         cells[axis] = pd.to_numeric(cells[axis]) if axis in cells else np.nan
+    dealt = {each.id: Folds.read(each.contract.get("match", {}).get("folds")) for each in records}
+    cells["folds"] = [folds.count if (folds := dealt[cell]) else 0 for cell in cells["id"]]
+    cells["fold_rows"] = [folds.rows if (folds := dealt[cell]) else 0 for cell in cells["id"]]
+    cells["pool_rows"] = pd.to_numeric(cells["pool_rows"]).fillna(0).astype(int) if "pool_rows" in cells else 0
     cells["tokens"] = cells["tokens_generated"] + cells["tokens_trained"]
     cells["prompt"] = [prompt_name(*both) for both in zip(cells["cot"], cells["cot_eval"], strict=True)]
     cells["variant"], cells["arm"] = "", cells["method"].astype(str)

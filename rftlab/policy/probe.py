@@ -44,7 +44,7 @@ def probe(cell: Cell, task: Task, verifier: Verifier, base: Callable[[], Policy]
     """
     announce(f"asking model {cell.model!r} how long its correct completions are", limit=_LIMIT_S)
     policy = base()
-    pool = (*rows(task), *task.prompts)
+    pool = rows(task) or task.prompts
     step = max(1, len(pool) // _PROMPTS)
     asked = [example for example in pool[::step][:_PROMPTS] for _ in range(_SAMPLES)]
     prompts = [policy.encode_prompt(policy.prompt_text(example, cot=cot)) for example in asked]

@@ -63,7 +63,11 @@ def summary(
     untrained = is_base(cells)
     rows = pd.concat([cells[~untrained], panel_bases(cells)] if untrained.any() else [cells], ignore_index=True)
     by = [*PANEL, "arm", "labels"]
-    tables = [stats.summarise(rows, by, m, bounds=(0, 1)).assign(measure=m) for m in measures if m in rows]
+    folds = rows.reindex(columns=["folds"], fill_value=0)["folds"]
+    rows["overlap"] = [stats.fold_overlap(int(count)) if count else 0.0 for count in folds]
+    tables = [
+        stats.summarise(rows, by, m, bounds=(0, 1), overlap="overlap").assign(measure=m) for m in measures if m in rows
+    ]
     table = pd.concat(tables, ignore_index=True).assign(over="seeds")
     wanted = [measure for measure in measures if measure in COMPARED]
     crossed = _limits(decisions.levels) if decisions else _crossed(cells, results, wanted)

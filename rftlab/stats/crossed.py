@@ -144,7 +144,7 @@ def crossed_interval(
     if not square > _NOTHING:
         return _certain(mean, seeds, items, confidence, bounds, covers)
     shared = pooled.overlap if pooled and own.freedom else 0.0
-    error = sqrt(square / items * (1 / seeds + shared))
+    error = sqrt((square / seeds + by_seed * shared) / items)
     half = critical_t(freedom, confidence) * error
     p = float(2 * special.stdtr(freedom, -abs(mean) / error))
     return Crossed(mean, *cut(mean - half, mean + half, bounds), table.size, p, seeds, items, float(freedom), covers)

@@ -10,7 +10,7 @@ import pytest
 from rftlab.answer import contracts
 from rftlab.answer.contracts import check
 from rftlab.cell import Cell, parameter_names
-from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, NOT_ASKED, grouped, of_cell
+from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, NOT_ASKED, ONE_SPLIT, grouped, of_cell
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 
@@ -19,7 +19,7 @@ TO_PLATEAU = Cell.make({**CELL.flat(), "budget.until": "plateau", "evaluation.al
 MATCH = [name for name, field in FIELDS.items() if field.group == "match" and name != "spent"]
 SHOWN = [name for name, field in FIELDS.items() if field.group == "show"]
 COST = {"optimizer_steps": 40, "tokens_generated": 100, "tokens_trained": 300, "flops": 1e9, "seconds": 4.0}
-STAGE = {"tuning_stage": "3 seeds, 100 items"}
+STAGE = {"tuning_stage": "3 seeds, 100 items", "folds": ONE_SPLIT}
 # Another value of each field that differs by more than its text.
 OTHER: dict[str, Any] = {
     "seed": 1, "seed_data": 5, "seed_init": 5, "seed_sampling": 5, "budget_unit": "flops", "budget_amount": 2e11,
@@ -172,8 +172,10 @@ def test_chain_of_thought_on_against_off_takes_how_it_is_asked_along_only_where_
 
 def test_an_untrained_arm_is_compared_with_any_budget_label_or_adapter():
     base = Cell.make({"method": "base", "labels": 0})
-    runtime = {name: f"{name} x" for name in MATCH} | dict.fromkeys(
-        ("label_ids", "token_cap_training", "tuning_rates", "development_items"), NA
+    runtime = (
+        {name: f"{name} x" for name in MATCH}
+        | {"folds": ONE_SPLIT}
+        | dict.fromkeys(("label_ids", "token_cap_training", "tuning_rates", "development_items"), NA)
     )
     untrained = replace(record(cost={"seconds": 0.0}), contract=grouped(runtime | of_cell(base)))
     found = check(untrained, record())

@@ -103,20 +103,26 @@ class Measured(NamedTuple):
     spread: Spread
 
 
-def measure(contrast: Contrast, confidence: float) -> Measured:
-    """A contrast's difference over its span, with an interval for new seeds and items."""
+def measure(contrast: Contrast, confidence: float, overlap: float = 0.0) -> Measured:
+    """A contrast's difference over its span, with an interval for new seeds and items.
+
+    Args:
+        contrast: which.
+        confidence: of the interval.
+        overlap: `rftlab.stats.fold_overlap` where seeds are folds of the same rows.
+    """
     tables, bounds = contrast.tables, (-contrast.bound, contrast.bound)
     low, high = contrast.ends
-    pooled = Spread.pooled([stats.table_spread(table) for table in tables.values()])
+    pooled = Spread.pooled([stats.table_spread(table, overlap=overlap) for table in tables.values()])
     if contrast.slope:
-        table, spread = stats.weighted(tables, _rise(tables))
+        table, spread = stats.weighted(tables, _rise(tables), overlap=overlap)
         return Measured(contrast, _interval(table, spread, confidence, None), {}, table, spread)
     if low == high:
         found = _interval(tables[low], pooled, confidence, bounds)
         return Measured(contrast, found, {low: found}, tables[low], pooled)
-    area = stats.area(tables, low, high, confidence=confidence, bounds=bounds)
+    area = stats.area(tables, low, high, confidence=confidence, bounds=bounds, overlap=overlap)
     weights = dict(zip(tables, stats.log_weights(list(tables), low, high).tolist(), strict=True))
-    return Measured(contrast, area.difference, area.by_budget, *stats.weighted(tables, weights))
+    return Measured(contrast, area.difference, area.by_budget, *stats.weighted(tables, weights, overlap=overlap))
 
 
 def beside(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

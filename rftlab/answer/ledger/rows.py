@@ -98,7 +98,8 @@ def decided(claim: Claim, tested: Tested, size: Size, reading: str, decisions: D
     margin = plan.smallest_effect
     seeds = min((len(t) for each in tested.arms.values() for c in each for t in c.tables.values()), default=0)
     confidence, look = confidence_of(seeds, plan, size.comparisons)
-    found = {arm: [measure(each, confidence) for each in contrasts] for arm, contrasts in tested.arms.items()}
+    overlap = decisions.overlap(tested.panel)
+    found = {arm: [measure(each, confidence, overlap) for each in contrasts] for arm, contrasts in tested.arms.items()}
     least = {arm: _least(measured) for arm, measured in found.items()}
     best = max(least, key=lambda arm: least[arm].estimate if isfinite(least[arm].estimate) else -inf)
     status = _of_best(
@@ -107,7 +108,7 @@ def decided(claim: Claim, tested: Tested, size: Size, reading: str, decisions: D
     failed, notes = list(tested.failed), list(tested.notes)
     if len(least) > 1:
         notes.insert(0, f"of whichever is best of {', '.join(map(title, least))}; here {title(best)}")
-    controls, met = _controls(tested.controls, confidence, margin)
+    controls, met = _controls(tested.controls, confidence, margin, overlap)
     if met:
         failed.append(f"{met} meets the same rule")
     depends = [told for each in found[best] if (told := _depends(each))]
@@ -157,13 +158,15 @@ def _of_best(statuses: Sequence[Status], least: Sequence[_Least], margin: float)
     return "no difference worth having" if decided and stats.negligible(low, high, margin) else "inconclusive"
 
 
-def _controls(controls: Mapping[str, tuple[Contrast, ...]] | None, confidence: float, margin: float) -> tuple[str, str]:
+def _controls(
+    controls: Mapping[str, tuple[Contrast, ...]] | None, confidence: float, margin: float, overlap: float
+) -> tuple[str, str]:
     """What the controls say by the same rule, in words, and the first that meets it."""
     if controls is None:
         return "", ""
     said, met = [], ""
     for name, contrasts in controls.items():
-        measured = [measure(each, confidence) for each in contrasts]
+        measured = [measure(each, confidence, overlap) for each in contrasts]
         meets = _status(measured, margin, alike=False) == "supported"
         met = met or (title(name) if meets else "")
         told = "meets the same rule" if meets else "does not meet the rule"
