@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean, median
 from typing import Any
 
 from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.folds import rows
 from rftlab.verifiers.base import tagged
 from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
@@ -35,19 +36,43 @@ def check_data(task: Task) -> Iterator[Finding]:
         pairs = _duplicates(part)
         if pairs:
             yield Finding("note", f"duplicates in {name}", f"{len(pairs)} prompts occur more than once", _shown(pairs))
-    held_out, known = (*task.test, *task.beyond), task.train + task.prompts
-    if same := leaks(known, held_out):
+    known_and_asked = _known_and_asked(task)
+    if same := _each_once(leaks(*split) for split in known_and_asked):
         text = f"{len(same)} held-out prompts are training prompts but for white space and punctuation"
         yield Finding("FAIL", "leaks", text, _shown(same))
-    if told_anew := paraphrases(known, held_out):
+    if told_anew := _each_once(paraphrases(*split) for split in known_and_asked):
         text = f"{len(told_anew)} held-out prompts have the words, the numbers and the answer of a training prompt"
         yield Finding("note", "paraphrases", text, _shown(told_anew))
-    near = [pair for part in (task.test, task.beyond) for pair in near_duplicates(known, part)]
-    if near:
+    if near := _each_once(near_duplicates(*split) for split in known_and_asked):
         text = f"{len(near)} held-out prompts are nearly a training prompt (3-gram overlap >= {NEAR_DUPLICATE})"
         yield Finding("note", "near duplicates", text, _shown(near))
     else:
         yield Finding("ok", "near duplicates", "no held-out prompt is nearly a training prompt")
+
+
+def _known_and_asked(task: Task) -> list[tuple[Sequence[Example], Sequence[Example]]]:
+    """What may have been trained on when something else is asked: two parts, or with folds any row but its own.
+
+    Two rows of different prompts differ in some bit of their numbers: so few splits hold every pair.
+    """
+    if task.folds is None:
+        return [(task.train + task.prompts, (*task.test, *task.beyond))]
+    apart = list({normalise_prompt(example.prompt): example for example in rows(task)}.values())
+    halves: list[tuple[list[Example], list[Example]]] = []
+    for bit in range((len(apart) - 1).bit_length()):
+        sides: tuple[list[Example], list[Example]] = ([], [])
+        for number, example in enumerate(apart):
+            sides[number >> bit & 1].append(example)
+        halves.append(sides)
+    return [*halves, (task.prompts, apart), ([*apart, *task.prompts], task.beyond)]
+
+
+def _each_once(found: Iterable[list[tuple[Example, Example]]]) -> list[tuple[Example, Example]]:
+    """Pairs of all splits; of several, in which either may be the one that is asked, once."""
+    first, *others = found
+    if not others:
+        return first
+    return list({frozenset((a.id, b.id)): (a, b) for part in (first, *others) for a, b in part}.values())
 
 
 def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:

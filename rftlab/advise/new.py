@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError, one_line
+from rftlab.folds import FEW_ROWS
 from rftlab.grid.written import grid_text
 from rftlab.record import write_atomically
-from rftlab.tasks.base import Example, Task
+from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
 from rftlab.tasks.tables import WrongEncoding, read_rows
@@ -36,6 +37,7 @@ _FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
 DEVELOPMENT = 50
 MOST_LABELS = _BUDGETS[-1]
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,24 @@ def _is_json(answer: str) -> bool:
         return False
 
 
-def study(found: Sniffed, source: Path, grid: Path, model: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """A grid for what was found in a data file, as `grid_text` takes it: its values, and what is said of them."""
+def study(
+    found: Sniffed, source: Path, grid: Path, model: str, *, folds: bool = False
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A grid for what was found in a data file, as `grid_text` takes it: its values, and what is said of them.
+
+    Args:
+        found: in the file.
+        source: the file.
+        grid: where the grid will lie.
+        model: hub id or folder of the base.
+        folds: test on every row, each seed on a fifth of them.
+    """
     settings = {**found.settings, "path": _from(grid, source), "verifier": found.verifier}
     rationales = all(example.rationale for example in found.task.train)
+    rows, trained = len(found.task.train + found.task.test), len(found.task.train)
     values = {
         "model": model, "task": "file", "task_settings": settings, "method": ["base", "sft", "grpo"],
-        "cot": rationales, **budgets(len(found.task.train)), "seed": [0, 1, 2],
+        "cot": rationales, **budgets(trained), "seed": [0, 1, 2],
     }  # fmt: skip
     said = {
         "task_settings.verifier": found.why,
@@ -210,12 +223,25 @@ def study(found: Sniffed, source: Path, grid: Path, model: str) -> tuple[dict[st
         "cot": "the rows have rationales" if rationales else "the rows have no rationales to learn from",
         "development": "too few rows for development items of their own",
     }
+    if folds:
+        settings["folds"] = _FOLDS
+        values |= {**budgets(rows - -(-rows // _FOLDS), apart=False), "seed": [*range(_FOLDS)], "max_seeds": _FOLDS}
+        said["task_settings.folds"] = (
+            f"below {FEW_ROWS} rows: no room for a test part; {_FOLDS} seeds test each row once"
+        )
+        said["max_seeds"] = "declared, so that no interval is wider for looking again"
     return values, said
 
 
-def budgets(rows: int) -> dict[str, Any]:
-    """Label budgets for so many labelled rows, and where development items come from."""
-    few = rows < _BUDGETS[1] + DEVELOPMENT
+def _in_folds(task: Task) -> bool:
+    """Whether a file's rows are so few that every one of them should be tested on, by folds."""
+    examples = task.train + task.test
+    return len(examples) < FEW_ROWS and len({normalise_prompt(example.prompt) for example in examples}) >= _FOLDS
+
+
+def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:
+    """Label budgets for so many labelled rows, and where development items come from: apart only if it may be so."""
+    few = not apart or rows < _BUDGETS[1] + DEVELOPMENT
     room = rows if few else rows - DEVELOPMENT
     found = [n for n in _BUDGETS if n <= room] or [max(2, room)]
     return {"labels": found, **({"development": "from_labels"} if few else {})}
@@ -223,10 +249,14 @@ def budgets(rows: int) -> dict[str, Any]:
 
 def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
     """The grid's text."""
-    values, said = study(found, source, grid, model)
+    folds = _in_folds(found.task)
+    values, said = study(found, source, grid, model, folds=folds)
     rows, test = len(found.task.train), len(found.task.test)
+    split = f"{rows} rows to train on, {test} held out"
+    if folds:
+        split = f"{rows + test} rows, of which each seed is tested on a fifth and trained on labels of the rest"
     head = [
-        f"{source.name}: {rows} rows to train on, {test} held out. Look at it before it runs:",
+        f"{source.name}: {split}. Look at it before it runs:",
         f"  rftlab check {grid.name}     what usually goes wrong",
         f"  rftlab show {grid.name}      what the model will be put and taught",
         f"  rftlab run {grid.name}",
