@@ -179,3 +179,48 @@ def test_a_method_that_cannot_work_is_refused_before_the_run(cell, tmp_path, cha
     with pytest.raises(RftlabError, match=says) as caught:
         run([cell(**{"method": f"{tmp_path}/own.py:Mine", **values})])
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def folded(tmp_path):
+    """Makes a cell of thirty rows in five folds."""
+    (tmp_path / "mine.jsonl").write_text("\n".join(f'{{"prompt": "say {i}", "answer": "{i}"}}' for i in range(30)))
+
+    def make(**values) -> Cell:
+        settings = {"path": str(tmp_path / "mine.jsonl"), "folds": 5}
+        own = {"task": "file", "task_settings": settings, "cot": False, "labels": 10, "development": "from_labels"}
+        return Cell.make({**own, **values})
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [
+        (range(5), "mine: 1 whole repeat of 5 folds"),
+        (range(3), "mine: 3 of 5 folds; no whole repeat: seeds 0 to 4 test every row once"),
+    ],
+)
+def test_folds_and_how_much_of_them_is_run_are_said_before_a_run(folded, seeds, says):
+    notes = run([folded(seed=seed, method=method) for seed in seeds for method in ("base", "sft")])["notes"]
+    assert says in notes
+    assert notes[1].startswith("30 rows in 5 folds: a seed is tested on one of them")
+    assert [note for note in notes if "cap:" in note] == [note for note in notes if "from 30 gold" in note]
+
+
+def test_a_fold_counts_once_for_an_arm(folded):
+    cells = [folded(seed=0), folded(seed=0, seed_data=1)]
+    with pytest.raises(RftlabError, match="seed 0, which is one of them, comes twice for one arm"):
+        run(cells)
+    run([folded(seed=0), folded(seed=0, method="grpo"), folded(seed=1, seed_data=0)])
+
+
+def test_labels_beyond_a_fold_s_training_rows_are_an_error(folded):
+    with pytest.raises(RftlabError, match="has 24 training examples, fewer than labels=25"):
+        run([folded(labels=25)])
+
+
+def test_a_tuning_stage_would_look_at_rows_that_are_tested_on(folded):
+    with pytest.raises(RftlabError, match="every row is tested on: a tuning stage would choose learning rates"):
+        run([folded(tuned_by="3 seeds, 100 items, at 10 labels, abc", learning_rates=[1e-3])])
+    run([folded(**{"tuning.trials": 2})])

@@ -11,6 +11,15 @@ def overlap_of(folds: Folds | None) -> float:
     return stats.fold_overlap(folds.count) if folds else 0.0
 
 
+def speaks_of(overlap: float) -> str:
+    """What intervals are for: `new seeds and new test items`."""
+    return (
+        "new rows and new seeds (wider for what folds of the same rows share)"
+        if overlap
+        else ("new seeds and new test items")
+    )
+
+
 def drawn_from(labels: int, pool: int) -> str:
     """Whose labels these are, where two draws of so many have more than half in common; "" elsewhere.
 

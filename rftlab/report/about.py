@@ -107,7 +107,8 @@ def _trust(decisions: Decisions) -> Number | None:
     span = " x ".join(
         str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}" for values in (seeds, items)
     )
-    return Number(span, f"seeds x test items{f'; {looks[0]}' if looks else ''}")
+    of = "folds x test items of the same rows" if decisions.overlap(()) else "seeds x test items"
+    return Number(span, f"{of}{f'; {looks[0]}' if looks else ''}")
 
 
 def is_tiny(cells: pd.DataFrame) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rftlab import plots
-from rftlab.answer import phrases
+from rftlab.answer import few_rows, phrases
 from rftlab.answer.choices import Panel
 from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.decisions import Decision, Decisions
@@ -138,8 +138,8 @@ def hero(study: Results, decisions: Decisions, table: pd.DataFrame) -> Drawing:
     """Accuracy against labels, a picture a measure, and each of them again from 0 to 100 %."""
     caption = (
         "Dashed: the untrained base; at 0 stands what trained on prompts without labels. Bars are 95 % intervals for "
-        "new seeds and new test items, each for itself; small marks are the single seeds; dotted: 100 labels. "
-        "Overlapping bars do not mean equal: read the decisions."
+        f"{few_rows.speaks_of(decisions.overlap(()))}, each for itself; small marks are the single seeds; dotted: 100 "
+        "labels. Overlapping bars do not mean equal: read the decisions."
     )
     if is_base(study.cells).all():
         return Drawing(HERO, "Accuracy against labels", "no trained cell has finished yet.")

@@ -92,8 +92,8 @@ def fold_overlap(folds: int) -> float:
     """What is added to 1 / S where the S seeds are folds of the same rows, each tested on one of ``folds`` parts.
 
     The variance of the mean of S fold means is (1 / S + n_test / n_train) times their own variance. n_train is the rows
-    that labels may be drawn from, not those drawn: with the label budget in its place intervals of 10 labels are two to
-    five times as wide as they need be, while draws of few labels share little (docs/simulations.md).
+    that labels may be drawn from, not those drawn: with the label budget in its place intervals of 10 labels are 1.8
+    to 3.8 times as wide for nothing, since draws of few labels share little (docs/simulations.md).
 
     Source: Nadeau and Bengio 2003, Inference for the generalization error (corrected resampled t); Bouckaert and Frank
         2004, for repeated folds.

@@ -251,3 +251,15 @@ def test_answers_that_contradict_each_other_fail_unless_the_verifier_takes_both(
     assert not report.ok
     equal = [*SUMS, {**SUMS[11], "answer": f"{SUMS[11]['answer']}.0"}]
     assert "conflicts" not in levels(check(file(equal), verifier="numeric"))
+
+
+def test_two_rows_of_folds_that_differ_in_punctuation_alone_are_a_leak_whatever_fold_they_are_in(tmp_path):
+    rows = [{"prompt": f"Say the word number {i}!", "answer": f"w{i}"} for i in range(40)]
+    rows += [{"prompt": "Say the word number 7 !!", "answer": "w7"}]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    report = check(str(path), {"folds": 5})
+    [leak] = [finding for finding in report.findings if finding.what == "leaks"]
+    assert leak.level == "FAIL"
+    assert "word number 7" in leak.evidence[0]
+    assert not check(str(path), {"folds": 5}).ok

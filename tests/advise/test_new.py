@@ -83,6 +83,28 @@ def test_few_rows_take_development_items_out_of_the_labels(tmp_path):
     assert {cell.labels for cell in Grid.load(path).cells} == {0, 10}
 
 
+def test_fewer_than_300_rows_are_dealt_into_folds_which_the_check_names(tmp_path, capsys):
+    [path] = new(jsonl(tmp_path / "few.jsonl", KINDS["numeric"]), tmp_path / "g.yaml", model="tiny-base")
+    text = path.read_text()
+    assert "  folds: 5   # below 300 rows there is no room for a test part; 5 seeds test each row once\n" in text
+    assert "60 rows, of which each seed is tested on a fifth" in text
+    grid = Grid.load(path)
+    assert {cell.seed for cell in grid.cells} == set(range(5))
+    assert {cell.labels for cell in grid.cells} == {0, 10, 30}
+    assert grid.plan.max_seeds == 5
+    assert main(["check", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "60 rows in 5 folds" in said
+    assert "few: 1 whole repeat of 5 folds" in said
+
+
+def test_enough_rows_have_a_test_part_of_their_own(tmp_path):
+    rows = [{"prompt": f"How far is {i}?", "answer": f"{i} km"} for i in range(300)]
+    [path] = new(jsonl(tmp_path / "many.jsonl", rows), tmp_path / "g.yaml", model="tiny-base")
+    assert "folds" not in path.read_text()
+    assert {cell.seed for cell in Grid.load(path).cells} == {0, 1, 2}
+
+
 def test_a_verifier_to_begin_with_passes_its_own_examples(tmp_path):
     data = jsonl(tmp_path / "d.jsonl", KINDS["exact"])
     grid, own = new(data, tmp_path / "g.yaml", model="tiny-base", checks=True)

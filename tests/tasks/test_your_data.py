@@ -10,6 +10,7 @@ from rftlab import preflight
 from rftlab.experiment import Experiment
 from rftlab.grid import Grid
 from rftlab.tasks.base import load_task
+from rftlab.tasks.folds import rows, task_of
 from rftlab.tasks.shapes import SHAPES, recognised
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,11 +33,23 @@ def test_a_row_of_the_page_is_recognised_and_read(shape, tmp_path):
     assert task.notes == (f"rows.jsonl: read as {SHAPES[shape].summary}",)
 
 
+def test_the_page_s_grid_of_small_data_tests_every_row_once(tmp_path):
+    (block,) = re.findall(r"```yaml\n(# small.yaml.*?)```", PAGE, flags=re.DOTALL)
+    (tmp_path / "small.yaml").write_text(block)
+    (tmp_path / "small.csv").write_text("\n".join(["question,answer", *(f"{i} plus {i}?,{2 * i}" for i in range(60))]))
+    cells = Grid.load(tmp_path / "small.yaml").cells
+    tested = {cell.seed: task_of(cell).test for cell in cells}
+    assert sorted(row.id for test in tested.values() for row in test) == sorted(
+        row.id for row in rows(task_of(cells[0]))
+    )
+    assert "small: 1 whole repeat of 5 folds" in preflight.check(cells).notes
+
+
 def test_the_grid_of_the_page_passes_all_checks_and_is_called_by_its_file(tmp_path):
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(# tickets.yaml.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "tickets.yaml").write_text(block)
-    rows = [f"Case {i};It is {i},5 late;{('billing', 'login', 'other')[i % 3]}" for i in range(60)]
-    (tmp_path / "tickets.csv").write_text("\r\n".join(["Subject;Body;Label", *rows, ";;"]), encoding="utf-8-sig")
+    lines = [f"Case {i};It is {i},5 late;{('billing', 'login', 'other')[i % 3]}" for i in range(60)]
+    (tmp_path / "tickets.csv").write_text("\r\n".join(["Subject;Body;Label", *lines, ";;"]), encoding="utf-8-sig")
     cells = Grid.load(tmp_path / "tickets.yaml").cells
     assert {cell.label.split()[0] for cell in cells} == {"tickets"}
     assert "3 classes: billing, login, other" in preflight.check(cells).notes
