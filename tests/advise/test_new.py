@@ -86,7 +86,7 @@ def test_few_rows_take_development_items_out_of_the_labels(tmp_path):
 def test_fewer_than_300_rows_are_dealt_into_folds_which_the_check_names(tmp_path, capsys):
     [path] = new(jsonl(tmp_path / "few.jsonl", KINDS["numeric"]), tmp_path / "g.yaml", model="tiny-base")
     text = path.read_text()
-    assert "  folds: 5   # below 300 rows there is no room for a test part; 5 seeds test each row once\n" in text
+    assert "  folds: 5   # below 300 rows: no room for a test part; 5 seeds test each row once\n" in text
     assert "60 rows, of which each seed is tested on a fifth" in text
     grid = Grid.load(path)
     assert {cell.seed for cell in grid.cells} == set(range(5))
