@@ -10,6 +10,7 @@ from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
+from rftlab.sandbox.worker import UNSANDBOXED
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
@@ -160,7 +161,14 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
                 f"{task.name!r} the reward {score.reward:g}, not 1 ({score.reason}); choose another verifier or mend "
                 "the data"
             )
-    return [note for note in (verifier.told and f"verifier {name}: {verifier.told}",) if note]
+    notes = [verifier.told] if verifier.told else []
+    if verifier.isolation == UNSANDBOXED:
+        notes.append(
+            "no sandbox can be had on this machine, and what the model writes will run with your rights"
+            if settings.get("allow_unsandboxed")
+            else "no sandbox can be had on this machine; a library reads answers, and runs none, in an ordinary process"
+        )
+    return [f"verifier {name}: {note}" for note in notes]
 
 
 def _require_blind(
@@ -189,6 +197,11 @@ class Announced:
         self.graded, self.needs_gold, self.told = verifier.graded, verifier.needs_gold, verifier.told
         self._verifier, self._name = verifier, name
         self._singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
+
+    @property
+    def isolation(self) -> str | None:
+        """As the verifier's, so far."""
+        return self._verifier.isolation
 
     def score(self, completions: Sequence[str], examples: Sequence[Example]) -> list[Score]:
         """Scores, as `Verifier.score` gives them."""

@@ -24,9 +24,10 @@ from typing import Any
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
+from rftlab.sandbox.plain import PlainWorker
 from rftlab.sandbox.worker import (
+    OPT_OUT,
     Worker,
-    WorkerError,
     default_levels,
     forget_in_forks,
     late_import,
@@ -83,7 +84,7 @@ class IsolatedWorker:
 
     def forget(self) -> None:
         """Let go of the process without ending it: in a fork it belongs to the parent."""
-        self._worker: Worker | None = None
+        self._worker: Worker | PlainWorker | None = None
         self._lock = threading.Lock()
 
     @property
@@ -138,7 +139,7 @@ class IsolatedWorker:
         for _ in range(2 + _MOST_LATE):
             try:
                 lines = self._running().ask(job)
-            except WorkerError as error:
+            except OSError as error:
                 if reason:
                     break
                 reason = str(error)
@@ -156,7 +157,7 @@ class IsolatedWorker:
             self._worker.close()
         return bool(wanted)
 
-    def _running(self) -> Worker:
+    def _running(self) -> Worker | PlainWorker:
         worker = self._worker
         if worker is None or not worker.close.alive:
             settings = {
@@ -170,16 +171,27 @@ class IsolatedWorker:
                 reasons = "; ".join(f"{level}: {why}" for level, why in failures.items())
                 raise RftlabError(
                     f"{self.target} cannot be isolated on this machine ({reasons}); mend one of these, or accept the "
-                    "risk by name with allow_unsandboxed=True"
+                    f"risk by name: {OPT_OUT}"
                 )
             self._worker = worker
         return worker
 
 
 @functools.cache
-def shared(target: str, *, seconds: float = 1.0, fresh: bool = False, memory_mb: int = 2048) -> IsolatedWorker:
-    """The process-wide worker of a target; every verifier that asks alike gets the same one."""
-    return IsolatedWorker(target, seconds=seconds, fresh=fresh, memory_mb=memory_mb)
+def shared(
+    target: str, *, seconds: float = 1.0, fresh: bool = False, memory_mb: int = 2048, runs_text: bool = False
+) -> IsolatedWorker:
+    """The process-wide worker of a target; every verifier that asks alike gets the same one.
+
+    Args:
+        target: as for `IsolatedWorker`.
+        seconds: likewise.
+        fresh: likewise.
+        memory_mb: likewise.
+        runs_text: whether the function executes what it is given, such as a query. One that only reads it is called in
+            an ordinary process where nothing can be isolated (macOS, Windows).
+    """
+    return IsolatedWorker(target, seconds=seconds, fresh=fresh, memory_mb=memory_mb, allow_unsandboxed=not runs_text)
 
 
 def _read(line: bytes) -> tuple[Any | None, str]:

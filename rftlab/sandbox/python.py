@@ -26,10 +26,11 @@ from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError
 from rftlab.sandbox import values
+from rftlab.sandbox.plain import PlainWorker
 from rftlab.sandbox.worker import (
+    OPT_OUT,
     UNSANDBOXED,
     Worker,
-    WorkerError,
     default_levels,
     forget_in_forks,
     late_import,
@@ -139,7 +140,7 @@ class Sandbox:
 
     def forget(self) -> None:
         """Let go of the workers without ending them: in a fork they belong to the parent."""
-        self._idle: list[Worker] = []
+        self._idle: list[Worker | PlainWorker] = []
         self._level = ""
         self._lock = threading.Lock()
         self._start_lock = threading.Lock()
@@ -193,14 +194,14 @@ class Sandbox:
                 while (new := {*map(late_import, lines)} - {"", *job["late"]}) and len(job["late"]) < _MOST_LATE:
                     job["late"] += sorted(new)
                     lines = worker.ask(job)
-            except WorkerError as error:
+            except OSError as error:
                 problem = str(error)
                 continue
             self._give(worker)
             return _read(lines)
         return Result("", (Outcome(None, problem),) * len(job["cases"]), problem)
 
-    def _take(self) -> Worker:
+    def _take(self) -> Worker | PlainWorker:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -213,7 +214,7 @@ class Sandbox:
             self._level = worker.level
             return worker
 
-    def _give(self, worker: Worker) -> None:
+    def _give(self, worker: Worker | PlainWorker) -> None:
         with self._lock:
             self._idle.append(worker)
 
@@ -232,7 +233,7 @@ def _refusal(failures: Mapping[str, str]) -> str:
     reasons = "; ".join(f"{level}: {why}" for level, why in failures.items()) or "no level was asked for"
     return (
         f"model-written code cannot be isolated on this machine ({reasons}); use Linux with seccomp, or accept the "
-        f"risk by name with allow_unsandboxed=True, which records the level {UNSANDBOXED!r}"
+        f"risk by name: {OPT_OUT}, which records the level {UNSANDBOXED!r}"
     )
 
 

@@ -19,8 +19,8 @@ from typing import IO, Any, cast
 
 from rftlab.sandbox import values
 from rftlab.sandbox.canaries import CANARIES, CANARY_CODE
+from rftlab.sandbox.plain import UNSANDBOXED, PlainWorker
 
-UNSANDBOXED = "unsandboxed"
 # Strongest first. "noopen" forbids opening files and looking them up at all, which also closes what Landlock cannot.
 LADDER = (
     "bwrap+landlock+seccomp",
@@ -29,6 +29,8 @@ LADDER = (
     "landlock+seccomp-noopen",
     "seccomp-noopen",
 )
+OPT_OUT = "verifier_settings: {allow_unsandboxed: true}"
+"""How a grid accepts, by name, that what a model wrote runs without isolation."""
 START_SECONDS = 60.0
 # Extension modules of the standard library (zlib, sqlite3) load shared libraries from here.
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
@@ -286,12 +288,12 @@ def late_import(line: bytes) -> str:
     return name if isinstance(name, str) and name.isascii() and name.replace(".", "").isidentifier() else ""
 
 
-def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | None, dict[str, str]]:
+def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | PlainWorker | None, dict[str, str]]:
     """Start a worker at the first level that comes up and passes its canaries.
 
     Args:
         levels: levels in order of preference.
-        settings: further arguments of ``Worker``.
+        settings: further arguments of ``Worker``; where not even the level "unsandboxed" can fork, of ``PlainWorker``.
 
     Returns:
         The worker, None where no level held, and why each earlier level did not.
@@ -301,8 +303,11 @@ def start_strongest(levels: Sequence[str], **settings: Any) -> tuple[Worker | No
         try:
             worker = Worker(level, **settings)
             escaped = [] if level == UNSANDBOXED else worker.canaries()
-        except (WorkerError, ValueError) as error:
+        except (OSError, ValueError, AttributeError) as error:  # of a system that lacks a call, the last
             failures[level] = str(error)
+            if level == UNSANDBOXED:
+                with contextlib.suppress(OSError):
+                    return PlainWorker(**settings), failures
             continue
         if not escaped:
             return worker, failures

@@ -19,7 +19,6 @@ import json
 import os
 import platform
 import re
-import resource
 import select
 import signal
 import socket
@@ -395,6 +394,8 @@ class Zygote:
 
 def main() -> None:
     """Read the configuration, prepare, say hello, serve."""
+    import resource  # not there on Windows, where `plain_child` uses what is above
+
     control = socket.socket(fileno=0)
     config = receive(control) or sys.exit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

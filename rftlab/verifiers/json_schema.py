@@ -46,7 +46,10 @@ class JsonSchema(Verifier):
         schemas = [self._schema or _written(example.meta.get("schema")) for example in examples]
         usable = [i for i, schema in enumerate(schemas) if not self._problem(schema)]
         calls = [(schemas[i], unwrap(answers[i]), examples[i].answer if self._match_gold else "") for i in usable]
-        results = shared("rftlab.verifiers._json_schema:check").map_with_reasons(calls) if calls else []
+        results: list[tuple[Any, str]] = []
+        if calls:
+            worker = shared("rftlab.verifiers._json_schema:check")
+            results, self.isolation = worker.map_with_reasons(calls), worker.level
         verdicts = [cannot_judge(self._problem(schema)) for schema in schemas]
         for i, (violation, why) in zip(usable, results, strict=True):
             if violation is None:

@@ -46,7 +46,10 @@ class Regex(Verifier):
         problems = {pattern: self._problem(pattern) for pattern in set(patterns)}
         usable = [i for i, pattern in enumerate(patterns) if not problems[pattern]]
         calls = [(patterns[i], self._flags, self._whole, answers[i]) for i in usable]
-        results = shared("rftlab.verifiers._regex:matches").map_with_reasons(calls) if calls else []
+        results: list[tuple[Any, str]] = []
+        if calls:
+            worker = shared("rftlab.verifiers._regex:matches")
+            results, self.isolation = worker.map_with_reasons(calls), worker.level
         verdicts = [cannot_judge(problems[pattern]) for pattern in patterns]
         for i, (matched, why) in zip(usable, results, strict=True):
             lost = cannot_judge(f"the pattern gave no verdict: {why}")

@@ -88,7 +88,9 @@ class Sql(Verifier):
     ) -> None:
         super().__init__(answer_format=answer_format)
         target = "rftlab.verifiers.sql:run_query"
-        self._worker = IsolatedWorker(target, allow_unsandboxed=True) if allow_unsandboxed else shared(target)
+        self._worker = (
+            IsolatedWorker(target, allow_unsandboxed=True) if allow_unsandboxed else shared(target, runs_text=True)
+        )
 
     @property
     def isolation(self) -> str:  # type: ignore[override]
