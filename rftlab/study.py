@@ -154,7 +154,10 @@ def run(
 
 
 def report(
-    results: str | Path | Sequence[str | Path], waive: str | Iterable[str] = (), out: str | Path | None = None
+    results: str | Path | Sequence[str | Path],
+    waive: str | Iterable[str] = (),
+    out: str | Path | None = None,
+    prices: str | Path | None = None,
 ) -> None:
     """Write the report of a results folder; print the paths of its files, what happened in its cells, and the answer.
 
@@ -162,6 +165,7 @@ def report(
         results: a grid's results folder or archive, or several, whose cells are joined in ``out``.
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas.
         out: a new folder for the joined study and its report; of a single archive, by default one beside it.
+        prices: a file of prices, for the page's section on cost and return; by default the folder's prices.yaml.
 
     Raises:
         RftlabError: several folders and no ``out``; as `rftlab.record.joined.join` and `rftlab.write_report`.
@@ -178,7 +182,7 @@ def report(
         if out == str(places[0]):
             raise RftlabError(f"{out} does not end in {archive.SUFFIX}; name the report's folder with -o")
     results = places[0] if out is None else joined.join(places, out)
-    published = publish(Path(results), waive)
+    published = publish(Path(results), waive, Path(prices) if prices else None)
     for path in published.files:
         print(path)
     tell(published.remarks)

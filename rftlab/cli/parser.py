@@ -100,6 +100,13 @@ def make_parser() -> argparse.ArgumentParser:
         "several, with commas) of the contract; the page says so",
     )  # fmt: skip
 
+    report.add_argument(
+        "--prices",
+        type=Path,
+        metavar="PRICES.yaml",
+        help="cost and return at these (default: the folder's prices.yaml)",
+    )
+
     claims = _verb(
         verbs,
         "claims",
@@ -204,6 +211,19 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
 
     _add_advise(verbs)
+
+    roi = _verb(
+        verbs,
+        "roi",
+        do.roi,
+        "what a study's arms cost and gain at your prices: cost per point, break-even, frontier, what matters most",
+        "roi results/demo prices.yaml",
+    )
+    roi.add_argument(
+        "paths", nargs="*", type=Path, metavar="DIR PRICES.yaml", help="a results folder or archive, and prices "
+        "(default: its prices.yaml); without a folder the arms that the prices assume",
+    )  # fmt: skip
+    roi.add_argument("--example", action="store_true", help="print a prices file with all keys, explained")
 
     examples = _verb(
         verbs,

@@ -86,7 +86,7 @@ def report(options: argparse.Namespace) -> int:
     """Write a study's report."""
     from rftlab import study
 
-    study.report(options.results, ",".join(options.waive), options.out)
+    study.report(options.results, ",".join(options.waive), options.out, options.prices)
     return 0
 
 
@@ -344,6 +344,21 @@ def advise(options: argparse.Namespace) -> int:
     from rftlab.cli.asking import consulted
 
     return consulted(options)
+
+
+def roi(options: argparse.Namespace) -> int:
+    """Say what a study's arms cost and gain at given prices."""
+    from rftlab.answer.returns import prices
+
+    if options.example:
+        print(prices.example(), end="")
+        return 0
+    from rftlab.answer.returns import money, words
+
+    results, file = prices.named(options.paths)
+    found = words.told(money.returns_of(results, prices.read(file)))
+    print(*map(printable, found.split("\n")), sep="\n")
+    return 0
 
 
 def show(options: argparse.Namespace) -> int:

@@ -22,22 +22,25 @@ MAX_CHARS = 200_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 20
 
+_SUCH_AS = "a mapping of parameters to values or lists, such as `method: [sft, grpo]`"
 Fail = Callable[[int, str], NoReturn]
 
 
-def read(path: Path, fail: Fail) -> CommentedMap:
+def read(path: Path, fail: Fail, *, what: str = "grid", such_as: str = _SUCH_AS) -> CommentedMap:
     """The file's mapping; every value in it has passed `plain`.
 
     Args:
         path: a text file.
         fail: raises with a line (from 1) and a problem.
+        what: the file is, in a word.
+        such_as: what it holds, with an example.
 
     Raises:
         RftlabError: it cannot be read, or ``fail``'s.
     """
-    text = _text(path)
+    text = _text(path, what)
     if len(text) > MAX_CHARS:
-        fail(1, f"the file has more than {MAX_CHARS} characters; a grid is a page")
+        fail(1, f"the file has more than {MAX_CHARS} characters; a {what} is a page")
     if (deep := _nested_beyond(text, 10 * MAX_DEPTH)) is not None:  # parsing that takes the square of the depth
         fail(deep, f"nested more than {MAX_DEPTH} deep")
     for number, line in enumerate(text.split("\n"), start=1):
@@ -53,7 +56,7 @@ def read(path: Path, fail: Fail) -> CommentedMap:
     except Exception as error:  # the parser stumbles over some texts in ways of its own
         fail(1, f"not valid YAML: {one_line(str(error)) or type(error).__name__}")
     if not isinstance(document, CommentedMap) or not document:
-        fail(1, "a grid is a mapping of parameters to values or lists, such as `method: [sft, grpo]`")
+        fail(1, f"a {what} is {such_as}")
     _Walk(fail).value(document, 1)
     return document
 
@@ -75,18 +78,18 @@ def plain(node: Any) -> Any:
     return node if kind is None else kind(node)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, what: str) -> str:
     try:
         if path.exists() and not path.is_file():
             raise IsADirectoryError(0, "it is not a file")
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(MAX_CHARS + 1)
     except OSError as error:
-        raise RftlabError(f"cannot read the grid {path}: {error.strerror}; give a YAML file") from None
+        raise RftlabError(f"cannot read the {what} {path}: {error.strerror}; give a YAML file") from None
     except UnicodeDecodeError:
         raise RftlabError(f"{path} is not a text file in UTF-8; give a YAML file") from None
     except ValueError as error:  # a NUL in the path
-        raise RftlabError(f"cannot read the grid {printable(str(path))}: {error}; give a YAML file") from None
+        raise RftlabError(f"cannot read the {what} {printable(str(path))}: {error}; give a YAML file") from None
 
 
 def _nested_beyond(text: str, depth: int) -> int | None:
@@ -112,7 +115,7 @@ class _Walk:
         if depth > MAX_DEPTH:
             self._fail(line, f"nested more than {MAX_DEPTH} deep")
         if tag := getattr(getattr(node, "tag", None), "value", None):
-            self._fail(line, f"YAML tags ({tag}) are not used in a grid")
+            self._fail(line, f"YAML tags ({tag}) are not used here")
         for key, each, at in self._entries(node, line):
             if not isinstance(key, str | int) or (isinstance(node, Mapping) and not isinstance(key, str)):
                 self._fail(at, f"the key {one_line(repr(key))} is not a text; put it in quotes")

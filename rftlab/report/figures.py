@@ -270,7 +270,7 @@ def _forest_picture(name: str, panel: Panel, rows: Sequence[dict[str, object]], 
     at = {str(group): f"{group}: " if group else "" for group in table["group"]}
     words = "; ".join(f"{at[str(row['group'])]}{row['name']} {row['text']}" for row in rows)
     return Picture(
-        f"{name}_{_slug(title)}", title, f"Differences in points, {title}. {words}", plots.forest(table, **how), slim
+        f"{name}_{slug(title)}", title, f"Differences in points, {title}. {words}", plots.forest(table, **how), slim
     )
 
 
@@ -315,7 +315,7 @@ def _memorised(decisions: Decisions, table: pd.DataFrame) -> Drawing:
             for (arm, labels), some in part.groupby(["arm", "labels"], sort=False)  # type: ignore[misc]
         )
         pictures[panel] = Picture(
-            f"memorised_{_slug(title)}", title, f"Accuracy by kind of item, {title}. {words}.", drawn
+            f"memorised_{slug(title)}", title, f"Accuracy by kind of item, {title}. {words}.", drawn
         )
     first = [picture for panel, picture in pictures.items() if panel in chosen][:_PANELS_OPEN]
     rest = [picture for picture in pictures.values() if picture not in first]
@@ -393,5 +393,6 @@ def _few(texts: Iterable[str], most: int = 24) -> str:
     return "; ".join(found[:most]) + more
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """The text as part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")

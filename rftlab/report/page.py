@@ -20,8 +20,9 @@ from rftlab.execute.folders import REPORT
 from rftlab.files.paths import notebooks_dir
 from rftlab.files.staging import scratch, sweep_scratch
 from rftlab.report import remarks
-from rftlab.report.figures import HERO, Drawing, draw_all
+from rftlab.report.figures import HERO, Picture, draw_all
 from rftlab.report.render import render
+from rftlab.report.returns import prices_of, section
 
 FOLDER = "report"
 
@@ -34,17 +35,18 @@ class Published(NamedTuple):
     answer: Answer
 
 
-def publish(results: Path, waive: str | Iterable[str] = ()) -> Published:
+def publish(results: Path, waive: str | Iterable[str] = (), prices: Path | None = None) -> Published:
     """Write a study's report; the study is read and decided once.
 
     Args:
         results: a grid's results folder.
         waive: as for `write_report`.
+        prices: as for `write_report`.
 
     Raises:
         RftlabError: as `write_report`.
     """
-    files = write_report(results, waive=waive)
+    files = write_report(results, waive=waive, prices=prices)
     study, decisions = study_of(results, waive)
     return Published(files, remarks.of_whole(study, decisions), answer(study, decisions))
 
@@ -54,6 +56,7 @@ def write_report(
     *,
     notebook: bool = True,
     waive: str | Iterable[str] = (),
+    prices: Path | None = None,
 ) -> list[Path]:
     """Write `results/report/`: report.html, report.ipynb, an SVG of every figure, a PNG of the main one, cells.csv.
 
@@ -65,18 +68,21 @@ def write_report(
         notebook: also execute the compare notebook (several seconds).
         waive: fields of the contract whose being unknown is accepted, as names or as a text with commas; the page
             says so.
+        prices: a file of prices, for the section on cost and return; by default the folder's prices.yaml, if any.
 
     Returns:
         Paths of the written files, the page first.
 
     Raises:
-        RftlabError: no such folder, no finished cell, no record that can be read, or no such field to waive.
+        RftlabError: no such folder, no finished cell, no record that can be read, no such field to waive, or a file of
+            prices that is none.
     """
     given, results = Path(results), Path(results).resolve()
     if results.is_file():
         raise RftlabError(f"an archive is not written into; give `rftlab report {results.name} -o DIR`")
     accepted = contracts.waivers(waive)
     results_of(given, accepted)  # what is wrong with a folder is said before a kernel starts
+    priced = prices_of(results, prices)
     sweep_scratch(results, REPORT)
     sweep_scratch()
     with scratch(results, REPORT) as built, contextlib.ExitStack() as aside:
@@ -84,8 +90,12 @@ def write_report(
         study, decisions = study_of(given, accepted)
         study = study._replace(where=results)
         drawings = draw_all(study, decisions)
-        _save(drawings, built)
-        (built / "report.html").write_text(render(study, decisions, drawings), encoding="utf-8")
+        parts = section(study, decisions, priced)
+        _save(
+            [*(each for drawing in drawings for each in drawing.pictures), *(e for p in parts for e in p.pictures)],
+            built,
+        )
+        (built / "report.html").write_text(render(study, decisions, drawings, parts), encoding="utf-8")
         _inert(study.cells.drop(columns=SHOWN_IN)).to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
@@ -94,9 +104,9 @@ def write_report(
     return written
 
 
-def _save(drawings: Sequence[Drawing], built: Path) -> None:
+def _save(pictures: Iterable[Picture], built: Path) -> None:
     """The pictures that a reader sees at first, as files for a paper or a slide; the main one as PNG too."""
-    for picture in (picture for drawing in drawings for picture in drawing.pictures):
+    for picture in pictures:
         (built / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
         if picture.name == HERO:
             (built / f"{HERO}.png").write_bytes(plots.to_bytes(picture.figure, "png"))

@@ -23,6 +23,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
 from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
+from rftlab.report.returns import Part
 
 _SCRIPTS = ("page.js", "figures.js")
 _REFUSED = ("Not compared", "Unknown")
@@ -34,15 +35,17 @@ _HEADS = {
 }  # fmt: skip
 
 
-def render(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) -> str:
+def render(study: Results, decisions: Decisions, drawings: Sequence[Drawing], returns: Sequence[Part] = ()) -> str:
     """The whole page, self-contained.
 
     Args:
         study: as read.
         decisions: of it.
         drawings: its figures.
+        returns: its section on cost and return.
     """
-    return _environment().get_template("report.html.j2").render(**_context(study, decisions, drawings))
+    context = {**_context(study, decisions, drawings), "returns": returns}
+    return _environment().get_template("report.html.j2").render(**context)
 
 
 def _environment() -> jinja2.Environment:
