@@ -293,10 +293,15 @@ def _refuse_misspelt(namespace: Mapping[str, Any]) -> None:
 
 
 def task_name(task: str, settings: Mapping[str, Any]) -> str:
-    """What people call a task: as it is registered; one of a file or a dataset by that one's name.
+    """What people call a task: as it is registered; one of a file, a dataset or code by that one's name.
 
-    Example: `tickets` for task file with the path data/tickets.csv.
+    Examples: `tickets` for task file with the path data/tickets.csv; `nim` for games/nim.py:load, `nim/hard` for
+    games/nim.py:hard.
     """
+    if ":" in task:  # path/to/file.py:function, or package.module:function
+        place, _, function = task.rpartition(":")
+        module = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
+        return module if function == "load" else f"{module}/{function}"
     if task != "file":
         return task
     path = settings.get("path") or settings.get("prompts_path") or ""

@@ -321,6 +321,11 @@ def refuse_dropout(method: str, dropout: float) -> None:
         )
 
 
+def short_name(name: str) -> str:
+    """A name for people: a user's own (`/home/me/checks.py:score`) without its folders."""
+    return name.rpartition("/")[2] if ".py:" in name else name
+
+
 def names(registry: Mapping[str, Entry]) -> list[str]:
     """Every name that can be asked for, variants written out."""
     return [

@@ -19,6 +19,7 @@ from rftlab.grid import Grid
 from rftlab.grid.tuning import prototypes
 from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
 from rftlab.preflight.data import Announced
+from rftlab.registry import short_name
 from rftlab.tasks.base import Task, load_task
 from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child
@@ -40,7 +41,7 @@ class Report:
         return all(finding.level != "FAIL" for finding in self.findings)
 
     def __str__(self) -> str:
-        lines = [f"{self.task} with verifier {self.verifier}" if self.verifier else self.task]
+        lines = [f"{self.task} with verifier {short_name(self.verifier)}" if self.verifier else self.task]
         for finding in self.findings:
             lines.append(f"{finding.level:>4}  {finding.what}: {finding.text}")
             lines += [f"        {text}" for text in finding.evidence]

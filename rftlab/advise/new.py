@@ -57,31 +57,36 @@ class Sniffed:
     task: Task
 
 
-def sniff(data: Path, columns: Mapping[str, Any] | None = None, verifier: str = "") -> Sniffed:
+def sniff(
+    data: Path, columns: Mapping[str, Any] | None = None, verifier: str = "", test: Path | None = None
+) -> Sniffed:
     """Find out what the rows of a file are and who can judge their answers.
 
     Args:
         data: a file that the task `file` reads.
         columns: prompt, answer, rationale -> column, where its names do not say it.
         verifier: judge by this one.
+        test: a file with the held-out rows; None holds out a share of ``data``.
 
     Raises:
         RftlabError: the file cannot be read, or does not say which column is what; the sentence says what to give.
     """
-    if not data.is_file():
-        raise RftlabError(f"there is no data file {data}")
+    for file in filter(None, (data, test)):
+        if not file.is_file():
+            raise RftlabError(f"there is no data file {file}")
     *others, last = _ENCODINGS
     for encoding in others:
         with contextlib.suppress(WrongEncoding):
-            return _sniff(data, encoding, dict(columns or {}), verifier)
-    return _sniff(data, last, dict(columns or {}), verifier)
+            return _sniff(data, encoding, dict(columns or {}), verifier, test)
+    return _sniff(data, last, dict(columns or {}), verifier, test)
 
 
-def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str) -> Sniffed:
+def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, test: Path | None) -> Sniffed:
     row = next((row for _, row in read_rows(path=str(data), encoding=encoding)), None)
     if row is None:
         raise RftlabError(f"{data} has no rows")
     settings: dict[str, Any] = {"path": str(data.resolve())}
+    settings |= {"test_path": str(test.resolve())} if test else {}
     settings |= {"encoding": encoding} if encoding != _ENCODINGS[0] else {}
     settings |= _columns(data, row, columns)
     task = load(**settings)
@@ -104,6 +109,7 @@ def new(
     model: str = MODEL,
     columns: Mapping[str, Any] | None = None,
     verifier: str = "",
+    test: str | Path | None = None,
     checks: bool = False,
 ) -> list[Path]:
     """Write a grid for a data file, and a verifier to begin with if asked.
@@ -114,6 +120,7 @@ def new(
         model: hub id or folder of the base.
         columns: as `sniff`.
         verifier: as `sniff`.
+        test: as `sniff`.
         checks: write checks.py beside the grid and judge by its function `score`.
 
     Returns:
@@ -130,7 +137,8 @@ def new(
             raise RftlabError(f"{path} is there already; give another name with -o")
     if not grid.parent.is_dir():
         raise RftlabError(f"cannot write {grid}: there is no folder {grid.parent}")
-    found = sniff(source, columns, "checks.py:score" if checks else verifier)
+    held_out = Path(test).expanduser() if test else None
+    found = sniff(source, columns, "checks.py:score" if checks else verifier, held_out)
     written = [write_atomically(grid, _grid(found, source, grid, model))]
     if checks:
         written.append(write_atomically(own, _checks(source, found.task.train[:2])))
@@ -148,9 +156,13 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
     prompt = given.get("prompt") or (prompts[0] if prompts else "")
     if not (prompt and answer):
         known = ", ".join(map(one_line, map(str, row)))
+        found = {"prompt": prompt, "answer": answer}
+        wanted = [name for name, column in found.items() if not column]
+        taken = "".join(f" ({one_line(column)} is taken as the {name})" for name, column in found.items() if column)
         raise RftlabError(
-            f"{data}: which of its columns ({known}) are prompt and answer? say so: --columns prompt=... answer=... "
-            "Rows without answers are for a grid of your own: docs/your_data.md, prompts without labels"
+            f"{data}: which of its columns ({known}) is the {' and which the '.join(wanted)}{taken}? say so: --columns "
+            f"{' '.join(f'{name}=...' for name in wanted)} Rows without answers are for a grid of your own: "
+            "docs/your_data.md, prompts without labels"
         )
     rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
     rest |= {"meta": meta} if meta and "meta" not in rest else {}
@@ -210,7 +222,8 @@ def study(
         model: hub id or folder of the base.
         folds: test on every row, each seed on a fifth of them.
     """
-    settings = {**found.settings, "path": _from(grid, source), "verifier": found.verifier}
+    paths = {name: _from(grid, Path(found.settings[name])) for name in ("path", "test_path") if name in found.settings}
+    settings = {**found.settings, **paths, "verifier": found.verifier}
     rationales = all(example.rationale for example in found.task.train)
     rows, trained = len(found.task.train + found.task.test), len(found.task.train)
     values = {
@@ -249,7 +262,7 @@ def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:
 
 def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
     """The grid's text."""
-    folds = _in_folds(found.task)
+    folds = "test_path" not in found.settings and _in_folds(found.task)
     values, said = study(found, source, grid, model, folds=folds)
     rows, test = len(found.task.train), len(found.task.test)
     split = f"{rows} rows to train on, {test} held out"

@@ -290,12 +290,11 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
     if family == "exploratory":
         return len(part)
     named = plan.arms(cell.method for cell in planned)
-    kinds: dict[tuple[str, str, bool, bool], set[tuple[str, int]]] = {}
+    kinds: dict[tuple[str, str, str, bool, bool], set[tuple[str, int]]] = {}
     for cell in planned:
         if cell.method in named and cell.method not in UNTRAINED:
-            kinds.setdefault((cell.task_name, cell.model, cell.cot, cell.cot_eval), set()).add(
-                (cell.method, cell.prompts)
-            )
+            place = (cell.task, cell.task_name, cell.model, cell.cot, cell.cot_eval)
+            kinds.setdefault(place, set()).add((cell.method, cell.prompts))
     untrained = sum(name in UNTRAINED for name in named)
     sizes = [len(methods) + untrained for methods in kinds.values()]
     declared = sum(n * (n - 1) // 2 for n in sizes) * max(1, len(plan.labels))

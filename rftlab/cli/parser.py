@@ -208,6 +208,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument("--model", default="", metavar="MODEL", help="the base (default: SmolLM2-135M-Instruct)")
     start.add_argument("--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale")
     start.add_argument("--verifier", default="", metavar="NAME", help="who judges (default: found out)")
+    start.add_argument("--test", type=Path, metavar="FILE", help="the held-out rows (default: a share of DATA)")
     start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
 
     _add_advise(verbs)

@@ -326,6 +326,7 @@ def new(options: argparse.Namespace) -> int:
         model=options.model or MODEL,
         columns=columns,
         verifier=options.verifier,
+        test=options.test,
         checks=options.checks,
     )
     print(*written, sep="\n")

@@ -9,6 +9,7 @@ from rftlab.cell import Cell
 from rftlab.policy.context import shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.preflight.checks import Looked, key, task_key
+from rftlab.registry import short_name
 from rftlab.tasks.base import Example, Task, draw_labels, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
@@ -45,7 +46,9 @@ def _told(cell: Cell, task: Task, count: int) -> str:
     verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
     examples = (draw_labels(cell, task).asked or task.test)[:count]
     prompt = "with" if cell.cot else "without"
-    head = f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {name} ({cell.answer_format})"
+    head = (
+        f"{task.name} with {cell.model}, {prompt} chain-of-thought, judged by {short_name(name)} ({cell.answer_format})"
+    )
     head += f"\n{verifier.told}" if verifier.told else ""
     head += f"\n{task.folds.told}; these are of seed {cell.seed}" if task.folds else ""
     announce(f"scoring {len(examples)} examples with verifier {name!r}")

@@ -9,7 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
-from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
+from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout, short_name
 from rftlab.sandbox.worker import UNSANDBOXED
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
@@ -168,7 +168,7 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
             if settings.get("allow_unsandboxed")
             else "no sandbox can be had on this machine; a library reads answers, and runs none, in an ordinary process"
         )
-    return [f"verifier {name}: {note}" for note in notes]
+    return [f"verifier {short_name(name)}: {note}" for note in notes]
 
 
 def _require_blind(

@@ -1,6 +1,6 @@
 """Finished cells as tables: one row a cell, or one a line of their traces and samples."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def load(results: str | Path) -> "pd.DataFrame":
     """One row per finished cell: the cell's parameters (`adapter.r`, ...), metrics, cost, `id`, `contract_hash`.
 
-    A file of the user's is named without its folders (`short_paths`), and a task of such a file after it. Among the
-    columns: task, model, method, labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy,
-    ood_accuracy, generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
+    A file of the user's is named without its folders (`short_paths`), and a task after its file (`cell.task_name`),
+    unless two files would give two tasks one name. Among the columns: task, model, method, labels, cot, cot_eval, seed,
+    accuracy, sampled_accuracy, train_accuracy, ood_accuracy, generalisation_gap, seconds, tokens_generated,
+    tokens_trained, flops, learning_rate.
 
     Args:
         results: a results folder, or an archive of `rftlab export`.
@@ -38,20 +39,29 @@ def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
 
     if not records:
         raise RftlabError(f"no cell has finished in {results}; run the grid, or look at `rftlab status {results}`")
+    parts = list(zip(records, flat_values([each.parameters for each in records]), strict=True))
+    alike: dict[str, set[str]] = {}
+    for record, parameters in parts:
+        alike.setdefault(record.parameters.task_name, set()).add(parameters["task"])
     rows = [
         {
             "id": record.id,
             **parameters,
-            "task": record.parameters.task_name,
+            "task": _called(record.parameters.task_name, parameters["task"], alike),
             **record.metrics,
             **record.cost,
             "contract_hash": record.contract_hash,
             "warnings": "; ".join(record.warnings),
         }
-        for record, parameters in zip(records, flat_values([each.parameters for each in records]), strict=True)
+        for record, parameters in parts
     ]
     frame = pd.DataFrame(rows)
     return frame.sort_values(["task", "model", "method", "labels", "cot", "seed", "id"], ignore_index=True)
+
+
+def _called(name: str, task: str, alike: Mapping[str, Collection[str]]) -> str:
+    """The task's name, or what tells it from others of that name."""
+    return name if task == "file" or len(alike[name]) == 1 else task
 
 
 def load_lines(results: str | Path, name: str) -> "pd.DataFrame":

@@ -120,7 +120,14 @@ def test_a_verifier_to_begin_with_passes_its_own_examples(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{"a": 1, "b": 2}], "which of its columns (a, b) are prompt and answer?"),
+        (
+            [{"a": 1, "b": 2}],
+            "which of its columns (a, b) is the prompt and which the answer? say so: --columns prompt",
+        ),
+        (
+            [{"Body": 1, "Team": 2}],
+            "(Body, Team) is the answer (Body is taken as the prompt)? say so: --columns answer=... ",
+        ),
         ([], "has no rows"),
     ],
 )
@@ -137,3 +144,12 @@ def test_nothing_is_written_over(tmp_path):
     with pytest.raises(RftlabError, match="there already"):
         new(data, tmp_path / "g.yaml")
     assert (tmp_path / "g.yaml").read_text() == "mine"
+
+
+def test_held_out_rows_of_their_own_are_named_in_the_grid(tmp_path):
+    data, test = jsonl(tmp_path / "train.jsonl", SUMS[:100]), jsonl(tmp_path / "test.jsonl", SUMS[100:])
+    [path] = new(data, tmp_path / "g.yaml", model="tiny-base", test=test)
+    assert "test_path: test.jsonl" in path.read_text()
+    assert "100 rows to train on, 50 held out" in path.read_text()
+    with pytest.raises(RftlabError, match="there is no data file none.jsonl"):
+        new(data, tmp_path / "h.yaml", test="none.jsonl")

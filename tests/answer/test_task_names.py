@@ -2,6 +2,7 @@
 
 import pytest
 
+import rftlab
 from rftlab.answer.card import answer
 from rftlab.answer.decisions import decide
 from rftlab.answer.ledger import ledger
@@ -17,6 +18,9 @@ from tests import synthetic
         ("file", {"path": "my.tickets.jsonl.gz"}, "my.tickets", "my.tickets"),
         ("file", {"dataset": "openai/gsm8k"}, "openai/gsm8k", "gsm8k"),
         ("file", {}, "file", "file"),
+        ("/home/me/games/nim.py:load", {}, "nim", "nim"),
+        ("games/nim.py:hard", {}, "nim/hard", "hard"),
+        ("my_package.games:load", {}, "games", "games"),
         ("arithmetic/word", {"path": "x.csv"}, "arithmetic/word", "word"),
     ],
 )
@@ -43,3 +47,13 @@ def test_two_files_of_one_study_are_two_tasks_in_tables_verdicts_and_claims(tmp_
     assert blocks
     for block in blocks:
         assert block.count("task: ") == block.count("task: file") == block.count("/data/tickets.csv")
+
+
+def test_a_task_of_one_s_own_code_is_named_without_its_folders_and_told_from_another_of_that_name(tmp_path):
+    digests = {"/a/nim.py:load": "a" * 12, "/b/nim.py:load": "b" * 12}
+    for task in digests:
+        cell = Cell.make({"task": task, "method": "base", "labels": 0, "digests": {"task": digests[task]}})
+        synthetic.write_cell(tmp_path / "both", cell.model_dump(), items=4)
+        synthetic.write_cell(tmp_path / cell.digests["task"], cell.model_dump(), items=4)
+    assert set(rftlab.load(tmp_path / ("a" * 12))["task"]) == {"nim"}
+    assert set(rftlab.load(tmp_path / "both")["task"]) == {"a/nim.py:load", "b/nim.py:load"}
