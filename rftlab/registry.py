@@ -142,7 +142,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags", version=2),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap", version=2),
     "repetition": Entry("rftlab.verifiers.parts:Repetition", "part: share of n-grams that are not repeats", version=2),
-    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new", version=3),
+    "originality": Entry("rftlab.verifiers.originality:Originality", "part: share of n-grams that are new", version=4),
     "form": Entry(
         "rftlab.verifiers.form:Form", "a text's stated form: lines, syllables, rhyme, required words", version=2
     ),

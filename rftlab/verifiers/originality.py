@@ -16,7 +16,7 @@ class Originality(Verifier):
     """1.0 while the overlap is at most ``allowed``, then falling linearly to 0.0 where every n-gram is known.
 
     The overlap is the share of the answer's word n-grams that occur in the known texts (part ``known``) or in another
-    sample for the same gold answer in the same call (part ``among_samples``), whichever is larger. An example's own
+    sample for the same example in the same call (part ``among_samples``), whichever is larger. An example's own
     gold answer never counts as known: copying it is what a label teaches, and train against test accuracy shows it.
 
     Args:
@@ -30,8 +30,6 @@ class Originality(Verifier):
     Raises:
         RftlabError: n < 1, ``allowed`` out of range, or a file that cannot be read.
     """
-
-    needs_gold = False  # known texts are what it must differ from
 
     def __init__(
         self,
@@ -48,15 +46,18 @@ class Originality(Verifier):
             raise RftlabError(f"originality: n={n}, allowed={allowed}; give n >= 1 and 0 <= allowed < 1")
         self._n, self._allowed, self._samples = n, allowed, samples
         self._known = Counter(gram for text in {*texts, *_lines(path)} for gram in self._grams(text))
+        self.needs_gold = bool(self._known)  # the example's own does not count as known
 
     def judge_batch(self, answers: Sequence[str], examples: Sequence[Gold]) -> list[Judgement]:
         """Judge the answers of one call, each against the known texts and the others."""
         grams = [self._grams(answer) for answer in answers]
-        groups: dict[str, Counter[Gram]] = defaultdict(Counter)
+        # Without gold answers it is the prompt that tells examples apart.
+        groups: dict[tuple[str, str], Counter[Gram]] = defaultdict(Counter)
         for found, example in zip(grams, examples, strict=True):
-            groups[example.answer].update(found)
+            groups[example.prompt, example.answer].update(found)
         return [
-            self._judge(found, example, groups[example.answer]) for found, example in zip(grams, examples, strict=True)
+            self._judge(found, example, groups[example.prompt, example.answer])
+            for found, example in zip(grams, examples, strict=True)
         ]
 
     def _judge(self, grams: set[Gram], example: Gold, group: Counter[Gram]) -> Judgement:

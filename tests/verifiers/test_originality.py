@@ -29,7 +29,13 @@ def test_samples_for_one_prompt_that_repeat_each_other_score_nothing():
     assert [score.reward for score in scores] == [0, 0, 1]
     assert [score.parts["among_samples"] for score in scores] == [1, 1, 0]
     assert [score.reward for score in Originality().score([same, same], [example("a"), example("b")])] == [1, 1]
+    assert [score.reward for score in Originality().score([same, same], [example("", "a"), example("", "b")])] == [1, 1]
     assert [score.reward for score in Originality(samples=False).score([same, same], [example("a")] * 2)] == [1, 1]
+
+
+def test_it_needs_gold_answers_only_where_texts_are_known():
+    assert not Originality().needs_gold
+    assert Originality(texts=KNOWN).needs_gold
 
 
 def test_known_texts_may_come_from_a_file(tmp_path):

@@ -82,7 +82,7 @@ def test_gsm8k_rows_to_a_report(newcomer):
     grid = (newcomer.folder / "sums.yaml").read_text()
     assert "100 rows to train on, 40 held out" in grid
     assert "test_path: test.jsonl" in grid
-    assert "answer_after: '####'" in grid
+    assert 'answer_after: "####"' in grid
     assert "verifier: numeric" in grid
     newcomer.shortens("sums.yaml", labels="[10, 30]", seed="[0, 1]")
     assert newcomer.types("rftlab check sums.yaml").endswith("passed\n")
@@ -171,9 +171,7 @@ def test_an_own_game_with_an_own_verifier_to_a_report(newcomer):
     assert checked.endswith("passed\n")
     answer = newcomer.runs("nim.yaml", cells=6)
     assert "SFT against GRPO" in answer[1]
-    page = newcomer.reads("results/nim")
-    assert "nim, direct, tiny-base" in page
-    assert "nim-" in page
+    assert "nim, direct, tiny-base" in newcomer.reads("results/nim")
     # An edit of the neighbour makes other cells, and the next run says so before it does anything.
     newcomer.writes("game/rules.py", RULES.replace("MOST = 3", "MOST = 3  # stones"))
     again = newcomer.types("rftlab run nim.yaml --dry-run")
