@@ -210,14 +210,11 @@ def _is_json(answer: str) -> bool:
         return False
 
 
-def study(
-    found: Sniffed, source: Path, grid: Path, model: str, *, folds: bool = False
-) -> tuple[dict[str, Any], dict[str, str]]:
+def study(found: Sniffed, grid: Path, model: str, *, folds: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """A grid for what was found in a data file, as `grid_text` takes it: its values, and what is said of them.
 
     Args:
         found: in the file.
-        source: the file.
         grid: where the grid will lie.
         model: hub id or folder of the base.
         folds: test on every row, each seed on a fifth of them.
@@ -263,7 +260,7 @@ def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:
 def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
     """The grid's text."""
     folds = "test_path" not in found.settings and _in_folds(found.task)
-    values, said = study(found, source, grid, model, folds=folds)
+    values, said = study(found, grid, model, folds=folds)
     rows, test = len(found.task.train), len(found.task.test)
     split = f"{rows} rows to train on, {test} held out"
     if folds:

@@ -110,7 +110,7 @@ def _of_request(request: Mapping[str, Any], values: Mapping[str, Any], limit: fl
 
 def _of_file(path: Path, model: str, grid: Path) -> Subject:
     found = sniff(path)
-    values, said = study(found, path, grid, model)
+    values, said = study(found, grid, model)
     facts = make({**_of_labels(found.task), "verifier": "gold"})
     notes = (_sizes(facts, len(found.task.test)), f"judged by {found.verifier}: {found.why}")
     name = task_name("file", {"path": str(path)})
