@@ -37,7 +37,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(TASK)
     (tmp_path / "g.yaml").write_text(GRID)
 
-    def publish(results, waive=""):
+    def publish(results, waive="", prices=None):
         page = results / "report" / "report.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("")
@@ -54,7 +54,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_warning_of_ours_is_one_sentence_said_once(here, capsys, monkeypatch):
-    def publish(results, waive=""):
+    def publish(results, waive="", prices=None):
         for _ in range(2):
             warnings.warn("report.ipynb is not complete: it broke", RftlabWarning, stacklevel=1)
         warnings.warn("somebody else's", UserWarning, stacklevel=1)

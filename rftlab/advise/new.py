@@ -37,7 +37,7 @@ _FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
 DEVELOPMENT = 50
 MOST_LABELS = _BUDGETS[-1]
-_FOLDS = 5
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -234,19 +234,20 @@ def study(found: Sniffed, grid: Path, model: str, *, folds: bool = False) -> tup
         "development": "too few rows for development items of their own",
     }
     if folds:
-        settings["folds"] = _FOLDS
-        values |= {**budgets(rows - -(-rows // _FOLDS), apart=False), "seed": [*range(_FOLDS)], "max_seeds": _FOLDS}
+        settings["folds"] = FOLDS
+        values |= {**budgets(rows - -(-rows // FOLDS), apart=False), "seed": [*range(FOLDS)], "max_seeds": FOLDS}
         said["task_settings.folds"] = (
-            f"below {FEW_ROWS} rows: no room for a test part; {_FOLDS} seeds test each row once"
+            f"below {FEW_ROWS} rows: no room for a test part; {FOLDS} seeds test each row once"
         )
         said["max_seeds"] = "declared, so that no interval is wider for looking again"
     return values, said
 
 
-def _in_folds(task: Task) -> bool:
+def in_folds(found: Sniffed) -> bool:
     """Whether a file's rows are so few that every one of them should be tested on, by folds."""
-    examples = task.train + task.test
-    return len(examples) < FEW_ROWS and len({normalise_prompt(example.prompt) for example in examples}) >= _FOLDS
+    examples = found.task.train + found.task.test
+    apart, distinct = "test_path" in found.settings, len({normalise_prompt(example.prompt) for example in examples})
+    return not apart and len(examples) < FEW_ROWS and distinct >= FOLDS
 
 
 def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:
@@ -259,7 +260,7 @@ def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:
 
 def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
     """The grid's text."""
-    folds = "test_path" not in found.settings and _in_folds(found.task)
+    folds = in_folds(found)
     values, said = study(found, grid, model, folds=folds)
     rows, test = len(found.task.train), len(found.task.test)
     split = f"{rows} rows to train on, {test} held out"

@@ -4,12 +4,13 @@ A task and a verifier may be the user's code: they are loaded in a process of th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rftlab.advise.check import loaded, request_of, requests_of
 from rftlab.advise.facts import Facts, make
-from rftlab.advise.new import MODEL, sniff, study
+from rftlab.advise.new import FOLDS, MODEL, in_folds, sniff, study
 from rftlab.cell import Cell, task_name
 from rftlab.contract import SEEDS
 from rftlab.grid import Grid
@@ -36,8 +37,9 @@ class Subject(NamedTuple):
         facts: that it tells.
         values: how a grid names it, model and all.
         said: comments on these, as `grid_text` takes them.
-        held_out: test items.
+        held_out: test items, of each seed where rows are tested by folds.
         notes: what was found, in words.
+        folds: parts that rows are tested in, one a seed; 0 where test items are apart.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Subject(NamedTuple):
     said: Mapping[str, str]
     held_out: int
     notes: tuple[str, ...]
+    folds: int = 0
 
 
 def subjects(name: str, *, model: str = "", beside: Path | None = None, limit: float = child.LIMIT_S) -> list[Subject]:
@@ -104,23 +107,30 @@ def _of_labels(task: Task) -> dict[str, Any]:
 def _of_request(request: Mapping[str, Any], values: Mapping[str, Any], limit: float) -> Subject:
     found = child.call(f"{__name__}:measured", request, limit=limit)
     facts = make(found["facts"])
-    notes = (_sizes(facts, found["test"]), f"judged by {found['verifier']}")
-    return Subject(task_name(request["name"], request["settings"]), facts, values, {}, found["test"], notes)
+    folds = int(request["settings"].get("folds") or 0)
+    notes = (_sizes(facts, found["test"], folds), f"judged by {found['verifier']}")
+    return Subject(task_name(request["name"], request["settings"]), facts, values, {}, found["test"], notes, folds)
 
 
 def _of_file(path: Path, model: str, grid: Path) -> Subject:
     found = sniff(path)
-    values, said = study(found, grid, model)
+    folds, held_out = in_folds(found), len(found.task.test)
+    values, said = study(found, grid, model, folds=folds)
     facts = make({**_of_labels(found.task), "verifier": "gold"})
-    notes = (_sizes(facts, len(found.task.test)), f"judged by {found.verifier}: {found.why}")
+    if folds:
+        rows = len(found.task.train) + held_out
+        held_out = rows // FOLDS
+        facts = replace(facts, labels=rows - -(-rows // FOLDS))
+    notes = (_sizes(facts, held_out, FOLDS * folds), f"judged by {found.verifier}: {found.why}")
     name = task_name("file", {"path": str(path)})
-    return Subject(name, facts, values, said, len(found.task.test), notes)
+    return Subject(name, facts, values, said, held_out, notes, FOLDS * folds)
 
 
-def _sizes(facts: Facts, test: int) -> str:
+def _sizes(facts: Facts, test: int, folds: int) -> str:
     prompts = f", {facts.prompts} prompts without labels" if facts.prompts else ""
     steps = {True: " with rationales", False: " without rationales"}.get(facts.rationales, "")  # type: ignore[arg-type]
-    return f"{facts.labels} labels{steps}{prompts}, {test} held out to test on"
+    held_out = f"{test} of each of {folds} folds" if folds else f"{test} held out"
+    return f"{facts.labels} labels{steps}{prompts}, {held_out} to test on"
 
 
 def _judged(cell: Cell) -> dict[str, Any]:

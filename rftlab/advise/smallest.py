@@ -1,6 +1,7 @@
 """The smallest study that settles what advice leaves open: a grid, and the difference it would probably show."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any, NamedTuple
 
 from rftlab.advise.facts import Facts
@@ -11,11 +12,12 @@ from rftlab.advise.rules import FAMILIES
 from rftlab.errors import RftlabError
 from rftlab.grid.written import grid_text
 from rftlab.registry import METHODS, trains
-from rftlab.stats import family_confidence, smallest_shown
+from rftlab.stats import family_confidence, fold_overlap, smallest_shown
 
 # Standard deviations of a paired difference, as measured on the reference study: from seed to seed where a stage chose
-# the rates, from item to item, and the rest.
-_BY_SEED, _BY_ITEM, _REST = 0.025, 0.17, 0.32
+# the rates, and where every seed chose its own (over folds no stage may), from item to item, and the rest.
+_BY_SEED, _BY_SEED_ALONE, _BY_ITEM, _REST = 0.025, 0.076, 0.17, 0.32
+_TRIALS = 3
 _COARSE = 0.10
 """The difference that a first study should show; the seeds are chosen for it."""
 _SEEDS, _FALLBACK = range(3, 11), 5
@@ -34,6 +36,7 @@ class Study(NamedTuple):
         seeds: of each arm.
         items: test items.
         shows: smallest difference in accuracy that it would probably show, as a share.
+        folds: as in `Subject`.
         open: what has to be filled in before it runs; "" where it is ready.
     """
 
@@ -43,6 +46,7 @@ class Study(NamedTuple):
     seeds: int
     items: int
     shows: float
+    folds: int
     open: str
 
     @property
@@ -50,13 +54,16 @@ class Study(NamedTuple):
         """What it would show, in a sentence."""
         count = len(self.named) * (len(self.named) - 1) // 2
         more = ""
-        if self.items < _ITEMS:
+        spread, chosen = (_BY_SEED_ALONE, "each seed chose") if self.folds else (_BY_SEED, "a stage chose")
+        if self.folds:
+            more = ", with what folds of the same rows share counted"
+        elif self.items < _ITEMS:
             with_more = 100 * _shows(len(self.named), self.seeds, _ITEMS)
             more = f"; {self.items} test items are few, {_ITEMS} would show {with_more:.0f}"
         return (
             f"{self.seeds} seeds x {self.items} items would probably show a difference of {100 * self.shows:.0f} "
-            f"points{more} (power .8; {count} comparisons that hold together; seeds that differ by {100 * _BY_SEED:g} "
-            "points, as in the reference study where a stage chose the rates)"
+            f"points{more} (power .8; {count} comparisons that hold together; seeds that differ by {100 * spread:g} "
+            f"points, as in the reference study where {chosen} the rates)"
         )
 
 
@@ -91,13 +98,17 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
     untrained += [] if methods else ["base-maj"]
     arms, items = (*untrained, *methods), min(_ITEMS, held_out)
     named = ("base", *methods) if methods else arms
-    seeds = _seeds(len(named), items)
+    folds = subject.folds if subject else 0
+    seeds = folds or _seeds(len(named), items)
+    budget = _budget(labels, facts.prompts, bool(methods), apart=not folds)
     cells = {
-        **(subject.values if subject else _of_yours(labels, model)), **_budget(labels, facts.prompts, bool(methods)),
-        "seed": list(range(seeds)), "evaluation.test_items": items,
+        **(subject.values if subject else _of_yours(labels, model)), **budget,
+        "seed": list(range(seeds)), **({} if folds else {"evaluation.test_items": items}),
     }  # fmt: skip
     plan: dict[str, Any] = {"max_seeds": seeds}
-    plan |= {"named": list(named), "tuning": {"seeds": 2, "items": DEVELOPMENT}} if methods else {}
+    if methods:
+        tuning = {"trials": _TRIALS} if folds else {"seeds": 2, "items": DEVELOPMENT}
+        plan |= {"named": list(named), "tuning": tuning}
     values = {"name": name, **_with_arms(cells, arms), **plan}
     said = {**(subject.said if subject else _YOURS), **_SAID}
     if "defaults" in values:
@@ -106,12 +117,13 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
     if any(METHODS[method].family == "preference" for method in methods):
         head.append(f"  rftlab judge results/{name}     afterwards: where no answer is right")
     text = grid_text(values, head=head, said=said)
-    return Study(text, arms, named, seeds, items, _shows(len(named), seeds, items), _to_fill_in(subject, text))
+    shows = _shows(len(named), seeds, items, folds)
+    return Study(text, arms, named, seeds, items, shows, folds, _to_fill_in(subject, text))
 
 
 _SAID = {
     "max_seeds": "looked at once, at its end",
-    "tuning": "chooses each arm's learning rate first; without it the answer says that rates were not tuned",
+    "tuning": "chooses learning rates; without it the answer says that they were not tuned",
 }
 _YOURS = {
     "task_settings.path": "your labelled rows; of comparisons alone, prompts with what was preferred",
@@ -151,11 +163,11 @@ def _with_arms(cells: Mapping[str, Any], arms: Sequence[str]) -> dict[str, Any]:
     return {"defaults": dict(cells), "method": others, "include": [{"method": arm, **pairs} for arm in compared]}
 
 
-def _budget(labels: int, prompts: int | None, trained: bool) -> dict[str, Any]:
-    """One label budget, the largest that there is; or prompts alone."""
+def _budget(labels: int, prompts: int | None, trained: bool, *, apart: bool) -> dict[str, Any]:
+    """One label budget, the largest that there is; or prompts alone. Over folds nothing stands apart."""
     if not labels:
         return {"labels": 0, "prompts": min(prompts or _PROMPTS, MOST_LABELS)} if trained else {}
-    if labels < 2 * DEVELOPMENT:
+    if not apart or labels < 2 * DEVELOPMENT:
         return {"labels": max(2, labels), "development": "from_labels"}
     return {"labels": min(labels - DEVELOPMENT, MOST_LABELS)}
 
@@ -167,8 +179,12 @@ def _to_fill_in(subject: Subject | None, text: str) -> str:
     return " and ".join(needed)
 
 
-def _shows(arms: int, seeds: int, items: int) -> float:
+def _shows(arms: int, seeds: int, items: int, folds: int = 0) -> float:
     confidence = family_confidence(max(1, arms * (arms - 1) // 2))
+    if folds:  # each seed has items of its own, and training rows in common with the others
+        of_seed = sqrt(_BY_SEED_ALONE**2 + (_BY_ITEM**2 + _REST**2) / items)
+        whole = of_seed * sqrt(1 + seeds * fold_overlap(folds))
+        return smallest_shown(seeds, 1, by_seed=whole, by_item=0, rest=0, confidence=confidence)
     return smallest_shown(seeds, items, by_seed=_BY_SEED, by_item=_BY_ITEM, rest=_REST, confidence=confidence)
 
 

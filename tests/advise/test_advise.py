@@ -147,6 +147,20 @@ def test_a_task_is_measured_and_its_study_passes_the_dry_run(tmp_path, monkeypat
     assert "settle.yaml is there already" in capsys.readouterr().err
 
 
+def test_few_rows_are_tested_by_folds(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(102)]
+    (tmp_path / "few.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["advise", "few.jsonl", "--reasoning", "no", "--model", "tiny-base", "-o", "settle.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "81 labels without rationales, 20 of each of 5 folds to test on" in said
+    assert "with what folds of the same rows share counted" in said
+    grid = Grid.load(tmp_path / "settle.yaml")
+    assert {cell.task_settings["folds"] for cell in grid.cells} == {5}
+    assert {cell.labels for cell in grid.cells} == {0, 81}
+    assert main(["run", "settle.yaml", "--dry-run"]) == 0
+
+
 def test_a_grid_has_each_of_its_tasks_measured():
     word, rare = subjects("demo")
     assert (word.name, rare.name) == ("arithmetic/word", "arithmetic/rare")

@@ -47,7 +47,7 @@ def project(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (folder / name).write_text(text)
 
-    def publish(results, waive=""):
+    def publish(results, waive="", prices=None):
         assert {found.id for found in record.read_all(results)} <= record.planned(results)
         return types.SimpleNamespace(files=[], remarks=[], answer="")
 
