@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from rftlab import preflight, record, trackers
+from rftlab import preflight, record, settling, trackers
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import file_of, kind_of, stale, texts_of
 from rftlab.errors import RftlabError
@@ -54,6 +54,7 @@ def run(
     report_to: str | Sequence[str] | None = None,
     keep_going: bool = False,
     rerun: bool | Sequence[str] = False,
+    until: Literal["decided"] | None = None,
     check_timeout: float = LIMIT_S,
     dry_run: bool = False,
 ) -> list[Outcome]:
@@ -73,6 +74,8 @@ def run(
         keep_going: begin further cells also after three in a row have failed alike.
         rerun: run cells again that are done: all, or those whose ids begin with one of these; what they left is set
             aside.
+        until: decided: add seeds, one look after another, until every comparison of the confirmatory family and every
+            claim that the grid names is decided or given up as futile, at most up to its `max_seeds`.
         check_timeout: seconds a step in the user's code may take while it is checked (loading it, scoring one example).
         dry_run: check everything, the user's own code by executing it, and list the cells; train nothing.
 
@@ -83,7 +86,7 @@ def run(
         RftlabError: anything about the grid or an argument that cannot work; nothing is written then.
         Interrupted: SIGINT, SIGTERM or SIGHUP; running again goes on.
     """
-    _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)))
+    _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)), until=(until, settling.UNTIL))
     _require_positive("whole number", int, workers=workers, timeout=timeout)
     _require_positive("number", (int, float), check_timeout=check_timeout)
     if not isinstance(grid, Grid | str | Path):
@@ -91,6 +94,9 @@ def run(
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     grid = starts.resolved(grid, where)
+    if until:
+        settling.require_seeds_to_add(grid)
+        grid = settling.extended(grid, where)
     reported = grid.report_to if report_to is None else trackers.named(report_to)
     trackers.require(reported)
     done, left = grid.split(where)
@@ -106,7 +112,8 @@ def run(
     )
     if here and left and not dry_run:
         preheat(settings)
-    found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
+    to_come = settling.to_come(grid) if until else []
+    found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     tuned: list[Outcome] = []
     if stage:
@@ -114,6 +121,7 @@ def run(
         print(f"{grid.name}: {stage}")
         tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells)
         grid = starts.resolved(stage.resolved(), where)
+        grid = settling.extended(grid, where) if until else grid
     done, left = grid.split(where)
     again = _chosen(grid, rerun, done)
     starts.require_policies(grid, where, again)
@@ -127,6 +135,8 @@ def run(
         print(f"  left out, having nothing to train on: {', '.join(grid.idle)}")
     for note in (*found.notes, *_on_earlier_cells(grid, [*tuning, *left], where)):
         print(f"  {note}")
+    if until:
+        print(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
     if dry_run:
         _list(grid, left, stage)
         return []
@@ -142,6 +152,9 @@ def run(
         grid, left = starts.after(first, grid, where)
         keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     outcomes += _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    if until and any(is_done(cell, where) for cell in grid.cells):
+        more, grid = _settle(grid, where, many, settings, run_cells, kept)
+        outcomes, keeper = [*outcomes, *more], Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     cool()
     if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
@@ -282,6 +295,23 @@ def _tune(
         stage.look()
     _leave(stage, results)
     return [*outcomes, *stage.failures]
+
+
+def _settle(
+    grid: Grid, results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells", keep: str
+) -> tuple[list[Outcome], Grid]:
+    """Look at a study, run the seeds that it still needs, and look again until none is needed."""
+    outcomes: list[Outcome] = []
+    while True:
+        grid, left, told = settling.next_look(grid, results, [each.cell for each in outcomes])
+        print(f"{grid.name}, look: {told}")
+        if not left:
+            return outcomes, grid
+        keeper = Keeper(grid.cells, results, cast("Keep", keep), forced=False)
+        ran = _run_left(grid, left, results, workers, replace(settings, stay_warm=True), run_cells, keeper)
+        outcomes += ran
+        if not any(each.status == "done" for each in ran):
+            return outcomes, grid
 
 
 def _leave(stage: StageRun, results: Path) -> None:

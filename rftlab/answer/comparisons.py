@@ -4,7 +4,7 @@ An outcome table has a row a seed and a column an item. Those of two arms are su
 the item; an untrained arm answers for every training run with its seed of sampling.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import nan
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import largest_common_mark, read_runs
 from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
+from rftlab.execute.results import Stop
 from rftlab.folds import Folds
 from rftlab.registry import family_of, trains
 
@@ -210,6 +211,19 @@ def pairs(found: Sequence[Arm]) -> Iterator[Pair]:
             folds=first.folds or second.folds, pool=pool,
         )  # fmt: skip
     yield from _between_prompts(found)
+
+
+def limited(made: Iterable[Pair], stops: Iterable[Stop]) -> list[Pair]:
+    """Comparisons, each with the seeds that it stopped with if it did: its verdict rests on those."""
+    at: dict[tuple[object, ...], int] = {stop[:-2]: stop.seeds for stop in stops}
+    return [_limited(pair, at.get((*pair.place, *sorted((pair.first, pair.second)))) if at else None) for pair in made]
+
+
+def _limited(pair: Pair, seeds: int | None) -> Pair:
+    if seeds is None or pair.axis != "method":
+        return pair
+    order = sorted(pair.table.index, key=lambda seed: [int(part) for part in str(seed).split()])
+    return pair._replace(table=pair.table.loc[order[:seeds]])
 
 
 def side_by_side(found: Sequence[Arm]) -> Iterator[tuple[Place, Arm, Arm]]:

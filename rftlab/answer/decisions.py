@@ -20,7 +20,7 @@ from rftlab.answer.few_rows import drawn_from
 from rftlab.answer.results import BASE, SCORES, UNTRAINED, Results, measured
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute.results import read_grid, read_plans
+from rftlab.execute.results import Stop, read_grid, read_plans, read_stops
 from rftlab.grid.plan import Plan
 from rftlab.record.outcomes import ACCURACY
 from rftlab.registry import family_of
@@ -115,6 +115,7 @@ class Decisions:
         decides: the measure that decides.
         families: family and measure -> how many comparisons share its 5 %.
         outcomes: measure -> every arm at every place with its outcomes, which all of this was decided from.
+        stops: comparisons of a study run until it is decided, with the seeds that they stopped with.
     """
 
     plan: Plan
@@ -124,6 +125,7 @@ class Decisions:
     decides: str
     families: Mapping[tuple[Family, str], int] = field(default_factory=dict)
     outcomes: Mapping[str, Sequence[Arm]] = field(default_factory=dict, repr=False, compare=False)
+    stops: tuple[Stop, ...] = ()
 
     @cached_property
     def _by_pair(self) -> dict[tuple[Hashable, ...], Decision]:
@@ -203,11 +205,12 @@ class Decisions:
         return pd.DataFrame(rows)
 
 
-def decide(results: Results) -> Decisions:
+def decide(results: Results, stops: Sequence[Stop] | None = None) -> Decisions:
     """Decide every comparison of a study.
 
     Args:
         results: as read; its plan is that of the grid last run in its folder, or the defaults where none was.
+        stops: comparisons that ended at a look of a study run until it is decided; None takes those of its folder.
 
     Raises:
         RftlabError: the plan was changed by hand.
@@ -221,16 +224,18 @@ def decide(results: Results) -> Decisions:
     judged = contests.pairs(results)
     repeats = set(SCORES) - set(measured(results.cells))
     named = plan.arms(results.cells["method"]) if len(results.cells) else ()
+    stops = read_stops(results.where) if stops is None else stops
     for measure in (decides, *(name for name in COMPARED if name not in (decides, *repeats)), *judged):
         outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure, named)
         levels += levels_of(found, measure)
         made = judged[measure] if measure in judged else list(comparisons.pairs(found))
+        made = comparisons.limited(made, stops) if measure == decides else made
         spreads = spreads_of(made)
         for family, part in _by_family(made, plan, planned if measure == decides else None).items():
             size = _size(part, family, plan, planned)
             families[family, measure] = size
             decided += [_decision(family, measure, pair, spreads[id(pair)], plan, size) for pair in part]
-    return Decisions(plan, changed, tuple(decided), tuple(levels), decides, families, outcomes)
+    return Decisions(plan, changed, tuple(decided), tuple(levels), decides, families, outcomes, tuple(stops))
 
 
 def _declared(results: Results) -> tuple[Plan, tuple[str, ...], Sequence[Cell]]:

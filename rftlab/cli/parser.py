@@ -48,6 +48,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--keep-going", action="store_true", help="begin further cells also after three in a row have failed alike"
     )
     run.add_argument(
+        "--until",
+        choices=["decided"],
+        help="decided: add seeds, look after look, until every comparison and claim "
+        "that the grid names is decided or given up, at most up to its max_seeds",
+    )
+    run.add_argument(
         "--rerun", nargs="*", metavar="CELL", help="run finished cells again: these (beginnings of ids), or all"
     )
     run.add_argument(

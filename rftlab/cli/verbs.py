@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
         keep=options.keep,
         report_to=options.report_to,
         keep_going=options.keep_going,
+        until=options.until,
         rerun=(options.rerun or True) if options.rerun is not None else False,
         check_timeout=options.check_timeout,
         dry_run=options.dry_run,

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -13,7 +14,34 @@ from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
 
 LOCK = ".lock"
+_STOPS = "stops"
 GRID_FILE = "grid.yaml"
+
+
+class Stop(NamedTuple):
+    """A comparison, or a claim, of a study run until it is decided, that needs no more seeds.
+
+    Attributes:
+        task: with model, variant, prompt and labels the place where both arms stand.
+        model: likewise.
+        variant: likewise.
+        prompt: likewise.
+        labels: likewise; 0 for a claim.
+        first: an arm, the two in alphabetical order; "claim 1" for a claim.
+        second: the other; the part of a claim.
+        seeds: that it stopped with: its verdict rests on the first so many.
+        why: better, worse or same for what was decided, futile for what was given up.
+    """
+
+    task: str
+    model: str
+    variant: str
+    prompt: str
+    labels: int
+    first: str
+    second: str
+    seeds: int
+    why: str
 
 
 @contextlib.contextmanager
@@ -42,25 +70,45 @@ def results_lock(results: Path) -> Iterator[None]:
         yield
 
 
-def write_grid(results: Path, grid: Grid) -> None:
-    """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report."""
+def write_grid(results: Path, grid: Grid, stops: Sequence[Stop] | None = None) -> None:
+    """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report.
+
+    Args:
+        results: the folder.
+        grid: the cells, and what is declared.
+        stops: comparisons that need no more seeds; None leaves those that are written there.
+    """
     if grid.path and grid.path.is_file():  # as people wrote it
         write_atomically(results / GRID_FILE, grid.path.read_text(encoding="utf-8"))
-    write_atomically(results / GRID, _listed(grid, _declared(results, grid)))
+    found = read_stops(results) if stops is None else stops
+    write_atomically(results / GRID, _listed(grid, _declared(results, grid), found))
+
+
+def read_stops(results: Path) -> tuple[Stop, ...]:
+    """The comparisons of a study run until it is decided that need no more seeds; () where it was not run so."""
+    try:
+        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
+        return tuple(Stop(*each) for each in body.get(_STOPS, ()))
+    except (OSError, RftlabError, ValueError, TypeError, AttributeError):
+        return ()
 
 
 def lists(results: Path, grid: Grid) -> bool:
     """Whether a results folder's list is of just these cells, their files where they are now."""
     try:
-        return (results / GRID).read_text(encoding="utf-8") == _listed(grid, _declared(results, grid))
+        return (results / GRID).read_text(encoding="utf-8") == _listed(
+            grid, _declared(results, grid), read_stops(results)
+        )
     except (OSError, ValueError):
         return False
 
 
-def _listed(grid: Grid, declared: Plan) -> str:
+def _listed(grid: Grid, declared: Plan, stops: Sequence[Stop]) -> str:
     cells = [cell.model_dump(mode="json") for cell in grid.cells]
     plans = {"plan": declared.to_json(), "plan_now": grid.plan.to_json()}
-    body = {"name": grid.name, **plans, "ids": [cell.id for cell in grid.cells], "cells": cells}
+    body: dict[str, Any] = {"name": grid.name, **plans, "ids": [cell.id for cell in grid.cells], "cells": cells}
+    if stops:
+        body[_STOPS] = stops
     return json.dumps(body, indent=1) + "\n"
 
 

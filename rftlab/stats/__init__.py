@@ -26,6 +26,7 @@ from rftlab.stats.differences import (
     verdict,
 )
 from rftlab.stats.family import family_confidence, pooled_spreads, simultaneous
+from rftlab.stats.futility import HOPELESS, chance_to_decide
 from rftlab.stats.intervals import (
     Interval,
     bootstrap_interval,
@@ -42,11 +43,12 @@ from rftlab.stats.sequential import boundaries, look_confidence
 from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turned, word
 
 __all__ = [
-    "MOST_SEEDS", "WORDS", "Area", "Collapse", "Crossed", "Crossover", "Difference", "Interval", "Spread", "Word",
-    "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "collapse", "collapsed", "crossed_interval",
-    "crossover", "decide", "difference_spread", "family_confidence", "fold_overlap", "holm", "items_forbid",
-    "items_interval", "log_weights", "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference",
-    "paired_table", "pass_at_k", "points", "pooled_spreads", "ratio_interval", "seed_spread", "seeds_to_show",
-    "simultaneous", "smallest_shown", "stratified_interval", "suggestion", "summarise", "t_interval",
-    "table_difference", "table_mean", "table_spread", "turned", "verdict", "weighted", "wilson_interval", "word",
+    "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Crossed", "Crossover", "Difference", "Interval",
+    "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
+    "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
+    "fold_overlap", "holm", "items_forbid", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
+    "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",
+    "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "smallest_shown", "stratified_interval",
+    "suggestion", "summarise", "t_interval", "table_difference", "table_mean", "table_spread", "turned", "verdict",
+    "weighted", "wilson_interval", "word",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.simulations import coverage, families, folds, looks
+from tests.simulations import coverage, families, folds, looks, settled
 
 Measure = Callable[[Any, int, np.random.Generator], dict[str, float]]
 Table = tuple[str, Sequence[Any], Measure, Callable[[Any, dict[str, float]], str]]
@@ -39,6 +39,12 @@ def tables() -> dict[str, Table]:
         "fold-accuracies": ("Coverage of an accuracy over folds", folds.accuracy_rows(), folds.accuracies, _over_folds),
         "pools": ("Labels from a pool of 100 rows, test items apart", folds.pools(), folds.from_few, _of_pool),
         "looks": ("Stopped when conclusive, looks at 3, 4, ..., 10 seeds", looks.rows(), looks.stopped, _spent),
+        "settled": (
+            "Run until decided or given up, looks at 3, 4, ..., 10 seeds",
+            settled.rows(),
+            settled.settled,
+            _settled,
+        ),
     }
 
 
@@ -119,6 +125,12 @@ def _held(row: families.Row, found: dict[str, float]) -> str:
 
 def _joint(row: families.Row, found: dict[str, float]) -> str:
     return _kept(found["all hold"] >= 0.94, "all hold .94")
+
+
+def _settled(row: settled.Row, found: dict[str, float]) -> str:
+    if row.world.gap == 0.0:
+        return _kept(found["false"] <= row.promised + 0.01, f"false at most {row.promised:g}")
+    return _kept(found["better"] >= row.promised, f"better at least {row.promised:g}")
 
 
 def _over_folds(_: folds.Row, found: dict[str, float]) -> str:

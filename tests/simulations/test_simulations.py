@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.simulations import __main__ as command
-from tests.simulations import coverage, families, folds, looks
+from tests.simulations import coverage, families, folds, looks, settled
 from tests.simulations.worlds import FALL_CHANCE, ITEM, REST, World
 
 
@@ -148,3 +148,17 @@ def test_where_labels_are_all_of_their_pool_an_interval_speaks_of_these_rows_alo
     assert half["new rows"] < 0.88
     assert all_["new rows"] < 0.8
     assert min(found["these rows"] for found in (few, half, all_)) >= 0.92
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_a_study_run_until_decided_says_little_that_is_false_and_finds_what_is_there(rng, gap):
+    row = settled.Row("spread 5", World(0.05, gap=gap), 0.05)
+    found = settled.settled(row, 200, rng)
+    if gap:
+        assert found["better"] >= 0.92
+        assert found["mean seeds"] <= 7.2
+        assert found["false"] == 0
+    else:
+        assert found["false"] <= 0.08
+        patient = settled.settled(row, 100, rng, futility=False)
+        assert found["mean seeds"] < patient["mean seeds"] - 1

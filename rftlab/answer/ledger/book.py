@@ -153,7 +153,7 @@ def ledger(results: Results, decisions: Decisions) -> Ledger:
     """
     view = View(results, decisions)
     found = {claim.number: list(RULES[claim.number](view)) for claim in CLAIMS}
-    sizes = _sizes(found, view)
+    sizes = sizes_of(found, view)
     rows = []
     for claim in CLAIMS:
         tested = [each for each in found[claim.number] if isinstance(each, Tested)]
@@ -167,7 +167,7 @@ def ledger(results: Results, decisions: Decisions) -> Ledger:
     return Ledger(tuple(rows), decisions.plan.smallest_effect)
 
 
-def _sizes(found: Mapping[int, list[Tested | Missing]], view: View) -> dict[tuple[int, bool], Size]:
+def sizes_of(found: Mapping[int, list[Tested | Missing]], view: View) -> dict[tuple[int, bool], Size]:
     """The family of every claim's rows by whether they are primary.
 
     A claim that the plan names is one comparison of the confirmatory family; its own differences, of all panels that
