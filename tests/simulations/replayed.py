@@ -20,8 +20,8 @@ def main() -> None:
     for each in compared:
         found = after.between(each.place, each.first, each.second)
         if found is None or found.word != each.word:
-            others.append(f"{each.place.task}, {each.place.labels} labels, {each.first} and {each.second}: {each.word}, "
-                          f"then {found.word if found else 'not compared'}")  # fmt: skip
+            where = f"{each.place.task}, {each.place.labels} labels, {each.first} and {each.second}"
+            others.append(f"{where}: {each.word}, then {found.word if found else 'not compared'}")
     print(f"{again.looks} looks, {again.cells[0]} of {again.cells[1]} cells")
     print(f"{len(compared) - len(others)} of {len(compared)} comparisons end with the same word")
     print("\n".join(others))
