@@ -78,6 +78,7 @@ def rows(model: str = "", endpoint: str = "") -> dict[str, Row]:
         "json-schema": Row([_object(key, i) for i, key in enumerate("abcd")]),
         "solver": Row([example(text, kind="countdown", numbers=n, target=target) for n, target, text in COUNTDOWN]),
         "game": Row([example(path, game="maze", grid=_maze(path)) for path in ("RRDD", "DDRR", "RDRD", "DRDR")]),
+        "story": Row([example(str(n + 4), f"Tom has {n} apples, finds 4. How many apples now?") for n in (3, 5, 8, 9)]),
         "format": Row(NUMBERS, tied=False),
         "length": Row(NUMBERS, tied=False, needs_answer=False),
         "repetition": Row(NUMBERS, tied=False, needs_answer=False),

@@ -75,6 +75,7 @@ def test_in_an_empty_folder_everything_is_there_by_name(newcomer):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_packaged_grid_is_ready_or_says_what_to_do(newcomer):
     newcomer.types("rftlab notebooks mine")
     for grid in sorted((newcomer.folder / "mine" / "grids").glob("*.yaml")):
