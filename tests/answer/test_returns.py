@@ -1,7 +1,9 @@
 """Cost and return: the arithmetic, the prices file, and what is said of a study."""
 
 import math
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -127,6 +129,17 @@ def test_the_keys_of_the_file_are_the_fields_and_the_example_is_read(tmp_path, c
     said = capsys.readouterr().out
     assert "SFT at 3000 labels returns most (assumed)" in said
     assert "90 % assumed" in said
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "roi.md"
+
+
+def test_the_file_of_the_page_is_read_and_the_page_names_every_key(tmp_path):
+    text = PAGE.read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "prices.yaml").write_text(block)
+    assert read(tmp_path / "prices.yaml").engineer_hours == {"sft": 4, "rft": 12, "hybrid": 16}
+    assert [key for key in KEYS if f"`{key}`" not in text] == []
 
 
 WRONG = {
