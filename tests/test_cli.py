@@ -122,7 +122,7 @@ def test_a_failing_cell_does_not_stop_the_others_and_is_named_with_its_notebook(
     )
     assert cli.main(["run", "g.yaml", "--workers", "2", "--kernel", "cold", "--results", "elsewhere"]) == 1
     captured = capsys.readouterr()
-    assert "failed: mine.py:make sft n=5 cot seed 1: RuntimeError: told to fail; see " in captured.err
+    assert "failed: make sft n=5 cot seed 1: RuntimeError: told to fail; see " in captured.err
     notebook = Path(captured.err.strip().rpartition("see ")[2])
     assert notebook.is_file()
     assert "report.html" in captured.out
