@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
 from rftlab.parts import Adapter, Budget, Decoding, Evaluation, Frozen, Part, Rates, Tuning
+from rftlab.registry import short_name
 
 SCHEMA_VERSION = 1
 
@@ -143,9 +144,14 @@ class Cell(Part):
         return task_name(self.task, self.task_settings)
 
     @property
+    def method_name(self) -> str:
+        """What people call its method."""
+        return short_name(self.method)
+
+    @property
     def label(self) -> str:
         """Short name for people, e.g. `word grpo n=50 cot seed 1`; never parsed."""
-        task, method = (name.rpartition("/")[2] for name in (self.task_name, self.method))
+        task, method = (name.rpartition("/")[2] for name in (self.task_name, self.method_name))
         budget = f"n={self.labels}{f'+{self.prompts}' if self.prompts else ''}"
         label = f"{task} {method} {budget} {'cot' if self.cot else 'direct'} seed {self.seed}"
         if self.evaluation.part == "development" and self.learning_rates:  # a rung of a tuning stage

@@ -33,13 +33,21 @@ def told(error: BaseException) -> str:
 
     Example: `KeyError: 'x' (checks.py, line 3)`.
     """
-    name, text = type(error).__name__, one_line(str(error))
-    return f"{name}: {text}{_place(error)}" if text else f"{name}{_place(error)}"
+    # Python writes the place of a syntax error into its text, too.
+    said = error.msg if isinstance(error, SyntaxError) and error.filename else str(error)
+    name, text = type(error).__name__, one_line(said)
+    return f"{name}: {text}{place_of(error)}" if text else f"{name}{place_of(error)}"
 
 
 def came_from_user(error: BaseException) -> bool:
     """Whether the error passed through a line of the user's own files."""
-    return bool(_place(error))
+    return bool(place_of(error))
+
+
+def placed(error: BaseException) -> str:
+    """The text of an error of ours, with the place in the user's own files that led to it, if any."""
+    text, place = str(error), place_of(error)
+    return text if place in text else f"{text}{place}"
 
 
 def defined_at(thing: Any) -> str:
@@ -51,7 +59,8 @@ def defined_at(thing: Any) -> str:
     return ""
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """` (checks.py, line 3)`: where in the user's own files an error comes from; "" if it comes from none."""
     if isinstance(error, SyntaxError) and error.filename:
         return users_line([(error.filename, error.lineno or 0)])
     frames = reversed(traceback.extract_tb(error.__traceback__))

@@ -193,7 +193,7 @@ def contract(cell: Cell) -> dict[str, Any]:
     when_run = {name: f"{name} x" for name, field in FIELDS.items() if field.group == "match" and name != "spent"}
     if_trained = {"label_ids": drawn, "token_cap_training": trained_cap, "tuning_rates": [1e-3]}
     caps = {"token_cap": cell.max_new_tokens, "method_code": f"{cell.method} version 1", "batch": 16 if trains else NA}
-    asked = bool(METHODS[cell.method].prompts) and trains
+    asked = bool(getattr(METHODS.get(cell.method), "prompts", False)) and trains
     caps |= {
         "prompts": cell.prompts if asked else NA,
         "prompt_ids": f"{cell.prompts} x" if cell.prompts and asked else NA,

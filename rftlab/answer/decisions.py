@@ -23,7 +23,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.results import Stop, read_grid, read_plans, read_stops
 from rftlab.grid.plan import Plan
 from rftlab.record.outcomes import ACCURACY
-from rftlab.registry import family_of
+from rftlab.registry import family_of, is_called
 from rftlab.stats import Spread, Word
 
 Family = Literal["confirmatory", "exploratory"]
@@ -280,12 +280,11 @@ def _named_measures(results: Results) -> dict[str, list[str]]:
 
 def _by_family(made: Iterable[Pair], plan: Plan, planned: Sequence[Cell] | None) -> dict[Family, list[Pair]]:
     """Pairs by family; all are exploratory for a measure that does not decide (``planned`` is None)."""
-    named = set(plan.arms(cell.method for cell in planned) if planned is not None else ())
+    named = plan.arms(cell.method for cell in planned) if planned is not None else ()
     found: dict[Family, list[Pair]] = {}
     for pair in made:
-        declared = (
-            pair.axis == "method" and named.issuperset(pair.methods) and pair.place.labels in (plan.labels or (0,))
-        )
+        of_named = all(any(is_called(each, method) for each in named) for method in pair.methods)
+        declared = pair.axis == "method" and of_named and pair.place.labels in (plan.labels or (0,))
         found.setdefault("confirmatory" if declared else "exploratory", []).append(pair)
     return found
 

@@ -72,7 +72,7 @@ def read_tuning(results: str | Path) -> Tuning:
 
 def arm_name(cell: Cell) -> str:
     """A cell's method as an arm is to be named: one whose learning rate is chosen in every cell includes its tuner."""
-    return f"{cell.method} including its tuner" if cell.tuning.trials > 1 else cell.method
+    return f"{cell.method_name} including its tuner" if cell.tuning.trials > 1 else cell.method_name
 
 
 def limits(records: Sequence[Record], results: str | Path) -> list[str]:
@@ -198,7 +198,7 @@ def _given(cell: Cell) -> bool:
 
 
 def _methods(cells: Iterable[Cell]) -> str:
-    return _listed(dict.fromkeys(cell.method for cell in cells))
+    return _listed(dict.fromkeys(cell.method_name for cell in cells))
 
 
 def _listed(texts: Iterable[str]) -> str:

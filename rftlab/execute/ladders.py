@@ -73,7 +73,7 @@ class Arm:
         if lost is None:
             return ""
         tried = ", ".join(f"{rate:g}" for rate in sorted(lost.tried))
-        where = f"{self.prototype.method} at {self.prototype.labels} labels"
+        where = f"{self.prototype.method_name} at {self.prototype.labels} labels"
         return f"training diverged at every learning rate of {where} ({tried}); give lower ones: tuning.ladders"
 
 

@@ -150,6 +150,7 @@ class StageRun:
         return {
             "task": arm.prototype.task_name,
             **{name: flat[name] for name in names},
+            "method": arm.prototype.method_name,
             "settings": flat["settings"],
             "rates_for_labels": sorted(arm.budgets),
             "learning_rates": arm.rates,

@@ -126,7 +126,7 @@ class Trackio:
                 trackio.init,
                 project=re.sub(r"[^\w.-]+", "-", f"rftlab-{cell.task_name.rpartition('/')[2]}"),
                 name=f"{cell.label} {cell.id}",
-                group=cell.method,
+                group=cell.method_name,
                 config=cell.flat(),
                 embed=False,
                 auto_log_cpu=False,

@@ -44,7 +44,7 @@ from rftlab.grid.parameters import Axes, GridFile, Located
 from rftlab.grid.plan import Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
-from rftlab.registry import METHODS, find, suggest, trains
+from rftlab.registry import METHODS, find, is_called, short_name, suggest, trains
 
 # A grid of more is a mistake, or not one study.
 MAX_CELLS = 100_000
@@ -139,7 +139,9 @@ def _busy(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     """
     methods = {cell.method for cell in cells if not idle(cell)}
     left_out = {cell.id: cell for cell in cells if idle(cell) and cell.method in methods}
-    told = dict.fromkeys(f"{cell.method} with {cell.label_budget.partition(' + ')[0]}" for cell in left_out.values())
+    told = dict.fromkeys(
+        f"{cell.method_name} with {cell.label_budget.partition(' + ')[0]}" for cell in left_out.values()
+    )
     return tuple(cell for cell in cells if cell.id not in left_out), tuple(told)
 
 
@@ -162,9 +164,12 @@ def _plan(file: GridFile, cells: Sequence[Cell]) -> Plan:
         file.fail(line_of(file.document, "tuning"), f"tuning.ladders: {untrained[0]} is not trained and has no rates")
     for key, inner, arms in (("named", "named", plan.named), ("tuning", "tuning.ladders", ladders)):
         for arm in arms:
-            if arm not in methods:
-                file.fail(line_of(file.document, key), f"{inner}: the grid has no method {arm!r}")
-    if plan.named and not any(find(METHODS, arm, "method")[0].uses_labels for arm in plan.named):
+            meant = [method for method in methods if is_called(method, arm)]
+            if len(meant) != 1:
+                what = "several methods called" if meant else "no method"
+                near = "; give the path of one" if meant else suggest(arm, map(short_name, methods))
+                file.fail(line_of(file.document, key), f"{inner}: the grid has {what} {arm!r}{near}")
+    if plan.named and not any(find(METHODS, arm, "method")[0].uses_labels for arm in plan.arms(methods)):
         file.fail(line_of(file.document, "named"), "named: none of these is trained; name an arm that is")
     return plan
 

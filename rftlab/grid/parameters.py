@@ -120,8 +120,6 @@ class GridFile:
             )
         try:
             stage = Stage.make(values)
-            for method in stage.ladders:
-                find(METHODS, method, "method")
         except RftlabError as error:
             self.fail(line, str(error))
         return stage

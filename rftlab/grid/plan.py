@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from rftlab.errors import RftlabError
+from rftlab.registry import is_called
 
 CLAIMS = range(1, 14)
 """Numbers of the claims ledger (`rftlab.answer.claims`)."""
@@ -42,9 +43,9 @@ class Plan:
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 
     def arms(self, methods: Iterable[str]) -> tuple[str, ...]:
-        """The named arms among ``methods``, in order."""
-        there = set(methods)
-        return tuple(name for name in self.named or NAMED if name in there)
+        """The named arms among ``methods``, as they are called there, in order; one's own by path or short name."""
+        there = dict.fromkeys(methods)
+        return tuple(each for name in self.named or NAMED for each in there if is_called(each, name))
 
     def changed(self, now: "Plan") -> tuple[str, ...]:
         """Names of what a later plan declares otherwise."""

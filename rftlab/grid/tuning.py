@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rftlab.cell import NOT_YET, Cell
 from rftlab.contract import SEEDS, Applies
 from rftlab.errors import RftlabError, one_line
-from rftlab.registry import suggest
+from rftlab.registry import is_called, suggest
 
 if TYPE_CHECKING:
     from rftlab.grid import Grid
@@ -183,7 +183,8 @@ class Stage(BaseModel):
             RftlabError: `ladders` in the grid are of another number of stages.
         """
         own = ladders[method_key(prototype)]
-        given = self.ladders.get(prototype.method) or tuple(tuple(sorted(rates[:_RUNGS])) for _, rates in own)
+        asked = (rates for name, rates in self.ladders.items() if is_called(prototype.method, name))
+        given = next(asked, None) or tuple(tuple(sorted(rates[:_RUNGS])) for _, rates in own)
         if len(given) != len(own):
             names = ", ".join(name for name, _ in own) or "none: its settings give the rates"
             count = f"{len(given)} ladder{'s' * (len(given) != 1)}"

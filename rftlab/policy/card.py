@@ -36,7 +36,7 @@ def model_card(cell: Cell, found: Record, manifest: Manifest, policy: Policy, fo
     front += [f"license: {licence}"] if licence else []
     sections = [
         "\n".join(["---", *front, "---"]),
-        f"# {cell.task_name} by {cell.method}, {cell.labels} labels",
+        f"# {cell.task_name} by {cell.method_name}, {cell.labels} labels",
         f"A {'whole model' if whole else 'LoRA adapter'} on the base `{base}`, trained by rftlab cell `{found.id}` "
         f"(seed {cell.seed}), policy digest `{manifest.digest}`.\n"
         f"Licence of the base: {licence or 'not stated in its files; see its own card'}.",
@@ -99,7 +99,7 @@ def _measured(cell: Cell, found: Record, folder: Path) -> Iterator[tuple[str, st
 def _training(cell: Cell, found: Record, manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "task", " ".join([cell.task, *(f"{name}={_plain(value)}" for name, value in cell.task_settings.items())])
     yield "verifier", Path(cell.verifier).name if cell.verifier else "the task's own"
-    yield "method", " ".join(filter(None, [cell.method, cell.preset]))
+    yield "method", " ".join(filter(None, [cell.method_name, cell.preset]))
     if cell.settings:
         yield "settings", ", ".join(f"{name}={_plain(value)}" for name, value in cell.settings.items())
     yield "labels", str(cell.labels)

@@ -59,7 +59,8 @@ class Looked:
         key = task_key(cell)
         if key not in self.tasks:
             limit = HUB_LIMIT_S if cell.task_settings.get("dataset") else self.limit
-            announce(f"loading task {cell.task_name!r}", limit=limit)
+            named = cell.task if ".py:" in cell.task else cell.task_name
+            announce(f"loading task {named!r}", limit=limit)
             self.tasks[key] = load_task(cell.task, cell.task_settings)
         loaded = self.tasks[key]
         if loaded.folds is None:

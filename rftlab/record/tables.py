@@ -1,12 +1,14 @@
 """Finished cells as tables: one row a cell, or one a line of their traces and samples."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rftlab.cell import task_name
 from rftlab.errors import RftlabError
 from rftlab.record import Record, cells_dir, read_all, read_lines
 from rftlab.record.short_paths import flat_values
+from rftlab.registry import short_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
 def load(results: str | Path) -> "pd.DataFrame":
     """One row per finished cell: the cell's parameters (`adapter.r`, ...), metrics, cost, `id`, `contract_hash`.
 
-    A file of the user's is named without its folders (`short_paths`), and a task after its file (`cell.task_name`),
-    unless two files would give two tasks one name. Among the columns: task, model, method, labels, cot, cot_eval, seed,
-    accuracy, sampled_accuracy, train_accuracy, ood_accuracy, generalisation_gap, seconds, tokens_generated,
-    tokens_trained, flops, learning_rate.
+    A file of the user's is named without its folders (`short_paths`), a task after its file (`cell.task_name`), unless
+    two files would give two tasks one name, a method of the user's own likewise after its class. Among the columns:
+    task, model, method, labels, cot, cot_eval, seed, accuracy, sampled_accuracy, train_accuracy, ood_accuracy,
+    generalisation_gap, seconds, tokens_generated, tokens_trained, flops, learning_rate.
 
     Args:
         results: a results folder, or an archive of `rftlab export`.
@@ -39,29 +41,38 @@ def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
 
     if not records:
         raise RftlabError(f"no cell has finished in {results}; run the grid, or look at `rftlab status {results}`")
-    parts = list(zip(records, flat_values([each.parameters for each in records]), strict=True))
-    alike: dict[str, set[str]] = {}
-    for record, parameters in parts:
-        alike.setdefault(record.parameters.task_name, set()).add(parameters["task"])
+    flats = flat_values([each.parameters for each in records])
+    methods = short_names(flat["method"] for flat in flats)
+    tasks = _task_names(flats)
     rows = [
         {
             "id": record.id,
             **parameters,
-            "task": _called(record.parameters.task_name, parameters["task"], alike),
+            "task": task,
+            "method": methods[parameters["method"]],
             **record.metrics,
             **record.cost,
             "contract_hash": record.contract_hash,
             "warnings": "; ".join(record.warnings),
         }
-        for record, parameters in parts
+        for record, parameters, task in zip(records, flats, tasks, strict=True)
     ]
     frame = pd.DataFrame(rows)
     return frame.sort_values(["task", "model", "method", "labels", "cot", "seed", "id"], ignore_index=True)
 
 
-def _called(name: str, task: str, alike: Mapping[str, Collection[str]]) -> str:
-    """The task's name, or what tells it from others of that name."""
-    return name if task == "file" or len(alike[name]) == 1 else task
+def _task_names(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each row's task is called; two of one name have their files' paths as far as those tell them apart."""
+    names = [task_name(flat["task"], flat["task_settings"]) for flat in flats]
+    data = [_place(flat["task_settings"]) if flat["task"] == "file" else flat["task"] for flat in flats]
+    meant: dict[str, set[str]] = {}
+    for name, each in zip(names, data, strict=True):
+        meant.setdefault(name, set()).add(each)
+    return [each if len(meant[name]) > 1 else name for name, each in zip(names, data, strict=True)]
+
+
+def _place(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("path") or settings.get("prompts_path") or "")
 
 
 def load_lines(results: str | Path, name: str) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rftlab.cell import Cell
 from rftlab.contract import idle
-from rftlab.errors import RftlabError, one_line, printable
+from rftlab.errors import RftlabError, defined_at, one_line, printable
 from rftlab.folds import Folds
 from rftlab.json_values import with_texts
 from rftlab.parts import AUTO
@@ -118,6 +118,8 @@ class Task:
         pool = (*self.train, *self.prompts)
         if not pool or not self.test:
             raise RftlabError(f"task {self.name!r}: the {'test' if pool else 'train'} part is empty; add rows")
+        if not isinstance(self.verifier, str):
+            raise RftlabError(f"task {self.name!r}: its verifier is a {type(self.verifier).__name__}; give a name")
         for example in (*pool, *self.test, *self.beyond):
             _require_text(example, self.name)
         for part in (pool, self.test, self.beyond, (*pool, *self.test) if self.folds else ()):
@@ -307,9 +309,11 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         RftlabError: unknown name, settings the task does not take, or data it cannot read.
     """
     entry, variant = find(TASKS, name, "task")
-    task = make(resolve(entry), f"task {name!r}", *((variant,) if variant else ()), **dict(settings or {}))
+    loader = resolve(entry)
+    task = make(loader, f"task {name!r}", *((variant,) if variant else ()), **dict(settings or {}))
     if not isinstance(task, Task):
-        raise RftlabError(f"task {name!r} gives a {type(task).__name__}; return an rftlab.tasks.base.Task")
+        what = f"task {name!r} gives a {type(task).__name__}{defined_at(loader)}"
+        raise RftlabError(f"{what}; return an rftlab.tasks.base.Task")
     return _beside(task, Path(name.rpartition(":")[0]).expanduser().parent) if ".py:" in name else task
 
 
@@ -392,6 +396,11 @@ def _require_text(example: Example, task: str) -> None:
             half = printable(text[error.start : error.end])
             which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
             raise RftlabError(f"{which} holds half a character ({half}), which cannot be written; mend it") from None
+    try:
+        json.dumps(dict(example.meta)) if example.meta else ""
+    except (TypeError, ValueError) as error:
+        which = f"task {task!r}: the meta of example {one_line(str(example.id))}"
+        raise RftlabError(f"{which} holds what is no JSON value ({one_line(str(error))}); write it as text") from None
 
 
 def _require_own_ids(part: Sequence[Example], task: str) -> None:

@@ -23,7 +23,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from rftlab.errors import RftlabError, one_line, told, users_line
 from rftlab.files.paths import import_path
@@ -167,6 +167,10 @@ def _lines(stream: IO[bytes] | None) -> Iterator[str]:
             yield line.decode(errors="replace").rstrip("\n")
 
 
+# A user's code gets another one under this name: see `_Reporter.left`.
+_leave = os._exit
+
+
 class _Reporter:
     """The child's way to answer; nothing leaves a process that it forks."""
 
@@ -185,11 +189,17 @@ class _Reporter:
 
     def answer(self, message: dict[str, Any]) -> None:
         self._say(message)
-        os._exit(0)  # exit handlers and threads that were left behind are the user's too
+        _leave(0)  # exit handlers and threads that were left behind are the user's too
+
+    def left(self, status: int) -> NoReturn:
+        """What a user's code calls as `os._exit`."""
+        if os.getpid() == self._pid:
+            faulthandler.dump_traceback(self._descriptor)
+        _leave(status)
 
     def _say(self, message: dict[str, Any]) -> None:
         if os.getpid() != self._pid:
-            os._exit(1)
+            _leave(1)
         rest = memoryview(f"{self._nonce}{json.dumps(message)}\n".encode())
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
@@ -226,6 +236,8 @@ def _main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     reporter = _reporter = _Reporter(answers, request["nonce"], request["limit"])
+    faulthandler.enable(answers)  # where it crashes, and below where it is ended, is told: `_Child._place`
+    os._exit = reporter.left
     module, _, function = request["target"].partition(":")
     try:
         result = getattr(importlib.import_module(module), function)(request["argument"])
@@ -241,7 +253,7 @@ def _leave_with_parent(descriptor: int) -> None:
     os.read(descriptor, 1)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    _leave(1)
 
 
 def _trace(error: BaseException) -> str:

@@ -57,7 +57,7 @@ def test_rates_are_one_value_and_swept_by_a_list_of_lists(load) -> None:
             "tuning.share is labels, but tuning.labels does not say at which budgets to tune",
         ),
         ("tuning: {labels: [10]}\n", "tuning.labels leaves out the budget of 30 labels"),
-        ("tuning: {ladders: {sfd: [0.1]}}\n", "unknown method 'sfd'; did you mean sft"),
+        ("tuning: {ladders: {sfd: [0.1]}}\n", "tuning.ladders: the grid has no method 'sfd'; did you mean sft"),
         ("tuning: {ladders: {sft: [0.1, 0]}}\n", "tuning.ladders: the ladder of sft needs at least one rate"),
         ("tuning: {ladders: {sft: [0.1, 0.1]}}\n", "tuning.ladders: the ladder of sft has a rate twice"),
         ("tuning: {ladders: {dpo: [0.1, 0.2]}}\n", "tuning.ladders: the grid has no method 'dpo'"),
