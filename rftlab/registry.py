@@ -298,7 +298,8 @@ def short_name(name: str) -> str:
 
 # Names that say what kind of thing something is, not which.
 _COMMON = {
-    "build", "check", "create", "get", "judge", "load", "main", "make", "method", "reward", "score", "verifier", "verify",
+    "build", "check", "create", "get", "judge", "load", "main", "make", "method", "reward", "score", "verifier",
+    "verify",
 }  # fmt: skip
 
 
@@ -357,11 +358,6 @@ def refuse_dropout(method: str, dropout: float) -> None:
             f"method {method!r} compares the policy with another one, and LoRA dropout would be noise in that; "
             "set adapter.dropout to 0 in all arms, so that none is regularised alone"
         )
-
-
-def short_name(name: str) -> str:
-    """A name for people: a user's own (`/home/me/checks.py:score`) without its folders."""
-    return name.rpartition("/")[2] if ".py:" in name else name
 
 
 def names(registry: Mapping[str, Entry]) -> list[str]:

@@ -27,6 +27,9 @@ _LONGEST = 20
 # Loads a model, and so is imported only where it is needed.
 _PROBE = Entry("rftlab.policy.probe:probe_cell", "")
 
+# Counting and asking are ours: only code of the user's own is held to the limit that the user gives.
+_LIMIT_S = 3600.0
+
 
 def check(looked: "Looked") -> None:
     """Raise unless every prompt of the cells' tasks fits into the tiny base.
@@ -45,7 +48,7 @@ def check(looked: "Looked") -> None:
             continue
         seen.add(key)
         folder = Path(locate(cell.model))
-        announce(f"counting the tokens of the prompts of task {cell.task_name!r}")
+        announce(f"counting the tokens of the prompts of task {cell.task_name!r}", limit=_LIMIT_S)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         template = TEMPLATES["qa" if cell.template == "auto" else cell.template].after(shots(cell, task), cot=cell.cot)
         room = json.loads((folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]

@@ -38,7 +38,7 @@ def check(looked: "Looked") -> None:
         question = (*key, *asked(cell, task))
         if question not in seen:
             seen.add(question)
-            announce(f"asking model {cell.model!r} with the prompts of task {cell.task_name!r}")
+            announce(f"asking model {cell.model!r} with the prompts of task {cell.task_name!r}", limit=_LOAD_LIMIT_S)
             _require_askable(cell, policy, task.test[0])
             shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
             capped = say_caps(looked, cell, task, policy.count_gold)
