@@ -20,6 +20,7 @@ _HOMES = {
     "load_kept": "rftlab.policy.kept:load_kept",
     "load_task": "rftlab.tasks.base:load_task",
     "make_verifier": "rftlab.verifiers.base:make_verifier",
+    "plan": "rftlab.advise.forecast:plan",
     "plots": "rftlab.plots:",
     "run": "rftlab.study:run",
     "stats": "rftlab.stats:",

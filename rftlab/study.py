@@ -1,6 +1,7 @@
 """A study from grid to report: what `rftlab run` does, callable from Python."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,8 @@ def run(
         RftlabError: anything about the grid or an argument that cannot work; nothing is written then.
         Interrupted: SIGINT, SIGTERM or SIGHUP; running again goes on.
     """
+    from rftlab.advise import forecast as forecasts  # with pandas: not needed by `rftlab status`
+
     _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)), until=(until, settling.UNTIL))
     _require_positive("whole number", int, workers=workers, timeout=timeout)
     _require_positive("number", (int, float), check_timeout=check_timeout)
@@ -115,6 +118,8 @@ def run(
     to_come = settling.to_come(grid) if until else []
     found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
+    forecast = forecasts.before(grid, where, stage, many, shown=dry_run) if here else None
+    began = time.monotonic()
     tuned: list[Outcome] = []
     if stage:
         _chosen(starts.resolved(stage.resolved(), where), rerun, (), stage.cells)  # before hours of tuning
@@ -139,6 +144,7 @@ def run(
         print(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
     if dry_run:
         _list(grid, left, stage)
+        print(*forecasts.last_lines(grid, forecast), sep="\n")
         return []
     left = [cell for cell in left if cell.tuned_by != NOT_YET]
     _forget(again, where)
@@ -155,11 +161,14 @@ def run(
     if until and any(is_done(cell, where) for cell in grid.cells):
         more, grid = _settle(grid, where, many, settings, run_cells, kept)
         outcomes, keeper = [*outcomes, *more], Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
+    took = time.monotonic() - began
     cool()
     if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
             write_grid(where, grid)
     keeper.settle()
+    if forecast and (held := forecasts.after(forecast, [*tuned, *outcomes], where, took)):
+        print(held)
     print(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)

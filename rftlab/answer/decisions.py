@@ -291,8 +291,11 @@ def _by_family(made: Iterable[Pair], plan: Plan, planned: Sequence[Cell] | None)
 
 def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Cell]) -> int:
     """How many comparisons a family has: those declared count from the start, run or not."""
-    if family == "exploratory":
-        return len(part)
+    return len(part) if family == "exploratory" else max(len(part), declared(plan, planned)) + len(plan.claims)
+
+
+def declared(plan: Plan, planned: Sequence[Cell]) -> int:
+    """Comparisons that a grid of these cells declares among its named arms, its claims not counted."""
     named = plan.arms(cell.method for cell in planned)
     kinds: dict[tuple[str, str, str, bool, bool], set[tuple[str, int]]] = {}
     for cell in planned:
@@ -301,8 +304,7 @@ def _size(part: Sequence[Pair], family: Family, plan: Plan, planned: Sequence[Ce
             kinds.setdefault(place, set()).add((cell.method, cell.prompts))
     untrained = sum(name in UNTRAINED for name in named)
     sizes = [len(methods) + untrained for methods in kinds.values()]
-    declared = sum(n * (n - 1) // 2 for n in sizes) * max(1, len(plan.labels))
-    return max(len(part), declared) + len(plan.claims)
+    return sum(n * (n - 1) // 2 for n in sizes) * max(1, len(plan.labels))
 
 
 def spreads_of(made: Sequence[Pair]) -> dict[int, Spread]:

@@ -74,6 +74,8 @@ def make_parser() -> argparse.ArgumentParser:
     far.add_argument("--gather", action="store_true", help="bring files back even where the results folder is shared")
     far.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see docs/scaling.md")
 
+    plan = _add_plan(verbs)
+
     status = _verb(
         verbs, "status", do.status, "what is done, left and failed in a results folder", "status results/demo --verify"
     )
@@ -278,7 +280,7 @@ def make_parser() -> argparse.ArgumentParser:
         timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
-    for checking in (run, check, method, verbs.choices["advise"], examples, one):
+    for checking in (run, plan, check, method, verbs.choices["advise"], examples, one):
         checking.add_argument(
             "--check-timeout", type=_positive, default=60, metavar="SECONDS",
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
@@ -322,6 +324,35 @@ def _add_advise(verbs: Any) -> None:
     for name, fact in FACTS.items():
         option = f"--{name.replace('_', '-')}"
         facts.add_argument(option, dest=name, metavar="VALUE", help=f"{fact.question} {fact.form}".replace("%", "%%"))
+
+
+def _add_plan(verbs: Any) -> argparse.ArgumentParser:
+    """The verb that says what a grid will take before it runs."""
+    plan = _verb(
+        verbs,
+        "plan",
+        do.plan,
+        "what a grid will take (time, memory, disk, tokens, FLOPs, money) and which differences it can show",
+        "plan demo --price machine_hour=2.5; rftlab plan results/demo --detect 5",
+    )
+    plan.add_argument(
+        "target", metavar="GRID.yaml", help="or a packaged grid's name; or a results folder or an archive"
+    )
+    plan.add_argument("--workers", type=_positive, metavar="N", help="cells run at once (default: one per core)")
+    plan.add_argument("--results", type=Path, metavar="DIR", help="where the grid will go (default: results/NAME)")
+    plan.add_argument(
+        "--known", nargs="+", default=[], type=Path, metavar="DIR", help="further results with cells of this machine "
+        "(results/* are looked at by themselves)",
+    )  # fmt: skip
+    plan.add_argument(
+        "--detect", type=float, metavar="POINTS", help="a difference to ask for (default: smallest_effect)"
+    )
+    plan.add_argument("--price", nargs="+", default=[], metavar="NAME=VALUE", help="such as machine_hour=2.5")
+    plan.add_argument("--prices", type=Path, metavar="FILE", help="a YAML file with machine_hour, such as that of roi")
+    plan.add_argument(
+        "--no-measuring", action="store_true", help="go by finished cells alone: no short runs of what is not known"
+    )
+    return plan
 
 
 def _add_judge(verbs: Any) -> None:

@@ -43,6 +43,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def plan(options: argparse.Namespace) -> int:
+    """Say what a grid will take, and which differences it or a study can show."""
+    from rftlab.advise.forecast import checked_prices, plan, prices_of
+
+    named = {name: _value(text) for name, text in _pairs("--price", options.price, "machine_hour=2.5").items()}
+    prices = checked_prices({**(prices_of(options.prices) if options.prices else {}), **named})
+    found = plan(
+        options.target,
+        options.results,
+        workers=options.workers,
+        known=options.known,
+        prices=prices,
+        detect=None if options.detect is None else options.detect / 100,
+        measure=not options.no_measuring,
+        check_timeout=options.check_timeout,
+    )
+    print(found)
+    return 0
+
+
 def status(options: argparse.Namespace) -> int:
     """Show how far a study is."""
     from rftlab import record, study

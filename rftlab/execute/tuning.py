@@ -98,6 +98,13 @@ class StageRun:
         counts = f"{done} cells done, {len(self.wanted)} next, at most {most} in all{grown}"
         return f"{head}: {counts}; the study's rates follow"
 
+    @property
+    def at_most(self) -> list[Cell]:
+        """A prototype for each cell that may still run if no rung is stopped and none is added."""
+        open_ = {name: arm for name, arm in self.arms.items() if arm.rates is None}
+        left = {name: self._most(name) - len(arm.cells) + len(arm.wanted) for name, arm in open_.items()}
+        return [self._prototypes[name] for name, count in left.items() for _ in range(count)]
+
     def _most(self, name: str) -> int:
         """Cells of an arm if no rung is stopped and none is added."""
         sizes = [len(ladder) for _, _, ladder in self._ladders[name] if len(ladder) > 1]

@@ -84,6 +84,7 @@ class Experiment:
     _outcome: Outcome | None
     _reports: Reports
     _evaluation_seconds: float
+    _along_seconds: float
     _state: str
 
     def __init__(
@@ -190,6 +191,7 @@ class Experiment:
             if not self._diverged and (not monitor.cost.optimizer_steps or monitor.unseen):
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
+        self._along_seconds = monitor.uncharged_seconds
         self._kept = monitor.kept
         self._state = "trained"
         return pd.DataFrame(self.trace)
@@ -240,6 +242,7 @@ class Experiment:
                 "development_items": len(self.labels.development),
                 "pool_rows": self._pool_rows(),
                 "evaluation_seconds": self._evaluation_seconds,
+                "along_seconds": self._along_seconds,
                 "peak_memory_bytes": peak_memory_bytes(),
             },
             tuning=tuple(self.tuning),
@@ -309,7 +312,7 @@ class Experiment:
         self._state = state  # "new", "kept", "training" (and, if it ended early, still so), "trained"
         self.trace, self.tuning, self.cost = [], [], Cost()
         self.learning_rates = self._first_rates()
-        self._outcome, self._diverged = None, False
+        self._outcome, self._diverged, self._along_seconds = None, False, 0.0
         self._budget_warnings = []
         self._kept = None
         self._before, self._at_marks = [], []

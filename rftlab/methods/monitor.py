@@ -37,6 +37,7 @@ class Monitor:
 
     Attributes:
         cost: what has been spent.
+        uncharged_seconds: wall time of evaluations along the way and at marks, which no budget counts.
         trace: one row per step, evaluation, stage ended at a plateau, and mark.
         unseen: whether the policy as it is now has not been evaluated.
         steps_per_draw: a method that learns several steps from each draw of completions says here how many, so that
@@ -68,7 +69,7 @@ class Monitor:
         report: Callable[[int, Mapping[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.cost = Cost()
+        self.cost, self.uncharged_seconds = Cost(), 0.0
         self.trace: list[dict[str, Any]] = []
         self.steps_per_draw = 1
         self._unit, self._asked = budget.unit, budget.amount
@@ -290,10 +291,12 @@ class Monitor:
         """What is computed inside is not part of the cost."""
         self._settle()
         counting, self._counting = self._counting, False
+        began = self._clock()
         try:
             yield
         finally:
             self._counting, self._resumed_at = counting, self._clock()
+            self.uncharged_seconds += self._resumed_at - began
 
     def _cross_marks(self, upcoming: float = 0.0) -> None:
         """Score the policy at marks that are crossed by now, or would be by one step more."""

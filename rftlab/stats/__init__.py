@@ -37,14 +37,14 @@ from rftlab.stats.intervals import (
     t_interval,
     wilson_interval,
 )
-from rftlab.stats.planning import MOST_SEEDS, items_forbid, seeds_to_show, smallest_shown
+from rftlab.stats.planning import MOST_SEEDS, Components, items_forbid, seeds_to_show, smallest_shown
 from rftlab.stats.ratios import ratio_interval
 from rftlab.stats.sequential import boundaries, look_confidence
 from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turned, word
 
 __all__ = [
-    "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Crossed", "Crossover", "Difference", "Interval",
-    "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
+    "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Components", "Crossed", "Crossover", "Difference",
+    "Interval", "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
     "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
     "fold_overlap", "holm", "items_forbid", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
     "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",

@@ -1,4 +1,4 @@
-"""How many seeds a comparison would take to show a difference of a given size, and whether its items forbid it."""
+"""What differences so many seeds and items can show, how many seeds one would take, and whether its items forbid it."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -42,12 +42,8 @@ def seeds_to_show(
     Source: the noncentral t, with the upper 80 % limit of the seeds' variance (right power in 88 % of plans made from
         3-seed pilots, against 58 % with the estimate itself).
     """
-    parts = _Parts.of(table, spread)
-    if parts is None:
-        return nan
-    there = range(parts.seeds, MOST_SEEDS + 1)
-    found = bisect_left(there, power, key=lambda seeds: parts.power(effect, seeds, items, confidence(seeds)))
-    return there[found] if found < len(there) else inf
+    parts = Components.of(table, spread)
+    return parts.seeds_to_show(effect, items=items, confidence=confidence, power=power) if parts else nan
 
 
 def items_forbid(
@@ -71,7 +67,7 @@ def items_forbid(
         confidence: of the interval.
         power: probability with which it shall be shown.
     """
-    parts = _Parts.of(table, spread)
+    parts = Components.of(table, spread)
     if parts is None:
         return False
     error = sqrt(parts.by_item / (items or parts.items) + parts.by_seed * parts.overlap)
@@ -110,10 +106,17 @@ def smallest_shown(
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Components:
     """The variance of a difference taken apart: of a seed, of an item, of the rest; and what it was estimated from.
 
-    `overlap` is the share of a seed's that seeds do not average out.
+    Attributes:
+        seeds: that it was estimated from, two at least.
+        items: the same.
+        by_seed: variance of a seed's true difference, at the upper 80 % limit of what so few seeds tell of it.
+        by_item: of an item's.
+        rest: of what is left in one outcome.
+        freedom: degrees of freedom that a comparison of so many seeds has; they grow with the seeds.
+        overlap: share of a seed's variance that seeds do not average out, as where they are folds of the same rows.
     """
 
     seeds: int
@@ -122,10 +125,16 @@ class _Parts:
     by_item: float
     rest: float
     freedom: float
-    overlap: float
+    overlap: float = 0.0
 
     @staticmethod
-    def of(table: pd.DataFrame, spread: Spread | None) -> "_Parts | None":
+    def of(table: pd.DataFrame, spread: Spread | None) -> "Components | None":
+        """Of a `paired_table`; None where it cannot tell.
+
+        Args:
+            table: of two seeds at least that differ.
+            spread: how much seeds differ, if more than this table tells of it.
+        """
         values, crossed = shared(table)
         if values.size and not crossed:  # seeds with items of their own: the mean of each carries both kinds of chance
             values = np.nanmean(values, axis=1)[:, None]
@@ -138,7 +147,41 @@ class _Parts:
         by_item = max(0.0, float(values.mean(axis=0).var(ddof=1)) - rest / seeds) if asked > 1 else 0.0
         upper = known.variance * known.freedom / stats.chi2.ppf(0.2, known.freedom)
         overlap = spread.overlap if spread else 0.0
-        return _Parts(seeds, asked, max(0.0, upper - rest / asked), by_item, rest, known.freedom, overlap)
+        return Components(seeds, asked, max(0.0, upper - rest / asked), by_item, rest, known.freedom, overlap)
+
+    def seeds_to_show(
+        self,
+        effect: float,
+        *,
+        items: int | None = None,
+        confidence: Callable[[int], float] = lambda _: 0.95,
+        power: float = 0.8,
+    ) -> float:
+        """As the function of this name; at least as many seeds as this was estimated from."""
+        there = range(self.seeds, MOST_SEEDS + 1)
+        found = bisect_left(there, power, key=lambda seeds: self.power(effect, seeds, items, confidence(seeds)))
+        return there[found] if found < len(there) else inf
+
+    def detectable(
+        self, seeds: int, *, items: int | None = None, confidence: float = 0.95, power: float = 0.8
+    ) -> float:
+        """Smallest true difference that so many seeds, and items, would probably show; inf where no difference is.
+
+        Args:
+            seeds: two at least; of one alone nothing is said (inf).
+            items: test items; None for those this was estimated from.
+            confidence: of the interval.
+            power: probability with which it shall be shown.
+        """
+        if seeds < 2 or not confidence < 1:
+            return inf
+        most = 1.0
+        while self.power(most, seeds, items, confidence) < power:
+            most *= 2
+            if most > 2**20:
+                return inf
+        found = optimize.brentq(lambda effect: self.power(effect, seeds, items, confidence) - power, 1e-9, most)
+        return float(found)
 
     def power(self, effect: float, seeds: int, items: int | None, confidence: float) -> float:
         """Probability that so many seeds, and items, show a true difference of ``effect``."""

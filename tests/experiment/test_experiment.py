@@ -18,7 +18,7 @@ from rftlab.experiment import Experiment
 from rftlab.methods.monitor import Monitor
 from rftlab.registry import METHODS
 
-TIMES = {"seconds", "tuning_seconds", "evaluation_seconds", "peak_memory_bytes"}
+TIMES = {"seconds", "tuning_seconds", "evaluation_seconds", "along_seconds", "peak_memory_bytes"}
 
 
 def run(cell: Cell, folder: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
     """Cell to record, without what is measured in seconds and in bytes of the process."""
     read = {path.parent.name: json.loads(measured(path)) for path in results.glob("cells/*/record.json")}
     for record in read.values():
-        for name in ("seconds", "tuning_seconds", "evaluation_seconds", "peak_memory_bytes"):
+        for name in ("seconds", "tuning_seconds", "evaluation_seconds", "along_seconds", "peak_memory_bytes"):
             record["cost"].pop(name)
     return read
 

@@ -1,0 +1,206 @@
+"""Which differences a grid can show, before it runs or from what its records say of seeds and items.
+
+A difference counts as shown if its simultaneous interval would leave 0 with a probability of 80 %: the interval that
+the answer gives a comparison of the confirmatory family, at this look at the study.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+from pathlib import Path
+
+from rftlab import stats
+from rftlab.answer import comparisons
+from rftlab.answer.comparisons import Pair
+from rftlab.answer.decisions import Decisions, confidence_of, declared, spreads_of
+from rftlab.answer.folder import study_of
+from rftlab.answer.results import UNTRAINED
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.grid import Grid
+from rftlab.grid.plan import Plan
+from rftlab.stats import MOST_SEEDS, Components
+
+_TIMES = (1, 2, 4)
+_LOOKS_TO_TRY = 30
+_USUAL = "chain-of-thought"
+
+# Of the shipped reference study: six seeds, 500 items, rates chosen in a stage and held over seeds; pairs of SFT, GRPO
+# and SFT+GRPO with chain-of-thought at each label budget. As standard deviations of a difference, in shares: the seeds'
+# is that which four of five pairs stay below, items' and rest's the root of the mean variance.
+# `tests/advise/test_detect.py` takes them from the archive again.
+STEADY = (0.0187, 0.0418, 0.2243)
+"""On its task word, which every arm learns in every seed."""
+UNSTEADY = (0.3073, 0.0965, 0.3311)
+"""On rare and band, which GRPO learns in some seeds and not in others."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What can be shown, in sentences.
+
+    Attributes:
+        sentences: one or more.
+        smallest: smallest difference that would probably be shown, a share of accuracy; inf for none.
+    """
+
+    sentences: tuple[str, ...]
+    smallest: float
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def of_grid(grid: Grid, effect: float | None = None) -> Detection:
+    """What a grid can show before it has records, by the spread that the shipped reference study has.
+
+    Args:
+        grid: with what it declares of its answer.
+        effect: a difference to ask for, a share of accuracy; by default the smallest one that matters.
+    """
+    plan, cells = grid.plan, [cell for cell in grid.cells if cell.evaluation.part == "test"]
+    arms = set(plan.arms(cell.method for cell in cells)) or {cell.method for cell in cells}
+    named = [cell for cell in cells if cell.method in arms]
+    family = max(1, declared(plan, cells) + len(plan.claims))
+    if len(arms) < 2:
+        return Detection(("one arm alone is compared with nothing; add another, such as base",), inf)
+    trained = [cell for cell in named if cell.method not in UNTRAINED] or named
+    seeds, items = _fewest_seeds(trained), min(cell.evaluation.test_items for cell in named)
+    wanted = effect or plan.smallest_effect
+    steady, unsteady = (_components(each, items, max(1, len(plan.labels))) for each in (STEADY, UNSTEADY))
+    among = f" in a family of {family} comparison{'s' * (family != 1)}{_at_look(seeds, plan)}"
+    first, smallest = _told(steady, plan, family, seeds, items, wanted, among)
+    confidence = confidence_of(seeds, plan, family)[0]
+    falls = unsteady.detectable(seeds, items=items, confidence=confidence)
+    sentences = [
+        first,
+        f"  that is where all arms learn in every seed (seed SD {100 * STEADY[0]:.1f} points, as four of five pairs of "
+        f"the shipped reference study); where one learns in some seeds only (SD {100 * UNSTEADY[0]:.0f}), they show "
+        f"{_shown(falls)}",
+    ]
+    if 1 < seeds < plan.max_seeds:
+        alone = steady.detectable(seeds, items=items, confidence=stats.family_confidence(family))
+        if round(100 * alone) < round(100 * min(smallest, 10.0)):
+            sentences.append(f"  declared as all there will be (max_seeds: {seeds}), they can show {_points(alone)}")
+    return Detection(tuple(sentences), smallest)
+
+
+def of_results(results: str | Path, effect: float | None = None) -> Detection:
+    """What the records of a study say could be shown, for each pair of named arms, by their own spread.
+
+    Args:
+        results: a results folder or an archive.
+        effect: a difference to ask for, a share of accuracy; by default the smallest one that matters.
+
+    Raises:
+        RftlabError: as `rftlab.load`; or no two named arms have been compared over two seeds yet.
+    """
+    _, decisions = study_of(results)
+    plan, size = decisions.plan, decisions.families.get(("confirmatory", decisions.decides), 1)
+    made = _confirmatory(decisions)
+    spreads = spreads_of(made)
+    known = {id(pair): Components.of(pair.table, spreads[id(pair)]) for pair in made}
+    pairs = [(pair, parts) for pair in made if (parts := known[id(pair)]) is not None]
+    if not pairs:
+        raise RftlabError(
+            f"in {results} no two named arms have been compared over two seeds that differ, so nothing says how far a "
+            "new one is; run more seeds, or ask rftlab plan of the grid"
+        )
+    wanted = effect or plan.smallest_effect
+    head = (
+        f"{results}: what each pair can show by its own records (seeds' spread at its upper 80 % limit), in a family "
+        f"of {size} comparisons"
+    )
+    groups: dict[tuple[str, ...], list[tuple[Pair, Components]]] = {}
+    for pair, parts in pairs:
+        groups.setdefault((*pair.place[:4], pair.first, pair.second), []).append((pair, parts))
+    told = [(head, inf)]
+    for group in groups.values():
+        pair, parts = max(group, key=lambda each: each[1].by_seed / each[1].seeds + each[1].by_item / each[1].items)
+        sentence, smallest = _told(parts, plan, size, parts.seeds, parts.items, wanted)
+        told.append((f"  {_named(pair)}, seed SD {100 * parts.by_seed**0.5:.1f} points: {sentence}", smallest))
+    return Detection(tuple(sentence for sentence, _ in told), min(smallest for _, smallest in told))
+
+
+def _confirmatory(decisions: Decisions) -> list[Pair]:
+    """Pairs of named arms by the measure that decides, at the declared budgets."""
+    there = {
+        (each.place, frozenset((each.first, each.second)))
+        for each in decisions.decisions
+        if each.family == "confirmatory" and each.measure == decisions.decides and each.axis == "method"
+    }
+    made = comparisons.pairs(decisions.outcomes[decisions.decides])
+    return [
+        pair
+        for pair in made
+        if pair.table.size and pair.axis == "method" and (pair.place, frozenset((pair.first, pair.second))) in there
+    ]
+
+
+def _named(pair: Pair) -> str:
+    """The pair, and where it is shown."""
+    place = pair.place
+    where = [place.task.rpartition("/")[2], place.variant, place.prompt if place.prompt != _USUAL else ""]
+    where += [f"{place.labels} labels"] if place.labels else []
+    return f"{', '.join(filter(None, where))}: {pair.first} and {pair.second}"
+
+
+def _components(deviations: tuple[float, float, float], items: int, budgets: int) -> Components:
+    """Known variances; a comparison pools the seeds' spread over its label budgets."""
+    by_seed, by_item, rest = (each**2 for each in deviations)
+    return Components(2, items, by_seed, by_item, rest, float(budgets))
+
+
+def _told(
+    parts: Components, plan: Plan, family: int, seeds: int, items: int, wanted: float, among: str = ""
+) -> tuple[str, float]:
+    """`3 seeds and 200 items can show 14 points; for 5 points 11 seeds, or 400 items and 6 seeds`."""
+    confidence = confidence_of(seeds, plan, family)[0]
+    smallest = parts.detectable(seeds, items=items, confidence=confidence)
+    has = f"{seeds} seed{'s' * (seeds != 1)} and {items} items can show {_shown(smallest)}{among}"
+    if smallest <= wanted:
+        return has, smallest
+    ways = {times: _needed(parts, wanted, times * items, family) for times in _TIMES}
+    fewer = next((times for times in _TIMES[1:] if ways[times] <= 0.75 * ways[1] and isfinite(ways[times])), 0)
+    told = [f"{ways[1]:.0f} seeds"] if isfinite(ways[1]) else []
+    told += [f"{fewer * items} items and {ways[fewer]:.0f} seeds"] if fewer else []
+    needed = (
+        f"for {_points(wanted)} {', or '.join(told)}" if told else f"for {_points(wanted)} more than {MOST_SEEDS} seeds"
+    )
+    return f"{has}; {needed}", smallest
+
+
+def _needed(parts: Components, wanted: float, items: int, family: int) -> float:
+    """Seeds of a study that declares just these, looked at from the third on; inf beyond what is ever planned."""
+    once: Callable[[int], float] = lambda _: stats.family_confidence(family)  # noqa: E731
+    fewest = replace(parts, seeds=2, freedom=parts.freedom / (parts.seeds - 1))
+    found = fewest.seeds_to_show(wanted, items=items, confidence=once)
+    # Looks at a study on the way cost a little more; beyond these few that is left out.
+    while found <= _LOOKS_TO_TRY:
+        own = confidence_of(int(found), Plan(max_seeds=int(found)), family)[0]
+        if fewest.power(wanted, int(found), items, own) >= 0.8:
+            break
+        found += 1
+    return found
+
+
+def _at_look(seeds: int, plan: Plan) -> str:
+    """Which look at the study that is."""
+    look = confidence_of(seeds, plan, 1)[1]
+    return f", at {look}" if look.startswith("look") else f", {look}" if look else ""
+
+
+def _shown(smallest: float) -> str:
+    return f"{_points(smallest)}" if smallest <= 1 else "no difference at all"
+
+
+def _points(share: float) -> str:
+    points = f"{100 * share:.0f}" if share >= 0.095 else f"{100 * share:.1f}".removesuffix(".0")
+    return f"{points} point{'s' * (points != '1')}"
+
+
+def _fewest_seeds(cells: Iterable[Cell]) -> int:
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        seeds.setdefault(cell.variant, set()).add(cell.seed)
+    return min(map(len, seeds.values()))

@@ -1,0 +1,453 @@
+"""What a grid will take and what it can show, said before it runs; and, once it has run, how far off that was.
+
+`rftlab plan` measures what is not known; a dry run and a run go by cells of this machine that are known, and by what
+`rftlab plan` has measured for this results folder. The file is `forecast.json` in it.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rftlab import preflight, record
+from rftlab.advise import costs, probes
+from rftlab.advise.costs import AXES, Amount, Rates
+from rftlab.advise.detect import Detection, of_grid, of_results
+from rftlab.advise.measured import Measured, kind_of, known_cells, measured
+from rftlab.cell import FOLLOWS, Cell
+from rftlab.contract import Applies
+from rftlab.errors import RftlabError, one_line, told
+from rftlab.execute import starts
+from rftlab.execute.keep import peak_bytes, said_size
+from rftlab.execute.kernels import cores, default_kernel, default_workers, kernel_settings, preheat
+from rftlab.execute.one_cell import Outcome
+from rftlab.execute.results import results_lock
+from rftlab.execute.tuning import StageRun
+from rftlab.files.archive import SUFFIX
+from rftlab.grid import Grid
+from rftlab.grid.tuning import LADDERS, prototypes
+from rftlab.policy.weights import DEFAULT_KEEP
+from rftlab.record.machine import machine
+from rftlab.registry import suggest
+from rftlab.user_code.child import LIMIT_S
+
+FILE = "forecast.json"
+PRICES = ("machine_hour",)
+"""What a price can be given for."""
+_VERSION = 1
+# Follow from what is swept.
+_FOLLOWING = frozenset({"digests", "start_from", "tuned_by"})
+_OF_TRAINING = ("labels", "prompts", "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a grid's cells will take.
+
+    Attributes:
+        name: of the grid.
+        workers: cells run at once.
+        cells: that are left to be run.
+        done: that have run already.
+        tuning: of those left, cells of the tuning stage, if no rung is stopped.
+        amounts: by axis of `costs.AXES`, in all: `wall` of all workers together, `peak_bytes` of the largest cell; with
+            `seconds`, from the first start to the last end. Without what is unknown.
+        policies: bytes that trained policies take on the way, at most.
+        unknown: labels of cells of whose kind nothing is known on this machine.
+        source: where the amounts are from, and their intervals, in sentences.
+        prices: what people named, by thing.
+        shown: which differences can be shown.
+        plateau: whether training may end before its budget.
+    """
+
+    name: str
+    workers: int
+    cells: tuple[Cell, ...]
+    done: int
+    tuning: int
+    amounts: Mapping[str, Amount]
+    policies: int
+    unknown: tuple[str, ...]
+    source: tuple[str, ...]
+    prices: Mapping[str, float] = field(default_factory=dict)
+    shown: Detection | None = None
+    plateau: bool = False
+
+    @property
+    def money(self) -> Amount | None:
+        """At the prices that were given; None without, or where the time is not known."""
+        if "machine_hour" not in self.prices or "seconds" not in self.amounts:
+            return None
+        return self.amounts["seconds"].times(self.prices["machine_hour"] / 3600)
+
+    def __str__(self) -> str:
+        of_stage = f", {self.tuning} of them to tune, at most" if self.tuning else ""
+        lines = [
+            f"{self.name}, planned: {_count(len(self.cells), 'cell')} to run{of_stage}, {self.workers} at once"
+            + (f"; {self.done} done" if self.done else "")
+        ]
+        for name, said, words in _ROWS:
+            if name in self.amounts and self.amounts[name].high:
+                lines.append(f"  {words:<22} {_interval(self.amounts[name], said)}{self._beside(name)}")
+        if (money := self.money) is not None:
+            of = ", ".join(f"{thing} {price:g}" for thing, price in self.prices.items())
+            lines.append(f"  {'money':<22} {_interval(money, _plain)} ({of})")
+        if self.unknown:
+            some = ", ".join(self.unknown[:3]) + (f" and {len(self.unknown) - 3} more" if len(self.unknown) > 3 else "")
+            lines.append(f"  not known: what {some} take{'s' * (len(self.unknown) == 1)} on this machine")
+        lines += [f"  {sentence}" for sentence in self.source]
+        lines += [f"  {sentence}" for sentence in self.shown.sentences] if self.shown else []
+        return "\n".join(lines)
+
+    def _beside(self, name: str) -> str:
+        if name == "seconds":
+            cap = ", if every run goes to its cap" if self.plateau else ""
+            return f"{cap}; checks and report come on top"
+        if name == "peak_bytes":
+            return f" a cell, of {self.workers} at once up to {said_size(self.workers * self.amounts[name].high)}"
+        if name == "disk_bytes" and self.policies:
+            return f", and trained policies up to {said_size(self.policies)}"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As written to `forecast.json`."""
+        return {
+            "name": self.name,
+            "workers": self.workers,
+            "ids": [cell.id for cell in self.cells],
+            "tuning": self.tuning,
+            "amounts": {axis: list(amount) for axis, amount in self.amounts.items()},
+            "unknown": list(self.unknown),
+            "source": list(self.source),
+            "prices": dict(self.prices),
+            "money": list(self.money) if self.money else None,
+            "can_show": self.shown.smallest if self.shown and isfinite(self.shown.smallest) else None,
+        }
+
+
+def plan(
+    target: Grid | str | Path,
+    results: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    known: Sequence[str | Path] = (),
+    prices: Mapping[str, float] | None = None,
+    detect: float | None = None,
+    measure: bool = True,
+    check_timeout: float = LIMIT_S,
+) -> Forecast | Detection:
+    """What a grid will take and can show, before it runs; of a study that has records, what these say it can show.
+
+    What no finished cell of this machine tells is measured: two short runs of each kind of cell, in a temporary folder.
+    The forecast is left in the results folder as `forecast.json`, and a run of the grid is held against it.
+
+    Args:
+        target: a grid, its YAML file or a packaged one's name; or a results folder or an archive.
+        results: of the grid; by default `results/NAME`.
+        workers: cells run at once; by default as `rftlab.run`.
+        known: further results folders and archives with cells of this machine.
+        prices: of `PRICES`, in whatever currency.
+        detect: a difference to ask for, a share of accuracy (0.05 is 5 points); by default the grid's smallest_effect.
+        measure: whether to measure what is not known.
+        check_timeout: seconds a step in the user's code may take while it is checked.
+
+    Raises:
+        RftlabError: anything about the grid, a price or an argument that cannot work.
+        Interrupted: SIGINT, SIGTERM or SIGHUP.
+    """
+    if detect is not None and not 0 < detect < 1:
+        raise RftlabError(f"a difference to detect lies between 0 and 100 points, not at {100 * detect:g}")
+    if not isinstance(target, Grid) and is_study(Path(target)):
+        return of_results(Path(target), detect)
+    priced = checked_prices(prices or {})
+    grid = target.settled() if isinstance(target, Grid) else Grid.load(target)
+    where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
+    grid = starts.resolved(grid, where)
+    found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
+    stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
+    forecast, rates = _forecast(grid, where, stage, workers or 0, known=known, measure=measure)
+    forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect))
+    probed = {kind: [m.to_json() for m in found.cells] for kind, found in rates.items() if found.probed}
+    threads = kernel_settings(default_kernel(), forecast.workers).threads
+    _write(where, machine=_here(threads), planned=forecast.to_json(), probed=probed)
+    return forecast
+
+
+def before(grid: Grid, results: Path, stage: StageRun | None, workers: int, *, shown: bool) -> Forecast:
+    """What is known of a run that is about to begin, without measuring anything.
+
+    Args:
+        grid: to be run.
+        results: where to.
+        stage: its tuning stage.
+        workers: cells run at once.
+        shown: whether to say which differences it can show.
+    """
+    forecast, _ = _forecast(grid, results, stage, workers)
+    return replace(forecast, shown=of_grid(grid)) if shown else forecast
+
+
+def last_lines(grid: Grid, forecast: Forecast | None) -> list[str]:
+    """What a dry run ends with: what is swept, and what is known of time and the rest; None on another machine."""
+    lines = [f"  {line}" for line in swept(grid.cells)]
+    if forecast is None:
+        return [*lines, *of_grid(grid).sentences]
+    grid_name = grid.path if grid.path and grid.path.is_file() else grid.name
+    hint = [f"  rftlab plan {grid_name} measures it"] if forecast.unknown else []
+    return [*lines, str(forecast), *hint]
+
+
+def after(forecast: Forecast, outcomes: Iterable[Outcome], results: Path, seconds: float) -> str:
+    """Hold a run that has ended against its forecast, in `forecast.json` and in one line; "" where nothing was known.
+
+    Args:
+        forecast: as it was before the run.
+        outcomes: of the run's cells; where one of them failed, it was not the run that was planned.
+        results: the results folder.
+        seconds: that all of them took together.
+    """
+    ended = [outcome for outcome in outcomes if outcome.folder]
+    if "seconds" not in forecast.amounts or not ended or any(outcome.status != "done" for outcome in ended):
+        return ""
+    ran = measured(results, [outcome.cell for outcome in ended])
+    if len(ran) != len(ended) or not (forecast.tuning or len(ran) == len(forecast.cells)):
+        return ""
+    took = {axis: sum(costs.actual(m)[axis] for m in ran) for axis in AXES}
+    took |= {"peak_bytes": max(m.peak_bytes for m in ran), "seconds": seconds}
+    _write(results, run={"planned": forecast.to_json(), "took": took, "load": _load()})
+    lines = []
+    for name, said, words in _ROWS[:2]:
+        planned = forecast.amounts[name]
+        missed = "" if planned.low <= took[name] <= planned.high else ", outside that"
+        lines.append(f"{words} {_interval(planned, said)}, took {said(took[name])}{missed}")
+    return f"planned {'; '.join(lines)}"
+
+
+def swept(cells: Sequence[Cell]) -> list[str]:
+    """Every setting that is swept, with its values, a line each."""
+    values: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        flat, trains = cell.flat(), Applies.to(cell.method).labels
+        for name, value in flat.items():
+            follows = name in FOLLOWS and value == flat[FOLLOWS[name]]
+            if name in _FOLLOWING or follows or (name.startswith(_OF_TRAINING) and not trains):
+                continue
+            values.setdefault(name, {}).setdefault(value if isinstance(value, str) else json.dumps(value))
+    return [f"swept: {name} {', '.join(map(_shown, given))}" for name, given in values.items() if len(given) > 1]
+
+
+def _shown(value: str) -> str:
+    return one_line(value) or "(empty)"
+
+
+def checked_prices(given: Mapping[str, Any]) -> dict[str, float]:
+    """Prices by thing, of those that a plan knows.
+
+    Raises:
+        RftlabError: of something else, or no number of at least 0.
+    """
+    for name, price in given.items():
+        if name not in PRICES:
+            raise RftlabError(f"there is no price {name!r}{suggest(name, PRICES)}; a plan knows {', '.join(PRICES)}")
+        if isinstance(price, bool) or not isinstance(price, int | float) or not (isfinite(price) and price >= 0):
+            raise RftlabError(f"the price of {name} is {price!r}; give a number of at least 0, such as {name}=2.5")
+    return {name: float(price) for name, price in given.items()}
+
+
+def prices_of(path: Path) -> dict[str, Any]:
+    """Those prices of a YAML file that a plan knows; what others need of it is left alone.
+
+    Raises:
+        RftlabError: it cannot be read, is no mapping, or has none of them.
+    """
+    try:
+        body = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
+        raise RftlabError(f"cannot read the prices {path}: {told(error)}") from None
+    found = {name: body[name] for name in PRICES if name in body} if isinstance(body, dict) else {}
+    if not found:
+        raise RftlabError(f"{path} names no price that a plan knows; give a line such as machine_hour: 2.5")
+    return found
+
+
+def is_study(path: Path) -> bool:
+    """Whether a target is a results folder or an archive, not a grid."""
+    return path.name.endswith(SUFFIX) or record.cells_dir(path).is_dir() if path.exists() else False
+
+
+def _forecast(
+    grid: Grid,
+    where: Path,
+    stage: StageRun | None,
+    workers: int,
+    *,
+    known: Sequence[str | Path] = (),
+    measure: bool = False,
+) -> tuple[Forecast, dict[str, Rates]]:
+    """The forecast, and what it goes by for each kind of cell."""
+    done, left = grid.split(where)
+    tuning = stage.at_most if stage else []
+    todo = [*tuning, *left]
+    many = workers or default_workers(todo or grid.cells)
+    settings = kernel_settings(default_kernel(), many, keep="none")
+    rates = _known(todo, [where, *_existing(known), *sorted(Path("results").glob("*/"))], where, settings.threads)
+    chosen = {kind: cell for kind, cell in probes.kinds(todo).items() if kind not in rates}
+    failed: list[str] = []
+    if chosen and measure:
+        preheat(settings)
+        found, failed = probes.probe(chosen, many, settings, print)
+        rates |= {kind: Rates.of_probes(runs) for kind, runs in found.items()}
+    predicted = [_predicted(cell, rates) for cell in todo]
+    unknown = dict.fromkeys(
+        f"{cell.method} on {cell.task_name.rpartition('/')[2]}"
+        for cell, amounts in zip(todo, predicted, strict=True)
+        if amounts is None
+    )
+    forecast = Forecast(
+        name=grid.name,
+        workers=many,
+        cells=tuple(todo),
+        done=len(done),
+        tuning=len(tuning),
+        amounts={} if unknown else _summed([each for each in predicted if each], many),
+        policies=peak_bytes(left, grid.keep or DEFAULT_KEEP, many),
+        unknown=tuple(unknown),
+        source=(*_sources(rates, todo), *failed),
+        plateau=any(cell.budget.until == "plateau" for cell in todo),
+    )
+    return forecast, rates
+
+
+def _existing(places: Sequence[str | Path]) -> list[Path]:
+    for place in places:
+        if not Path(place).exists():
+            raise RftlabError(f"there are no results in {place}: no such folder or archive")
+    return [Path(place) for place in places]
+
+
+def _known(todo: Sequence[Cell], places: Sequence[Path], where: Path, threads: int) -> dict[str, Rates]:
+    """Kind -> what is known of it: cells that ran, else what was measured for this results folder before."""
+    groups: dict[str, list[Measured]] = {}
+    for each in known_cells(todo, places, threads):
+        groups.setdefault(kind_of(each.cell)[0], []).append(each)
+    # How far predictions are off is asked of all kinds together: of one alone there are few cells.
+    pooled = Rates.of_cells([m for group in groups.values() for m in group])
+    body = _read(where)
+    probed = body.get("probed") if body.get("machine") == _here(threads) else None
+    try:
+        found = {kind: Rates.of_probes([*map(Measured.of_json, runs)]) for kind, runs in (probed or {}).items()}
+    except (RftlabError, TypeError, KeyError, ValueError, AttributeError):
+        found = {}  # of another version, or not ours
+    return {**found, **{kind: replace(pooled, cells=tuple(group)) for kind, group in groups.items()}}
+
+
+def _predicted(cell: Cell, rates: Mapping[str, Rates]) -> dict[str, Amount] | None:
+    found = rates.get(kind_of(cell)[0])
+    return found.predict(cell) if found else None
+
+
+def _summed(predicted: Sequence[Mapping[str, Amount]], workers: int) -> dict[str, Amount]:
+    """Of all cells: what each takes added, the largest peak, and the seconds from the first start to the last end."""
+    amounts = {
+        axis: (Amount.largest if axis == "peak_bytes" else Amount.summed)([each[axis] for each in predicted])
+        for axis in AXES
+    }
+    walls = [*zip(*(each["wall"] for each in predicted), strict=True)] or [()] * 3
+    return {**amounts, "seconds": Amount(*(costs.makespan(each, workers) for each in walls))}
+
+
+def _sources(rates: Mapping[str, Rates], todo: Sequence[Cell]) -> list[str]:
+    """Where the amounts are from, and their intervals."""
+    used = {kind: rates[kind] for cell in todo if (kind := kind_of(cell)[0]) in rates}
+    ran = [each for each in used.values() if not each.probed]
+    said = []
+    if ran:
+        count = sum(len(each.cells) for each in ran)
+        held = f", each held out and predicted from the others, off by {100 * ran[0].own_error:.0f} %" * bool(
+            ran[0].held_out
+        )
+        said.append(f"from {_count(count, 'finished cell')} of this machine{held}")
+    if probed := len(used) - len(ran):
+        said.append(f"from two short runs of each of {_count(probed, 'kind')} of cells, measured on this machine")
+    if used:
+        load = _load()
+        busy = (
+            f"; other work keeps this machine busy now (load {load:.1f} on {cores()} cores)"
+            if load > 0.5 * cores()
+            else ""
+        )
+        said.append(
+            f"in brackets intervals of {100 * costs.COVERAGE:.0f} %: docs/planning.md says how they are made{busy}"
+        )
+    return said
+
+
+def _here(threads: int) -> dict[str, Any]:
+    return {**machine(), "threads": threads}
+
+
+def _load() -> float:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _read(results: Path) -> dict[str, Any]:
+    try:
+        body = json.loads((results / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) and body.get("version") == _VERSION else {}
+
+
+def _write(results: Path, **values: Any) -> None:
+    """Put values into `forecast.json`; a run is added to those before."""
+    with results_lock(results):
+        body = {"version": _VERSION, **_read(results)}
+        if run := values.pop("run", None):
+            body["runs"] = [*body.get("runs", []), run]
+        body |= values
+        record.write_atomically(results / FILE, json.dumps(body, indent=1) + "\n")
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def _tokens(count: float) -> str:
+    return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count:,.0f}"
+
+
+def _flops(count: float) -> str:
+    return f"{count:.1e}"
+
+
+_ROWS: tuple[tuple[str, Callable[[float], str], str], ...] = (
+    ("seconds", _duration, "time"),
+    ("peak_bytes", said_size, "peak memory"),
+    ("disk_bytes", said_size, "disk"),
+    ("tokens_generated", _tokens, "tokens generated"),
+    ("tokens_trained", _tokens, "tokens trained"),
+    ("flops", _flops, "training FLOPs"),
+    ("asked", _tokens, "completions asked"),
+)
+
+
+def _interval(amount: Amount, said: Callable[[float], str]) -> str:
+    return f"{said(amount.estimate)} [{said(amount.low)}, {said(amount.high)}]"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
