@@ -6,6 +6,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -25,7 +26,7 @@ from rftlab.contract import Applies
 from rftlab.errors import RftlabError, one_line, told
 from rftlab.execute import starts
 from rftlab.execute.keep import peak_bytes, said_size
-from rftlab.execute.kernels import cores, default_kernel, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import cool, cores, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import results_lock
 from rftlab.execute.tuning import StageRun
@@ -278,7 +279,7 @@ def prices_of(path: Path) -> dict[str, Any]:
 
 def is_study(path: Path) -> bool:
     """Whether a target is a results folder or an archive, not a grid."""
-    return path.name.endswith(SUFFIX) or record.cells_dir(path).is_dir() if path.exists() else False
+    return path.is_dir() or (path.is_file() and path.name.endswith(SUFFIX))
 
 
 def _forecast(
@@ -301,7 +302,10 @@ def _forecast(
     failed: list[str] = []
     if chosen and measure:
         preheat(settings)
-        found, failed = probes.probe(chosen, many, settings, print)
+        try:
+            found, failed = probes.probe(chosen, many, settings, _say)
+        finally:
+            cool()
         rates |= {kind: Rates.of_probes(runs) for kind, runs in found.items()}
     predicted = [_predicted(cell, rates) for cell in todo]
     unknown = dict.fromkeys(
@@ -386,6 +390,11 @@ def _sources(rates: Mapping[str, Rates], todo: Sequence[Cell]) -> list[str]:
             f"in brackets intervals of {100 * costs.COVERAGE:.0f} %: docs/planning.md says how they are made{busy}"
         )
     return said
+
+
+def _say(text: str) -> None:
+    """To people, beside the plan itself."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _here(threads: int) -> dict[str, Any]:

@@ -6,10 +6,12 @@ two amounts follows what grows with them and what does not. Both run as many at 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rftlab.advise.measured import Measured, kind_of, measured
 from rftlab.cell import NOT_YET, Cell
+from rftlab.digests import with_all_digests
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
 from rftlab.execute.one_cell import Outcome
@@ -53,7 +55,7 @@ def probe(
     whole = {kind: _measurable(cell) for kind, cell in chosen.items()}
     short = {kind: _short(cell, _first_steps(cell), _FIRST_SHARE, _FIRST_SHARE) for kind, cell in whole.items()}
     say(f"measuring {len(short)} kind{'s' * (len(short) != 1)} of cells, two short runs each, in a temporary folder")
-    heard = _Failures()
+    heard, settings = _Failures(), replace(settings, stay_warm=True)
     with scratch() as folder:
 
         def runs(cells: Mapping[str, Cell]) -> dict[str, Measured]:
@@ -70,7 +72,7 @@ def _measurable(cell: Cell) -> Cell:
     """The cell as it can run now: from the base, at default rates where a stage is still to choose them."""
     values: dict[str, Any] = {"tuned_by": "", "learning_rates": ()} if cell.tuned_by == NOT_YET else {}
     if cell.waits:
-        cell = cell.unstarted()
+        (cell,) = with_all_digests([cell.unstarted()])
     budget = {"unit": "steps", "amount": float(_most_steps(cell)), "until": "spent"}
     return Cell.make(
         {**cell.model_dump(), **values, "budget": budget, "evaluation": {**cell.evaluation.model_dump(), "marks": ()}}

@@ -65,9 +65,8 @@ def main() -> int:
         print(f"| {name} | {os.getloadavg()[0]:.1f} | {' | '.join(_cells(*both))} |", flush=True)
     cool()
     for what, pairs in (("from short runs", probed), ("from the other seed's cells", held)):
-        print(
-            f"\n{what}: {len(pairs)} predictions\n\n| | off by (root mean square of ln) | bias | inside |\n|---|--:|--:|--:|"
-        )
+        print(f"\n{what}: {len(pairs)} predictions\n\n| | off by (root mean square of ln) | bias | inside |")
+        print("|---|--:|--:|--:|")
         for axis in (*COLUMNS, "verifier_calls", "asked"):
             print(f"| {axis} | {_errors(pairs, axis)} |")
     return 0
@@ -101,7 +100,7 @@ def _held_out(ran: Sequence[Measured], workers: int) -> list[tuple[Mapping[str, 
     for seed in SEEDS:
         rest = Rates.of_cells([m for m in ran if m.cell.seed != seed])
         own = [m for m in ran if m.cell.seed == seed]
-        amounts = [found for m in own if (found := rest.predict(m.cell)) is not None]
+        amounts = [each for m in own if (each := rest.predict(m.cell)) is not None]
         summed = {
             axis: (Amount.largest if axis == "peak_bytes" else Amount.summed)([each[axis] for each in amounts])
             for axis in AXES

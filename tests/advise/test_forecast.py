@@ -1,0 +1,149 @@
+"""A plan from short runs or finished cells, held against the run; what is swept; and what is refused."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import rftlab
+from rftlab import cli, study
+from rftlab.advise import forecast as forecasts
+from rftlab.cell import Cell
+from rftlab.execute.one_cell import Outcome
+from rftlab.grid import Grid
+from rftlab.record.machine import is_here, machine
+from tests.advise.test_costs import LONGER, SHORT, ran
+
+GRID = """
+name: small
+max_seeds: 2
+defaults:
+  seed: [0, 1]
+  budget.amount: 3
+  evaluation: {test_items: 12, train_items: 4, ood_items: 4, sampled_items: 2, samples: 2, along_the_way: 1,
+               along_items: 4, retention_items: 4}
+include:
+  - {method: base}
+  - {method: sft, labels: 8}
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "small.yaml").write_text(GRID)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, monkeypatch):
+    monkeypatch.setattr("rftlab.study.report", lambda *_: None)
+    forecast = rftlab.plan("small.yaml", workers=2, prices={"machine_hour": 36.0})
+    said = str(forecast)
+    assert "small, planned: 4 cells to run, 2 at once" in said
+    assert "from two short runs of each of 2 kinds of cells, measured on this machine" in said
+    assert re.search(r"money +\S+ \[\S+, \S+\] \(machine_hour 36\)", said)
+    assert forecast.amounts["asked"].estimate > 4 * 12
+    assert [path.name for path in (here / "results" / "small").iterdir() if path.name[0] != "."] == ["forecast.json"]
+
+    capsys.readouterr()
+    assert cli.main(["run", "small.yaml", "--dry-run", "--workers", "2"]) == 0
+    lines = capsys.readouterr().out
+    assert "  swept: method base, sft\n  swept: seed 0, 1\n" in lines
+    assert re.search(r"  time +\d+ s \[\d+ s, \d+ s\]; checks and report come on top", lines)
+
+    study.run("small.yaml", workers=2, keep="none")
+    assert re.search(r"^planned time \d+ s \[\d+ s, \d+ s\], took \d+ s.*; peak memory", capsys.readouterr().out, re.M)
+    (run,) = json.loads((here / "results" / "small" / "forecast.json").read_text())["runs"]
+    assert run["took"]["flops"] == pytest.approx(run["planned"]["amounts"]["flops"][0], rel=0.2)
+
+    (here / "more.yaml").write_text(GRID.replace("seed: [0, 1]", "seed: [5]").replace("small", "more"))
+    known = str(rftlab.plan("more.yaml", workers=2, measure=False))
+    assert "from 4 finished cells of this machine, each held out and predicted from the others" in known
+
+
+def test_without_cells_or_measuring_it_says_what_is_not_known_and_how_to_know(here, capsys):
+    assert cli.main(["plan", "small.yaml", "--no-measuring"]) == 0
+    out = capsys.readouterr().out
+    assert "not known: what base on word, sft on word take on this machine" in out
+    assert "time" not in out.replace("not known", "")
+    assert "2 seeds and 12 items can show" in out
+    assert cli.main(["run", "small.yaml", "--dry-run"]) == 0
+    assert "rftlab plan small.yaml measures it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["small.yaml", "--price", "machine_hours=2"], "there is no price 'machine_hours'; did you mean machine_hour"),
+        (["small.yaml", "--price", "machine_hour=-1"], "the price of machine_hour is -1; give a number of at least 0"),
+        (["small.yaml", "--price", "machine_hour=.nan"], "the price of machine_hour is nan"),
+        (["small.yaml", "--price", "machine_hour=much"], "the price of machine_hour is 'much'"),
+        (["small.yaml", "--price", "machine_hour"], "--price 'machine_hour' is not of the form NAME=VALUE"),
+        (["small.yaml", "--prices", "none.yaml"], "cannot read the prices none.yaml"),
+        (["small.yaml", "--prices", "small.yaml"], "small.yaml names no price that a plan knows"),
+        (["small.yaml", "--detect", "0"], "a difference to detect lies between 0 and 100 points, not at 0"),
+        (["small.yaml", "--detect", "200"], "a difference to detect lies between 0 and 100 points, not at 200"),
+        (["small.yaml", "--known", "nowhere"], "there are no results in nowhere: no such folder or archive"),
+        (["nothing.yaml"], "nothing.yaml"),
+        (["demos"], "there is no grid 'demos'"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, says, here, capsys):
+    assert cli.main(["plan", *arguments, *(["--no-measuring"] if "--known" in arguments else [])]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("rftlab: ")
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+    assert not (here / "results").exists()
+
+
+def test_prices_of_a_file_with_others_are_taken(tmp_path):
+    (tmp_path / "prices.yaml").write_text("currency: EUR\nlabel: 2\nmachine_hour: 1.5\n")
+    assert forecasts.prices_of(tmp_path / "prices.yaml") == {"machine_hour": 1.5}
+
+
+def test_what_is_swept_is_what_differs_but_not_what_follows():
+    cells = [Cell.make({"method": "base", "labels": 0, "seed": seed}) for seed in (0, 1)]
+    cells += [
+        Cell.make({"method": "sft", "labels": n, "seed": seed, "budget.amount": 30.0, "preset": preset})
+        for n in (10, 300) for seed in (0, 1) for preset in ("", "b")
+    ]  # fmt: skip
+    assert forecasts.swept(cells) == [
+        "swept: method base, sft", "swept: seed 0, 1", "swept: preset (empty), b", "swept: labels 10, 300",
+    ]  # fmt: skip
+
+
+def test_a_run_in_which_a_cell_failed_is_held_against_nothing(tmp_path):
+    cell = ran().cell
+    rates = costs_of(cell)
+    assert forecasts.after(rates, [Outcome(cell, "failed", 1.0, tmp_path, "x")], tmp_path, 1.0) == ""
+    assert not (tmp_path / forecasts.FILE).exists()
+
+
+def costs_of(cell: Cell) -> forecasts.Forecast:
+    amounts = forecasts.Rates.of_probes([ran(**SHORT), ran(**LONGER)]).predict(cell) or {}
+    return forecasts.Forecast("x", 1, (cell,), 0, 0, {**amounts, "seconds": amounts["wall"]}, 0, (), ())
+
+
+def test_a_damaged_or_foreign_forecast_is_as_none(here):
+    grid = Grid.load("small.yaml")
+    where = here / "results" / "small"
+    where.mkdir(parents=True)
+    for text in ("{", "[]", '{"version": 1, "probed": 3}', '{"version": 9}'):
+        (where / forecasts.FILE).write_text(text)
+        assert forecasts.before(grid, where, None, 2, shown=False).unknown
+    body = {"version": 1, "machine": {**machine(), "threads": 1}, "probed": {"kind": [{"cell": {}}]}}
+    (where / forecasts.FILE).write_text(json.dumps(body))
+    assert forecasts.before(grid, where, None, 2, shown=False).unknown
+
+
+def test_another_machine_is_told_by_any_of_what_records_name():
+    own = {**machine(), "threads": 1, "gpu": None}
+    assert is_here(own, 1)
+    assert is_here({**own, "libraries": {**own["libraries"], "rftlab": "other"}}, 1)
+    assert not is_here(own, 2)
+    for name, value in (("processor", "another"), ("cpu_count", 999), ("gpu", "H100"), ("libraries", {"torch": "1"})):
+        assert not is_here({**own, name: value}, 1)
+    assert not is_here({name: value for name, value in own.items() if name != "processor"}, 1)
