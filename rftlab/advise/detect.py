@@ -67,7 +67,9 @@ def of_grid(grid: Grid, effect: float | None = None) -> Detection:
     trained = [cell for cell in named if cell.method not in UNTRAINED] or named
     seeds, items = _fewest_seeds(trained), min(cell.evaluation.test_items for cell in named)
     wanted = effect or plan.smallest_effect
-    steady, unsteady = (_components(each, items, max(1, len(plan.labels))) for each in (STEADY, UNSTEADY))
+    folds = max((int(cell.task_settings.get("folds", 0)) for cell in named), default=0)
+    budgets = max(1, len(plan.labels))
+    steady, unsteady = (_components(each, items, budgets, folds) for each in (STEADY, UNSTEADY))
     among = f" in a family of {family} comparison{'s' * (family != 1)}{_at_look(seeds, plan)}"
     first, smallest = _told(steady, plan, family, seeds, items, wanted, among)
     confidence = confidence_of(seeds, plan, family)[0]
@@ -145,10 +147,12 @@ def _named(pair: Pair) -> str:
     return f"{', '.join(filter(None, where))}: {pair.first} and {pair.second}"
 
 
-def _components(deviations: tuple[float, float, float], items: int, budgets: int) -> Components:
-    """Known variances; a comparison pools the seeds' spread over its label budgets."""
+def _components(deviations: tuple[float, float, float], items: int, budgets: int, folds: int) -> Components:
+    """Known variances; a comparison pools the seeds' spread over its label budgets. Folds have items of their own."""
     by_seed, by_item, rest = (each**2 for each in deviations)
-    return Components(2, items, by_seed, by_item, rest, float(budgets))
+    if folds:
+        by_seed, by_item, rest = by_seed + (by_item + rest) / items, 0.0, 0.0
+    return Components(2, items, by_seed, by_item, rest, float(budgets), stats.fold_overlap(folds) if folds else 0.0)
 
 
 def _told(

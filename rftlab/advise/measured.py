@@ -40,7 +40,6 @@ class Measured:
         tokens_generated: in training.
         tokens_trained: in training.
         flops: of training, trials included.
-        verifier_calls: in training.
         peak_bytes: most memory of its process; of its GPU where there is one.
         sample_bytes: of samples.jsonl.
         other_bytes: of its other files, a kept policy apart.
@@ -56,7 +55,6 @@ class Measured:
     tokens_generated: float
     tokens_trained: float
     flops: float
-    verifier_calls: float
     peak_bytes: float
     sample_bytes: float
     other_bytes: float
@@ -166,7 +164,6 @@ def _measured(read: record.Record, folder: Path) -> Measured:
         tokens_generated=cost["tokens_generated"],
         tokens_trained=cost["tokens_trained"],
         flops=cost["flops"] + cost.get("tuning_flops", 0.0),
-        verifier_calls=cost["verifier_calls"],
         peak_bytes=cost["peak_memory_bytes"],
         sample_bytes=sample_bytes,
         other_bytes=size - sample_bytes,
