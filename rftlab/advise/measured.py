@@ -12,6 +12,7 @@ from typing import Any
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.policy.hub import TINY_BASE
 from rftlab.policy.weights import POLICY
 from rftlab.record.machine import is_here
 
@@ -108,8 +109,10 @@ def known_cells(cells: Iterable[Cell], places: Sequence[Path], threads: int) -> 
     for folder in _newest_first(places):
         try:
             read = record.read(folder)
-            if read is None or read.id in found or not is_here(read.environment, threads):
+            if read is None or read.id in found:
                 continue
+            if not is_here(read.environment, 1 if read.parameters.model == TINY_BASE else threads):
+                continue  # the tiny base takes one thread, whatever it is given
             kind = "".join(kind_of(read.parameters))
             if kind_of(read.parameters)[0] not in wanted or times[kind] >= _MOST:
                 continue

@@ -38,28 +38,31 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, monkeypatch):
     monkeypatch.setattr("rftlab.study.report", lambda *_: None)
-    forecast = rftlab.plan("small.yaml", workers=2, prices={"machine_hour": 36.0})
+    (here / "one.yaml").write_text(
+        GRID.replace("[0, 1]", "0").replace("  - {method: base}\n", "").replace("small", "one")
+    )
+    forecast = rftlab.plan("one.yaml", prices={"machine_hour": 36.0})
     said = str(forecast)
-    assert "small, planned: 4 cells to run, 2 at once" in said
-    assert "from two short runs of each of 2 kinds of cells, measured on this machine" in said
+    assert "one, planned: 1 cell to run, 1 at once" in said
+    assert "from two short runs of each of 1 kind of cells, measured on this machine" in said
+    assert re.search(r"time +\d+ s \[\d+ s, \d+ s\]; checks and report come on top", said)
     assert re.search(r"money +\S+ \[\S+, \S+\] \(machine_hour 36\)", said)
-    assert forecast.amounts["asked"].estimate > 4 * 12
-    assert [path.name for path in (here / "results" / "small").iterdir() if path.name[0] != "."] == ["forecast.json"]
+    where = here / "results" / "one"
+    assert [path.name for path in where.iterdir() if path.name[0] != "."] == ["forecast.json"]
 
     capsys.readouterr()
-    assert cli.main(["run", "small.yaml", "--dry-run", "--workers", "2"]) == 0
-    lines = capsys.readouterr().out
-    assert "  swept: method base, sft\n  swept: seed 0, 1\n" in lines
-    assert re.search(r"  time +\d+ s \[\d+ s, \d+ s\]; checks and report come on top", lines)
-
-    study.run("small.yaml", workers=2, keep="none")
+    study.run("one.yaml", keep="none")
     assert re.search(r"^planned time \d+ s \[\d+ s, \d+ s\], took \d+ s.*; peak memory", capsys.readouterr().out, re.M)
-    (run,) = json.loads((here / "results" / "small" / "forecast.json").read_text())["runs"]
-    assert run["took"]["flops"] == pytest.approx(run["planned"]["amounts"]["flops"][0], rel=0.2)
+    (run,) = json.loads((where / "forecast.json").read_text())["runs"]
+    for axis in ("flops", "tokens_trained", "asked"):
+        assert run["took"][axis] == pytest.approx(run["planned"]["amounts"][axis][0], rel=0.2), axis
 
-    (here / "more.yaml").write_text(GRID.replace("seed: [0, 1]", "seed: [5]").replace("small", "more"))
-    known = str(rftlab.plan("more.yaml", workers=2, measure=False))
-    assert "from 4 finished cells of this machine, each held out and predicted from the others" in known
+    (here / "more.yaml").write_text(
+        (here / "one.yaml").read_text().replace("seed: 0", "seed: 5").replace("one", "more")
+    )
+    known = forecasts.before(Grid.load("more.yaml"), here / "results" / "more", None, 1, shown=True)
+    assert "from 1 finished cell of this machine" in str(known)
+    assert known.amounts["asked"].estimate == run["took"]["asked"]
 
 
 def test_without_cells_or_measuring_it_says_what_is_not_known_and_how_to_know(here, capsys):
