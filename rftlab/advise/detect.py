@@ -82,7 +82,7 @@ def of_grid(grid: Grid, effect: float | None = None) -> Detection:
     ]
     if 1 < seeds < plan.max_seeds:
         alone = steady.detectable(seeds, items=items, confidence=stats.family_confidence(family))
-        if round(100 * alone) < round(100 * min(smallest, 10.0)):
+        if alone <= 1 and round(100 * alone) < round(100 * min(smallest, 10.0)):
             sentences.append(f"  declared as all there will be (max_seeds: {seeds}), they can show {_points(alone)}")
     return Detection(tuple(sentences), smallest)
 

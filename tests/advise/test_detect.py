@@ -49,6 +49,7 @@ def test_the_sentences_name_seeds_items_family_look_and_what_would_do(tmp_path):
     )
     assert "as four of five pairs of the shipped reference study" in found[1]
     assert re.match(r"  declared as all there will be \(max_seeds: 3\), they can show [\d.]+ points", found[2])
+    assert not [line for line in detect.of_grid(grid(tmp_path, seeds=2, items=2)).sentences if "declared" in line]
     declared = detect.of_grid(grid(tmp_path, seeds=3, more="max_seeds: 3\n")).sentences
     assert len(declared) == 2
     ten = detect.of_grid(grid(tmp_path, seeds=3, more="max_seeds: 3\n"), 0.10).sentences[0]
