@@ -301,8 +301,8 @@ def _refuse_misspelt(namespace: Mapping[str, Any]) -> None:
 def task_name(task: str, settings: Mapping[str, Any]) -> str:
     """What people call a task: as it is registered; one of a file, a dataset or code by that one's name.
 
-    Examples: `tickets` for task file with the path data/tickets.csv; `nim` for games/nim.py:load, `nim/hard` for
-    games/nim.py:hard.
+    Examples: `tickets` for task file with the path data/tickets.csv, unless `task_settings.name` says otherwise; `nim`
+    for games/nim.py:load, `nim/hard` for games/nim.py:hard.
     """
     if ":" in task:  # path/to/file.py:function, or package.module:function
         place, _, function = task.rpartition(":")
@@ -310,6 +310,8 @@ def task_name(task: str, settings: Mapping[str, Any]) -> str:
         return module if function == "load" else f"{module}/{function}"
     if task != "file":
         return task
+    if isinstance(own := settings.get("name"), str) and own:
+        return own
     path = settings.get("path") or settings.get("prompts_path") or ""
     file = Path(str(path)).name.removesuffix(".gz")
     return str(settings.get("dataset") or Path(file).stem or task)

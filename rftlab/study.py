@@ -153,7 +153,8 @@ def run(
     outcomes: list[Outcome] = []
     if first := starts.first(grid, left):
         lasting = replace(settings, keep="all", stay_warm=True)
-        with Display(f"{grid.name}, what others go on from", first, left=len(first), workers=many) as display:
+        before = f"{grid.name}, what others go on from"
+        with Display(before, first, left=len(first), workers=many, results=where) as display:
             outcomes = run_cells(first, where, display, workers=many, settings=lasting, grid=grid)
         grid, left = starts.after(first, grid, where)
         keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
@@ -299,7 +300,7 @@ def _tune(
     outcomes: list[Outcome] = []
     while wanted := stage.after(outcomes):
         _leave(stage, results)
-        with Display(f"{name}, tuning", stage.cells, left=len(wanted), workers=workers) as display:
+        with Display(f"{name}, tuning", stage.cells, left=len(wanted), workers=workers, results=results) as display:
             outcomes += run_cells(wanted, results, display, workers=workers, settings=settings, grid=stage.resolved())
         stage.look()
     _leave(stage, results)
@@ -385,5 +386,5 @@ def _run_left(
     run_cells: "RunCells",
     keeper: Keeper,
 ) -> list[Outcome]:
-    with Display(grid.name, grid.cells, left=len(left), workers=workers) as display:
+    with Display(grid.name, grid.cells, left=len(left), workers=workers, results=results) as display:
         return run_cells(left, results, keeper.listener(display), workers=workers, settings=settings, grid=grid)

@@ -13,17 +13,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rftlab import preflight, record
 from rftlab.advise import costs, probes
 from rftlab.advise.costs import AXES, Amount, Rates
 from rftlab.advise.detect import Detection, of_grid, of_results
 from rftlab.advise.measured import Measured, kind_of, known_cells, measured
+from rftlab.answer.returns.prices import read as read_prices
 from rftlab.cell import FOLLOWS, Cell
 from rftlab.contract import Applies
-from rftlab.errors import RftlabError, one_line, told
+from rftlab.errors import RftlabError, one_line
 from rftlab.execute import starts
 from rftlab.execute.keep import peak_bytes, said_size
 from rftlab.execute.kernels import cool, cores, default_kernel, default_workers, kernel_settings, preheat
@@ -261,20 +259,16 @@ def checked_prices(given: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(price) for name, price in given.items()}
 
 
-def prices_of(path: Path) -> dict[str, Any]:
-    """Those prices of a YAML file that a plan knows; what others need of it is left alone.
+def prices_of(path: Path) -> dict[str, float]:
+    """What a plan knows of the prices file of `rftlab roi`.
 
     Raises:
-        RftlabError: it cannot be read, is no mapping, or has none of them.
+        RftlabError: as `rftlab.answer.returns.prices.read`; or a machine's hour has no price in it.
     """
-    try:
-        body = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError) as error:
-        raise RftlabError(f"cannot read the prices {path}: {told(error)}") from None
-    found = {name: body[name] for name in PRICES if name in body} if isinstance(body, dict) else {}
-    if not found:
+    priced = read_prices(path)
+    if not priced.machine_hour:
         raise RftlabError(f"{path} names no price that a plan knows; give a line such as machine_hour: 2.5")
-    return found
+    return {name: getattr(priced, name) for name in PRICES}
 
 
 def is_study(path: Path) -> bool:

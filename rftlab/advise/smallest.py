@@ -1,25 +1,21 @@
 """The smallest study that settles what advice leaves open: a grid, and the difference it would probably show."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from typing import Any, NamedTuple
 
+from rftlab.advise import detect
 from rftlab.advise.facts import Facts
 from rftlab.advise.new import DEVELOPMENT, MODEL, MOST_LABELS
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice
 from rftlab.advise.rules import FAMILIES
+from rftlab.answer.decisions import confidence_of
 from rftlab.errors import RftlabError
+from rftlab.grid.plan import Plan
 from rftlab.grid.written import grid_text
 from rftlab.registry import METHODS, trains
-from rftlab.stats import family_confidence, fold_overlap, smallest_shown
 
-# Standard deviations of a paired difference, as measured on the reference study: from seed to seed where a stage chose
-# the rates, and where every seed chose its own (over folds no stage may), from item to item, and the rest.
-_BY_SEED, _BY_SEED_ALONE, _BY_ITEM, _REST = 0.025, 0.076, 0.17, 0.32
 _TRIALS = 3
-_COARSE = 0.10
-"""The difference that a first study should show; the seeds are chosen for it."""
 _SEEDS, _FALLBACK = range(3, 11), 5
 _ITEMS, _LABELS, _PROMPTS, _SHOTS, _PAIRS = 200, 100, 200, 4, "pairs.jsonl"
 _HELD_OUT, _LEAST = 0.3, 100
@@ -53,8 +49,8 @@ class Study(NamedTuple):
     def told(self) -> str:
         """What it would show, in a sentence."""
         count = len(self.named) * (len(self.named) - 1) // 2
+        (by_seed, *_), like = detect.usual(tuned_alone=bool(self.folds))
         more = ""
-        spread, chosen = (_BY_SEED_ALONE, "each seed chose") if self.folds else (_BY_SEED, "a stage chose")
         if self.folds:
             more = ", with what folds of the same rows share counted"
         elif self.items < _ITEMS:
@@ -62,8 +58,8 @@ class Study(NamedTuple):
             more = f"; {self.items} test items are few, {_ITEMS} would show {with_more:.0f}"
         return (
             f"{self.seeds} seeds x {self.items} items would probably show a difference of {100 * self.shows:.0f} "
-            f"points{more} (power .8; {count} comparisons that hold together; seeds that differ by {100 * spread:g} "
-            f"points, as in the reference study where {chosen} the rates)"
+            f"points{more} (power .8; {count} comparisons that hold together; seeds that differ by {100 * by_seed:.1f} "
+            f"points, {like})"
         )
 
 
@@ -105,10 +101,10 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
         **(subject.values if subject else _of_yours(labels, model)), **budget,
         "seed": list(range(seeds)), **({} if folds else {"evaluation.test_items": items}),
     }  # fmt: skip
-    plan: dict[str, Any] = {"max_seeds": seeds}
+    plan: dict[str, Any] = {"max_seeds": seeds, "named": list(named)}
     if methods:
         tuning = {"trials": _TRIALS} if folds else {"seeds": 2, "items": DEVELOPMENT}
-        plan |= {"named": list(named), "tuning": tuning}
+        plan |= {"tuning": tuning}
     values = {"name": name, **_with_arms(cells, arms), **plan}
     said = {**(subject.said if subject else _YOURS), **_SAID}
     if "defaults" in values:
@@ -122,7 +118,7 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
 
 
 _SAID = {
-    "max_seeds": "looked at once, at its end",
+    "max_seeds": "all of them are run",
     "tuning": "chooses learning rates; without it the answer says that they were not tuned",
 }
 _YOURS = {
@@ -180,14 +176,12 @@ def _to_fill_in(subject: Subject | None, text: str) -> str:
 
 
 def _shows(arms: int, seeds: int, items: int, folds: int = 0) -> float:
-    confidence = family_confidence(max(1, arms * (arms - 1) // 2))
-    if folds:  # each seed has items of its own, and training rows in common with the others
-        of_seed = sqrt(_BY_SEED_ALONE**2 + (_BY_ITEM**2 + _REST**2) / items)
-        whole = of_seed * sqrt(1 + seeds * fold_overlap(folds))
-        return smallest_shown(seeds, 1, by_seed=whole, by_item=0, rest=0, confidence=confidence)
-    return smallest_shown(seeds, items, by_seed=_BY_SEED, by_item=_BY_ITEM, rest=_REST, confidence=confidence)
+    spread, _ = detect.usual(tuned_alone=bool(folds))  # over folds no stage may choose the rates
+    # As the grid declares it: no more than these seeds, looked at from the third on.
+    confidence, _ = confidence_of(seeds, Plan(max_seeds=seeds), max(1, arms * (arms - 1) // 2))
+    return detect.expected(spread, items, folds=folds).detectable(seeds, items=items, confidence=confidence)
 
 
 def _seeds(arms: int, items: int) -> int:
-    enough = [seeds for seeds in _SEEDS if _shows(arms, seeds, items) <= _COARSE]
+    enough = [seeds for seeds in _SEEDS if _shows(arms, seeds, items) <= Plan().smallest_effect]
     return enough[0] if enough else _FALLBACK

@@ -67,6 +67,7 @@ def status(options: argparse.Namespace) -> int:
     """Show how far a study is."""
     from rftlab import record, study
     from rftlab.execute.one_cell import read_failure
+    from rftlab.execute.progress_file import read_progress
     from rftlab.files import archive
 
     options.results = archive.opened(options.results)
@@ -74,6 +75,8 @@ def status(options: argparse.Namespace) -> int:
     failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
     left_over = len(left) - len(failures)
     print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
+    if (now := read_progress(options.results)) is not None:
+        print(f"running now: {now}", *now.running, sep="\n  ")
     for note in notes:
         print(f"  {note}")
     for failure in failures:

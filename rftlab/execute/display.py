@@ -1,8 +1,12 @@
-"""What a person sees while a grid runs: a live table on a terminal, one line per finished cell elsewhere."""
+"""What a person sees while a grid runs: a live table on a terminal, one line per finished cell elsewhere.
+
+Beside it the run's state stands in a file, for who watches from another process (`progress_file`).
+"""
 
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -14,6 +18,7 @@ from rich.text import Text
 
 from rftlab.cell import Cell
 from rftlab.execute.one_cell import Outcome
+from rftlab.execute.progress_file import Progress, ProgressFile, Running
 
 
 class Display:
@@ -24,11 +29,19 @@ class Display:
         cells: all of its cells.
         left: how many of them are to be run now.
         workers: cells run at once, for the estimate of the time left; 0 counts those that are running.
+        results: the folder that is filled, where the state is left too; None leaves it nowhere.
         stream: where to; standard output by default.
     """
 
     def __init__(
-        self, name: str, cells: Sequence[Cell], *, left: int, workers: int, stream: TextIO | None = None
+        self,
+        name: str,
+        cells: Sequence[Cell],
+        *,
+        left: int,
+        workers: int,
+        results: Path | None = None,
+        stream: TextIO | None = None,
     ) -> None:
         self._name, self._before, self._total, self._workers = name, len(cells) - left, left, workers
         self._labels = Cell.labels_apart(cells)
@@ -36,6 +49,7 @@ class Display:
         self._running: dict[str, tuple[Cell, float, Mapping[str, Any]]] = {}
         self._seconds: list[float] = []
         self._failed = 0
+        self._file = ProgressFile(results)
         self._live = Live(get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
@@ -47,15 +61,18 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        self._file.remove()
 
     def started(self, cell: Cell) -> None:
         """A cell has been given a worker."""
         self._running[cell.id] = (cell, time.monotonic(), {})
+        self._file.update(self.progress, now=True)
 
     def progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
         """A running cell says where it is."""
         if cell.id in self._running:
             self._running[cell.id] = (*self._running[cell.id][:2], progress)
+            self._file.update(self.progress)
 
     def finished(self, outcome: Outcome) -> None:
         """A cell has ended: one line."""
@@ -64,6 +81,7 @@ class Display:
             return
         self._seconds.append(outcome.seconds)
         self._failed += outcome.status == "failed"
+        self._file.update(self.progress, now=True)
         ended = self._before + len(self._seconds)
         line = (
             f"[{ended}/{self._before + self._total}] {outcome.status:<6} {self._label(outcome.cell)}  "
@@ -78,44 +96,38 @@ class Display:
     def _label(self, cell: Cell) -> str:
         return self._labels.get(cell.id, cell.label)
 
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        now = time.monotonic()
+        running = [
+            Running.of(cell.id, self._label(cell), now - began, said) for cell, began, said in [*self._running.values()]
+        ]
+        ended = self._before + len(self._seconds)
+        return Progress(
+            self._name, ended, self._before + self._total, self._failed, self._seconds_left(), tuple(running)
+        )
+
     def _table(self) -> Group:
-        ended, all_cells = self._before + len(self._seconds), self._before + self._total
-        failed = f", {self._failed} failed" if self._failed else ""
-        head = f"{self._name}: {ended} of {all_cells} cells{failed}{self._time_left()}"
+        progress = self.progress
         rows = Table.grid(padding=(0, 2))
-        for cell, began, progress in list(self._running.values()):
-            step, total = _number(progress.get("step")), _number(progress.get("total"))
+        for each in progress.running:
             rows.add_row(
-                Text(self._label(cell)),
-                Text(f"{time.monotonic() - began:4.0f} s"),
-                Text(str(progress.get("phase", "starting"))),
-                Text(
-                    f"{step:g}{' of at most ' if progress.get('at_most') else '/'}{total:g}"
-                    if step is not None and total is not None
-                    else ""
-                ),
-                Text(_measure(progress)),
-                Text(str(progress.get("warning", "")), style="yellow"),
+                Text(each.label),
+                Text(f"{each.seconds:4.0f} s"),
+                Text(each.phase),
+                Text(each.steps),
+                Text(each.measure),
+                Text(each.warning, style="yellow"),
             )
-        return Group(Text(head), ProgressBar(total=max(1, all_cells), completed=ended, width=60), rows)
+        warming = "" if self._seconds or self._running else ", warming up"
+        bar = ProgressBar(total=max(1, progress.cells), completed=progress.ended, width=60)
+        return Group(Text(f"{progress}{warming}"), bar, rows)
 
-    def _time_left(self) -> str:
+    def _seconds_left(self) -> float | None:
         if not self._seconds:
-            return "" if self._running else ", warming up"
+            return None
         mean = sum(self._seconds) / len(self._seconds)
-        spent = sum(min(mean, time.monotonic() - began) for _, began, _ in self._running.values())
+        spent = sum(min(mean, time.monotonic() - began) for _, began, _ in [*self._running.values()])
         at_once = self._workers or len(self._running) or 1
-        seconds = max(0.0, mean * (self._total - len(self._seconds)) - spent) / at_once
-        return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
-
-
-def _measure(progress: Mapping[str, Any]) -> str:
-    for name in ("reward", "loss"):
-        value = _number(progress.get(name))
-        if value is not None:
-            return f"{name} {value:.3f}"
-    return ""
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+        return max(0.0, mean * (self._total - len(self._seconds)) - spent) / at_once

@@ -14,10 +14,11 @@ from rftlab.plots.forest import forest, marks
 from rftlab.plots.hero import over_labels
 from rftlab.plots.labels import accuracy_vs_labels, cot_vs_direct, generalisation_gap
 from rftlab.plots.look import FAMILIES, STYLES, look, title, to_bytes
+from rftlab.plots.ranking import ranking
 from rftlab.plots.returns import cost_frontier, tornado
 
 __all__ = [
     "FAMILIES", "STYLES", "accuracy_vs_cost", "accuracy_vs_labels", "cost_frontier", "cot_vs_direct", "forest",
-    "generalisation_gap", "learning_curves", "look", "marks", "over_labels", "signals", "title", "to_bytes", "tornado",
-    "training_curve",
+    "generalisation_gap", "learning_curves", "look", "marks", "over_labels", "ranking", "signals", "title", "to_bytes",
+    "tornado", "training_curve",
 ]  # fmt: skip

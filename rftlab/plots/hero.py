@@ -20,6 +20,7 @@ from rftlab.plots.look import (
     on_axis,
     percent,
     pick,
+    seed_marks,
     styled,
     title,
     untrained,
@@ -89,15 +90,7 @@ def _panel(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, loud: Collection[
         shift = 1.05 ** (place - (len(lines) - 1) / 2)
         seeds = pick(points, arm=arm)
         x = on_axis(line["labels"], part) * shift
-        ax.plot(
-            on_axis(seeds["labels"], part) * shift,
-            seeds["value"],
-            ls="",
-            marker=marker,
-            ms=3.5,
-            color=colour,
-            alpha=0.45,
-        )
+        seed_marks(ax, on_axis(seeds["labels"], part) * shift, seeds["value"], colour, marker)
         ax.vlines(x, line["low"], line["high"], color=colour, lw=1.8, alpha=0.5)
         ax.plot(
             x, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, zorder=3,

@@ -24,6 +24,7 @@ from rftlab.plots.look import (
     percent_axis,
     pick,
     rank,
+    seed_marks,
     styled,
     title,
     untrained,
@@ -185,16 +186,7 @@ def _prompts(prompts: pd.Series) -> list[str]:
 
 def _dots(ax: Axes, points: pd.DataFrame, table: pd.DataFrame) -> None:
     for place, (arm, seeds) in enumerate(arms(points)):
-        colour, marker = look(arm)
-        ax.plot(
-            _dodge(on_axis(seeds["labels"], table), place),
-            seeds["value"],
-            ls="",
-            marker=marker,
-            ms=3.5,
-            color=colour,
-            alpha=0.5,
-        )
+        seed_marks(ax, _dodge(on_axis(seeds["labels"], table), place), seeds["value"], *look(arm))
 
 
 def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[str]) -> None:
@@ -208,7 +200,7 @@ def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[st
         colour, marker = look(arm)
         place = names.index(arm)
         single = pick(seeds, arm=arm)["value"]
-        ax.plot(single, [place] * len(single), ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+        seed_marks(ax, single, [place] * len(single), colour, marker)
         ax.hlines([place] * len(line), line["low"], line["high"], color=colour, lw=2, alpha=0.45)
         ax.plot(line["mean"], [place] * len(line), marker=marker, color=colour, ms=8, ls="", clip_on=False, zorder=3)
     _row_axis(ax, [title(name) for name in names])

@@ -246,6 +246,11 @@ def rank(arm: str) -> tuple[int, str]:
     return (known.index(method) if method in known else len(known), arm)
 
 
+def seed_marks(ax: Axes, x: Any, y: Any, colour: str, marker: str) -> None:
+    """Single seeds, small beside an arm's mark."""
+    ax.plot(x, y, ls="", marker=marker, ms=3.5, color=colour, alpha=0.5)
+
+
 def base_line(ax: Axes, panel: pd.DataFrame) -> None:
     """Draw what has nothing to train on, the untrained base above all, as a dashed line with its own band."""
     rows: Iterable[Any] = untrained(panel).itertuples()

@@ -37,7 +37,7 @@ from rftlab.stats.intervals import (
     t_interval,
     wilson_interval,
 )
-from rftlab.stats.planning import MOST_SEEDS, Components, items_forbid, seeds_to_show, smallest_shown
+from rftlab.stats.planning import MOST_SEEDS, Components, items_forbid, seeds_to_show
 from rftlab.stats.ratios import ratio_interval
 from rftlab.stats.sequential import boundaries, look_confidence
 from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turned, word
@@ -48,7 +48,7 @@ __all__ = [
     "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
     "fold_overlap", "holm", "items_forbid", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
     "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",
-    "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "smallest_shown", "stratified_interval",
+    "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "stratified_interval",
     "suggestion", "summarise", "t_interval", "table_difference", "table_mean", "table_spread", "turned", "verdict",
     "weighted", "wilson_interval", "word",
 ]  # fmt: skip

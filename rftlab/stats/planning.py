@@ -74,37 +74,6 @@ def items_forbid(
     return bool(error and stats.norm.sf(stats.norm.ppf(0.5 + confidence / 2) - effect / error) < power)
 
 
-def smallest_shown(
-    seeds: int, items: int, *, by_seed: float, by_item: float, rest: float, confidence: float = 0.95, power: float = 0.8
-) -> float:
-    """Smallest true difference that a comparison of so many seeds and items would probably show.
-
-    Args:
-        seeds: 2 at least.
-        items: test items, the same for all seeds.
-        by_seed: standard deviation of the difference from seed to seed.
-        by_item: from item to item.
-        rest: of a seed on an item beyond both.
-        confidence: of the interval.
-        power: probability with which it is shown, above 1 - confidence.
-
-    Returns:
-        In the unit of the standard deviations; 0 where they are all 0.
-
-    Source: the noncentral t with S - 1 degrees of freedom.
-    """
-    error = sqrt(by_seed**2 / seeds + by_item**2 / items + rest**2 / (seeds * items))
-    critical = float(stats.t.ppf(0.5 + confidence / 2, seeds - 1))
-
-    def short(shift: float) -> float:
-        return float(stats.nct.sf(critical, seeds - 1, shift)) - power
-
-    high = critical
-    while short(high) < 0:
-        high *= 2
-    return error * float(optimize.brentq(short, 0, high))
-
-
 @dataclass(frozen=True)
 class Components:
     """The variance of a difference taken apart: of a seed, of an item, of the rest; and what it was estimated from.

@@ -25,6 +25,7 @@ AUTO = "auto"
 MAX_CLASSES = 200
 _ELSE = "give the file as task_settings.prompts_path, if its rows have no answers"
 SHARE = 0.3
+_NAME = r"([^\W_][\w .-]{0,39})?"
 _FIELDS = ("prompt", "answer", "rationale")
 
 
@@ -53,6 +54,7 @@ def load(
     folds: int = 0,
     split_seed: int = 0,
     card: str = "",
+    name: str = "",
 ) -> Task:
     r"""Task from a file or a dataset id.
 
@@ -85,6 +87,7 @@ def load(
         folds: instead of that, deal the rows into so many parts, of which each seed is tested on another; 0 does not.
         split_seed: seed of that split, or of the deals.
         card: where the data comes from, its licence, what it cannot tell.
+        name: what the task is called wherever results are shown; empty is the file's name.
 
     Raises:
         RftlabError: naming the file and line of the first row that cannot be used.
@@ -92,6 +95,8 @@ def load(
     source = dataset or path or prompts_path
     if not source or (path and dataset):
         raise RftlabError("task 'file' needs either task_settings.path (a file) or task_settings.dataset (a hub id)")
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+        raise RftlabError(f"task_settings.name is {name!r}; give a few letters, digits, blanks, dots and dashes")
     read = _Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern))
 
     def rows(place: str, *, at: str = "", answers: bool = bool(path or dataset)) -> list[_Found]:
@@ -118,7 +123,7 @@ def load(
     known = {normalise_prompt(example.prompt) for example in (*trained, *held_out)}
     prompts = [example for example in prompts if normalise_prompt(example.prompt) not in known]
     return Task(
-        name=task_name("file", {"dataset": dataset, "path": path, "prompts_path": prompts_path}),
+        name=task_name("file", {"name": name, "dataset": dataset, "path": path, "prompts_path": prompts_path}),
         card=card or f"Rows of {source}; verified by {verifier}. Licence and limits are those of your data.",
         train=tuple(trained),
         prompts=tuple(prompts),

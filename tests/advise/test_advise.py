@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rftlab.advise import Facts, advise
+from rftlab.advise import Facts, advise, detect
 from rftlab.advise.consult import consult
 from rftlab.advise.facts import FACTS, make, read_fact
 from rftlab.advise.of_task import subjects
@@ -19,7 +19,7 @@ from rftlab.cli.asking import ask
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid
 from rftlab.grid import Grid
-from rftlab.stats import smallest_shown
+from rftlab.stats import Components
 from tests import synthetic
 from tests.advise.test_situations import SITUATIONS
 
@@ -128,7 +128,8 @@ def test_every_situation_has_a_grid_that_loads_or_a_reason(situation, tmp_path):
     grid = Grid.load(tmp_path / "advice.yaml")
     assert {cell.method for cell in grid.cells} == {*study.arms}
     assert grid.plan.max_seeds == study.seeds
-    assert 0 < study.shows < 0.5
+    assert study.shows == pytest.approx(detect.of_grid(grid).smallest)
+    assert study.shows < 0.5
     first = found.first.family.methods[:1]
     assert not first or first[0] in study.arms
 
@@ -213,7 +214,8 @@ def test_a_folder_without_the_task_is_named(study):
 @given(st.integers(2, 30), st.integers(10, 2000), st.floats(0.001, 0.2), st.floats(0.9, 0.999))
 def test_more_seeds_and_more_items_show_smaller_differences(seeds, items, by_seed, confidence):
     def shown(seeds, items):
-        return smallest_shown(seeds, items, by_seed=by_seed, by_item=0.17, rest=0.3, confidence=confidence)
+        parts = Components(2, items, by_seed**2, 0.17**2, 0.3**2, 1.0)
+        return parts.detectable(seeds, items=items, confidence=confidence)
 
     assert shown(seeds + 1, items) < shown(seeds, items)
     assert shown(seeds, 2 * items) < shown(seeds, items)
@@ -221,8 +223,9 @@ def test_more_seeds_and_more_items_show_smaller_differences(seeds, items, by_see
 
 def test_the_table_of_the_planning_notes_is_met():
     """3 seeds and 200 items, seeds that differ by 2.5 points: about 13 points, as simulated with paired intervals."""
-    assert smallest_shown(3, 200, by_seed=0.025, by_item=0.17, rest=0.32) == pytest.approx(0.129, abs=0.001)
-    assert smallest_shown(11, 200, by_seed=0.025, by_item=0.17, rest=0.32) < 0.05
+    parts = Components(2, 200, 0.025**2, 0.17**2, 0.32**2, 1.0)
+    assert parts.detectable(3) == pytest.approx(0.129, abs=0.001)
+    assert parts.detectable(11) < 0.05
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "advise.md"

@@ -32,6 +32,7 @@ include:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "small.yaml").write_text(GRID)
+    (tmp_path / "labels.yaml").write_text("label: 2\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -84,8 +85,9 @@ def test_without_cells_or_measuring_it_says_what_is_not_known_and_how_to_know(he
         (["small.yaml", "--price", "machine_hour=.nan"], "the price of machine_hour is nan"),
         (["small.yaml", "--price", "machine_hour=much"], "the price of machine_hour is 'much'"),
         (["small.yaml", "--price", "machine_hour"], "--price 'machine_hour' is not of the form NAME=VALUE"),
-        (["small.yaml", "--prices", "none.yaml"], "cannot read the prices none.yaml"),
-        (["small.yaml", "--prices", "small.yaml"], "small.yaml names no price that a plan knows"),
+        (["small.yaml", "--prices", "none.yaml"], "none.yaml"),
+        (["small.yaml", "--prices", "small.yaml"], "small.yaml line 2: there is no price"),
+        (["small.yaml", "--prices", "labels.yaml"], "labels.yaml names no price that a plan knows"),
         (["small.yaml", "--detect", "0"], "a difference to detect lies between 0 and 100 points, not at 0"),
         (["small.yaml", "--detect", "200"], "a difference to detect lies between 0 and 100 points, not at 200"),
         (["small.yaml", "--known", "nowhere"], "there are no results in nowhere: no such folder or archive"),

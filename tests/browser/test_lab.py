@@ -1,5 +1,6 @@
 """The notebooks as people use them: opened in JupyterLab, in a real browser, run, and a widget moved."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,11 +26,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no C
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Iterator[str]:
-    """Address of a JupyterLab on copies of the notebooks beside made-up results."""
+def root(tmp_path_factory) -> Path:
+    """A folder with copies of the notebooks beside made-up results."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(notebooks_dir(), root / "notebooks")
     synthetic.write_grid(root / "results/demo", labels=(10, 300), items=10)
+    return root
+
+
+@pytest.fixture(scope="module")
+def lab(root) -> Iterator[str]:
+    """Address of a JupyterLab there."""
+    options = [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--allow-root"]
+    with _serving(root, "jupyterlab", f"api?token={TOKEN}", *options) as address:
+        yield f"{address}/lab/workspaces"
+
+
+@contextlib.contextmanager
+def _serving(root: Path, module: str, asked: str, *options: str) -> Iterator[str]:
+    """Address of a server of notebooks, with settings of its own; it answers what is asked before anybody else asks."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -39,17 +54,13 @@ def lab(tmp_path_factory) -> Iterator[str]:
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH", "")))),
     }  # fmt: skip
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-        f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--allow-root",
-    ]  # fmt: skip
-    with (
-        (root / "lab.log").open("w") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
-    ):
+    where = ["--port", str(port)] if module == "voila" else ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command = [sys.executable, "-m", module, "--no-browser", *where, *options]
+    log = root / f"{module}.log"
+    with log.open("w") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as server:
         try:
-            _wait_until_it_answers(f"http://127.0.0.1:{port}/api?token={TOKEN}", server, root / "lab.log")
-            yield f"http://127.0.0.1:{port}/lab/workspaces"
+            _wait_until_it_answers(f"http://127.0.0.1:{port}/{asked}", server, log)
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
 
@@ -59,7 +70,7 @@ def page(tmp_path) -> Iterator["sync_api.Page"]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1100})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         yield page
         page.screenshot(path=_screenshots(tmp_path) / "last.png")
         browser.close()
@@ -126,6 +137,80 @@ def test_start_here_runs(page, lab, tmp_path):
     open_notebook(page, lab, "00_start_here.ipynb")
     assert_all_ran(page)
     page.screenshot(path=_screenshots(tmp_path) / "start_here.png")
+
+
+SMALL = """model: tiny-base
+task: arithmetic/word
+method: [base, sft]
+labels: 8
+budget.amount: 10
+evaluation: {test_items: 8, train_items: 4, sampled_items: 0, ood_items: 0, along_items: 4, retention_items: 4}
+"""
+
+
+def advised_by_keyboard(page: "sync_api.Page", folder: Path, pictures: Path) -> None:
+    """Fill in the form, write the study and run it, with the Tab, Enter and letter keys alone."""
+    fields = page.locator(".widget-dropdown select, .widget-text input")
+    fields.first.wait_for()
+    first = page.locator(".rftlab-first").inner_text
+    before = first()
+    fields.first.focus()
+    asked = page.get_by_text("Which share of prompts does the base answer right at the first try?")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.placeholder || ''").startswith("a share"):
+            break
+    assert asked.is_visible()
+    page.keyboard.type("many")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("text=base_accuracy is 'many'; give a share")
+    page.screenshot(path=pictures / "advisor_refused.png")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("0.97")
+    page.keyboard.press("Tab")
+    page.wait_for_function(
+        "before => ![before, undefined].includes(document.querySelector('.rftlab-first')?.innerText)", arg=before
+    )
+    _press(page, "Write the grid")
+    page.wait_for_selector("text=written to advice.yaml")
+    written = folder / "advice.yaml"
+    assert "settles what was advised" in written.read_text()
+    written.write_text(SMALL)  # the study itself takes minutes
+    _press(page, "Run it")
+    page.wait_for_selector("text=go on when this page is closed", timeout=30_000)
+    page.wait_for_selector("text=/advice: \\d of 2 cells/", timeout=120_000)
+    page.screenshot(path=pictures / "advisor_running.png")
+    page.wait_for_selector("text=done; the report's page and the answer are named below", timeout=120_000)
+    page.screenshot(path=pictures / "advisor_done.png", full_page=True)
+    assert (folder / "results/advice/report/report.html").is_file()
+
+
+def _press(page: "sync_api.Page", name: str) -> None:
+    """Go on with Tab until a button has the focus, and press Enter."""
+    for _ in range(60):
+        if page.evaluate("() => document.activeElement.innerText") == name:
+            page.keyboard.press("Enter")
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"no button {name!r} is reached by Tab")
+
+
+def test_the_advisor_is_driven_by_keyboard_and_runs_its_study(page, lab, root, tmp_path):
+    open_notebook(page, lab, "40_advisor.ipynb")
+    assert_all_ran(page)
+    page.locator(".jp-WindowedPanel-outer").first.evaluate("panel => { panel.scrollTop = 0 }")
+    page.locator(".rftlab-first").scroll_into_view_if_needed()
+    page.screenshot(path=_screenshots(tmp_path) / "advisor.png")
+    advised_by_keyboard(page, root / "notebooks", _screenshots(tmp_path))
+
+
+def test_the_advisor_under_voila(page, root, tmp_path):
+    pytest.importorskip("voila")
+    shutil.copytree(root / "notebooks", root / "app")
+    with _serving(root, "voila", "", str(root / "app/40_advisor.ipynb")) as address:
+        page.goto(address)
+        advised_by_keyboard(page, root / "app", _screenshots(tmp_path / "voila"))
 
 
 def _screenshots(default: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import load_task
 from rftlab.tasks.file import hold_out, load
@@ -235,6 +236,12 @@ def test_tickets_from_a_spreadsheet_become_prompts_with_instructions_and_classes
     assert task.train[0].meta == {"choices": ["billing", "login", "other"]}
 
 
+def test_data_goes_by_a_name_of_its_own(tickets):
+    settings = {"path": tickets, "name": "first-line support", "columns": {"answer": "Label", "prompt": "Body"}}
+    assert load(**settings).name == "first-line support"
+    assert Cell.make({"task": "file", "task_settings": settings}).task_name == "first-line support"
+
+
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
@@ -246,6 +253,8 @@ def test_tickets_from_a_spreadsheet_become_prompts_with_instructions_and_classes
             "line 2: no column 'Subjekt', which task_settings.prompt names; did you mean Subject",
         ),
         ({"prompt": "{Subject"}, "names no column; write {{ or }}"),
+        ({"name": "a\nb"}, r"task_settings.name is 'a.nb'; give a few letters"),
+        ({"name": 3}, "task_settings.name is 3; give a few letters"),
     ],
 )
 def test_a_prompt_or_classes_that_do_not_fit_the_rows_are_named(tickets, settings, match):

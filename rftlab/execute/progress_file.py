@@ -1,0 +1,132 @@
+"""How far a run is, for whoever watches from another process: `progress.json` in the results folder while it runs."""
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rftlab.execute.results import is_running
+from rftlab.record import write_atomically
+
+FILE = "progress.json"
+_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cell that runs now.
+
+    Attributes:
+        id: of the cell.
+        label: for people.
+        seconds: since it began.
+        phase: what it does, such as training.
+        step: done of `total`; None where it does not say.
+        total: as `step`.
+        at_most: whether `total` is a cap, before which it may end.
+        measure: last reward or loss, with its name; "" for none.
+        warning: last one; "" for none.
+    """
+
+    id: str
+    label: str
+    seconds: float
+    phase: str
+    step: float | None
+    total: float | None
+    at_most: bool
+    measure: str
+    warning: str
+
+    @staticmethod
+    def of(cell_id: str, label: str, seconds: float, said: Mapping[str, Any]) -> "Running":
+        """From the last message that the cell sent."""
+        measures = {name: value for name in ("reward", "loss") if (value := _number(said.get(name))) is not None}
+        return Running(
+            cell_id, label, seconds, str(said.get("phase", "starting")), _number(said.get("step")),
+            _number(said.get("total")), bool(said.get("at_most")),
+            next((f"{name} {value:.3f}" for name, value in measures.items()), ""), str(said.get("warning", "")),
+        )  # fmt: skip
+
+    @property
+    def steps(self) -> str:
+        """Such as `12/60`; "" where it does not say."""
+        if self.step is None or self.total is None:
+            return ""
+        return f"{self.step:g}{' of at most ' if self.at_most else '/'}{self.total:g}"
+
+    def __str__(self) -> str:
+        said = (self.label, f"{self.seconds:.0f} s", self.phase, self.steps, self.measure)
+        return "  ".join(filter(None, said))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        name: of what runs: the grid, or its tuning stage.
+        ended: cells that have ended, those of earlier runs included.
+        cells: of all.
+        failed: of those that ended in this run.
+        seconds_left: expected; None before anything has ended.
+        running: cells that run now.
+    """
+
+    name: str
+    ended: int
+    cells: int
+    failed: int
+    seconds_left: float | None
+    running: tuple[Running, ...]
+
+    def __str__(self) -> str:
+        """One line, as over the live table of a terminal."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.name}: {self.ended} of {self.cells} cells{failed}{_left(self.seconds_left)}"
+
+
+class ProgressFile:
+    """The file while a run goes on; without a folder, nothing. A disk that is full stops nobody."""
+
+    def __init__(self, results: Path | None) -> None:
+        self._path = results / FILE if results else None
+        self._written = 0.0
+
+    def update(self, progress: Progress, *, now: bool = False) -> None:
+        """Write it, at most once a second unless ``now``, and only in a folder that is there."""
+        if self._path is None or (not now and time.monotonic() - self._written < _EVERY_S):
+            return
+        self._written = time.monotonic()
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, json.dumps(asdict(progress)))
+
+    def remove(self) -> None:
+        """The run has ended."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def read_progress(results: Path) -> Progress | None:
+    """How far the run in a results folder is; None where none runs, or it has not begun its first cell."""
+    if not is_running(results):  # a run that was killed leaves its file
+        return None
+    try:
+        body = json.loads((results / FILE).read_text(encoding="utf-8"))
+        return Progress(**{**body, "running": tuple(Running(**each) for each in body["running"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"

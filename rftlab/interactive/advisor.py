@@ -1,0 +1,256 @@
+"""`rftlab advise` as a form: facts, what they advise, the study that settles it, and a button that runs it."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+
+from rftlab import plots
+from rftlab.advise.consult import Consultation, consult
+from rftlab.advise.facts import FACTS, UNKNOWN, Fact, Facts, from_json, holds, make, read_fact
+from rftlab.advise.of_task import Subject, subjects
+from rftlab.errors import RftlabError
+from rftlab.interactive.background import Run
+from rftlab.record import write_atomically
+
+_EVERY_S = 1.0
+_COLOURS = {"bad": "#a3261b", "quiet": "#59636e"}
+
+
+class Advisor(ipywidgets.VBox):  # type: ignore[misc]
+    """A form of facts, and below it what is advised, redrawn at every change.
+
+    Everything is reached by the Tab key; a field that cannot be read says so in its place, and the advice stays as it
+    was until it is mended.
+
+    Args:
+        task: a data file, a task's name or a grid with one task, on which facts are measured; "" for facts alone.
+        model: the base; "" takes the grid's or a default.
+        results: a folder of records, which outrank the rules; "" looks in `results/` for those of the task.
+        facts: what is known, as `rftlab.advise.Facts`, a mapping, or JSON text.
+        path: where the grid is written; its results go to `results/NAME` beside it.
+
+    Attributes:
+        consultation: what is advised now.
+        run: of the grid that was written; None before.
+
+    Raises:
+        RftlabError: the task, the facts or the records cannot be read.
+    """
+
+    def __init__(
+        self,
+        task: str = "",
+        *,
+        model: str = "",
+        results: str | Path = "",
+        facts: Facts | Mapping[str, Any] | str = "{}",
+        path: str | Path = "advice.yaml",
+    ) -> None:
+        self._results, self._model = [Path(results)] if results else [], model
+        self._subject = _one(subjects(task, model=model, beside=Path(path).expanduser().resolve())) if task else None
+        given = from_json(facts, "facts") if isinstance(facts, str) else facts
+        given = given if isinstance(given, Facts) else make(given, "facts: ")
+        measured = self._subject.facts if self._subject else Facts()
+        self._fields = {name: _Field(name, getattr(given, name), getattr(measured, name)) for name in FACTS}
+        self._advice, self._said = ipywidgets.HTML(), ipywidgets.HTML()
+        self._picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self._grid = ipywidgets.HTML()
+        self.run: Run | None = None
+        self._desk = _Desk(self, Path(path))
+        self.consultation = self._consult(given)
+        for control in (*(field.control for field in self._fields.values()), self._desk.path):
+            control.observe(self._changed, names="value")
+        self._show(given)
+        form = ipywidgets.VBox([field.view for field in self._fields.values()], layout=_column("330px"))
+        answer = ipywidgets.VBox([self._said, self._picture, self._advice], layout=_column("460px"))
+        both = ipywidgets.HBox([form, answer], layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        super().__init__([both, self._grid, self._desk.view])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What `rftlab.plots.ranking` draws: one row a way to train."""
+        rows = [
+            (each.family.title, sum(rule.weight for rule in each.reasons), sum(rule.weight for rule in each.against),
+             each.possible)
+            for each in self.consultation.advice.ranking
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["title", "pro", "con", "possible"])
+
+    def _consult(self, given: Facts) -> Consultation:
+        name = Path(self._desk.path.value.strip()).stem or "advice"
+        return consult(given, self._subject, results=self._results, model=self._model, name=name)
+
+    def _changed(self, _: Any) -> None:
+        values, bad = {}, False
+        for name, field in self._fields.items():
+            try:
+                values[name] = field.read()
+            except RftlabError:
+                bad = True
+        if bad:
+            self._said.value = _line("a field cannot be read, and the advice is as it was before", "bad")
+            return
+        given = make(values)
+        given = make({name: value for name, value in values.items() if self._asked(FACTS[name], given)})
+        self.consultation = self._consult(given)
+        self._show(given)
+
+    def _asked(self, fact: Fact, given: Facts) -> bool:
+        """Whether it makes sense to ask, by what is known."""
+        return holds(fact.when, given.over(self._subject.facts if self._subject else Facts())) is not False
+
+    def _show(self, given: Facts) -> None:
+        for field in self._fields.values():
+            field.control.disabled = not self._asked(field.fact, given)
+        first = self.consultation.advice.first
+        self._said.value = f"<h3 class='rftlab-first'>{escape(first.family.title)}</h3>"
+        self._picture.value = plots.to_bytes(plots.ranking(self.table), "png", dpi=80)
+        self._advice.value = _pre(str(self.consultation))
+        study = self.consultation.study
+        self._grid.value = _pre(study.text) if study else ""
+        self._desk.offer()
+
+
+class _Field:
+    """One fact: its question, its control, and what is wrong with it."""
+
+    def __init__(self, name: str, given: Any, measured: Any) -> None:
+        self.name, self.fact = name, FACTS[name]
+        told = f"measured: {self.fact.told(measured)}" if measured is not None else UNKNOWN
+        self.control = _control(self.fact, given, told)
+        self._wrong = ipywidgets.HTML()
+        self.view = ipywidgets.VBox([ipywidgets.Label(self.fact.question), self.control, self._wrong])
+
+    def read(self) -> Any:
+        """Its value; None where it is not known.
+
+        Raises:
+            RftlabError: it is none; said below the field too.
+        """
+        try:
+            found = read_fact(self.name, self.control.value)
+        except RftlabError as error:
+            self._wrong.value = _line(str(error), "bad")
+            raise
+        self._wrong.value = ""
+        return found
+
+
+def _control(fact: Fact, given: Any, told: str) -> Any:
+    layout = ipywidgets.Layout(width="320px")
+    if fact.kind in ("count", "share"):
+        text = "" if given is None else fact.told(given)
+        return ipywidgets.Text(value=text, placeholder=f"{fact.form}; {told}", continuous_update=False, layout=layout)
+    choices = {"yes": "yes", "no": "no"} if fact.kind == "yes" else {f"{c}: {m}": c for c, m in fact.choices.items()}
+    value = "" if given is None else fact.told(given)
+    return ipywidgets.Dropdown(options=[(told, ""), *choices.items()], value=value, layout=layout)
+
+
+class _Desk:
+    """Where the study is written, run and watched."""
+
+    def __init__(self, advisor: Advisor, path: Path) -> None:
+        self._advisor = advisor
+        self.path = ipywidgets.Text(value=str(path), continuous_update=False, description="grid")
+        self._write = ipywidgets.Button(description="Write the grid")
+        self._run = ipywidgets.Button(description="Run it", disabled=True)
+        self._stop = ipywidgets.Button(description="Stop", disabled=True)
+        self._bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="480px", visibility="hidden"))
+        self._said, self._log = ipywidgets.HTML(), ipywidgets.HTML()
+        self._watching: threading.Thread | None = None
+        self._write.on_click(lambda _: self._try(self._written))
+        self._run.on_click(lambda _: self._try(self._started))
+        self._stop.on_click(lambda _: self._stopped())
+        row = ipywidgets.HBox([self.path, self._write, self._run, self._stop])
+        self.view = ipywidgets.VBox([row, self._said, self._bar, self._log])
+
+    def offer(self) -> None:
+        """After a change of what is advised: it can be written if there is a study."""
+        self._write.disabled = self._advisor.consultation.study is None
+
+    def _try(self, act: Callable[[], str]) -> None:
+        try:
+            self._said.value = _line(act())
+        except RftlabError as error:
+            self._said.value = _line(str(error), "bad")
+
+    def _written(self) -> str:
+        study, path = self._advisor.consultation.study, Path(self.path.value.strip()).expanduser()
+        if study is None:
+            raise RftlabError(self._advisor.consultation.unmeasurable)
+        if path.suffix not in (".yaml", ".yml"):
+            raise RftlabError(f"{path} is no grid's name; give one that ends in .yaml")
+        if not path.resolve().parent.is_dir():
+            raise RftlabError(f"cannot write {path}: there is no folder {path.parent}")
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") != study.text:
+            raise RftlabError(f"{path} is there already and holds something else; give another name")
+        try:
+            write_atomically(path, study.text)
+        except OSError as error:
+            raise RftlabError(f"cannot write {path}: {error.strerror}") from None
+        self._advisor.run, self._run.disabled = Run(path), bool(study.open)
+        needed = f"; before it runs it needs {study.open}" if study.open else ""
+        return f"written to {path}{needed}; in a terminal: rftlab plan {path}, rftlab run {path}"
+
+    def _started(self) -> str:
+        run = self._advisor.run
+        if run is None:
+            raise RftlabError("write the grid first")
+        run.start()
+        self._run.disabled, self._stop.disabled, self._bar.layout.visibility = True, False, "visible"
+        self._watching = threading.Thread(target=self._watch, args=(run,), daemon=True)
+        self._watching.start()
+        return f"running; results go to {run.results}, and go on when this page is closed"
+
+    def _stopped(self) -> None:
+        if self._advisor.run is not None:
+            self._advisor.run.stop()
+            self._said.value = _line("stopping; what has ended stays, and running again goes on")
+
+    def _watch(self, run: Run) -> None:
+        pause = threading.Event()
+        while run.going:
+            self._look(run)
+            pause.wait(_EVERY_S)
+        self._look(run)
+        code = run.exit_code
+        self._run.disabled, self._stop.disabled = False, True
+        self._said.value = _line(_ENDS.get(code, f"ended with exit code {code}"), "" if code == 0 else "bad")
+
+    def _look(self, run: Run) -> None:
+        progress = run.progress
+        if progress is not None:
+            self._bar.max, self._bar.value = max(1, progress.cells), progress.ended
+            self._said.value = _line("\n".join(map(str, (progress, *progress.running))))
+        self._log.value = _pre(run.last_lines())
+
+
+_ENDS: Mapping[int | None, str] = {
+    0: "done; the report's page and the answer are named below",
+    1: "done, but a cell failed; running again tries it once more",
+    2: "it could not be run, for the reason below",
+}
+
+
+def _one(found: Sequence[Subject]) -> Subject:
+    if len(found) > 1:
+        raise RftlabError(f"it has {len(found)} tasks ({', '.join(each.name for each in found)}); name one of them")
+    return found[0]
+
+
+def _column(width: str) -> ipywidgets.Layout:
+    return ipywidgets.Layout(min_width=width, flex=f"1 1 {width}", max_width="100%")
+
+
+def _line(text: str, kind: str = "") -> str:
+    style = f"color: {_COLOURS[kind]}; " if kind else ""
+    return f"<div style='{style}white-space: pre-wrap'>{escape(text)}</div>"
+
+
+def _pre(text: str) -> str:
+    return f"<pre style='white-space: pre-wrap; font-size: 12px'>{escape(text)}</pre>" if text else ""

@@ -1,0 +1,45 @@
+"""What speaks for and against each way to train, as advice weighs it."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, widest
+from rftlab.plots.look import INK, LINE, QUIET, SOFT, look, nothing, styled
+
+_ROW = 30
+_AGAINST = "#b84a00"
+
+
+@styled
+def ranking(table: pd.DataFrame) -> Figure:
+    """Bars to the right for, to the left against; the sum stands at the row's end, what is not possible in grey.
+
+    Args:
+        table: in order: columns title, pro (0 or more), con (0 or less), possible (bool).
+    """
+    if table.empty:
+        return nothing("nothing was ranked")
+    rows = table.to_dict("records")
+    ends = [f"{row['pro'] + row['con']:+d}" if row["possible"] else "not possible" for row in rows]
+    left, right, height = widest([row["title"] for row in rows]) + 28, widest(ends) + 28, _ROW * len(rows)
+    figure = canvas(height + 58, max(WIDTH, left + right + 300))
+    ax = box(figure, left, 8, figure.get_figwidth() * 72 - left - right, height)
+    for y, (row, end) in enumerate(zip(rows, ends, strict=True)):
+        pro, con = (look("sft")[0], _AGAINST) if row["possible"] else (QUIET, QUIET)
+        ax.barh(y, row["pro"], height=0.55, color=pro, alpha=0.85)
+        ax.barh(y, row["con"], height=0.55, color=con, alpha=0.85)
+        soft = INK if row["possible"] else SOFT
+        for side, text, align in ((-10, row["title"], "right"), (10, end, "left")):
+            ax.annotate(
+                text, (float(side > 0), y), (side, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
+                fontsize=TEXT, ha=align, va="center", color=soft,
+            )  # fmt: skip
+    most = max(1.0, *(table["pro"].abs()), *(table["con"].abs()))
+    ax.set_xlim(min(-1.0, 1.08 * table["con"].min()), 1.08 * most)
+    ax.axvline(0, color=SOFT, lw=1.2)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_yticks([])
+    ax.grid(True, axis="x", color=LINE)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("weight against and for: 1 slight, 2 fair, 3 strong, 9 decides alone", fontsize=TEXT)
+    return figure
