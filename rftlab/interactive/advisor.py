@@ -219,6 +219,7 @@ class _Desk:
             pause.wait(_EVERY_S)
         self._look(run)
         code = run.exit_code
+        self._bar.value = self._bar.max if code == 0 else self._bar.value
         self._run.disabled, self._stop.disabled = False, True
         self._said.value = _line(_ENDS.get(code, f"ended with exit code {code}"), "" if code == 0 else "bad")
 
@@ -231,7 +232,7 @@ class _Desk:
 
 
 _ENDS: Mapping[int | None, str] = {
-    0: "done; the report's page and the answer are named below",
+    0: "done; the page is report/report.html in the results, the answer stands below",
     1: "done, but a cell failed; running again tries it once more",
     2: "it could not be run, for the reason below",
 }

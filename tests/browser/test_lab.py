@@ -181,7 +181,7 @@ def advised_by_keyboard(page: "sync_api.Page", folder: Path, pictures: Path) -> 
     page.wait_for_selector("text=go on when this page is closed", timeout=30_000)
     page.wait_for_selector("text=/advice: \\d of 2 cells/", timeout=120_000)
     page.screenshot(path=pictures / "advisor_running.png")
-    page.wait_for_selector("text=done; the report's page and the answer are named below", timeout=120_000)
+    page.wait_for_selector("text=done; the page is report/report.html", timeout=120_000)
     page.screenshot(path=pictures / "advisor_done.png", full_page=True)
     assert (folder / "results/advice/report/report.html").is_file()
 
