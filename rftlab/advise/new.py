@@ -16,7 +16,7 @@ from typing import Any
 from rftlab.errors import RftlabError, one_line
 from rftlab.folds import FEW_ROWS
 from rftlab.grid.written import grid_text
-from rftlab.record import write_atomically
+from rftlab.record import require_folder_of, write_atomically
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
@@ -135,8 +135,7 @@ def new(
     for path in (grid, own) if checks else (grid,):
         if path.exists():
             raise RftlabError(f"{path} is there already; give another name with -o")
-    if not grid.parent.is_dir():
-        raise RftlabError(f"cannot write {grid}: there is no folder {grid.parent}")
+    require_folder_of(grid)
     held_out = Path(test).expanduser() if test else None
     found = sniff(source, columns, "checks.py:score" if checks else verifier, held_out)
     written = [write_atomically(grid, _grid(found, source, grid, model))]

@@ -10,7 +10,7 @@ from rftlab.advise.consult import consult
 from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, read_fact
 from rftlab.advise.of_task import Subject, subjects
 from rftlab.errors import RftlabError, printable, told
-from rftlab.record import write_atomically
+from rftlab.record import require_folder_of, write_atomically
 
 
 def ask(known: Facts, line: Callable[[str], str] = input) -> Facts:
@@ -56,8 +56,8 @@ def consulted(options: argparse.Namespace) -> int:
     out = options.out
     if out and out.exists():
         raise RftlabError(f"{out} is there already; give another name with -o")
-    if out and not out.resolve().parent.is_dir():
-        raise RftlabError(f"cannot write {out}: there is no folder {out.parent}")
+    if out:
+        require_folder_of(out)
     given = _given(options)
     found: list[Subject | None] = []
     if options.task:

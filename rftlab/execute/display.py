@@ -96,7 +96,6 @@ class Display:
     def _label(self, cell: Cell) -> str:
         return self._labels.get(cell.id, cell.label)
 
-    @property
     def progress(self) -> Progress:
         """How far it is."""
         now = time.monotonic()
@@ -109,7 +108,7 @@ class Display:
         )
 
     def _table(self) -> Group:
-        progress = self.progress
+        progress = self.progress()
         rows = Table.grid(padding=(0, 2))
         for each in progress.running:
             rows.add_row(

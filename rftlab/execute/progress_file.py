@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rftlab.execute.results import is_running
+import psutil
+
 from rftlab.record import write_atomically
 
 FILE = "progress.json"
@@ -96,13 +98,14 @@ class ProgressFile:
         self._path = results / FILE if results else None
         self._written = 0.0
 
-    def update(self, progress: Progress, *, now: bool = False) -> None:
-        """Write it, at most once a second unless ``now``, and only in a folder that is there."""
+    def update(self, progress: Callable[[], Progress], *, now: bool = False) -> None:
+        """Write what ``progress`` gives, at most once a second unless ``now``, and only in a folder that is there."""
         if self._path is None or (not now and time.monotonic() - self._written < _EVERY_S):
             return
         self._written = time.monotonic()
         with contextlib.suppress(OSError):
-            write_atomically(self._path, json.dumps(asdict(progress)))
+            writer = {"pid": os.getpid(), "since": psutil.Process().create_time()}
+            write_atomically(self._path, json.dumps({"progress": asdict(progress()), **writer}))
 
     def remove(self) -> None:
         """The run has ended."""
@@ -112,13 +115,17 @@ class ProgressFile:
 
 
 def read_progress(results: Path) -> Progress | None:
-    """How far the run in a results folder is; None where none runs, or it has not begun its first cell."""
-    if not is_running(results):  # a run that was killed leaves its file
-        return None
+    """How far the run in a results folder is; None where none runs, or it has not begun its first cell.
+
+    The folder's lock is not tried for it: whoever holds it for a moment would turn away a run that wants it.
+    """
     try:
         body = json.loads((results / FILE).read_text(encoding="utf-8"))
-        return Progress(**{**body, "running": tuple(Running(**each) for each in body["running"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        if psutil.Process(body["pid"]).create_time() != body["since"]:  # a run that was killed leaves its file
+            return None
+        progress = body["progress"]
+        return Progress(**{**progress, "running": tuple(Running(**each) for each in progress["running"])})
+    except (OSError, ValueError, TypeError, KeyError, psutil.Error):
         return None
 
 

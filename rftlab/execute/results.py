@@ -70,20 +70,6 @@ def results_lock(results: Path) -> Iterator[None]:
         yield
 
 
-def is_running(results: Path) -> bool:
-    """Whether another process is working in a results folder; not known, and False, where there is no flock."""
-    try:
-        import fcntl
-
-        with (results / LOCK).open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except (ImportError, OSError):
-        return False
-
-
 def write_grid(results: Path, grid: Grid, stops: Sequence[Stop] | None = None) -> None:
     """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report.
 

@@ -15,7 +15,8 @@ from rftlab.advise.facts import FACTS, UNKNOWN, Fact, Facts, from_json, holds, m
 from rftlab.advise.of_task import Subject, subjects
 from rftlab.errors import RftlabError
 from rftlab.interactive.background import Run
-from rftlab.record import write_atomically
+from rftlab.interactive.texts import preformatted
+from rftlab.record import require_folder_of, write_atomically
 
 _EVERY_S = 1.0
 _COLOURS = {"bad": "#a3261b", "quiet": "#59636e"}
@@ -110,9 +111,9 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         first = self.consultation.advice.first
         self._said.value = f"<h3 class='rftlab-first'>{escape(first.family.title)}</h3>"
         self._picture.value = plots.to_bytes(plots.ranking(self.table), "png", dpi=80)
-        self._advice.value = _pre(str(self.consultation))
+        self._advice.value = preformatted(str(self.consultation))
         study = self.consultation.study
-        self._grid.value = _pre(study.text) if study else ""
+        self._grid.value = preformatted(study.text) if study else ""
         self._desk.offer()
 
 
@@ -185,8 +186,7 @@ class _Desk:
             raise RftlabError(self._advisor.consultation.unmeasurable)
         if path.suffix not in (".yaml", ".yml"):
             raise RftlabError(f"{path} is no grid's name; give one that ends in .yaml")
-        if not path.resolve().parent.is_dir():
-            raise RftlabError(f"cannot write {path}: there is no folder {path.parent}")
+        require_folder_of(path)
         if path.exists() and path.read_text(encoding="utf-8", errors="replace") != study.text:
             raise RftlabError(f"{path} is there already and holds something else; give another name")
         try:
@@ -228,7 +228,7 @@ class _Desk:
         if progress is not None:
             self._bar.max, self._bar.value = max(1, progress.cells), progress.ended
             self._said.value = _line("\n".join(map(str, (progress, *progress.running))))
-        self._log.value = _pre(run.last_lines())
+        self._log.value = preformatted(run.last_lines())
 
 
 _ENDS: Mapping[int | None, str] = {
@@ -251,7 +251,3 @@ def _column(width: str) -> ipywidgets.Layout:
 def _line(text: str, kind: str = "") -> str:
     style = f"color: {_COLOURS[kind]}; " if kind else ""
     return f"<div style='{style}white-space: pre-wrap'>{escape(text)}</div>"
-
-
-def _pre(text: str) -> str:
-    return f"<pre style='white-space: pre-wrap; font-size: 12px'>{escape(text)}</pre>" if text else ""

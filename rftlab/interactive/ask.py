@@ -1,11 +1,11 @@
 """A text box in a notebook: what the policy at hand says to a prompt of one's own, beside its base."""
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from rftlab.errors import RftlabError
+from rftlab.interactive.texts import preformatted
 
 if TYPE_CHECKING:
     from rftlab.experiment import Experiment
@@ -30,7 +30,7 @@ def ask_box(experiment: "Experiment") -> ipywidgets.VBox:
             text = str(ask_policy(experiment.policy, experiment.capped, question.value))
         except RftlabError as error:
             text = str(error)
-        said.value = f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"
+        said.value = preformatted(text)
 
     button.on_click(ask)
     return ipywidgets.VBox([ipywidgets.HBox([question, button]), said])

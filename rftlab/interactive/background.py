@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rftlab.errors import RftlabError
 from rftlab.execute.progress_file import Progress, read_progress
-from rftlab.execute.results import is_running
 
 _SHOWN = 12
 _MOST_READ = 20_000
@@ -56,8 +55,8 @@ class Run:
 
     @property
     def going(self) -> bool:
-        """Whether a run works in the results folder, whoever began it."""
-        return (self._process is not None and self._process.poll() is None) or is_running(self.results)
+        """Whether a run works in the results folder, whoever began it; another's is seen from its first cell on."""
+        return (self._process is not None and self._process.poll() is None) or self.progress is not None
 
     @property
     def exit_code(self) -> int | None:

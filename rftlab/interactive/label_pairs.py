@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
+from rftlab.interactive.texts import preformatted
 from rftlab.tasks.pairs import Pair, read_pairs, write_pairs
 
 if TYPE_CHECKING:
@@ -156,8 +157,7 @@ def label_widget(queue: Queue) -> ipywidgets.VBox:
         current = queue.current
         shown = current or ("All pairs are labelled.", "", "")
         for view, text in zip((prompt, first, second), shown, strict=True):
-            # Completions are hostile text: nothing of them may reach the browser as markup.
-            view.value = f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"
+            view.value = preformatted(text)
         state.value = f"{queue.done} labelled, {len(queue.waiting)} to go; saved in {html.escape(str(queue.path))}"
         for key in choices:
             buttons[key].disabled = current is None

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from rftlab.plots.look import ShownFigure
+from rftlab.plots.look import INK, LINE, ShownFigure
 
 WIDTH = 1040
 TEXT = 13
@@ -31,6 +31,23 @@ def widest(texts: Iterable[str]) -> float:
     font = FontProperties(size=TEXT)
     widths = [text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts]
     return 1.05 * max(widths, default=0.0)
+
+
+def beside_row(ax: Axes, y: float, left: str, right: str, colour: str = INK) -> None:
+    """Text to the left and to the right of a row of bars."""
+    for side, text, align in ((-10, left, "right"), (10, right, "left")):
+        ax.annotate(
+            text, (float(side > 0), y), (side, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
+            fontsize=TEXT, ha=align, va="center", color=colour,
+        )  # fmt: skip
+
+
+def bare_rows(ax: Axes, count: int) -> None:
+    """So many rows from top to bottom, whose names stand beside them."""
+    ax.set_ylim(count - 0.4, -0.6)
+    ax.set_yticks([])
+    ax.grid(True, axis="x", color=LINE)
+    ax.spines["left"].set_visible(False)
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -3,11 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, widest
-from rftlab.plots.look import INK, LINE, QUIET, SOFT, look, nothing, styled
+from rftlab.plots.canvas import TEXT, WIDTH, bare_rows, beside_row, box, canvas, widest
+from rftlab.plots.look import FAMILIES, INK, QUIET, SOFT, nothing, styled
 
 _ROW = 30
-_AGAINST = "#b84a00"
 
 
 @styled
@@ -25,21 +24,13 @@ def ranking(table: pd.DataFrame) -> Figure:
     figure = canvas(height + 58, max(WIDTH, left + right + 300))
     ax = box(figure, left, 8, figure.get_figwidth() * 72 - left - right, height)
     for y, (row, end) in enumerate(zip(rows, ends, strict=True)):
-        pro, con = (look("sft")[0], _AGAINST) if row["possible"] else (QUIET, QUIET)
+        pro, con = (FAMILIES["sft"], FAMILIES["rft"]) if row["possible"] else (QUIET, QUIET)
         ax.barh(y, row["pro"], height=0.55, color=pro, alpha=0.85)
         ax.barh(y, row["con"], height=0.55, color=con, alpha=0.85)
-        soft = INK if row["possible"] else SOFT
-        for side, text, align in ((-10, row["title"], "right"), (10, end, "left")):
-            ax.annotate(
-                text, (float(side > 0), y), (side, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
-                fontsize=TEXT, ha=align, va="center", color=soft,
-            )  # fmt: skip
+        beside_row(ax, y, row["title"], end, INK if row["possible"] else SOFT)
     most = max(1.0, *(table["pro"].abs()), *(table["con"].abs()))
     ax.set_xlim(min(-1.0, 1.08 * table["con"].min()), 1.08 * most)
     ax.axvline(0, color=SOFT, lw=1.2)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_yticks([])
-    ax.grid(True, axis="x", color=LINE)
-    ax.spines["left"].set_visible(False)
+    bare_rows(ax, len(rows))
     ax.set_xlabel("weight against and for: 1 slight, 2 fair, 3 strong, 9 decides alone", fontsize=TEXT)
     return figure

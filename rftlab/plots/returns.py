@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, widest
-from rftlab.plots.look import INK, LINE, QUIET, SOFT, look, nothing, percent, styled, title
+from rftlab.plots.canvas import TEXT, WIDTH, bare_rows, beside_row, box, canvas, widest
+from rftlab.plots.look import QUIET, SOFT, look, nothing, percent, styled, title
 
 _HIGH, _ROW = 300, 24
 _LOG_FROM = 10
@@ -85,16 +85,9 @@ def tornado(table: pd.DataFrame, *, now: float, what: str) -> Figure:
     for y, row in enumerate(table.to_dict("records")):
         low, high = (min(max(row[side], ends.min()), ends.max()) for side in ("low", "high"))
         ax.barh(y, high - low, left=low, height=0.6, color=look("base")[0], alpha=0.75)
-        for side, text, align in ((-10, row["name"], "right"), (10, row["text"], "left")):
-            ax.annotate(
-                text, (float(side > 0), y), (side, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
-                fontsize=TEXT, ha=align, va="center", color=INK,
-            )  # fmt: skip
+        beside_row(ax, y, row["name"], row["text"])
     ax.axvline(now, color=SOFT, lw=1.2)
-    ax.set_ylim(len(table) - 0.4, -0.6)
-    ax.set_yticks([])
-    ax.grid(True, axis="x", color=LINE)
-    ax.spines["left"].set_visible(False)
+    bare_rows(ax, len(table))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.set_xlabel(what, fontsize=TEXT)
     return figure

@@ -128,6 +128,16 @@ def write_atomically(path: Path, text: str) -> Path:
     return path
 
 
+def require_folder_of(path: Path) -> None:
+    """Raise unless the folder that a file is to be written into is there.
+
+    Raises:
+        RftlabError: it is not.
+    """
+    if not path.resolve().parent.is_dir():
+        raise RftlabError(f"cannot write {path}: there is no folder {path.parent}")
+
+
 def read(folder: Path) -> Record | None:
     """The record in a cell's folder, or None if it has none yet. The files beside it are not looked at.
 

@@ -8,7 +8,7 @@ from rftlab import __version__
 from rftlab.errors import RftlabError
 from rftlab.files import archive, names
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
-from rftlab.record import GRID, SCHEMA, Record, cells_dir, read_sound, scan
+from rftlab.record import GRID, SCHEMA, Record, cells_dir, read_sound, require_folder_of, scan
 from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
 from rftlab.record.excerpt import NAME, Excerpt
 
@@ -40,8 +40,7 @@ def export(
     folder = archive.opened(results)
     target = Path(file).expanduser() if file else Path(f"{folder.resolve().name}{archive.SUFFIX}")
     target = target.resolve()
-    if not target.parent.is_dir():
-        raise RftlabError(f"cannot write {target}: there is no folder {target.parent}")
+    require_folder_of(target)
     if target.exists():
         _require_archive(target)
     records, _ = read_sound(folder)

@@ -56,6 +56,14 @@ def test_the_sentences_name_seeds_items_family_look_and_what_would_do(tmp_path):
     assert "for 5 points" not in ten
 
 
+def test_where_every_seed_chooses_its_rate_less_can_be_shown_and_it_is_said(tmp_path):
+    path = tmp_path / "alone.yaml"
+    path.write_text(grid(tmp_path).path.read_text().replace("defaults: {", "defaults: {tuning.trials: 3, "))
+    alone = detect.of_grid(Grid.load(path))
+    assert alone.smallest > detect.of_grid(grid(tmp_path)).smallest
+    assert "seed SD 7.6 points, as in earlier studies where every seed chose its own rate" in alone.sentences[1]
+
+
 def test_one_arm_alone_shows_nothing(tmp_path):
     (tmp_path / "g.yaml").write_text("method: sft\nlabels: 10\nseed: [0, 1, 2]\n")
     assert "one arm alone" in str(detect.of_grid(Grid.load(tmp_path / "g.yaml")))

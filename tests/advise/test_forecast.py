@@ -85,7 +85,7 @@ def test_without_cells_or_measuring_it_says_what_is_not_known_and_how_to_know(he
         (["small.yaml", "--price", "machine_hour=.nan"], "the price of machine_hour is nan"),
         (["small.yaml", "--price", "machine_hour=much"], "the price of machine_hour is 'much'"),
         (["small.yaml", "--price", "machine_hour"], "--price 'machine_hour' is not of the form NAME=VALUE"),
-        (["small.yaml", "--prices", "none.yaml"], "none.yaml"),
+        (["small.yaml", "--prices", "none.yaml"], "cannot read the prices file none.yaml"),
         (["small.yaml", "--prices", "small.yaml"], "small.yaml line 2: there is no price"),
         (["small.yaml", "--prices", "labels.yaml"], "labels.yaml names no price that a plan knows"),
         (["small.yaml", "--detect", "0"], "a difference to detect lies between 0 and 100 points, not at 0"),

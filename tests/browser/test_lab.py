@@ -70,7 +70,7 @@ def page(tmp_path) -> Iterator["sync_api.Page"]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1100})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         yield page
         page.screenshot(path=_screenshots(tmp_path) / "last.png")
         browser.close()

@@ -65,6 +65,13 @@ def test_start_here(tmp_path: Path) -> None:
     assert len(outputs(executed, "image/png")) == 2
 
 
+def test_advisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    executed = run("40_advisor.ipynb", tmp_path, facts='{"reasoning": true}')
+    assert len(outputs(executed, "image/png")) == 1
+    assert "tuning: {seeds: 2" in str(executed.cells)
+
+
 @pytest.mark.parametrize("name", ["10_sft.ipynb", "20_rft.ipynb"])
 def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
