@@ -207,7 +207,7 @@ def test_the_advisor_is_driven_by_keyboard_and_runs_its_study(page, lab, root, t
 
 def test_the_advisor_under_voila(page, root, tmp_path):
     pytest.importorskip("voila")
-    shutil.copytree(root / "notebooks", root / "app")
+    shutil.copytree(notebooks_dir(), root / "app")
     with _serving(root, "voila", "", str(root / "app/40_advisor.ipynb")) as address:
         page.goto(address)
         advised_by_keyboard(page, root / "app", _screenshots(tmp_path / "voila"))
