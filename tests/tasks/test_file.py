@@ -237,7 +237,7 @@ def test_tickets_from_a_spreadsheet_become_prompts_with_instructions_and_classes
 
 
 def test_data_goes_by_a_name_of_its_own(tickets):
-    settings = {"path": tickets, "name": "first-line support", "columns": {"answer": "Label", "prompt": "Body"}}
+    settings = {"path": tickets, "name": "first-line support", "columns": {"answer": "Label", "prompt": "Subject"}}
     assert load(**settings).name == "first-line support"
     assert Cell.make({"task": "file", "task_settings": settings}).task_name == "first-line support"
 
