@@ -23,6 +23,7 @@ _HOMES = {
     "plan": "rftlab.advise.forecast:plan",
     "plots": "rftlab.plots:",
     "run": "rftlab.study:run",
+    "sense": "rftlab.advise.sense.sensed:sense",
     "stats": "rftlab.stats:",
     "win_rates": "rftlab.answer.win_rates:win_rates",
     "write_model": "rftlab.policy.export:write_model",

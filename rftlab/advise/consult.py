@@ -13,7 +13,10 @@ from rftlab.advise.smallest import Study, smallest
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 
-_FACTS = {"measured": "measured on the task", "records": "measured in records", "given": "given"}
+_FACTS = {
+    "measured": "measured on the task", "sensed": "measured on the base", "records": "measured in records",
+    "given": "given",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Consultation:
     """What is said; `str` is for a terminal.
 
     Attributes:
-        facts: where they come from (given, measured, records) -> facts.
+        facts: where they come from (given, measured, records, sensed) -> facts.
         rules: what the rules alone say of all of them.
         advice: what is advised: of records where they decide, else of the rules.
         evidence: what records say.
@@ -120,6 +123,7 @@ def consult(
     results: Sequence[Path] = (),
     model: str = "",
     name: str = "advice",
+    sensed: Facts = Facts(),  # noqa: B008
 ) -> Consultation:
     """Advice on what is known, on a task, and on records.
 
@@ -129,6 +133,7 @@ def consult(
         results: folders of records; empty looks in `results/` for studies of the subject.
         model: the base, where there is no subject.
         name: of the study that would settle it.
+        sensed: what `rftlab sense` measured on the base; records, which are larger, go before it.
 
     Raises:
         RftlabError: a folder that was named cannot be read.
@@ -143,8 +148,8 @@ def consult(
     recorded = Facts()
     for each in evidence:
         recorded = recorded.over(each.facts)
-    facts = {"given": given, "measured": measured, "records": recorded}
-    rules = advise(given.over(measured.over(recorded)))
+    facts = {"given": given, "measured": measured, "records": recorded, "sensed": sensed}
+    rules = advise(given.over(measured.over(recorded.over(sensed))))
     advice = weighed(rules, evidence)
     try:
         study, problem = smallest(advice, subject, model=model, name=name), ""

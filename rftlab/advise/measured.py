@@ -106,7 +106,7 @@ def known_cells(cells: Iterable[Cell], places: Sequence[Path], threads: int) -> 
     wanted = {kind_of(cell)[0] for cell in cells}
     found: dict[str, Measured] = {}
     times: Counter[str] = Counter()
-    for folder in _newest_first(places):
+    for folder in newest_first(places):
         try:
             read = record.read(folder)
             if read is None or read.id in found:
@@ -134,7 +134,8 @@ def measured(results: Path, cells: Iterable[Cell]) -> list[Measured]:
     return found
 
 
-def _newest_first(places: Sequence[Path]) -> list[Path]:
+def newest_first(places: Sequence[Path]) -> list[Path]:
+    """Folders of finished cells of results folders and archives, that of the newest record first."""
     folders = [
         folder
         for place in dict.fromkeys(place.resolve() for place in places)

@@ -65,13 +65,13 @@ def subjects(name: str, *, model: str = "", beside: Path | None = None, limit: f
     """
     if name.endswith(SUFFIXES):
         return [_of_file(Path(name).expanduser(), model or MODEL, beside or Path.cwd() / "advice.yaml")]
-    if not (Path(name).suffix in (".yaml", ".yml") or _is_packaged(name)):
+    if not is_grid(name):
         values = {"task": name, **({"model": model} if model else {})}
         return [_of_request(request_of(name), values, limit)]
     grid = Grid.load(name)
     found = []
     for request in requests_of(grid):
-        cells = [cell for cell in grid.cells if _judged(cell) == request]
+        cells = [cell for cell in grid.cells if judged(cell) == request]
         values = {"task": request["name"], **({"model": model} if model else {"model": cells[0].model})}
         values |= {
             key: request[key]
@@ -133,14 +133,16 @@ def _sizes(facts: Facts, test: int, folds: int) -> str:
     return f"{facts.labels} labels{steps}{prompts}, {held_out} to test on"
 
 
-def _judged(cell: Cell) -> dict[str, Any]:
+def judged(cell: Cell) -> dict[str, Any]:
+    """The request of `requests_of` that a cell of a grid belongs to."""
     return request_of(
         cell.task, cell.task_settings, verifier=cell.verifier, verifier_settings=cell.verifier_settings,
         answer_format=cell.answer_format,
     )  # fmt: skip
 
 
-def _is_packaged(name: str) -> bool:
+def is_grid(name: str) -> bool:
+    """Whether a name is that of a grid: a YAML file, or a packaged one."""
     from rftlab.files.paths import packaged_grids
 
-    return name in packaged_grids()
+    return Path(name).suffix in (".yaml", ".yml") or name in packaged_grids()

@@ -55,7 +55,7 @@ def probe(
     whole = {kind: _measurable(cell) for kind, cell in chosen.items()}
     short = {kind: _short(cell, _first_steps(cell), _FIRST_SHARE, _FIRST_SHARE) for kind, cell in whole.items()}
     say(f"measuring {len(short)} kind{'s' * (len(short) != 1)} of cells, two short runs each, in a temporary folder")
-    heard, settings = _Failures(), replace(settings, stay_warm=True)
+    heard, settings = Failures(), replace(settings, stay_warm=True)
     with scratch() as folder:
 
         def runs(cells: Mapping[str, Cell]) -> dict[str, Measured]:
@@ -126,7 +126,7 @@ def _part(items: int, share: float, least: int) -> int:
     return min(items, max(least, math.ceil(share * items)))
 
 
-class _Failures:
+class Failures:
     """Listens to the runs of a probe, which nobody watches, and keeps what failed."""
 
     def __init__(self) -> None:

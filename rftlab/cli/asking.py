@@ -9,6 +9,7 @@ from typing import Any
 from rftlab.advise.consult import consult
 from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, read_fact
 from rftlab.advise.of_task import Subject, subjects
+from rftlab.advise.sense.kept import recall
 from rftlab.errors import RftlabError, printable, told
 from rftlab.record import require_folder_of, write_atomically
 
@@ -51,13 +52,22 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def consulted(options: argparse.Namespace) -> int:
-    """Say what is advised on the facts of the options, of a file, of a task, or that somebody is asked for."""
-    out = options.out
+def require_new(out: Path | None) -> None:
+    """Check that a grid can be written there.
+
+    Raises:
+        RftlabError: it is there already, or its folder is not.
+    """
     if out and out.exists():
         raise RftlabError(f"{out} is there already; give another name with -o")
     if out:
         require_folder_of(out)
+
+
+def consulted(options: argparse.Namespace) -> int:
+    """Say what is advised on the facts of the options, of a file, of a task, or that somebody is asked for."""
+    out = options.out
+    require_new(out)
     given = _given(options)
     found: list[Subject | None] = []
     if options.task:
@@ -74,7 +84,9 @@ def consulted(options: argparse.Namespace) -> int:
         )
     for number, subject in enumerate(found or [None]):
         name = out.stem if out else "advice"
-        said = consult(given, subject, results=options.results, model=options.model, name=name)
+        beside = (out or Path.cwd() / "advice.yaml").resolve().parent
+        sensed = recall(subject, beside) if subject else Facts()
+        said = consult(given, subject, results=options.results, model=options.model, name=name, sensed=sensed)
         print("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
         if said.study and out:
             write_atomically(out, said.study.text)

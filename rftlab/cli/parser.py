@@ -219,6 +219,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument("--test", type=Path, metavar="FILE", help="the held-out rows (default: a share of DATA)")
     start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
 
+    _add_sense(verbs)
     _add_advise(verbs)
 
     roi = _verb(
@@ -280,7 +281,7 @@ def make_parser() -> argparse.ArgumentParser:
         timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
-    for checking in (run, plan, check, method, verbs.choices["advise"], examples, one):
+    for checking in (run, plan, check, method, verbs.choices["advise"], verbs.choices["sense"], examples, one):
         checking.add_argument(
             "--check-timeout", type=_positive, default=60, metavar="SECONDS",
             help="limit for a step in code of yours while it is checked: loading it, scoring one example (default: 60)",
@@ -295,6 +296,40 @@ def _verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> "_Parse
     )
     parser.set_defaults(verb=verb)
     return parser
+
+
+def _add_sense(verbs: Any) -> None:
+    """The verb that asks the base before anyone trains it."""
+    sense = _verb(
+        verbs,
+        "sense",
+        do.sense,
+        "check a task and ask its base: will RFT get a signal, will SFT, and what to do where not",
+        "sense arithmetic/rare --labels 10",
+    )
+    sense.add_argument(
+        "task", metavar="FILE_OR_TASK", help="a data file, a task's name, a grid.yaml or a packaged grid's name"
+    )
+    sense.add_argument("--model", default="", metavar="MODEL", help="the base (default: the grid's)")
+    sense.add_argument("--labels", type=_positive, metavar="N", help="labels to train on (default: a grid's, or all)")
+    sense.add_argument(
+        "--cot", choices=("yes", "no"), help="whether the study will ask for chain-of-thought (default: as the grid, "
+        "else where there are rationales)",
+    )  # fmt: skip
+    asked = sense.add_argument_group("how much is asked")
+    asked.add_argument("--items", type=_positive, default=100, metavar="N", help="prompts asked greedily (100)")
+    asked.add_argument("--sampled", type=_whole, default=32, metavar="N", help="of them sampled, too (32)")
+    asked.add_argument("--samples", type=_positive, default=16, metavar="N", help="completions of each of these (16)")
+    asked.add_argument("--steps", type=_whole, default=16, metavar="N", help="of the short SFT (16); 0 leaves it out")
+    sense.add_argument(
+        "--results", nargs="+", default=[], type=Path, metavar="DIR", help="records (default: those in results/)"
+    )
+    sense.add_argument(
+        "--folder", type=Path, default=Path("results/sense"), metavar="DIR", help="where what is found is kept, for "
+        "rftlab advise (default: results/sense)",
+    )  # fmt: skip
+    sense.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study that settles it")
+    sense.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def _add_advise(verbs: Any) -> None:

@@ -309,6 +309,40 @@ def _of_task(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def sense(options: argparse.Namespace) -> int:
+    """Say what a base can do with a task before anyone trains it; 1 if the check of it fails."""
+    from rftlab.advise.sense.asked import Sizes
+    from rftlab.advise.sense.sensed import sense
+    from rftlab.cli.asking import require_new
+    from rftlab.record import write_atomically
+
+    out = options.out
+    require_new(out)
+    found = sense(
+        options.task,
+        model=options.model,
+        labels=options.labels or 0,
+        cot={"yes": True, "no": False}.get(options.cot),
+        sizes=Sizes(options.items, options.sampled, options.samples, options.steps),
+        results=options.results,
+        out=out,
+        folder=options.folder,
+        limit=options.check_timeout,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    if options.json:
+        print(json.dumps([each.to_json() for each in found], indent=1))
+    for number, each in enumerate(found if not options.json else []):
+        print("\n" * bool(number) + "\n".join(map(printable, str(each).split("\n"))))
+        print(f"kept in {each.file}")
+    if out and (study := found[0].consultation.study):
+        write_atomically(out, study.text)
+        print(f"written to {out}: {study.told}; what it costs: rftlab plan {out}", file=sys.stderr)
+    elif out:
+        raise RftlabError(f"no grid can be written: {found[0].consultation.unmeasurable}")
+    return 0 if all(each.report.ok for each in found) else 1
+
+
 def check_method(options: argparse.Namespace) -> int:
     """Test a method with the suite that rftlab's own pass; 1 if a check fails."""
     from rftlab.user_code import child

@@ -1,0 +1,201 @@
+"""The short cells by which a base is asked, which of them other studies have answered already, and their answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rftlab import preflight, record
+from rftlab.advise.measured import newest_first
+from rftlab.advise.of_task import Subject
+from rftlab.advise.probes import Failures
+from rftlab.cell import Cell
+from rftlab.digests import with_all_digests
+from rftlab.errors import RftlabError
+from rftlab.execute.kernels import cool, default_kernel, default_workers, kernel_settings, preheat
+from rftlab.execute.local import run_cells
+from rftlab.files.staging import scratch
+from rftlab.policy.hub import by_folder
+from rftlab.registry import METHODS
+
+ITEMS, SAMPLED, SAMPLES, STEPS = 100, 32, 16, 16
+"""Prompts that are asked greedily, those of them that are sampled, how often each, and steps of the short SFT."""
+MOST_LABELS = 100
+"""Labels that the short SFT sees, where there are more."""
+_SHOTS = METHODS["base-few-shot"].shots
+# What a grid says of how its models are asked; the rest of it is swept, or is about training.
+_KEPT = frozenset({"model", "task", "task_settings", "verifier", "verifier_settings", "answer_format", "template",
+                   "system", "decoding", "adapter"})  # fmt: skip
+# What the answers of an untrained base do not depend on.
+_UNASKED = ("seed", "labels", "prompts", "development", "cot", "settings", "preset", "learning_rates", "tuned_by",
+            "start_from", "started_by", "adapter.", "budget.", "tuning.", "evaluation.")  # fmt: skip
+_PATHS = ("path", "test_path", "prompts_path", "ood_path")
+
+
+class Sizes(NamedTuple):
+    """How much is asked.
+
+    Attributes:
+        items: prompts that are asked greedily.
+        sampled: those of them that are sampled.
+        samples: completions of each of these.
+        steps: optimiser steps of the short SFT; 0 leaves it out.
+    """
+
+    items: int = ITEMS
+    sampled: int = SAMPLED
+    samples: int = SAMPLES
+    steps: int = STEPS
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one cell left.
+
+    Attributes:
+        cell: the cell.
+        rows: of its samples.jsonl.
+        losses: of its training, step by step, in nats per token; the first one is the base's.
+        known: the results folder it was found in; None where it was run for this.
+    """
+
+    cell: Cell
+    rows: tuple[Mapping[str, Any], ...]
+    losses: tuple[float, ...]
+    known: Path | None = None
+
+    def part(self, name: str) -> list[Mapping[str, Any]]:
+        """Rows of one part: test (greedy), sampled, ..."""
+        return [row for row in self.rows if row["part"] == name]
+
+
+def questions(subject: Subject, *, cot: bool, sizes: Sizes, beside: Path) -> dict[str, Cell]:
+    """The cells that are asked, by name: `cot` and `direct` (the base), `shots` (with labels before it), `taught`.
+
+    Args:
+        subject: the task, and how a grid names it and asks.
+        cot: whether the way that is planned is with chain-of-thought: examples are shown and taught that way.
+        sizes: how much is asked.
+        beside: where the subject's paths start from.
+    """
+    values = {name: value for name, value in subject.values.items() if name.partition(".")[0] in _KEPT}
+    values["task_settings"] = _absolute(values.get("task_settings", {}), beside)
+    values["model"] = by_folder(str(values.get("model", Cell.model_fields["model"].default)))
+    values["evaluation"] = {
+        "test_items": sizes.items, "sampled_items": sizes.sampled, "samples": sizes.samples, "train_items": 1,
+        "ood_items": 0, "retention": "", "along_the_way": 0,
+    }  # fmt: skip
+    there = subject.facts.labels or 0
+    labels = min(there, MOST_LABELS)
+    found = {
+        "cot": {**values, "method": "base", "labels": 0, "cot": True},
+        "direct": {**values, "method": "base", "labels": 0, "cot": False},
+    }
+    taught = {**values, "cot": cot}
+    if there >= _SHOTS and (subject.facts.rationales or not cot):
+        greedy = {**taught["evaluation"], "sampled_items": 0}
+        found["shots"] = {**taught, "method": "base-few-shot", "labels": _SHOTS, "evaluation": greedy}
+    if labels and sizes.steps and (subject.facts.rationales or not cot):
+        found["taught"] = {**taught, "method": "sft", "labels": labels, "budget.amount": float(sizes.steps)}
+    return dict(zip(found, with_all_digests(map(Cell.make, found.values())), strict=True))
+
+
+def refused(cells: Mapping[str, Cell], limit: float) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Why cells cannot run, by name, and what is to be said of those that can.
+
+    Args:
+        cells: of `questions`.
+        limit: seconds each step in a user's code may take.
+    """
+    try:
+        return {}, _told(preflight.check(cells.values(), limit=limit).notes)
+    except RftlabError:
+        pass
+    problems: dict[str, str] = {}
+    notes: dict[str, None] = {}
+    for name, cell in cells.items():
+        try:
+            notes |= dict.fromkeys(_told(preflight.check([cell], limit=limit).notes))
+        except RftlabError as error:
+            problems[name] = str(error)
+    return problems, tuple(notes)
+
+
+def _told(notes: Sequence[str]) -> tuple[str, ...]:
+    """Those about the task and its caps; the label budgets of short cells are nobody's."""
+    return tuple(note for note in notes if ": " in note)
+
+
+def answers(cells: Mapping[str, Cell], known: Mapping[str, Answer]) -> tuple[dict[str, Answer], dict[str, str]]:
+    """What the cells left, those that are not known run in a temporary folder; and why some of them failed.
+
+    Args:
+        cells: that can run.
+        known: of them, those that need not.
+
+    Raises:
+        Interrupted: SIGINT, SIGTERM or SIGHUP.
+    """
+    todo = {name: cell for name, cell in cells.items() if name not in known}
+    found, heard = dict(known), Failures()
+    if not todo:
+        return found, {}
+    workers = default_workers([*todo.values()])
+    settings = kernel_settings(default_kernel(), workers, keep="none")
+    preheat(settings)
+    try:
+        with scratch() as folder:
+            run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
+            for name, cell in todo.items():
+                if isinstance(left := record.examine(record.cells_dir(folder) / cell.id), record.Record):
+                    found[name] = _answer(left, record.cells_dir(folder) / cell.id)
+    finally:
+        cool()
+    of_cell = {cell.id: name for name, cell in todo.items()}
+    return found, {of_cell[outcome.cell.id]: outcome.error for outcome in heard.failed}
+
+
+def known_answers(cells: Mapping[str, Cell], places: Sequence[Path]) -> dict[str, Answer]:
+    """Of untrained cells those that some study has answered, on at least as many items.
+
+    Args:
+        cells: of `questions`.
+        places: results folders, and archives of some.
+    """
+    wanted = {name: key(cell) for name, cell in cells.items() if name in ("cot", "direct")}
+    found: dict[str, Answer] = {}
+    for folder in newest_first(places):
+        if len(found) == len(wanted):
+            break
+        try:
+            read = record.read(folder)
+            if read is None or read.cell.get("method") != "base":
+                continue
+            names = [name for name in wanted if name not in found and key(read.parameters) == wanted[name]]
+            enough = [name for name in names if _covers(read.parameters, cells[name])]
+            if enough and isinstance(record.examine(folder), record.Record):
+                found[enough[0]] = _answer(read, folder, folder.parent.parent)
+        except (RftlabError, ValueError, KeyError, OSError):
+            continue  # damaged, which `rftlab status` says
+    return found
+
+
+def key(cell: Cell) -> dict[str, Any]:
+    """All that an untrained base's answers depend on but for how many it gives."""
+    flat = {name: value for name, value in cell.flat().items() if not name.startswith(_UNASKED)}
+    return {**flat, "cot_eval": cell.cot_eval, "apart": cell.evaluation.part}
+
+
+def _covers(known: Cell, wanted: Cell) -> bool:
+    ours, theirs = wanted.evaluation, known.evaluation
+    return all(getattr(theirs, name) >= getattr(ours, name) for name in ("test_items", "sampled_items", "samples"))
+
+
+def _answer(read: record.Record, folder: Path, known: Path | None = None) -> Answer:
+    losses = [row["train/loss"] for row in record.read_lines(folder / record.TRACE) if "train/loss" in row]
+    rows = tuple(record.read_lines(folder / record.SAMPLES))
+    return Answer(read.parameters, rows, tuple(losses), known)
+
+
+def _absolute(settings: Mapping[str, Any], beside: Path) -> dict[str, Any]:
+    return {name: str(beside / value) if name in _PATHS and value else value for name, value in settings.items()}

@@ -1,0 +1,53 @@
+"""What `rftlab sense` leaves beside results, and what `rftlab advise` finds there: one JSON file a task and base."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rftlab.advise.facts import Facts, make
+from rftlab.advise.of_task import Subject
+from rftlab.advise.sense.asked import Sizes, key, questions
+from rftlab.errors import RftlabError
+from rftlab.record import write_atomically
+
+FOLDER = Path("results") / "sense"
+_VERSION = 1
+
+
+def place(subject: Subject, beside: Path, folder: Path = FOLDER) -> Path:
+    """The file of a task, its base and the way they are asked; another one once data, model or prompt change.
+
+    Args:
+        subject: the task.
+        beside: where its paths start from.
+        folder: where such files lie.
+    """
+    asked = key(questions(subject, cot=True, sizes=Sizes(), beside=beside)["cot"])
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    return folder / f"{subject.name.replace('/', '-').replace(chr(92), '-')}-{digest}.json"
+
+
+def keep(path: Path, body: Mapping[str, Any]) -> Path:
+    """Write what was found, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"version": _VERSION, **body}, indent=1, allow_nan=False)
+    return write_atomically(path, text + "\n")
+
+
+def recall(subject: Subject, beside: Path, folder: Path = FOLDER) -> Facts:
+    """Facts that were measured on the base; none where nothing was, or what lies there cannot be read.
+
+    Args:
+        subject: the task.
+        beside: where its paths start from.
+        folder: where such files lie.
+    """
+    if not folder.is_dir():
+        return Facts()
+    try:
+        body = json.loads(place(subject, beside, folder).read_text(encoding="utf-8"))
+        return make(body["facts"]) if body["version"] == _VERSION else Facts()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, RftlabError):
+        return Facts()

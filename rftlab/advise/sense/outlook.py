@@ -1,0 +1,245 @@
+"""From figures to forecasts: will RFT get a signal, will SFT, and what to do where not. Pure functions.
+
+The bounds are ours, made on one half of the settings in docs/sense.md and held against the other half; the published
+rule stands beside them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite, isnan
+from typing import Literal, NamedTuple
+
+from rftlab.advise.sense.signal import Signal
+from rftlab.answer import published as by
+from rftlab.stats import Difference, Interval, points
+
+Word = Literal["yes", "no", "unsure"]
+
+SOLVED, SELDOM, OFTEN = 0.95, 0.25, 0.5
+"""Accuracy that leaves nothing to learn; pass@8 below which most groups are all wrong, and from which few are."""
+FEW_PROMPTS = 30
+"""Fewer are learnt by heart where right answers are rare."""
+SMALL = 0.05
+"""A gain that is not worth having, a share of accuracy."""
+_FORM, _CUT, _TRIES = 0.5, 0.1, 8
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found of a task and its base.
+
+    Attributes:
+        cot: whether the way that is planned is with chain-of-thought.
+        signals: by how the base was asked: cot, direct, shots (labels before the prompt), taught (after a short SFT).
+        gains: greedy accuracy: cot (minus direct), shots and taught (each minus the base, asked the planned way).
+        labels: that SFT and RFT may have.
+        taught_on: labels of the short SFT.
+        steps: of the short SFT.
+        prompts: that RFT may have, labelled or not.
+        losses: of the short SFT, nats per token, step by step; the first is the base's.
+        graded: whether the verifier pays parts of an answer.
+        sound: whether the check of data and verifier passed.
+        lacking: name of a way -> why it was not measured.
+        refused: why no cell of the planned way can run; "" where it can.
+    """
+
+    cot: bool
+    signals: Mapping[str, Signal]
+    gains: Mapping[str, Difference]
+    labels: int = 0
+    taught_on: int = 0
+    steps: int = 0
+    prompts: int = 0
+    losses: tuple[float, ...] = ()
+    graded: bool = False
+    sound: bool = True
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
+
+    @property
+    def way(self) -> str:
+        """The planned way, by its name in `signals`."""
+        return "cot" if self.cot else "direct"
+
+    @property
+    def base(self) -> Signal | None:
+        """The base asked the planned way; None where it could not be."""
+        return self.signals.get(self.way)
+
+
+class Outlook(NamedTuple):
+    """A forecast.
+
+    Attributes:
+        arm: RFT or SFT.
+        word: whether it will get a signal, so that held-out accuracy rises.
+        because: why, with the figures.
+        cures: what to do where it will not.
+    """
+
+    arm: Literal["RFT", "SFT"]
+    word: Word
+    because: tuple[str, ...]
+    cures: tuple[str, ...] = ()
+
+
+def outlooks(seen: Seen) -> tuple[Outlook, Outlook]:
+    """Of RFT and of SFT."""
+    if seen.refused:
+        because = (f"no cell can run: {seen.refused}",)
+        return Outlook("RFT", "no", because), Outlook("SFT", "no", because)
+    return rft(seen), sft(seen)
+
+
+def rft(seen: Seen) -> Outlook:
+    """Whether reinforcement fine-tuning will find rewards that differ, and more than lucky guesses in them."""
+    base = seen.base
+    if base is None:
+        return Outlook(
+            "RFT", "unsure", (f"it was not measured: {seen.lacking.get(seen.way, 'the base was not asked')}",)
+        )
+    word, because = _of_rewards(seen, base)
+    if not seen.sound:
+        word, because = "unsure", ("mend first what the check found: what is paid wrongly is taught", *because)
+    return Outlook("RFT", word, because, () if word == "yes" else tuple(_cures(seen, base)))
+
+
+def nova(base: Signal) -> bool | None:
+    """What the published rule says, read as: more often than not one of 8 tries succeeds; None with fewer tries."""
+    found = base.pass_at.get(_TRIES)
+    return None if found is None else found.estimate >= OFTEN
+
+
+def sft(seen: Seen) -> Outlook:
+    """Whether supervised fine-tuning will carry over from labels to other prompts, by a short run of it."""
+    if not seen.labels:
+        return Outlook("SFT", "no", ("there are no labels to imitate",), ("label some prompts; ten show the form",))
+    gain, base = seen.gains.get("taught"), seen.base
+    if gain is None or base is None:
+        why = seen.lacking.get("taught") or seen.lacking.get(seen.way) or "no short run of it was asked for"
+        return Outlook("SFT", "unsure", (f"it was not measured: {why}",))
+    because = [
+        f"{seen.steps} steps on {seen.taught_on} labels took greedy accuracy from {percent(base.accuracy)} to "
+        f"{percent(seen.signals['taught'].accuracy)}: {points(gain)}"
+    ]
+    if seen.losses:
+        because.append(
+            f"the base's loss on them is {seen.losses[0]:.2f} nats a token, {seen.losses[-1]:.2f} at the end"
+        )
+    word: Word = "unsure"
+    if base.accuracy.low >= SOLVED:
+        word = "no"
+        because.insert(0, "the base leaves nothing to learn")
+    elif gain.low > 0:
+        word = "yes"
+    elif gain.estimate <= 0 and gain.high < SMALL:
+        word = "no"
+    if not seen.sound:
+        word = "unsure"
+        because.insert(
+            0, "mend first what the check found: faulty labels are imitated, and accuracy is not what it says"
+        )
+    return Outlook("SFT", word, tuple(because), () if word == "yes" else tuple(_cures_of_sft(seen)))
+
+
+def _of_rewards(seen: Seen, base: Signal) -> tuple[Word, tuple[str, ...]]:
+    if not base.pass_at:
+        return "unsure", ("no completion was sampled",)
+    tries = max(k for k in base.pass_at if k <= _TRIES)
+    found, once = base.pass_at[tries], base.pass_at[1]
+    said = (
+        f"one of {tries} tries is right for {percent(found)} of prompts, and {percent(base.mixed)} of groups of "
+        f"{base.group} have rewards that differ"
+    )
+    if base.accuracy.low >= SOLVED or once.low >= SOLVED:
+        return "no", ("the base leaves nothing to learn", said)
+    if base.mixed.high < SMALL and not seen.graded:
+        return "no", (said, "groups of equal rewards teach nothing")
+    if seen.graded and base.mixed.estimate >= OFTEN and found.estimate < SELDOM:
+        return "unsure", (said, "partial answers are paid, so that something can be learnt though little is right")
+    if found.estimate < SELDOM:
+        return "no", (said, "most groups are all wrong and teach nothing")
+    if not isnan(base.guessed) and not base.majority.low > base.guessed:
+        guess = (
+            f"its most frequent answer is right ({percent(base.majority)}) as often as an answer to another prompt "
+            f"({100 * base.guessed:.0f} %): guesses"
+        )
+        if not seen.cot:
+            return ("unsure" if found.estimate >= OFTEN else "no"), (said, f"{guess}, with no steps to choose among")
+        few = seen.prompts < FEW_PROMPTS
+        return ("no" if few else "unsure"), (said, f"{guess}{', which few prompts let it learn by heart' * few}")
+    if found.estimate >= OFTEN:
+        return "yes", (said,)
+    return "unsure", (said,)
+
+
+def _cures(seen: Seen, base: Signal) -> Iterator[str]:
+    """What makes rewards more frequent, what was measured before what is only said by others."""
+    if base.accuracy.low >= SOLVED:
+        yield "harder prompts, or the base as it is"
+        return
+    if base.truncated.estimate > _CUT:
+        yield f"raise the cap on completions: it cuts {percent(base.truncated)} of them"
+    if base.lenient.estimate - base.accuracy.estimate >= SMALL:
+        yield (
+            f"answer_format: lenient, which pays right answers whatever their form: {percent(base.lenient)} instead of "
+            f"{percent(base.accuracy)}"
+        )
+    if (taught := seen.signals.get("taught")) and _more(taught, base):
+        yield (
+            f"SFT first (sft+grpo): after {seen.steps} steps on {seen.taught_on} labels {percent(taught.format_rate)} "
+            f"of answers are in the right form (base: {percent(base.format_rate)}), {percent(taught.accuracy)} are "
+            f"right, and one of {_TRIES} tries is right for {percent(taught.pass_at[_TRIES])} of prompts"
+        )
+    elif seen.labels:
+        form = f": {percent(base.format_rate)} of its answers are in the right form" * (
+            base.format_rate.estimate < _FORM
+        )
+        yield f"SFT first (sft+grpo), ten labels show the form{form} [{by.SPLIT}]"
+    else:
+        yield f"ten labels for SFT first, then RFT [{by.SPLIT}]"
+    if (shots := seen.gains.get("shots")) is not None and shots.low > 0:
+        yield f"examples in the prompt: {points(shots)} greedy accuracy"
+    other = seen.signals.get("direct" if seen.cot else "cot")
+    if other and other.pass_at and base.pass_at and _best(other).low > _best(base).high:
+        yield f"prompts {'without' if seen.cot else 'with'} chain-of-thought: {percent(_best(other))} at {_TRIES} tries"
+    if base.pass_at and base.accuracy.low > base.pass_at[1].high:
+        yield (
+            f"a lower decoding.temperature: greedy answers are right in {percent(base.accuracy)}, samples in "
+            f"{percent(base.pass_at[1])}"
+        )
+    if (most := max(base.pass_at, default=0)) > _TRIES and base.pass_at[most].estimate > _best(base).estimate:
+        yield f"more samples: one of {most} tries is right for {percent(base.pass_at[most])} of prompts"
+    if _best(base).estimate < OFTEN:
+        yield f"easier prompts, of the kind that it sometimes solves [{by.FROM_LESS}]"
+        if not seen.graded:
+            yield f"a reward for parts of an answer, then for whole ones alone [{by.DELTA}]"
+
+
+def _more(taught: Signal, base: Signal) -> bool:
+    return bool(_TRIES in taught.pass_at) and _best(taught).estimate > _best(base).estimate
+
+
+def _best(signal: Signal) -> Interval:
+    """Pass@8, or of as many tries as there are."""
+    return signal.pass_at[max(k for k in signal.pass_at if k <= _TRIES)]
+
+
+def _cures_of_sft(seen: Seen) -> Iterator[str]:
+    if seen.base and seen.base.accuracy.low >= SOLVED:
+        yield "harder prompts, or the base as it is"
+        return
+    if not seen.cot and (gain := seen.gains.get("cot")) is not None and gain.low > 0:
+        yield f"chain-of-thought, with rationales to imitate: the base gains {points(gain)} by it untrained"
+    if seen.labels < 100:
+        yield f"more labels, of mixed difficulty [{by.FROM_LESS}]"
+    if not seen.cot:
+        yield f"rationales: answers alone do not teach the steps [{by.DEBUNKED}]"
+
+
+def percent(interval: Interval) -> str:
+    """Such as `64 % [58, 70]`."""
+    if not isfinite(interval.estimate):
+        return "not known"
+    limits = f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]" if isfinite(interval.low) else ""
+    return f"{100 * interval.estimate:.0f} %{limits}"
