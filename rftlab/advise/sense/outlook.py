@@ -4,9 +4,10 @@ The bounds are ours, made on one half of the settings in docs/sense.md and held 
 rule stands beside them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from rftlab.advise.sense.signal import Signal
@@ -21,6 +22,8 @@ FEW_PROMPTS = 30
 """Fewer are learnt by heart where right answers are rare."""
 SMALL = 0.05
 """A gain that is not worth having, a share of accuracy."""
+FALLEN, FRESH = 0.25, 50
+"""Share by which the loss of the short SFT falls where it learns, and labels from which on that is not by heart."""
 _FORM, _CUT, _TRIES = 0.5, 0.1, 8
 
 
@@ -99,9 +102,10 @@ def rft(seen: Seen) -> Outlook:
             "RFT", "unsure", (f"it was not measured: {seen.lacking.get(seen.way, 'the base was not asked')}",)
         )
     word, because = _of_rewards(seen, base)
+    cures = () if word == "yes" else tuple(_cures(seen, base))
     if not seen.sound:
         word, because = "unsure", ("mend first what the check found: what is paid wrongly is taught", *because)
-    return Outlook("RFT", word, because, () if word == "yes" else tuple(_cures(seen, base)))
+    return Outlook("RFT", word, because, cures)
 
 
 def nova(base: Signal) -> bool | None:
@@ -127,12 +131,12 @@ def sft(seen: Seen) -> Outlook:
             f"the base's loss on them is {seen.losses[0]:.2f} nats a token, {seen.losses[-1]:.2f} at the end"
         )
     word: Word = "unsure"
-    if base.accuracy.low >= SOLVED:
+    if base.accuracy.estimate >= SOLVED:
         word = "no"
         because.insert(0, "the base leaves nothing to learn")
-    elif gain.low > 0:
+    elif gain.low > 0 or (_fallen(seen.losses) >= FALLEN and seen.taught_on >= FRESH):
         word = "yes"
-    elif gain.estimate <= 0 and gain.high < SMALL:
+    elif gain.high < SMALL and _fallen(seen.losses) < FALLEN:
         word = "no"
     if not seen.sound:
         word = "unsure"
@@ -142,24 +146,31 @@ def sft(seen: Seen) -> Outlook:
     return Outlook("SFT", word, tuple(because), () if word == "yes" else tuple(_cures_of_sft(seen)))
 
 
+def _fallen(losses: Sequence[float]) -> float:
+    """Share of its first loss that a run has lost by its end, which is the mean of the last quarter; 0 of no run."""
+    last = losses[-max(1, len(losses) // 4) :]
+    return 1 - fmean(last) / losses[0] if losses and losses[0] > 0 else 0.0
+
+
 def _of_rewards(seen: Seen, base: Signal) -> tuple[Word, tuple[str, ...]]:
     if not base.pass_at:
         return "unsure", ("no completion was sampled",)
     tries = max(k for k in base.pass_at if k <= _TRIES)
-    found, once = base.pass_at[tries], base.pass_at[1]
+    found, once = base.tried(), base.tried(1)
     said = (
         f"one of {tries} tries is right for {percent(found)} of prompts, and {percent(base.mixed)} of groups of "
         f"{base.group} have rewards that differ"
     )
-    if base.accuracy.low >= SOLVED or once.low >= SOLVED:
+    if base.accuracy.estimate >= SOLVED or once.estimate >= SOLVED:
         return "no", ("the base leaves nothing to learn", said)
-    if base.mixed.high < SMALL and not seen.graded:
+    if base.mixed.estimate < SMALL and not seen.graded:
         return "no", (said, "groups of equal rewards teach nothing")
     if seen.graded and base.mixed.estimate >= OFTEN and found.estimate < SELDOM:
         return "unsure", (said, "partial answers are paid, so that something can be learnt though little is right")
     if found.estimate < SELDOM:
         return "no", (said, "most groups are all wrong and teach nothing")
-    if not isnan(base.guessed) and not base.majority.low > base.guessed:
+    sure = base.majority.low if isfinite(base.majority.low) else base.majority.estimate
+    if not isnan(base.guessed) and not sure > base.guessed:
         guess = (
             f"its most frequent answer is right ({percent(base.majority)}) as often as an answer to another prompt "
             f"({100 * base.guessed:.0f} %): guesses"
@@ -175,7 +186,7 @@ def _of_rewards(seen: Seen, base: Signal) -> tuple[Word, tuple[str, ...]]:
 
 def _cures(seen: Seen, base: Signal) -> Iterator[str]:
     """What makes rewards more frequent, what was measured before what is only said by others."""
-    if base.accuracy.low >= SOLVED:
+    if base.accuracy.estimate >= SOLVED:
         yield "harder prompts, or the base as it is"
         return
     if base.truncated.estimate > _CUT:
@@ -185,11 +196,11 @@ def _cures(seen: Seen, base: Signal) -> Iterator[str]:
             f"answer_format: lenient, which pays right answers whatever their form: {percent(base.lenient)} instead of "
             f"{percent(base.accuracy)}"
         )
-    if (taught := seen.signals.get("taught")) and _more(taught, base):
+    if (taught := seen.signals.get("taught")) and taught.tried().estimate > base.tried().estimate:
         yield (
             f"SFT first (sft+grpo): after {seen.steps} steps on {seen.taught_on} labels {percent(taught.format_rate)} "
             f"of answers are in the right form (base: {percent(base.format_rate)}), {percent(taught.accuracy)} are "
-            f"right, and one of {_TRIES} tries is right for {percent(taught.pass_at[_TRIES])} of prompts"
+            f"right, and one of {_TRIES} tries is right for {percent(taught.tried())} of prompts"
         )
     elif seen.labels:
         form = f": {percent(base.format_rate)} of its answers are in the right form" * (
@@ -201,32 +212,24 @@ def _cures(seen: Seen, base: Signal) -> Iterator[str]:
     if (shots := seen.gains.get("shots")) is not None and shots.low > 0:
         yield f"examples in the prompt: {points(shots)} greedy accuracy"
     other = seen.signals.get("direct" if seen.cot else "cot")
-    if other and other.pass_at and base.pass_at and _best(other).low > _best(base).high:
-        yield f"prompts {'without' if seen.cot else 'with'} chain-of-thought: {percent(_best(other))} at {_TRIES} tries"
-    if base.pass_at and base.accuracy.low > base.pass_at[1].high:
+    if other and other.tried().low > base.tried().high:
+        way = "without" if seen.cot else "with"
+        yield f"prompts {way} chain-of-thought: one of {_TRIES} tries is right for {percent(other.tried())}"
+    if base.accuracy.low > base.tried(1).high:
         yield (
             f"a lower decoding.temperature: greedy answers are right in {percent(base.accuracy)}, samples in "
-            f"{percent(base.pass_at[1])}"
+            f"{percent(base.tried(1))}"
         )
-    if (most := max(base.pass_at, default=0)) > _TRIES and base.pass_at[most].estimate > _best(base).estimate:
+    if (most := max(base.pass_at, default=0)) > _TRIES and base.pass_at[most].estimate > base.tried().estimate:
         yield f"more samples: one of {most} tries is right for {percent(base.pass_at[most])} of prompts"
-    if _best(base).estimate < OFTEN:
+    if base.tried().estimate < OFTEN:
         yield f"easier prompts, of the kind that it sometimes solves [{by.FROM_LESS}]"
         if not seen.graded:
             yield f"a reward for parts of an answer, then for whole ones alone [{by.DELTA}]"
 
 
-def _more(taught: Signal, base: Signal) -> bool:
-    return bool(_TRIES in taught.pass_at) and _best(taught).estimate > _best(base).estimate
-
-
-def _best(signal: Signal) -> Interval:
-    """Pass@8, or of as many tries as there are."""
-    return signal.pass_at[max(k for k in signal.pass_at if k <= _TRIES)]
-
-
 def _cures_of_sft(seen: Seen) -> Iterator[str]:
-    if seen.base and seen.base.accuracy.low >= SOLVED:
+    if seen.base and seen.base.accuracy.estimate >= SOLVED:
         yield "harder prompts, or the base as it is"
         return
     if not seen.cot and (gain := seen.gains.get("cot")) is not None and gain.low > 0:

@@ -14,6 +14,7 @@ from rftlab.record.outcomes import worth
 from rftlab.stats import Difference, Interval
 
 Row = Mapping[str, Any]
+_NOTHING = Interval(nan, nan, nan, 0)
 _AGREE = 0.95
 """Share of rows in which being right must mean having the gold answer's text, so that guessing can be reckoned."""
 
@@ -51,6 +52,10 @@ class Signal:
     mixed: Interval
     majority: Interval
     guessed: float
+
+    def tried(self, times: int = 8) -> Interval:
+        """Chance that one of so many tries is right, or of as many as there were; NaN where none was sampled."""
+        return self.pass_at.get(max((k for k in self.pass_at if k <= times), default=0), _NOTHING)
 
 
 def signal(rows: Sequence[Row], group: int) -> Signal:
