@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from rftlab.cell import Cell
-from rftlab.methods.base import load_method, make_settings
 from rftlab.policy.context import shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.preflight.checks import Looked
@@ -23,7 +22,7 @@ def lengths(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: `cells` as JSON values, of one model and task; `rft`, method, preset and settings whose group size is
-            asked for; `limit`, seconds for a step in a user's code.
+            asked for, or None; `limit`, seconds for a step in a user's code.
 
     Returns:
         `context`, tokens that the model has room for (None without a limit); `group`, completions per prompt; `ways`,
@@ -39,13 +38,19 @@ def lengths(request: Mapping[str, Any]) -> dict[str, Any]:
     announce(f"loading model {cells[0].model!r} without its weights", limit=_LOAD_LIMIT_S)
     policy = load_policy(cells[0], meta=True)
     announce("counting tokens", limit=_LOAD_LIMIT_S)
-    rft = request["rft"]
-    settings = make_settings(load_method(rft["method"]), rft["method"], rft["preset"], rft["settings"])
     return {
         "context": policy.context,
-        "group": getattr(settings, "num_generations", None),
+        "group": _group(request["rft"]) if request["rft"] else None,
         "ways": [_of_way(policy, cell, task) for cell in cells],
     }
+
+
+def _group(rft: Mapping[str, Any]) -> int | None:
+    """Completions per prompt of a method, as its preset and settings have it; None where it has no groups."""
+    from rftlab.methods.base import load_method, make_settings  # imports TRL, which counting needs not
+
+    settings = make_settings(load_method(rft["method"]), rft["method"], rft["preset"], rft["settings"])
+    return getattr(settings, "num_generations", None)
 
 
 def _of_way(policy: Policy, cell: Cell, task: Task) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The short cells by which a base is asked, which of them other studies have answered already, and their answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from rftlab.advise.probes import Failures
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
-from rftlab.execute.kernels import cool, default_kernel, default_workers, kernel_settings, preheat
+from rftlab.execute.kernels import KernelSettings, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.local import run_cells
 from rftlab.files.staging import scratch
 from rftlab.policy.hub import by_folder
@@ -126,11 +126,21 @@ def _told(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(note for note in notes if ": " in note)
 
 
+def warm_up(cells: Mapping[str, Cell]) -> None:
+    """Begin to start what cells are run in, while they are still being checked; `rftlab.execute.kernels.cool` ends it."""
+    preheat(_kernels(cells)[1])
+
+
+def _kernels(cells: Mapping[str, Cell]) -> tuple[int, KernelSettings]:
+    workers = default_workers([*cells.values()])
+    return workers, replace(kernel_settings(default_kernel(), workers, keep="none"), stay_warm=True)
+
+
 def answers(cells: Mapping[str, Cell], known: Mapping[str, Answer]) -> tuple[dict[str, Answer], dict[str, str]]:
     """What the cells left, those that are not known run in a temporary folder; and why some of them failed.
 
     Args:
-        cells: that can run.
+        cells: that can run; what they run in stays warm for the next.
         known: of them, those that need not.
 
     Raises:
@@ -140,17 +150,12 @@ def answers(cells: Mapping[str, Cell], known: Mapping[str, Answer]) -> tuple[dic
     found, heard = dict(known), Failures()
     if not todo:
         return found, {}
-    workers = default_workers([*todo.values()])
-    settings = kernel_settings(default_kernel(), workers, keep="none")
-    preheat(settings)
-    try:
-        with scratch() as folder:
-            run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
-            for name, cell in todo.items():
-                if isinstance(left := record.examine(record.cells_dir(folder) / cell.id), record.Record):
-                    found[name] = _answer(left, record.cells_dir(folder) / cell.id)
-    finally:
-        cool()
+    workers, settings = _kernels(cells)
+    with scratch() as folder:
+        run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
+        for name, cell in todo.items():
+            if isinstance(left := record.examine(record.cells_dir(folder) / cell.id), record.Record):
+                found[name] = _answer(left, record.cells_dir(folder) / cell.id)
     of_cell = {cell.id: name for name, cell in todo.items()}
     return found, {of_cell[outcome.cell.id]: outcome.error for outcome in heard.failed}
 

@@ -98,9 +98,8 @@ def rft(seen: Seen) -> Outlook:
     """Whether reinforcement fine-tuning will find rewards that differ, and more than lucky guesses in them."""
     base = seen.base
     if base is None:
-        return Outlook(
-            "RFT", "unsure", (f"it was not measured: {seen.lacking.get(seen.way, 'the base was not asked')}",)
-        )
+        why = seen.lacking.get(seen.way, "the base was not asked")
+        return Outlook("RFT", "unsure", (f"it was not measured: {why}",))
     word, because = _of_rewards(seen, base)
     cures = () if word == "yes" else tuple(_cures(seen, base))
     if not seen.sound:
@@ -127,9 +126,8 @@ def sft(seen: Seen) -> Outlook:
         f"{percent(seen.signals['taught'].accuracy)}: {points(gain)}"
     ]
     if seen.losses:
-        because.append(
-            f"the base's loss on them is {seen.losses[0]:.2f} nats a token, {seen.losses[-1]:.2f} at the end"
-        )
+        before, fallen = seen.losses[0], _fallen(seen.losses)
+        because.append(f"loss on them: {before:.2f} nats a token before, {100 * fallen:.0f} % less at the end")
     word: Word = "unsure"
     if base.accuracy.estimate >= SOLVED:
         word = "no"
@@ -138,12 +136,11 @@ def sft(seen: Seen) -> Outlook:
         word = "yes"
     elif gain.high < SMALL and _fallen(seen.losses) < FALLEN:
         word = "no"
+    cures = () if word == "yes" else tuple(_cures_of_sft(seen))
     if not seen.sound:
         word = "unsure"
-        because.insert(
-            0, "mend first what the check found: faulty labels are imitated, and accuracy is not what it says"
-        )
-    return Outlook("SFT", word, tuple(because), () if word == "yes" else tuple(_cures_of_sft(seen)))
+        because.insert(0, "mend first what the check found: faults of labels are imitated too")
+    return Outlook("SFT", word, tuple(because), cures)
 
 
 def _fallen(losses: Sequence[float]) -> float:

@@ -17,13 +17,13 @@ from rftlab.advise.sense.outlook import Outlook, Seen, outlooks
 from rftlab.advise.sense.signal import gain, signal
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.execute.kernels import cool
 from rftlab.grid import Grid
 from rftlab.registry import METHODS, trains
 from rftlab.user_code import child
 
-_RFT: tuple[str, str, Mapping[str, Any]] = ("grpo", "", {})
 _GROUP = 16
-"""Completions per prompt of a method that does not say."""
+"""Completions per prompt of grpo, and of a method that does not say."""
 _MOST = 100_000
 
 
@@ -34,13 +34,13 @@ class Planned(NamedTuple):
         cot: with chain-of-thought.
         labels: the largest budget.
         prompts: without labels.
-        rft: method, preset and settings of its RFT.
+        rft: method, preset and settings of its RFT, as JSON values; None of grpo as it is.
     """
 
     cot: bool
     labels: int
     prompts: int
-    rft: tuple[str, str, Mapping[str, Any]]
+    rft: Mapping[str, Any] | None
 
     @property
     def way(self) -> str:
@@ -175,6 +175,7 @@ class _Asking:
         cells = asked.questions(
             subject._replace(facts=there), cot=planned.cot, sizes=self.sizes, beside=self.beside.parent
         )
+        asked.warm_up(cells)
         self.say(f"checking {subject.name}")
         report = _check(cells["cot"], self.limit)
         problems, notes = asked.refused(cells, self.limit)
@@ -267,11 +268,7 @@ def _refusals(problems: Mapping[str, str], way: str) -> list[Finding]:
 
 
 def _lengths(cells: Sequence[Cell], planned: Planned, limit: float) -> tuple[dict[str, Any], tuple[str, ...]]:
-    method, preset, settings = planned.rft
-    request = {
-        "cells": [cell.model_dump(mode="json") for cell in cells], "limit": limit,
-        "rft": {"method": method, "preset": preset, "settings": dict(settings)},
-    }  # fmt: skip
+    request = {"cells": [cell.model_dump(mode="json") for cell in cells], "rft": planned.rft, "limit": limit}
     try:
         return child.call("rftlab.experiment.lengths:lengths", request, limit=limit), ()
     except RftlabError as error:
@@ -290,15 +287,21 @@ def _planned(subject: Subject, cells: Sequence[Cell], labels: int, cot: bool | N
     """What a grid's cells of the task plan; of a task alone what its data allow."""
     there, facts = subject.facts.labels or 0, subject.facts
     trained = [cell for cell in cells if trains(cell.method)]
-    rft = [cell for cell in trained if (entry := METHODS.get(cell.method)) and entry.prompts]
+    rewarded = [cell for cell in trained if (entry := METHODS.get(cell.method)) and entry.prompts]
     most = max((cell.labels for cell in trained), default=there)
     asks = any(cell.cot for cell in trained) if trained else facts.rationales is not False
     return Planned(
         cot=asks if cot is None else cot,
         labels=min(there, labels or most),
         prompts=max((cell.prompts for cell in trained), default=facts.prompts or 0),
-        rft=(rft[0].method, rft[0].preset, rft[0].settings) if rft else _RFT,
+        rft=_asked_for(rewarded[0]) if rewarded else None,
     )
+
+
+def _asked_for(cell: Cell) -> dict[str, Any] | None:
+    """A cell's method and settings; None of grpo as it is, which needs not be loaded to know its group."""
+    found = cell.model_dump(mode="json", include={"method", "preset", "settings"})
+    return None if found == {"method": "grpo", "preset": "", "settings": {}} else found
 
 
 def _checked(sizes: Sizes, labels: int) -> Sizes:
