@@ -127,7 +127,7 @@ def _told(notes: Sequence[str]) -> tuple[str, ...]:
 
 
 def warm_up(cells: Mapping[str, Cell]) -> None:
-    """Begin to start what cells are run in, while they are still being checked; `rftlab.execute.kernels.cool` ends it."""
+    """Begin to start what cells are run in, while they are being checked; `rftlab.execute.kernels.cool` ends it."""
     preheat(_kernels(cells)[1])
 
 
@@ -140,7 +140,7 @@ def answers(cells: Mapping[str, Cell], known: Mapping[str, Answer]) -> tuple[dic
     """What the cells left, those that are not known run in a temporary folder; and why some of them failed.
 
     Args:
-        cells: that can run; what they run in stays warm for the next.
+        cells: that can run; what they are run in stays warm for the next.
         known: of them, those that need not.
 
     Raises:

@@ -142,7 +142,11 @@ def sense(
         names = ", ".join(subject.name for subject in found)
         raise RftlabError(f"{name} has {len(found)} tasks ({names}), and one grid is of one; leave the grid out")
     cells = _cells_of(name) or [[]] * len(found)
-    return [asking.of(subject, _planned(subject, own, labels, cot)) for subject, own in zip(found, cells, strict=True)]
+    planned = [_planned(subject, own, labels, cot) for subject, own in zip(found, cells, strict=True)]
+    try:
+        return [asking.of(subject, each) for subject, each in zip(found, planned, strict=True)]
+    finally:
+        cool()
 
 
 def facts_of(seen: Seen) -> Facts:
