@@ -16,6 +16,7 @@ from rftlab.execute.kernels import KernelSettings, default_kernel, default_worke
 from rftlab.execute.local import run_cells
 from rftlab.files.staging import scratch
 from rftlab.policy.hub import by_folder
+from rftlab.record.outcomes import worth
 from rftlab.registry import METHODS
 
 ITEMS, SAMPLED, SAMPLES, STEPS = 100, 32, 16, 16
@@ -64,9 +65,11 @@ class Answer:
     losses: tuple[float, ...]
     known: Path | None = None
 
-    def part(self, name: str) -> list[Mapping[str, Any]]:
-        """Rows of one part: test (greedy), sampled, ..."""
-        return [row for row in self.rows if row["part"] == name]
+    def wrong(self, most: int) -> list[Mapping[str, Any]]:
+        """Some greedy answers that are not right, those that differ first."""
+        found = [row for row in self.rows if row["part"] == "test" and worth(row) < 1]
+        unlike = {row["completion"]: row for row in reversed(found)}
+        return [*reversed(unlike.values())][:most]
 
 
 def questions(subject: Subject, *, cot: bool, sizes: Sizes, beside: Path) -> dict[str, Cell]:

@@ -24,7 +24,7 @@ from rftlab.user_code import child
 
 _GROUP = 16
 """Completions per prompt of grpo, and of a method that does not say."""
-_MOST = 100_000
+_MOST, _WRONG = 100_000, 2
 
 
 class Planned(NamedTuple):
@@ -59,6 +59,7 @@ class Sensed:
         notes: what a run would say before it begins, such as caps.
         lengths: of `rftlab.experiment.lengths`; empty where tokens could not be counted.
         seen: what its answers tell.
+        wrong: some greedy answers to prompts of the planned way that are not right: rows of samples.jsonl.
         known: way -> results folder, of answers that a study had left already.
         outlooks: of RFT and SFT.
         more: what more labels would pay, in sentences.
@@ -72,6 +73,7 @@ class Sensed:
     notes: tuple[str, ...]
     lengths: Mapping[str, Any]
     seen: Seen
+    wrong: Sequence[Mapping[str, Any]]
     known: Mapping[str, Path]
     outlooks: tuple[Outlook, Outlook]
     more: tuple[str, ...]
@@ -206,6 +208,7 @@ class _Asking:
             notes=(*notes, *uncounted),
             lengths=lengths,
             seen=seen,
+            wrong=answers[planned.way].wrong(_WRONG) if planned.way in answers else (),
             known={each: answer.known for each, answer in answers.items() if answer.known},
             outlooks=outlooks(seen),
             more=more_labels(subject.name, named, self.results),

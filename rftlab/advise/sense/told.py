@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WAYS = {"cot": "with chain-of-thought", "direct": "without it", "shots": "with examples before it",
         "taught": "after the short SFT"}  # fmt: skip
+_SHOWN = 60
 _WORDS = {"yes": "gets a signal", "no": "gets no signal", "unsure": "may or may not get a signal"}
 
 
@@ -39,6 +40,7 @@ def values(sensed: "Sensed") -> dict[str, Any]:
         "lengths": dict(sensed.lengths),
         "planned": {"cot": seen.cot, "labels": seen.labels, "prompts": seen.prompts},
         "signals": {way: _of_signal(each) for way, each in seen.signals.items()},
+        "wrong": [{name: row[name] for name in ("item", "prompt", "completion", "answer")} for row in sensed.wrong],
         "gains": {way: _limits(each) for way, each in seen.gains.items()},
         "short_sft": {"steps": seen.steps, "labels": seen.taught_on, "losses": list(seen.losses)},
         "not_measured": dict(seen.lacking),
@@ -92,6 +94,11 @@ def _measured(sensed: "Sensed") -> Iterator[str]:
         source = f", from {sensed.known[way]}" if way in sensed.known else ""
         yield f"  {head}{source}"
         yield from (f"    {line}" for line in _lines(found))
+        if way == seen.way:
+            yield from (
+                f"    not right           {row['completion'][:_SHOWN]!r}, gold {str(row['answer'])[:_SHOWN]!r}"
+                for row in sensed.wrong
+            )
     for way, why in seen.lacking.items():
         yield f"  not measured {WAYS[way]}: {why}"
     for way, text in (("cot", "chain-of-thought"), ("shots", "examples in the prompt"), ("taught", "the short SFT")):
