@@ -91,9 +91,7 @@ def _same_leaf(gold: Leaf, answer: Leaf, algebra: Algebra) -> bool:
     if not _agree(gold.unit, answer.unit):
         return False
     if gold.kind == answer.kind == "number":
-        return (
-            not set(gold.values).isdisjoint(answer.values) or _is_rounding(gold, answer) or _is_rounding(answer, gold)
-        )
+        return _same_value(gold, answer) or _is_rounding(gold, answer) or _is_rounding(answer, gold)
     if "empty" in (gold.kind, answer.kind):
         return gold.kind == answer.kind
     alike = plain(gold.text) == plain(answer.text)
@@ -107,6 +105,13 @@ def _same_leaf(gold: Leaf, answer: Leaf, algebra: Algebra) -> bool:
         )
         return short and says_no_more(gold.text, answer.text) and algebra.equal(gold.text, answer.text)
     return says_no_more(gold.text, answer.text) and algebra.equal(gold.text, answer.text)
+
+
+def _same_value(gold: Leaf, answer: Leaf) -> bool:
+    """Whether two numbers are equal; a percentage and a number without its sign in either reading of the sign."""
+    if len(gold.values) == len(answer.values):
+        return gold.values[0] == answer.values[0]
+    return not set(gold.values).isdisjoint(answer.values)
 
 
 def _is_rounding(exact: Leaf, decimal: Leaf) -> bool:

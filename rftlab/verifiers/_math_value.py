@@ -7,6 +7,8 @@ bound on its exponent.
 import re
 from fractions import Fraction
 
+from rftlab.verifiers._words import NO_UNIT
+
 _MAX_EXPONENT = 200
 
 _DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)"
@@ -25,16 +27,6 @@ _UNIT = re.compile(
     r" ?(?:\\text\{ ?(?P<text>[A-Za-z][A-Za-z ./-]*?)\.? ?\}|(?<= )(?P<words>[A-Za-z]{2,}(?:[ /-][A-Za-z]+){0,3})"
     r"|(?P<sign>km|cm|mm|dm|kg|mg|ml|mL|km/h|m/s|mph|ft|kW|kJ|Hz|m|g|s|h|L|in|[°€£¥₹$])"
     r"|\((?P<remark>[A-Za-z]{2,}(?: [A-Za-z]+){0,2})\))(?: ?\^ ?\{? ?(?P<power>[1-9]) ?\}?)?"
-)
-_NO_UNIT = frozenset(
-    """
-    a an the and or not no nor never none neither either if then else but is are was isn't be to too than by as at
-    from with without except unless maybe perhaps possibly approximately about wrong false incorrect true right
-    times plus minus over mod modulo squared cubed factorial power root half halves third quarter dozen hundred
-    thousand million billion trillion point negative positive something other also nan inf undefined versus vs
-    instead through until because since less more greater smaller fewer remainder base choose i e pi x y z k n sin
-    cos tan log ln exp sqrt
-    """.split()  # noqa: SIM905
 )
 _UNITS = {
     "dollar": "$", "usd": "$", "buck": "$", "euro": "€", "eur": "€", "deg": "°", "degree": "°", "centimeter": "cm",
@@ -100,7 +92,7 @@ def without_unit(text: str) -> tuple[str, str]:
             continue
         name = next(filter(None, found.group("text", "words", "sign", "remark"))).strip()
         words = re.split(r"[ ./-]+", name)
-        if not found["sign"] and not {word.casefold() for word in words}.isdisjoint(_NO_UNIT):
+        if not found["sign"] and not {word.casefold() for word in words}.isdisjoint(NO_UNIT):
             break
         maybe = "?" if found["sign"] and name in "mgshL" else ""
         return text[:start].strip(), _canonical(" ".join(words), found["power"] or "") + maybe

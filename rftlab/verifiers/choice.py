@@ -14,11 +14,35 @@ _LETTER_AND_TEXT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _TEXT_AND_LETTER = re.compile(r"(\S[^\n]{0,2000}?)\s{0,3}\(([a-z])\)", re.ASCII | re.IGNORECASE)
-_REASONED = re.compile(
-    r"([^\n]{1,200}?)(?:\s{0,3}\n\s{0,9}|[.,;]\s{1,3})(?:because|since|as|for)\s([^\n]{0,2000})", re.IGNORECASE
+_BRACKETED = re.compile(r"\(?([a-z])\)?\s{1,3}\((\S[^\n()]{0,2000})\)", re.ASCII | re.IGNORECASE)
+# What only says that a choice is being made, before and behind it.
+_CHOOSING = re.compile(
+    r"(?:i(?:'d| would| will)? (?:choose|pick|select|say|think|go (?:with|for))|my (?:choice|pick) is"
+    r"|it(?:'s| is| must be)|(?:the )?(?:(?:correct|right|best) )?(?:answer|option|choice|letter)(?: is|:)?):? "
+    r"(?:it(?:'s| is) )?([^\n]{1,300})",
+    re.IGNORECASE,
 )
-# A reason that names an option again may be a second guess.
+_CHOSEN = re.compile(
+    r"([^\n]{1,200}?) is (?:the )?(?:correct|right|best|answer)(?: (?:answer|option|choice|one))?", re.IGNORECASE
+)
+_NOT_ANOTHER = re.compile(r"([^\n]{1,200}?),? (?:and |but )?not (?:option |choice )?\(?([A-Z])\)?", re.ASCII)
+_REASONED = re.compile(
+    r"([^\n]{1,200}?)(?:(?:\s{0,3}\n\s{0,9}|[.,;:]\s{1,3}|\s{1,3}[-\u2013\u2014]\s)(?:because|since|as|for)"
+    r"|\s{1,3}(?:because|since))\s([^\n]{0,2000})",
+    re.IGNORECASE,
+)
+_EXPLAINED = re.compile(
+    r"((?:(?:option|choice)\s)?\(?[A-Za-z](?:\)[.:]?|[.:]|\s[-\u2013\u2014]))\s{1,3}((?:[^\s]{1,60}\s{1,3}){2}[^\n]{0,2000})",
+    re.ASCII | re.IGNORECASE,
+)
+# A reason that names an option again, denies or hedges may be a second guess.
 _NAMES_AGAIN = re.compile(r"\b(?:option|choice|answer)\b|\([a-z]\)", re.IGNORECASE)
+_LETTER_AGAIN = re.compile(r"(?<![\w'])(?!I\b)[A-Z](?![\w'])", re.ASCII)
+_SECOND_GUESS = re.compile(
+    r"(?:no|not|never|wrong|incorrect|false|or|maybe|perhaps|possibly|either|neither|both|all|none|other|another|first|second"
+    r"|third|last|unsure|guess|however|but|wait|actually)\b|\w+n't\b",
+    re.IGNORECASE,
+)
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
 
 
@@ -26,8 +50,9 @@ class Choice(Verifier):
     """Correct (1.0) if the answer names the gold option and no other, else 0.0.
 
     `meta["choices"]` is a list (lettered A, B, ...) or a mapping letter -> text. `B`, `(b)`, `B.`, `option B`,
-    `B) Paris`, `B - Paris`, `Paris (B)`, `Paris` and `B`, because ..., all name option B, in whatever wrappers
-    (`unwrap`); `B) Rome` names none, nor does a list of options. The gold answer may be a
+    `B) Paris`, `B - Paris`, `Paris (B)`, `B (Paris)`, `Paris`, `I choose B`, `B is correct`, `B, not A` and `B because
+    ...` all name option B, in whatever wrappers (`unwrap`); `B) Rome` names none, nor does a list of options, or a
+    letter with words behind it that name another option, deny or hedge. The gold answer may be a
     letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
     """
 
@@ -65,23 +90,48 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
         answer: letter, text, or both.
         choices: as `to_choices` gives them; empty accepts any letter A to Z.
     """
-    answer = unwrap(_MARKUP.sub(lambda found: found[1] or "", unwrap(answer))).strip("$\"'` ").strip()
+    written = unwrap(answer)
+    answer = unwrap(_MARKUP.sub(lambda found: found[1] or "", written)).strip("$\"'` ").strip()
     if found := _LETTER.fullmatch(answer):
         letter = found[1].upper()
         return letter if not choices or letter in choices else None
-    for letter, text in _named_twice(answer):
-        if letter in choices and choices[letter] == text:
-            return letter
+    for form in (written, answer):  # what looks like markup may be part of an option: `H_2O`, `$15`
+        for letter, text in _named_twice(form):
+            if letter in choices and choices[letter] == text:
+                return letter
+        named = [letter for letter, known in choices.items() if known == normalise(form)]
+        if named and len({choices[letter] for letter in named}) == 1:
+            return named[0]
+    for inner in _without_reason(answer, choices):
+        return chosen_letter(inner, choices)
+    return None
+
+
+def _without_reason(answer: str, choices: Mapping[str, str]) -> Iterator[str]:
+    """The part of an answer that chooses, if the rest of it chooses nothing else."""
+    if found := _CHOOSING.fullmatch(answer) or _CHOSEN.fullmatch(answer):
+        yield found[1]
+    if (found := _NOT_ANOTHER.fullmatch(answer)) and chosen_letter(found[1], choices) not in (None, found[2]):
+        yield found[1]
     if (found := _REASONED.fullmatch(answer)) and not _NAMES_AGAIN.search(found[2]):
-        return chosen_letter(found[1], choices)
-    text = normalise(answer)
-    named = [letter for letter, known in choices.items() if known == text]
-    return named[0] if named and len({choices[letter] for letter in named}) == 1 else None
+        yield found[1]
+    if (found := _EXPLAINED.fullmatch(answer)) and not _chooses_again(found[1], found[2], choices):
+        yield found[1].rstrip("-\u2013\u2014 ")
+
+
+def _chooses_again(letter: str, reason: str, choices: Mapping[str, str]) -> bool:
+    """Whether an explanation may name another option than the letter before it."""
+    known, said = choices.get(chosen_letter(letter.rstrip("-\u2013\u2014 "), choices) or ""), f" {normalise(reason)} "
+    others = (text for text in choices.values() if text != known)
+    named = any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said) for text in others if text)
+    return named or any(pattern.search(reason) for pattern in (_NAMES_AGAIN, _LETTER_AGAIN, _SECOND_GUESS))
 
 
 def _named_twice(answer: str) -> Iterator[tuple[str, str]]:
     """Letter and normalised text of an answer that gives both."""
     if found := _LETTER_AND_TEXT.fullmatch(answer):
+        yield found[1].upper(), normalise(found[2])
+    if found := _BRACKETED.fullmatch(answer):
         yield found[1].upper(), normalise(found[2])
     if found := _TEXT_AND_LETTER.fullmatch(answer):
         yield found[2].upper(), normalise(found[1])

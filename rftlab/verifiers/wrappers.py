@@ -12,8 +12,8 @@ _MOST_BOXED = 400
 _FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1", re.DOTALL)
 _COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
 _ANNOUNCED = re.compile(
-    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final |correct |right )?(?:answer|antwort|solution|result)"
-    r"(?: is|:| =)[: ]{0,3}(.+)",
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final |correct |right )?"
+    r"(?:answer|antwort|solution|result|total|sum|value)(?: is|:| =)[: ]{0,3}(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"))

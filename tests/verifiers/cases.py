@@ -23,9 +23,18 @@ def require_figures_of_docs(name: str, rows: list[Any], rewards: list[float]) ->
     line = next(line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     right = sum(row["expected"] for row in rows)
-    wrong = sum(reward > row["expected"] for reward, row in zip(rewards, rows, strict=True))
-    refused = sum(reward < row["expected"] for reward, row in zip(rewards, rows, strict=True))
-    assert [*cells[1:3], *cells[-2:]] == [str(n) for n in (right, len(rows) - right, wrong, refused)]
+    assert [*cells[1:3], *cells[5:7]] == [str(n) for n in (right, len(rows) - right, *misjudged(rows, rewards))]
+
+
+def misjudged(rows: list[Any], rewards: list[float]) -> tuple[int, int]:
+    """How many wrong rows are paid, and how many right ones refused."""
+    pairs = [(row["expected"], reward) for row, reward in zip(rows, rewards, strict=True)]
+    return sum(reward > expected for expected, reward in pairs), sum(reward < expected for expected, reward in pairs)
+
+
+def as_example(row: dict[str, Any]) -> Example:
+    """The example of a row."""
+    return example(row["gold"], row.get("prompt", ""), **row.get("meta", {}))
 
 
 def example(gold: str, prompt: str = "", /, **meta: Any) -> Example:

@@ -3,19 +3,19 @@
 import pytest
 
 from rftlab.verifiers.choice import Choice, chosen_letter, to_choices
-from tests.verifiers.cases import example, load, require_figures_of_docs
+from tests.verifiers.cases import as_example, example, load, require_figures_of_docs
 
 CAPITALS = to_choices(["Rome", "Paris", "Oslo"])
 
 
 @pytest.mark.parametrize("row", load("choice"))
 def test_table(row):
-    assert Choice()(row["completion"], example(row["gold"], **row["meta"])).reward == row["expected"]
+    assert Choice()(row["completion"], as_example(row)).reward == row["expected"]
 
 
 def test_the_figures_of_the_docs_are_those_of_the_table():
     rows = [row.values[0] for row in load("choice")]
-    rewards = [Choice()(row["completion"], example(row["gold"], **row["meta"])).reward for row in rows]
+    rewards = [Choice()(row["completion"], as_example(row)).reward for row in rows]
     require_figures_of_docs("choice", rows, rewards)
 
 

@@ -101,16 +101,25 @@ def test_verdicts_do_not_depend_on_the_order_of_a_batch(scores):
     assert again == [scores[i] for i in order]
 
 
-@pytest.mark.parametrize("level", [LADDER[-1], "unsandboxed"])
-def test_verdicts_do_not_depend_on_the_level_of_isolation(level, scores):
+def test_verdicts_do_not_depend_on_the_level_of_isolation(scores):
     answers = [row["completion"].removeprefix("<answer>").removesuffix("</answer>") for row in ROWS]
     some = [i for i, answer in enumerate(answers) if "<" not in answer and scores[i].extracted == answer][::4]
-    worker = IsolatedWorker("rftlab.verifiers._math_verify:equal", seconds=20.0, levels=[level])
+    worker = IsolatedWorker("rftlab.verifiers._math_verify:equal", seconds=20.0, levels=[LADDER[-1]])
     try:
         found = worker.map_with_reasons([(ROWS[i]["gold"], answers[i]) for i in some])
     finally:
         worker.close()
     assert found == [(bool(scores[i].parts["correct"]), "") for i in some]
+
+
+def test_every_verdict_of_the_table_is_the_same_without_isolation(scores, monkeypatch):
+    worker = IsolatedWorker("rftlab.verifiers._math_verify:equal", seconds=20.0, levels=["unsandboxed"])
+    monkeypatch.setattr(math, "shared", lambda *_, **__: worker)
+    try:
+        found = Math().score([row["completion"] for row in ROWS], [example(row["gold"]) for row in ROWS])
+    finally:
+        worker.close()
+    assert (found, worker.level) == (scores, "unsandboxed")
 
 
 def test_a_batch_with_hostile_items_scores_the_others():

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers.numeric import Numeric, to_quantity, to_unit
-from tests.verifiers.cases import example, load, require_figures_of_docs, reward
+from tests.verifiers.cases import as_example, example, load, require_figures_of_docs, reward
 
 
 @pytest.mark.parametrize("row", load("numeric"))
 def test_table(row):
-    assert Numeric()(row["completion"], example(row["gold"], **row["meta"])).reward == row["expected"]
+    assert Numeric()(row["completion"], as_example(row)).reward == row["expected"]
 
 
 def test_the_figures_of_the_docs_are_those_of_the_table():
     rows = [row.values[0] for row in load("numeric")]
-    rewards = [Numeric()(row["completion"], example(row["gold"], **row["meta"])).reward for row in rows]
+    rewards = [Numeric()(row["completion"], as_example(row)).reward for row in rows]
     require_figures_of_docs("numeric", rows, rewards)
 
 
