@@ -218,6 +218,7 @@ def test_labels_without_rationales_teach_no_chain_of_thought(unasked):
         (["nothing"], "unknown task 'nothing'"),
         (["nothing.csv"], "there is no data file nothing.csv"),
         (["nothing.yaml"], "nothing.yaml"),
+        (["arithmetic/word", "--model", "nothing"], "model 'nothing' is neither a directory nor a hub id"),
         (["arithmetic/word", "--samples", "4"], "samples is 4; give a whole number from 8 to 100000"),
         (["arithmetic/word", "--items", "3"], "items is 3; give a whole number from 8"),
         (["arithmetic/word", "-o", "no/such.yaml"], "there is no folder no"),

@@ -103,24 +103,27 @@ def questions(subject: Subject, *, cot: bool, sizes: Sizes, beside: Path) -> dic
     return dict(zip(found, with_all_digests(map(Cell.make, found.values())), strict=True))
 
 
-def refused(cells: Mapping[str, Cell], limit: float) -> tuple[dict[str, str], tuple[str, ...]]:
+def refused(cells: Mapping[str, Cell], way: str, limit: float) -> tuple[dict[str, str], tuple[str, ...]]:
     """Why cells cannot run, by name, and what is to be said of those that can.
 
     Args:
         cells: of `questions`.
+        way: the one that is planned; where it cannot run, no other is looked at.
         limit: seconds each step in a user's code may take.
     """
     try:
         return {}, _told(preflight.check(cells.values(), limit=limit).notes)
     except RftlabError:
-        pass
+        pass  # of one of them, which it does not name
     problems: dict[str, str] = {}
     notes: dict[str, None] = {}
-    for name, cell in cells.items():
+    for name in sorted(cells, key=lambda name: name != way):
         try:
-            notes |= dict.fromkeys(_told(preflight.check([cell], limit=limit).notes))
+            notes |= dict.fromkeys(_told(preflight.check([cells[name]], limit=limit).notes))
         except RftlabError as error:
             problems[name] = str(error)
+            if name == way:
+                break
     return problems, tuple(notes)
 
 

@@ -19,6 +19,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import cool
 from rftlab.grid import Grid
+from rftlab.policy.hub import require_reachable
 from rftlab.registry import METHODS, trains
 from rftlab.user_code import child
 
@@ -127,7 +128,8 @@ def sense(
         say: told what happens.
 
     Raises:
-        RftlabError: the task, its verifier or its model cannot be made; or an argument is out of range.
+        RftlabError: the task or its verifier cannot be made, or its test items are training items; the model is not
+            there; or an argument is out of range.
         Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
     sizes = _checked(sizes or Sizes(), labels)
@@ -143,6 +145,8 @@ def sense(
     if out and len(found) > 1:
         names = ", ".join(subject.name for subject in found)
         raise RftlabError(f"{name} has {len(found)} tasks ({names}), and one grid is of one; leave the grid out")
+    for subject in found:
+        require_reachable(_model(subject))
     cells = _cells_of(name) or [[]] * len(found)
     planned = [_planned(subject, own, labels, cot) for subject, own in zip(found, cells, strict=True)]
     try:
@@ -184,7 +188,7 @@ class _Asking:
         asked.warm_up(cells)
         self.say(f"checking {subject.name}")
         report = _check(cells["cot"], self.limit)
-        problems, notes = asked.refused(cells, self.limit)
+        problems, notes = asked.refused(cells, planned.way, self.limit)
         lengths, uncounted = _lengths([cells["cot"], cells["direct"]], planned, self.limit)
         report = replace(report, findings=(*report.findings, *_refusals(problems, planned.way)))
         answers, failed = self._answers({} if planned.way in problems else _without(cells, problems))
@@ -199,7 +203,7 @@ class _Asking:
             lacking=lacking,
             refused=problems.get(planned.way, ""),
         )
-        named = str(subject.values.get("model", Cell.model_fields["model"].default))
+        named = _model(subject)
         given = Facts(labels=planned.labels) if planned.labels != subject.facts.labels else Facts()
         sensed = Sensed(
             subject=subject,
@@ -224,6 +228,11 @@ class _Asking:
             many = f"{len(todo)} short cell{'s' * (len(todo) != 1)}"
             self.say(f"asking {todo[0].model}: {many}, in a temporary folder")
         return asked.answers(cells, known)
+
+
+def _model(subject: Subject) -> str:
+    """The base, as a grid names it."""
+    return str(subject.values.get("model", Cell.model_fields["model"].default))
 
 
 def _without(cells: Mapping[str, Cell], problems: Mapping[str, str]) -> dict[str, Cell]:
