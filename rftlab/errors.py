@@ -2,10 +2,11 @@
 
 import inspect
 import os
+import re
 import sysconfig
 import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,39 @@ class RftlabError(ValueError):
     """Bad input, said in one sentence: what is wrong, where, and how to mend it.
 
     The command line prints the sentence alone and exits with code 2; a notebook shows it as the exception's text.
+
+    Attributes:
+        about: the dotted parameter of a cell that is wrong, where that is known (`task_settings.train`); a grid that
+            holds it names its line.
+        value: what was given for it, a JSON value.
     """
+
+    about: str = ""
+    value: Any = None
+
+
+@contextmanager
+def about(group: str, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error of ours that names one of ``settings`` be about it, as `group.name`; else about the group, if any.
+
+    An error that is about something already stays as it is.
+    """
+    try:
+        yield
+    except RftlabError as error:
+        if settings and not error.about:
+            text = str(error)
+            told_of = {name: found.start() for name in settings if (found := _named(name, group).search(text))}
+            name = min(told_of, key=lambda each: told_of[each], default="")
+            error.about = ".".join(filter(None, (group, name)))
+            error.value = settings[name] if name else dict(settings)
+        raise
+
+
+def _named(name: str, group: str) -> re.Pattern[str]:
+    """A setting as sentences name it: in quotes, with its group, before what it is, or where a key stands."""
+    word = re.escape(name)
+    return re.compile(rf"['`]{word}['`.]|{group}\.{word}\b|(?:^|: ){word} (?:is|has|holds|needs|names)\b|\b{word}=")
 
 
 class RftlabWarning(UserWarning):

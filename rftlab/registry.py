@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
-from rftlab import user_code
+from rftlab import signature, user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, placed, told
 from rftlab.user_code import installed
 
@@ -407,11 +407,17 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         takes = {}
     if not callable(target):
         raise RftlabError(f"{who} is a {type(target).__name__}; give a function or a class")
+    ours = getattr(target, "__module__", "").startswith("rftlab.")
+    if ours and (wrong := signature.misfit(target, settings)):
+        raise RftlabError(f"{who} does not take these settings: {wrong}")
     try:
         return target(*arguments, **{name: _own(value) for name, value in settings.items()})
     except RftlabError as error:
-        raise RftlabError(placed(error)) from error
+        error.args = (placed(error),)
+        raise
     except CAUGHT as error:
+        if ours and (wrong := signature.misfit_in(error.__traceback__, settings)):
+            raise RftlabError(f"{who} does not take these settings: {wrong}") from error
         if not isinstance(error, TypeError) or came_from_user(error):
             raise RftlabError(f"{who} cannot be made: {told(error)}") from error
         named = [name for name, each in takes.items() if each.kind not in _VARIADIC][len(arguments) :]
@@ -420,7 +426,8 @@ def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any)
         where = defined_at(target)
         if not settings or "missing" in str(error):
             raise RftlabError(f"{who} cannot be made: {error}{where}; give its arguments defaults") from None
-        raise RftlabError(f"{who} does not take these settings: {error}{where}{hint}") from None
+        said = f"there is no {unknown!r}" if unknown and takes else str(error)
+        raise RftlabError(f"{who} does not take these settings: {said}{where}{hint}") from None
 
 
 def _own(value: Any) -> Any:

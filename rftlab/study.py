@@ -116,7 +116,8 @@ def run(
     if here and left and not dry_run:
         preheat(settings)
     to_come = settling.to_come(grid) if until else []
-    found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
+    with grid.lines_named():
+        found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     forecast = forecasts.before(grid, where, stage, many, shown=dry_run) if here else None
     began = time.monotonic()

@@ -14,7 +14,7 @@ from rftlab import preflight, trackers
 from rftlab.advise.check_data import check_conflicts, check_data
 from rftlab.advise.check_verifier import check_verifier
 from rftlab.advise.finding import Finding
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, about
 from rftlab.grid import Grid
 from rftlab.grid.tuning import prototypes
 from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
@@ -120,7 +120,8 @@ def check_grid(path: Path, *, limit: float = child.LIMIT_S) -> list[Report]:
         RftlabError: as `check`, or a grid that cannot be read.
     """
     grid = Grid.load(path)
-    reports = [_checked(request, limit) for request in requests_of(grid)]
+    with grid.lines_named():
+        reports = [_checked(request, limit) for request in requests_of(grid)]
     return [*reports, _before_a_run(grid, limit)]
 
 
@@ -128,7 +129,8 @@ def _before_a_run(grid: Grid, limit: float) -> Report:
     """What a run of the grid would say or refuse before it begins: budgets, caps, prompts that fit, models."""
     try:
         trackers.require(grid.report_to)
-        notes = preflight.check([*grid.cells, *prototypes(grid)], limit=limit).notes
+        with grid.lines_named():
+            notes = preflight.check([*grid.cells, *prototypes(grid)], limit=limit).notes
         found = [Finding("note" if "cut" in note else "ok", "before a run", note) for note in notes]
     except RftlabError as error:
         found = [Finding("FAIL", "before a run", str(error))]
@@ -147,11 +149,13 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
 def loaded(request: Mapping[str, Any]) -> tuple[Task, Announced, str]:
     """The task of a request, who judges it, and his name; runs the user's code in this process."""
     announce(f"loading task {request['name']!r}", limit=HUB_LIMIT_S if "dataset" in request["settings"] else None)
-    task = load_task(request["name"], request["settings"])
+    with about("task_settings", request["settings"]):
+        task = load_task(request["name"], request["settings"])
     asked = request["verifier_settings"]
     chosen, options = (
         (request["verifier"], asked) if request["verifier"] else (task.verifier, {**task.verifier_settings, **asked})
     )
     announce(f"loading verifier {chosen!r}")
-    judge = Announced(make_verifier(chosen, answer_format=request["answer_format"], settings=options), chosen)
+    with about("verifier_settings", options):
+        judge = Announced(make_verifier(chosen, answer_format=request["answer_format"], settings=options), chosen)
     return task, judge, chosen

@@ -168,7 +168,8 @@ def plan(
     grid = target.settled() if isinstance(target, Grid) else Grid.load(target)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
     grid = starts.resolved(grid, where)
-    found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
+    with grid.lines_named():
+        found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     forecast, rates = _forecast(grid, where, stage, workers or 0, known=known, measure=measure)
     forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect))

@@ -130,6 +130,10 @@ def new(
         RftlabError: as `sniff`; or a file that would be written is there already. Nothing is written then.
     """
     source = Path(data).expanduser()
+    if source.suffix in (".yaml", ".yml"):
+        raise RftlabError(f"{source} is a grid already; rftlab check {source} looks at it, rftlab run {source} runs it")
+    if checks and verifier:
+        raise RftlabError("--checks writes a verifier of its own to judge by; leave out --checks or --verifier")
     grid = Path(out).expanduser() if out else Path(f"{source.name.split('.')[0]}.yaml")
     own = grid.parent / "checks.py"
     for path in (grid, own) if checks else (grid,):

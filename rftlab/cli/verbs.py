@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rftlab.cli import flags
 from rftlab.errors import RftlabError, RftlabWarning, printable
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def plan(options: argparse.Namespace) -> int:
     """Say what a grid will take, and which differences it or a study can show."""
     from rftlab.advise.forecast import checked_prices, plan, prices_of
 
-    named = {name: _value(text) for name, text in _pairs("--price", options.price, "machine_hour=2.5").items()}
+    named = flags.values("--price", options.price, "machine_hour=2.5")
     prices = checked_prices({**(prices_of(options.prices) if options.prices else {}), **named})
     found = plan(
         options.target,
@@ -235,6 +236,8 @@ def check(options: argparse.Namespace) -> int:
     """Look for what usually goes wrong with data and verifier; 1 if something does."""
     from rftlab.advise.check import check, check_grid
 
+    if _is_grid(options.task):
+        flags.refuse_for_a_grid(options)
     if options.label:
         return _label(options)
     if alone := [name for name in ("completions", "marks", "seed") if getattr(options, name) is not None]:
@@ -296,17 +299,16 @@ def _of_task(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say of a task and its verifier, by the arguments of `rftlab.advise.check.check`."""
     columns = {
         field: column.split(",") if field == "meta" else column
-        for field, column in _pairs("--columns", options.columns, "prompt=question").items()
+        for field, column in flags.pairs("--columns", options.columns, "prompt=question").items()
     }
-    settings = {name: _value(text) for name, text in _pairs("--settings", options.settings, "shuffle=false").items()}
-    settings |= {"columns": columns} if columns else {}
-    settings |= {"test_path": str(options.test.resolve())} if options.test else {}
-    judged_by = _pairs("--verifier-settings", options.verifier_settings, "tolerance=0.01")
-    return {
-        "settings": settings,
-        "verifier": options.verifier,
-        "verifier_settings": {name: _value(text) for name, text in judged_by.items()},
-    }
+    settings = flags.values("--settings", options.settings, "shuffle=false")
+    flagged: dict[str, Any] = {"columns": columns} if columns else {}
+    flagged |= {"test_path": str(options.test.resolve())} if options.test else {}
+    if twice := [name for name in flagged if name in settings]:
+        raise RftlabError(f"--{twice[0].removesuffix('_path')} and --settings {twice[0]} say the same; leave one out")
+    settings |= flagged
+    judged_by = flags.values("--verifier-settings", options.verifier_settings, "tolerance=0.01")
+    return {"settings": settings, "verifier": options.verifier, "verifier_settings": judged_by}
 
 
 def sense(options: argparse.Namespace) -> int:
@@ -358,9 +360,7 @@ def check_method(options: argparse.Namespace) -> int:
         elif sys.stderr.isatty():
             print(f"...  {begun}", end="\r", file=sys.stderr, flush=True)
 
-    settings = {
-        name: _value(text) for name, text in _pairs("--settings", options.settings, "prompts_per_step=2").items()
-    }
+    settings = flags.values("--settings", options.settings, "prompts_per_step=2")
     request = {"name": options.name, "preset": options.preset, "settings": settings}
     try:
         child.call("rftlab.experiment.method_checks:run", request, limit=options.check_timeout, heard=heard)
@@ -377,7 +377,7 @@ def new(options: argparse.Namespace) -> int:
     """Write a grid for a data file."""
     from rftlab.advise.new import MODEL, new
 
-    columns = _pairs("--columns", options.columns, "prompt=question")
+    columns = flags.pairs("--columns", options.columns, "prompt=question")
     written = new(
         options.data,
         options.out,
@@ -396,6 +396,8 @@ def new(options: argparse.Namespace) -> int:
 def advise(options: argparse.Namespace) -> int:
     """Rank the ways to train, with reasons, and write the study that would settle it."""
     if options.rules:
+        if options.task or options.out:
+            raise RftlabError("--rules prints the rules alone; leave out the rest, or leave out --rules")
         from rftlab.advise.rules import tables
 
         print(tables())
@@ -425,33 +427,13 @@ def show(options: argparse.Namespace) -> int:
     from rftlab.grid import Grid
     from rftlab.user_code import child
 
-    cells = [cell.model_dump(mode="json") for cell in Grid.load(options.grid).cells]
+    grid = Grid.load(options.grid)
+    cells = [cell.model_dump(mode="json") for cell in grid.cells]
     request = {"cells": cells, "examples": options.examples, "limit": options.check_timeout}
-    texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
+    with grid.lines_named():
+        texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
     print(*("\n".join(map(printable, text.split("\n"))) for text in texts), sep="\n\n\n")
     return 0
-
-
-def _pairs(option: str, given: Sequence[str], example: str) -> dict[str, str]:
-    """NAME=VALUE texts of an option."""
-    found = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value):
-            raise RftlabError(f"{option} {pair!r} is not of the form NAME=VALUE; give such as {example}")
-        found[name] = value
-    return found
-
-
-def _value(text: str) -> Any:
-    """A value as a grid's file would have it."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
-        return text
 
 
 def parameters(_options: argparse.Namespace) -> int:

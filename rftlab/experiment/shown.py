@@ -6,6 +6,7 @@ from textwrap import indent
 from typing import Any
 
 from rftlab.cell import Cell
+from rftlab.errors import about
 from rftlab.policy.context import shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.preflight.checks import Looked, key, task_key
@@ -43,7 +44,8 @@ def _told(cell: Cell, task: Task, count: int) -> str:
     policy = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
     name, settings = verifier_of(cell, task)
     announce(f"loading verifier {name!r}")
-    verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
+    with about("verifier_settings", settings):
+        verifier = make_verifier(name, answer_format=cell.answer_format, settings=settings)
     examples = (draw_labels(cell, task).asked or task.test)[:count]
     prompt = "with" if cell.cot else "without"
     head = (

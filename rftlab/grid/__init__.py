@@ -25,6 +25,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -38,14 +39,17 @@ from rftlab.contract import idle
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError, printable
 from rftlab.files.paths import packaged_grids
-from rftlab.grid.document import line_of
+from rftlab.grid.document import line_of, written_at
 from rftlab.grid.keys import RESERVED, START
 from rftlab.grid.parameters import Axes, GridFile, Located
 from rftlab.grid.plan import Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
-from rftlab.registry import METHODS, find, is_called, short_name, suggest, trains
+from rftlab.registry import METHODS, TASKS, find, is_called, short_name, suggest, trains
+from rftlab.user_code import DATA_SUFFIXES
 
+# A .json file may be a grid: JSON is YAML.
+_DATA = tuple(suffix for suffix in DATA_SUFFIXES if suffix != ".json")
 # A grid of more is a mistake, or not one study.
 MAX_CELLS = 100_000
 
@@ -99,6 +103,17 @@ class Grid:
         cells = tuple({cell.id: cell for cell in with_all_digests(cells)}.values())
         return replace(self, cells=cells, plan=replace(self.plan, labels=self.plan.labels or label_budgets(cells)))
 
+    @contextmanager
+    def lines_named(self) -> Iterator[None]:
+        """Errors about a setting (`rftlab.errors.about`) begin with file and line, where the file holds it."""
+        try:
+            yield
+        except RftlabError as error:
+            line = written_at(self.path, error.about, error.value) if self.path and error.about else 0
+            if line:
+                raise RftlabError(f"{self.path} line {line}: {error}") from error
+            raise
+
     @property
     def variants(self) -> int:
         """Number of cells, not counting seeds."""
@@ -117,9 +132,16 @@ def _file(path: Path) -> Path:
     """The path, or the packaged grid that is called so.
 
     Raises:
-        RftlabError: it is neither a file nor such a name, though it looks like a name.
+        RftlabError: it is neither a file nor such a name, though it looks like a name; or it names data or a task.
     """
     known = packaged_grids()
+    if path.name.endswith(_DATA):
+        raise RftlabError(
+            f"{path} is a data file, not a grid; rftlab new {path} writes a grid for it, and rftlab check {path} looks "
+            "at it"
+        )
+    if path.parts and path.parts[0] in TASKS and str(path) not in known and not path.exists():
+        raise RftlabError(f"{path} is a task, not a grid; a grid names it: task: {path}")
     if path.name != str(path) or path.suffix or "\0" in path.name or path.is_file():
         return path
     if path.name not in known:

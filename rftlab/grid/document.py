@@ -66,6 +66,44 @@ def line_of(node: CommentedMap | CommentedSeq, key: Any) -> int:
     return int((node.lc.data or {}).get(key, [node.lc.line])[0]) + 1
 
 
+def written_at(path: Path, name: str, value: Any) -> int:
+    """Line (from 1) of a grid file that gives a parameter, or the group it is in; 0 if none does.
+
+    Args:
+        path: of a grid that could be read.
+        name: dotted, such as `task_settings.train`.
+        value: what it gives; where several lines give the parameter, that of this value.
+    """
+    try:
+        document = YAML().load(_text(path, "grid"))
+    except (RftlabError, MarkedYAMLError):  # it was changed since
+        return 0
+    for wanted in (name, name.rpartition(".")[0]):
+        found = [each for each in _given(document) if wanted and f".{each[0]}".endswith(f".{wanted}")]
+        same = [each for each in found if each[2] == value]
+        if found:
+            return (same or found)[0][1]
+    return 0
+
+
+_BLOCKS = ("defaults", "include", "overrides", "set")
+
+
+def _given(node: Any, prefix: str = "") -> Iterator[tuple[str, int, Any]]:
+    """Dotted parameter, line and value of all that a document gives, a swept one once for each value."""
+    if isinstance(node, CommentedSeq):
+        for index, each in enumerate(node):
+            if not isinstance(each, CommentedMap):
+                yield prefix.removesuffix("."), line_of(node, index), plain(each)
+            yield from _given(each, prefix)
+    if isinstance(node, CommentedMap):
+        for key, each in node.items():
+            if prefix or key not in ("exclude", "when"):
+                dotted = prefix if not prefix and key in _BLOCKS else f"{prefix}{key}."
+                yield dotted.removesuffix("."), line_of(node, key), plain(each)
+                yield from _given(each, dotted)
+
+
 def plain(node: Any) -> Any:
     """The node as plain Python values: ruamel's own number and text classes would change the cell's JSON."""
     if isinstance(node, Mapping):

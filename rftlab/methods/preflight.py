@@ -5,7 +5,7 @@ import math
 from typing import TYPE_CHECKING
 
 from rftlab.cell import NOT_YET
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, about
 from rftlab.grid.tuning import LADDERS, method_key
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
 from rftlab.registry import METHODS, find
@@ -30,7 +30,8 @@ def check(looked: "Looked") -> None:
     for cell in asked.values():
         announce(f"loading method {cell.method!r}")
         method = load_method(cell.method)
-        settings = make_settings(method, cell.method, cell.preset, cell.settings)
+        with about("settings", cell.settings):
+            settings = make_settings(method, cell.method, cell.preset, cell.settings)
         rates = cell.tuning.learning_rates or getattr(method.ladder, cell.adapter.kind)
         trials = cell.tuning.trials if find(METHODS, cell.method, "method")[0].uses_labels else 1
         if not all(isinstance(rate, int | float) and math.isfinite(rate) and rate >= 0 for rate in rates):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.cell import NOT_YET, Cell
+from rftlab.errors import about
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import METHODS, Entry, resolve
@@ -61,7 +62,8 @@ class Looked:
             limit = HUB_LIMIT_S if cell.task_settings.get("dataset") else self.limit
             named = cell.task if ".py:" in cell.task else cell.task_name
             announce(f"loading task {named!r}", limit=limit)
-            self.tasks[key] = load_task(cell.task, cell.task_settings)
+            with about("task_settings", cell.task_settings):
+                self.tasks[key] = load_task(cell.task, cell.task_settings)
         loaded = self.tasks[key]
         if loaded.folds is None:
             return loaded

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, about
 from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight.checks import key, task_key
@@ -49,7 +49,8 @@ def check(looked: "Looked") -> None:
         drawn = (task_key(cell), *asked, cell.cot, cell.seed_data, shares, fold)
         if drawn not in done:
             try:
-                check_labels(cell, task)
+                with about("", cell.flat()):
+                    check_labels(cell, task)
             except RftlabError as error:
                 if cell.evaluation.part == "test":
                     raise
@@ -147,7 +148,8 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
         RftlabError: unknown verifier, settings it does not take, or a gold answer it rejects.
     """
     announce(f"loading verifier {name!r}")
-    verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
+    with about("verifier_settings", settings):
+        verifier = Announced(make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     sample = _spread(task.train, GOLD_SAMPLE // 2) + _spread(task.test, GOLD_SAMPLE // 2)
     sample = [example for example in sample if example.answer]
     gold = [tagged(example.answer) for example in sample]

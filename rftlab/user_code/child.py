@@ -92,6 +92,7 @@ class _Child:
                 return message["result"]
             if "error" in message:
                 error = RftlabError(message["error"])
+                error.about, error.value = message.get("about", ""), message.get("value")
                 error.add_note(message.get("traceback", ""))
                 raise error
             if "part" in message:
@@ -243,7 +244,8 @@ def _main() -> None:
         result = getattr(importlib.import_module(module), function)(request["argument"])
         message = {"result": json.loads(json.dumps(result))}
     except RftlabError as error:
-        message = {"error": one_line(str(error)) if "\n" in str(error) else str(error), "traceback": _trace(error)}
+        text = one_line(str(error)) if "\n" in str(error) else str(error)
+        message = {"error": text, "about": error.about, "value": error.value, "traceback": _trace(error)}
     except BaseException as error:
         message = {"error": f"{reporter.doing}: {told(error)}", "traceback": _trace(error)}
     reporter.answer(message)
