@@ -1,6 +1,7 @@
 """`rftlab sense`: figures of a base's answers, forecasts from them, and planted faults that each are found."""
 
 import json
+import re
 from itertools import combinations
 from math import isnan
 from pathlib import Path
@@ -16,9 +17,10 @@ from rftlab.advise.sense import asked, sensed
 from rftlab.advise.sense.asked import Answer, Sizes, known_answers, questions
 from rftlab.advise.sense.kept import keep, place, recall
 from rftlab.advise.sense.labels import UNKNOWN, more_labels
-from rftlab.advise.sense.outlook import Seen, nova, outlooks
+from rftlab.advise.sense.outlook import TRACK, Seen, nova, outlooks
 from rftlab.advise.sense.signal import gain, signal
 from rftlab.cli import main
+from rftlab.errors import RftlabError
 from rftlab.evaluate.rates import pass_at
 from rftlab.grid import Grid
 from rftlab.methods.grpo import GRPOSettings
@@ -103,6 +105,7 @@ def test_nothing_asked_is_not_known_and_never_an_error():
         (seen(base(0, greedy=0.6)), "no", "", "a lower decoding.temperature"),
         (seen(base(0), signals={"cot": base(0), "direct": base(16)}), "no", "", "prompts without chain-of-thought"),
         (seen(base(0), signals={"cot": base(0), "taught": base(3)}, steps=9), "no", "", "after 9 steps"),
+        (seen(base(0), signals={"cot": base(0), "taught": base(0)}, steps=9), "no", "", "longer than the 9 steps here"),
         (seen(base(0), refused="too long"), "no", "no cell can run: too long", ""),
         (Seen(True, {}, {}, lacking={"cot": "out of memory"}), "unsure", "out of memory", ""),
     ],
@@ -128,6 +131,7 @@ def greedy(share):
         (0.0, 0.0, 50, (4.0, 2.0), "yes", "50 % less at the end"),
         (0.0, 0.0, 10, (4.0, 2.0), "unsure", "50 % less at the end"),
         (0.0, 0.0, 10, (0.0, 0.0), "no", "0 % less"),
+        (0.0, 0.0, 10, (2.0, 3.0), "no", "50 % more at the end"),
         (1.0, 1.0, 50, (), "no", "leaves nothing to learn"),
         (0.1, 0.4, 0, (), "no", "there are no labels"),
     ],
@@ -146,6 +150,13 @@ def test_the_published_rule_and_the_group_are_those_that_are_named():
     assert nova(base(0)) is False
     assert nova(signal([], 16)) is None
     assert GRPOSettings().num_generations == sensed._GROUP
+
+
+def test_how_often_forecasts_held_is_as_the_page_has_it():
+    page = (Path(rftlab.__file__).parent.parent / "docs" / "sense.md").read_text()
+    *_, table = page.split("All of them:")
+    rows = re.findall(r"^\| (RFT|SFT): (\w+) \| (\d+) \| (\d+) \|$", table, flags=re.MULTILINE)
+    assert {(arm, word): (int(yes), int(yes) + int(no)) for arm, word, yes, no in rows} == TRACK
 
 
 @pytest.fixture
@@ -202,6 +213,14 @@ def test_planted_faults_are_found_and_no_signal_is_promised(fault, unasked):
     if what == "before a run":
         assert [each.word for each in found.outlooks] == ["no", "no"]
         assert found.lengths["ways"][0]["prompts"]["most"] > found.lengths["context"]
+
+
+def test_held_out_items_among_the_labels_are_refused(unasked):
+    for name, rows in (("data", GOOD), ("test", GOOD[:50])):
+        (unasked / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (unasked / "g.yaml").write_text("task: file\ntask_settings: {path: data.jsonl, test_path: test.jsonl}\nlabels: 9")
+    with pytest.raises(RftlabError, match="held-out items are also in the training part"):
+        rftlab.sense("g.yaml")
 
 
 def test_labels_without_rationales_teach_no_chain_of_thought(unasked):
@@ -284,3 +303,32 @@ def test_more_labels_are_said_to_pay_at_most_up_to_twice_the_largest_budget(here
     assert "from 50 to 300 labels; 600 would give 0 to" in said
     assert "beyond 600 labels nothing is known; one more budget, of 600, costs 600 labels and" in said
     assert more_labels("arithmetic/rare", "tiny-base", [Path("results") / "mine"]) == (UNKNOWN,)
+
+
+WORDS = "task: arithmetic/word\nlabels: 50\nmethod: [sft, grpo]\n"
+ASKED = {
+    "a cap that cuts answers": (WORDS + "decoding: {max_new_tokens: 8}", "raise the cap"),
+    "a temperature that breaks what the base can": (
+        WORDS + "decoding: {temperature: 3.0}", "a lower decoding.temperature"
+    ),
+    "gold in a form that the base does not write": (
+        "task: file\ntask_settings: {path: data.jsonl}\nlabels: 50\ncot: false\nverifier: exact\nmethod: [sft, grpo]",
+        "SFT first",
+    ),
+    "a prompt that it does not know": (WORDS + "template: instruct", "SFT first"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ASKED)
+def test_planted_faults_that_only_the_base_shows_are_found_with_their_cure(fault, here):
+    grid, cure = ASKED[fault]
+    data = [{"prompt": f"Sam has {a} cards, finds {b}. How many cards now?", "answer": f"{a + b} cards"}
+            for a in range(1, 20) for b in range(1, 20)]  # fmt: skip
+    (here / "data.jsonl").write_text("\n".join(map(json.dumps, data)))
+    (here / "g.yaml").write_text(grid)
+    (found,) = rftlab.sense("g.yaml", sizes=Sizes(items=40, sampled=16, samples=8, steps=8))
+    rft, _ = found.outlooks
+    assert rft.word == "no"
+    assert cure in "; ".join(rft.cures)
+    assert "not right  " in str(found)

@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ def main() -> int:
     parser.add_argument("--half", choices=[*HALVES], help="the tasks that bounds were chosen on (a), or the others (b)")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    counts = []
     for half in [options.half] if options.half else HALVES:
         settings = [Setting(*each) for each in _product(HALVES[half])]
         cells = {cell.id: cell for each in settings for cell in each.cells()}
@@ -81,7 +83,11 @@ def main() -> int:
         kernels = kernel_settings(default_kernel(), options.workers, keep="none")
         run_cells(left, FOLDER, Quiet(), workers=options.workers, settings=kernels)
         print(f"\nTasks {', '.join(HALVES[half])}\n")
-        _table(settings)
+        counts.append(_table(settings))
+        _confusion(counts[-1])
+    if len(counts) > 1:
+        print("\nAll of them\n")
+        _confusion(sum(counts, Counter()))
     return 0
 
 
@@ -89,9 +95,10 @@ def _product(tasks: Sequence[str]) -> Iterator[tuple[str, bool, int]]:
     return ((task, cot, labels) for task in tasks for cot in (True, False) for labels in LABELS)
 
 
-def _table(settings: Sequence[Setting]) -> None:
+def _table(settings: Sequence[Setting]) -> Counter[tuple[str, str, bool]]:
+    """Print what was forecast of each and what it did; count arm, forecast, and whether it improved."""
     found = {arm: _differences(settings, method) for arm, method in METHODS.items()}
-    counts: dict[str, Counter[tuple[str, bool]]] = {arm: Counter() for arm in (*METHODS, "RFT, published rule")}
+    counts: Counter[tuple[str, str, bool]] = Counter()
     print("| setting | pass@1 | pass@8 | groups mixed | RFT forecast | GRPO did | SFT forecast | SFT did |")
     print("|---|--:|--:|--:|---|---|---|---|")
     for setting in settings:
@@ -99,17 +106,21 @@ def _table(settings: Sequence[Setting]) -> None:
         base = body["signals"]["cot" if setting.cot else "direct"]
         words = {each["arm"]: each["word"] for each in body["outlooks"]}
         cells = [f"{100 * each[0]:.0f} %" for each in (base["pass_at"]["1"], base["pass_at"]["8"], base["mixed"])]
+        improved = {arm: bool(found[arm][setting].low > 0) for arm in METHODS}
         for arm in METHODS:
-            difference = found[arm][setting]
-            cells += [words[arm], f"{stats.points(difference)}{' **improved**' * (difference.low > 0)}"]
-            counts[arm][words[arm], bool(difference.low > 0)] += 1
+            cells += [words[arm], f"{stats.points(found[arm][setting])}{' **improved**' * improved[arm]}"]
+            counts[arm, words[arm], improved[arm]] += 1
         published = "yes" if base["pass_at"]["8"][0] >= OFTEN else "no"
-        counts["RFT, published rule"][published, bool(found["RFT"][setting].low > 0)] += 1
+        counts["RFT, published rule", published, improved["RFT"]] += 1
         print(f"| {setting} | {' | '.join(cells)} |")
+    return counts
+
+
+def _confusion(counts: Counter[tuple[str, str, bool]]) -> None:
     print("\n| forecast | improved | did not |\n|---|--:|--:|")
-    for arm, count in counts.items():
-        for word in ("yes", "unsure", "no"):
-            print(f"| {arm}: {word} | {count[word, True]} | {count[word, False]} |")
+    for arm, word in product((*METHODS, "RFT, published rule"), ("yes", "unsure", "no")):
+        if arm in METHODS or word != "unsure":  # the rule is never unsure
+            print(f"| {arm}: {word} | {counts[arm, word, True]} | {counts[arm, word, False]} |")
 
 
 def _forecast(setting: Setting) -> dict:

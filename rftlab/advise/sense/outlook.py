@@ -25,6 +25,13 @@ SMALL = 0.05
 FALLEN, FRESH = 0.25, 50
 """Share by which the loss of the short SFT falls where it learns, and labels from which on that is not by heart."""
 _FORM, _CUT, _TRIES = 0.5, 0.1, 8
+_LITTLE = 0.2
+"""So little to gain that it is said."""
+TRACK: Mapping[tuple[str, Word], tuple[int, int]] = {
+    ("RFT", "yes"): (6, 10), ("RFT", "unsure"): (3, 9), ("RFT", "no"): (0, 13),
+    ("SFT", "yes"): (13, 15), ("SFT", "unsure"): (2, 11), ("SFT", "no"): (0, 6),
+}  # fmt: skip
+"""Of the tiny base's settings in docs/sense.md of which that was said: how many improved, of how many."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +130,12 @@ def sft(seen: Seen) -> Outlook:
         return Outlook("SFT", "unsure", (f"it was not measured: {why}",))
     because = [
         f"{seen.steps} steps on {seen.taught_on} labels took greedy accuracy from {percent(base.accuracy)} to "
-        f"{percent(seen.signals['taught'].accuracy)}: {points(gain)}"
+        f"{percent(seen.signals['taught'].accuracy)}: {points(gain)} on the same prompts"
     ]
     if seen.losses:
         before, fallen = seen.losses[0], _fallen(seen.losses)
-        because.append(f"loss on them: {before:.2f} nats a token before, {100 * fallen:.0f} % less at the end")
+        way = "less" if fallen >= 0 else "more"
+        because.append(f"loss on them: {before:.2f} nats a token before, {100 * abs(fallen):.0f} % {way} at the end")
     word: Word = "unsure"
     if base.accuracy.estimate >= SOLVED:
         word = "no"
@@ -158,6 +166,8 @@ def _of_rewards(seen: Seen, base: Signal) -> tuple[Word, tuple[str, ...]]:
         f"one of {tries} tries is right for {percent(found)} of prompts, and {percent(base.mixed)} of groups of "
         f"{base.group} have rewards that differ"
     )
+    if 1 - _LITTLE < base.accuracy.estimate < SOLVED:
+        said += f"; at most {100 * (1 - base.accuracy.estimate):.0f} points are left to gain"
     if base.accuracy.estimate >= SOLVED or once.estimate >= SOLVED:
         return "no", ("the base leaves nothing to learn", said)
     if base.mixed.estimate < SMALL and not seen.graded:
@@ -193,30 +203,18 @@ def _cures(seen: Seen, base: Signal) -> Iterator[str]:
             f"answer_format: lenient, which pays right answers whatever their form: {percent(base.lenient)} instead of "
             f"{percent(base.accuracy)}"
         )
-    if (taught := seen.signals.get("taught")) and taught.tried().estimate > base.tried().estimate:
+    if base.accuracy.low > base.tried(1).high:
         yield (
-            f"SFT first (sft+grpo): after {seen.steps} steps on {seen.taught_on} labels {percent(taught.format_rate)} "
-            f"of answers are in the right form (base: {percent(base.format_rate)}), {percent(taught.accuracy)} are "
-            f"right, and one of {_TRIES} tries is right for {percent(taught.tried())} of prompts"
+            f"a lower decoding.temperature: greedy answers are right in {percent(base.accuracy)}, samples in "
+            f"{percent(base.tried(1))}"
         )
-    elif seen.labels:
-        form = f": {percent(base.format_rate)} of its answers are in the right form" * (
-            base.format_rate.estimate < _FORM
-        )
-        yield f"SFT first (sft+grpo), ten labels show the form{form} [{by.SPLIT}]"
-    else:
-        yield f"ten labels for SFT first, then RFT [{by.SPLIT}]"
+    yield _first_sft(seen, base)
     if (shots := seen.gains.get("shots")) is not None and shots.low > 0:
         yield f"examples in the prompt: {points(shots)} greedy accuracy"
     other = seen.signals.get("direct" if seen.cot else "cot")
     if other and other.tried().low > base.tried().high:
         way = "without" if seen.cot else "with"
         yield f"prompts {way} chain-of-thought: one of {_TRIES} tries is right for {percent(other.tried())}"
-    if base.accuracy.low > base.tried(1).high:
-        yield (
-            f"a lower decoding.temperature: greedy answers are right in {percent(base.accuracy)}, samples in "
-            f"{percent(base.tried(1))}"
-        )
     if (most := max(base.pass_at, default=0)) > _TRIES and base.pass_at[most].estimate > base.tried().estimate:
         yield f"more samples: one of {most} tries is right for {percent(base.pass_at[most])} of prompts"
     if base.tried().estimate < OFTEN:
@@ -225,10 +223,31 @@ def _cures(seen: Seen, base: Signal) -> Iterator[str]:
             yield f"a reward for parts of an answer, then for whole ones alone [{by.DELTA}]"
 
 
+def _first_sft(seen: Seen, base: Signal) -> str:
+    """What the short SFT did for the answers that RFT would begin with, where it was run."""
+    if not seen.labels:
+        return f"ten labels for SFT first, then RFT [{by.SPLIT}]"
+    taught = seen.signals.get("taught")
+    if taught is None or not taught.pass_at:
+        form = f": {percent(base.format_rate)} of its answers are in the right form"
+        few = base.format_rate.estimate < _FORM
+        return f"SFT first (sft+grpo), ten labels show the form{form * few} [{by.SPLIT}]"
+    tries = f"one of {_TRIES} tries is right for {percent(taught.tried())} of prompts"
+    if not taught.tried().estimate > base.tried().estimate:
+        return f"SFT first (sft+grpo), longer than the {seen.steps} steps here, after which {tries} [{by.SPLIT}]"
+    return (
+        f"SFT first (sft+grpo): after {seen.steps} steps on {seen.taught_on} labels {percent(taught.format_rate)} "
+        f"of answers are in the right form (base: {percent(base.format_rate)}), {percent(taught.accuracy)} are "
+        f"right, and {tries}"
+    )
+
+
 def _cures_of_sft(seen: Seen) -> Iterator[str]:
     if seen.base and seen.base.accuracy.estimate >= SOLVED:
         yield "harder prompts, or the base as it is"
         return
+    if (taught := seen.signals.get("taught")) and taught.truncated.estimate > _CUT:
+        yield f"raise the cap on completions: after the short SFT it cuts {percent(taught.truncated)} of them"
     if not seen.cot and (gain := seen.gains.get("cot")) is not None and gain.low > 0:
         yield f"chain-of-thought, with rationales to imitate: the base gains {points(gain)} by it untrained"
     if seen.labels < 100:

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
-from rftlab.advise.sense.outlook import Outlook, nova, percent
+from rftlab.advise.sense.outlook import TRACK, Outlook, nova, percent
 from rftlab.advise.sense.signal import Signal
 from rftlab.answer.published import NOVA
 from rftlab.stats import Interval, points
@@ -118,7 +118,7 @@ def _lines(found: Signal) -> Iterator[str]:
     if found.pass_at:
         tries = [f"{k}: {percent(found.pass_at[k])}" for k in found.pass_at if k in (1, 8, found.samples)]
         yield f"right in k tries    {', '.join(tries)} (of {found.sampled} prompts)"
-        guessed = "" if isnan(found.guessed) else f"; answers to other prompts {100 * found.guessed:.0f} %"
+        guessed = "" if isnan(found.guessed) else f", an answer to another prompt {100 * found.guessed:.0f} %"
         yield f"most frequent answer right {percent(found.majority)}{guessed}"
         yield f"groups of {found.group} with rewards that differ {percent(found.mixed)}"
 
@@ -132,6 +132,8 @@ def _forecast(sensed: "Sensed") -> Iterator[str]:
     yield "Forecast"
     for each in sensed.outlooks:
         yield f"  {each.arm} {_WORDS[each.word]}: {'; '.join(each.because)}"
+        improved, settings = TRACK[each.arm, each.word]
+        yield f"    where this was said of the tiny base, {improved} of {settings} settings improved (docs/sense.md)"
         if each.arm == "RFT" and seen.base is not None and (published := nova(seen.base)) is not None:
             yield f"    the published rule says {'yes' if published else 'not yet'}: {NOVA}"
         yield from _what_to_do(each)
@@ -154,7 +156,9 @@ def _missing(sensed: "Sensed") -> Iterator[str]:
     yield "More labels"
     yield from (f"  {sentence}" for sentence in sensed.more)
     first = sensed.consultation.advice.first.family
-    yield f"First by the rules and records: {first.title}; rftlab advise says why"
+    against = any(each.arm == first.title and each.word == "no" for each in sensed.outlooks)
+    but = ", though the forecast speaks against it" * against
+    yield f"First by the rules and records: {first.title}{but}; rftlab advise says why"
 
 
 def _of_signal(signal: Signal) -> dict[str, Any]:
