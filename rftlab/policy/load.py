@@ -238,7 +238,7 @@ def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
 
 
 # Weights from which on preparing them for oneDNN pays: below, its call costs more than the product gains.
-_PACK_FROM = 2**18
+PACK_FROM = 2**18
 
 
 def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -247,7 +247,7 @@ def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], T
     On a CPU large weights are laid out once as oneDNN wants them, as torch.compile's freezing does; with few rows that
     is 1.5 to 5 times as fast as `torch.nn.functional.linear`, which lays them out for every product.
     """
-    if weight.device.type != "cpu" or weight.numel() < _PACK_FROM or not torch.backends.mkldnn.is_available():
+    if weight.device.type != "cpu" or weight.numel() < PACK_FROM or not torch.backends.mkldnn.is_available():
         return functools.partial(nn.functional.linear, weight=weight, bias=bias)
     packed = torch.ops.mkldnn._reorder_linear_weight(weight)
     product = torch.ops.mkldnn._linear_pointwise.default
@@ -305,7 +305,7 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     set_seed(cell.seed_init)
     if cell.adapter.kind == "lora":
-        model = _adapted(model, cell)
+        model = adapted(model, cell)
         if start:
             _load_adapter(model, start / weights.POLICY)
     if not meta:
@@ -316,7 +316,12 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     return Policy(model.eval(), tokenizer, template, identity, system=cell.system)
 
 
-def _adapted(model: Any, cell: Cell) -> PeftModel:
+def adapted(model: Any, cell: Cell) -> PeftModel:
+    """The model with a fresh LoRA adapter of the cell's shape.
+
+    Raises:
+        RftlabError: the adapter does not fit.
+    """
     config = _lora_config(cell)
     wanted = cell.adapter.target_modules
     modules = {name for name, _ in model.named_modules()}
