@@ -1,8 +1,9 @@
 """All that is said to somebody who asks how to train: facts, ranking, records, and the study that would settle it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rftlab.advise.evidence import Evidence, disagreement, evidence_of, studies_of, weighed
 from rftlab.advise.facts import FACTS, Facts
@@ -124,6 +125,7 @@ def consult(
     model: str = "",
     name: str = "advice",
     sensed: Facts = Facts(),  # noqa: B008
+    fitted: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Consultation:
     """Advice on what is known, on a task, and on records.
 
@@ -134,6 +136,7 @@ def consult(
         model: the base, where there is no subject.
         name: of the study that would settle it.
         sensed: what `rftlab sense` measured on the base; records, which are larger, go before it.
+        fitted: method -> settings with which the study fits a machine.
 
     Raises:
         RftlabError: a folder that was named cannot be read.
@@ -152,7 +155,7 @@ def consult(
     rules = advise(given.over(measured.over(recorded.over(sensed))))
     advice = weighed(rules, evidence)
     try:
-        study, problem = smallest(advice, subject, model=model, name=name), ""
+        study, problem = smallest(advice, subject, model=model, name=name, fitted=fitted), ""
     except RftlabError as error:
         study, problem = None, str(error)
     return Consultation(facts, rules, advice, evidence, study, problem, subject)

@@ -21,6 +21,7 @@ from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child
 
 _GRADES = ("judge", "reward-model")
+_PATHS = ("path", "test_path", "prompts_path", "ood_path")
 # What a study of its own decides anew.
 _SWEPT = frozenset(
     {"method", "preset", "settings", "labels", "prompts", "development", "cot", "cot_eval", "learning_rates",
@@ -139,6 +140,11 @@ def judged(cell: Cell) -> dict[str, Any]:
         cell.task, cell.task_settings, verifier=cell.verifier, verifier_settings=cell.verifier_settings,
         answer_format=cell.answer_format,
     )  # fmt: skip
+
+
+def absolute(settings: Mapping[str, Any], beside: Path) -> dict[str, Any]:
+    """A task's settings with the files they name found from everywhere; they start from the folder ``beside``."""
+    return {name: str(beside / value) if name in _PATHS and value else value for name, value in settings.items()}
 
 
 def is_grid(name: str) -> bool:

@@ -9,6 +9,7 @@ from rftlab.advise.new import DEVELOPMENT, MODEL, MOST_LABELS
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice
 from rftlab.advise.rules import FAMILIES
+from rftlab.cell import Cell
 from rftlab.answer.decisions import confidence_of
 from rftlab.errors import RftlabError
 from rftlab.grid.plan import Plan
@@ -63,7 +64,14 @@ class Study(NamedTuple):
         )
 
 
-def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "", name: str = "advice") -> Study:
+def smallest(
+    advice: Advice,
+    subject: Subject | None = None,
+    *,
+    model: str = "",
+    name: str = "advice",
+    fitted: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Study:
     """The smallest study that tells the two best ways to train apart, and each from the base.
 
     Args:
@@ -71,6 +79,7 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
         subject: the task it is about; None leaves its data to be named.
         model: the base, where the subject does not name one.
         name: of the study.
+        fitted: method -> settings with which it fits a machine.
 
     Raises:
         RftlabError: nothing can be measured: no answer can be told right from wrong, or there is nothing to ask.
@@ -105,7 +114,7 @@ def smallest(advice: Advice, subject: Subject | None = None, *, model: str = "",
     if methods:
         tuning = {"trials": _TRIALS} if folds else {"seeds": 2, "items": DEVELOPMENT}
         plan |= {"tuning": tuning}
-    values = {"name": name, **_with_arms(cells, arms), **plan}
+    values = {"name": name, **_with_arms(cells, arms, fitted or {}), **plan}
     said = {**(subject.said if subject else _YOURS), **_SAID}
     if "defaults" in values:
         said |= {f"defaults.{key}": text for key, text in said.items()}
@@ -149,14 +158,22 @@ def _rows(facts: Facts, subject: Subject | None) -> tuple[int, int]:
     return (labels, _ITEMS) if held_out < _LEAST else (labels - held_out, held_out)
 
 
-def _with_arms(cells: Mapping[str, Any], arms: Sequence[str]) -> dict[str, Any]:
+def _with_arms(
+    cells: Mapping[str, Any], arms: Sequence[str], fitted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """The cells' parameters and their methods; one that learns from comparisons reads a file of its own."""
-    compared = [arm for arm in arms if METHODS[arm].family == "preference"]
-    others = [arm for arm in arms if arm not in compared]
-    if not compared:
+    settings = {
+        arm: {**({"pairs_file": _PAIRS} if METHODS[arm].family == "preference" else {}), **fitted.get(arm, {})}
+        for arm in arms
+    }
+    others = [arm for arm in arms if not settings[arm]]
+    apart = [{"method": arm, "settings": own} for arm, own in settings.items() if own]
+    if not apart:
         return {**cells, "method": others}
-    pairs = {"settings": {"pairs_file": _PAIRS}}
-    return {"defaults": dict(cells), "method": others, "include": [{"method": arm, **pairs} for arm in compared]}
+    # What a grid says of itself stands beside its defaults.
+    of_cells = {k: v for k, v in cells.items() if k != "method" and k.partition(".")[0] in Cell.model_fields}
+    of_grid = {k: v for k, v in cells.items() if k.partition(".")[0] not in Cell.model_fields}
+    return {"defaults": of_cells, **of_grid, "method": others, "include": apart}
 
 
 def _budget(labels: int, prompts: int | None, trained: bool, *, apart: bool) -> dict[str, Any]:

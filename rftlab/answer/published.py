@@ -78,3 +78,12 @@ VENDORS = Published(
     "vendors' guides", "second-hand",
     "50 to 5 000 examples for SFT; for RFT a few dozen in one, 200 to 2 000 prompts in another",
 )  # fmt: skip
+WITHOUT_REGRET = Published(
+    "LoRA Without Regret, Thinking Machines 2025", "second-hand",
+    "on all linear layers LoRA matches full fine-tuning at ten times its rate, in RL at any rank, in SFT while the "
+    "labels fit into the adapter",
+)  # fmt: skip
+ALL_LINEAR = Published(
+    "QLoRA, arXiv 2305.14314", "second-hand",
+    "adapters on every linear layer are needed to match full fine-tuning; their rank hardly matters",
+)  # fmt: skip

@@ -352,7 +352,14 @@ def _add_advise(verbs: Any) -> None:
         "--results", nargs="+", default=[], type=Path, metavar="DIR", help="records, which outrank the rules (default: "
         "those of the task in results/)",
     )  # fmt: skip
-    advise.add_argument("--model", default="", metavar="MODEL", help="the base (default: the grid's)")
+    advise.add_argument(
+        "--model", default="", metavar="MODEL", help="the base, held against the machine (default: the grid's); auto: "
+        "the best that fits",
+    )  # fmt: skip
+    advise.add_argument(
+        "--hardware", default="", metavar="NAME", help="the machine: here (default), a memory such as '24 GB' (of a "
+        "GPU) or 'cpu 32 GB', a name such as a100-80gb, or '2 x l4'",
+    )  # fmt: skip
     advise.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study (default: print it)")
     advise.add_argument("--rules", action="store_true", help="print the rules with their sources, as a table")
     facts = advise.add_argument_group("facts; ? or nothing is not known")

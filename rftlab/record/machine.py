@@ -40,20 +40,33 @@ def is_here(environment: Mapping[str, Any], threads: int) -> bool:
     )
 
 
-@cache
 def gpu() -> str | None:
     """Name of the first GPU that a process started here would see, as its driver tells; None without one."""
+    return (_queried() or (None, 0))[0]
+
+
+def gpu_bytes() -> int:
+    """Its memory; 0 without one."""
+    return (_queried() or (None, 0))[1]
+
+
+@cache
+def _queried() -> tuple[str, int] | None:
+    """Name and memory of the first GPU."""
     command = shutil.which("nvidia-smi")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if command is None or visible == "":
         return None
     chosen = ["-i", visible.partition(",")[0]] if visible else []
-    query = [command, "--query-gpu=name", "--format=csv,noheader", *chosen]
+    query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits", *chosen]
     try:
         done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return next(iter(done.stdout.split("\n")), "").strip() or None if done.returncode == 0 else None
+    name, comma, mebibytes = done.stdout.split("\n")[0].rpartition(",")
+    if done.returncode or not comma:
+        return None
+    return name.strip(), int(mebibytes) * 2**20 if mebibytes.strip().isdecimal() else 0
 
 
 def _others(libraries: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rftlab import preflight, record
 from rftlab.advise.measured import newest_first
-from rftlab.advise.of_task import Subject
+from rftlab.advise.of_task import Subject, absolute
 from rftlab.advise.probes import Failures
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
@@ -30,7 +30,6 @@ _KEPT = frozenset({"model", "task", "task_settings", "verifier", "verifier_setti
 # What the answers of an untrained base do not depend on.
 _UNASKED = ("seed", "labels", "prompts", "development", "cot", "settings", "preset", "learning_rates", "tuned_by",
             "start_from", "started_by", "adapter.", "budget.", "tuning.", "evaluation.")  # fmt: skip
-_PATHS = ("path", "test_path", "prompts_path", "ood_path")
 
 
 class Sizes(NamedTuple):
@@ -82,7 +81,7 @@ def questions(subject: Subject, *, cot: bool, sizes: Sizes, beside: Path) -> dic
         beside: where the subject's paths start from.
     """
     values = {name: value for name, value in subject.values.items() if name.partition(".")[0] in _KEPT}
-    values["task_settings"] = _absolute(values.get("task_settings", {}), beside)
+    values["task_settings"] = absolute(values.get("task_settings", {}), beside)
     values["model"] = by_folder(str(values.get("model", Cell.model_fields["model"].default)))
     values["evaluation"] = {
         "test_items": sizes.items, "sampled_items": sizes.sampled, "samples": sizes.samples, "train_items": 1,
@@ -206,7 +205,3 @@ def _answer(read: record.Record, folder: Path, known: Path | None = None) -> Ans
     losses = [row["train/loss"] for row in record.read_lines(folder / record.TRACE) if "train/loss" in row]
     rows = tuple(record.read_lines(folder / record.SAMPLES))
     return Answer(read.parameters, rows, tuple(losses), known)
-
-
-def _absolute(settings: Mapping[str, Any], beside: Path) -> dict[str, Any]:
-    return {name: str(beside / value) if name in _PATHS and value else value for name, value in settings.items()}
