@@ -161,7 +161,7 @@ class Architecture:
     def _numbers(self, fit: Fit) -> Iterator[str]:
         found = fit.estimates[fit.method]
         yield f"memory of {fit.method}, {told(found.peak)}: {', '.join(memory.lines(found))}"
-        yield f"the peak is in its {found.bound}; {_passes(fit)}"
+        yield f"its largest step is the {found.bound}; {_passes(fit)}"
         for method, settings in fit.settings.items():
             yield f"{method}: {_said(settings)}, so that it fits"
         yield (

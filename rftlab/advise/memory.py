@@ -1,7 +1,7 @@
 """What a run holds in memory at its worst moment, worked out from the model's anatomy and the method's settings.
 
 Two sums: what is held from beginning to end (process, weights, optimiser, the method's copies and memory), and the most
-that any one step adds to it (sampling, a training pass, the evaluation). accelerate's `estimate-memory` knows weights
+that a step adds to it (sampling, a training pass, the evaluation). accelerate's `estimate-memory` knows weights
 and Adam alone; what methods add was counted on each method's code and checked by torch's memory profiler, and the whole
 is held against records by `python -m tests.bench.memory` (docs/architecture.md).
 
@@ -19,7 +19,7 @@ Settings = Mapping[str, Any]
 
 # What Python and its libraries hold: of a training cell on this project's machine (docs/architecture.md); of a GPU what
 # CUDA's context takes, which torch does not count.
-PROCESS = {"cpu": 5.3e8, "gpu": 6e8}
+PROCESS = {"cpu": 5.05e8, "gpu": 6e8}
 _FP32 = 4
 # Weights, gradients and AdamW's two moments, all fp32: Loshchilov and Hutter 2019 (1711.05101), algorithm 2.
 _LEARNT = 4
@@ -32,6 +32,9 @@ _ROWS, _ROW_COPIES, _NUCLEUS_COPIES = 256, 4.0, 9.0
 _DIVERGENCE, _DIVERGENCE_ROWS, _DRAWS, _DIVERGENCE_TABLES = 2**26, 64, 2, 5.0
 # Rewards and log-probabilities of labelled completions inside an RFT trainer: `rftlab.methods.demonstrations`.
 _DEMONSTRATION_TABLES = 3.0
+# Of methods that pass two models in turn and hold whole distributions, what a process's heap took, in what torch had
+# asked for: measured (docs/architecture.md); with every tensor in pages of its own it is 1.
+_FRAGMENTS = 1.7
 # Flat vectors of all trained weights in TRPO's step: start, g, x, r, p, Fp, the step, and what is being made.
 _TRPO_VECTORS = 8
 # Optimiser steps of a budget that is counted in something else: for methods that remember, more than fill a memory.
@@ -95,26 +98,36 @@ class Estimate:
 
     Attributes:
         held: from beginning to end.
-        steps: what each step adds while it lasts; the largest counts.
+        steps: what each step adds while it lasts.
+        apart: whether what sampling has freed does not serve training, nor the other way round, so that the largest of
+            both count, as in the heap of a process; of a GPU's memory the larger one does.
     """
 
     held: Mapping[str, float]
     steps: Mapping[str, float]
+    apart: bool
 
     @property
     def peak(self) -> float:
         """Most bytes at any moment."""
-        return sum(self.held.values()) + max(self.steps.values(), default=0.0)
+        return sum(self.parts.values())
 
     @property
     def bound(self) -> str:
-        """The step at which the peak is."""
-        return max(self.steps, key=lambda name: self.steps[name]) if self.steps else ""
+        """The step that takes most."""
+        return max(self.steps, key=lambda name: self.steps[name])
 
     @property
     def parts(self) -> dict[str, float]:
         """What the peak consists of."""
-        return {**self.held, **({self.bound: self.steps[self.bound]} if self.steps else {})}
+        sampling = {name: bytes for name, bytes in self.steps.items() if name.partition(" of ")[0] in _SAMPLING}
+        training = {name: bytes for name, bytes in self.steps.items() if name not in sampling}
+        counted = [max(kind, key=lambda name: self.steps[name]) for kind in (sampling, training) if kind]
+        return {**self.held, **{name: self.steps[name] for name in (counted if self.apart else [self.bound])}}
+
+
+# Steps that sample; all others train.
+_SAMPLING = ("rollouts", "pairs", "evaluation")
 
 
 def estimate(anatomy: Anatomy, method: str, settings: Settings, work: Work, device: Device) -> Estimate:
@@ -127,14 +140,14 @@ def estimate(anatomy: Anatomy, method: str, settings: Settings, work: Work, devi
         work: lengths and numbers.
         device: where.
     """
-    run = _Run(anatomy, settings, work, device)
+    run, apart = _Run(anatomy, settings, work, device), device.kind == "cpu"
     held = {"process": device.process, "weights": float(anatomy.bytes)}
     steps = {"evaluation": max(run.sampling(work.asked, 1), run.sampling(work.sampled, work.samples))}
     if method in _UNTRAINED:
-        return Estimate(held, steps)
+        return Estimate(held, steps, apart)
     steps["evaluation"] = max(steps["evaluation"], *run.divergence())
     own, also = _METHODS.get(method, _online if "num_generations" in settings else _fit)(run)
-    return Estimate({**held, **own}, {**also, **steps})
+    return Estimate({**held, **own}, {**also, **steps}, apart)
 
 
 _UNTRAINED = ("base", "base-few-shot", "base-maj")
@@ -192,6 +205,10 @@ class _Run:
         """What a pass keeps for its backward pass, up to the last hidden state."""
         pairs = self.anatomy.pairs * tokens * tokens if written_out else 0.0
         return rows * (tokens * self.anatomy.saved + pairs)
+
+    def in_turn(self, bytes: float) -> float:
+        """What passes of two models in turn take, of which one's freed pieces seldom fit the other's."""
+        return bytes * (_FRAGMENTS if self.device.kind == "cpu" else 1.0)
 
     @property
     def length(self) -> float:
@@ -326,7 +343,7 @@ def _trpo(run: _Run) -> Parts:
 def _acer(run: _Run) -> Parts:
     """Policy and critic of every token in one pass, their average, and a memory of draws."""
     work, words = run.work, run.anatomy.vocabulary
-    training = 2 * run.kept(run.per_pass, run.length) + 9.5 * run.table(run.per_pass, work.cap)
+    training = run.in_turn(2 * run.kept(run.per_pass, run.length) + 9.5 * run.table(run.per_pass, work.cap))
     draws = min(float(run.get("memory", 32)), max(1.0, work.steps / (1 + run.get("replay_ratio", 4))))
     stores = words <= run.get("store_below", 4096)
     memory = draws * (run.table(run.rows, work.cap) if stores else run.trained)
@@ -339,7 +356,7 @@ def _acer(run: _Run) -> Parts:
 def _sac(run: _Run) -> Parts:
     """Policy and twin critics of every token in one pass, their targets and the reference."""
     rows = float(run.get("batch_size", 64))
-    training = 2 * run.kept(rows, run.length) + 10.5 * run.table(rows, run.work.cap)
+    training = run.in_turn(2 * run.kept(rows, run.length) + 10.5 * run.table(rows, run.work.cap))
     copies = {"critic": run.critic(heads=2, words=True), "target critic": run.target(heads=2, words=True)}
     copies |= {"reference": run.trained}
     return {"training state": run.learning, **copies}, {"training pass": training, "rollouts": run.rollouts()}
@@ -348,7 +365,7 @@ def _sac(run: _Run) -> Parts:
 def _ddpg(run: _Run) -> Parts:
     """Critic, then policy; targets of both."""
     rows = float(run.get("batch_size", 64))
-    training = run.kept(rows, run.length) + 5.6 * run.table(rows, run.work.cap)
+    training = run.in_turn(run.kept(rows, run.length) + 5.6 * run.table(rows, run.work.cap))
     copies = {"critic": run.critic(words=True), "target critic": run.target(words=True), "target policy": run.trained}
     return {"training state": run.learning, **copies}, {"training pass": training, "rollouts": run.rollouts()}
 

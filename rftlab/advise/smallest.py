@@ -9,8 +9,8 @@ from rftlab.advise.new import DEVELOPMENT, MODEL, MOST_LABELS
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice
 from rftlab.advise.rules import FAMILIES
-from rftlab.cell import Cell
 from rftlab.answer.decisions import confidence_of
+from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid.plan import Plan
 from rftlab.grid.written import grid_text

@@ -94,7 +94,7 @@ def main() -> int:
 
 def table(found: Sequence[Measured]) -> Iterator[str]:
     """Rows of Markdown, and how far off the estimates were."""
-    yield "| model | method | estimated, MB | measured, MB | error | without the process | the peak is in |"
+    yield "| model | method | estimated, MB | measured, MB | error | without the process | the largest step |"
     yield "|---|---|--:|--:|--:|--:|---|"
     errors = []
     for each, said in zip(found, estimates([each.cell for each in found]), strict=True):
