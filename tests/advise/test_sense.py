@@ -170,12 +170,12 @@ def unasked(here, monkeypatch):
     """No model is asked, and what is the user's is loaded in this process: quick."""
     from rftlab.registry import Entry, resolve
 
-    monkeypatch.setattr(asked, "answers", lambda cells, known: ({}, {}))
+    monkeypatch.setattr(asked, "answers", lambda cells, known, say: ({}, {}))
     monkeypatch.setattr(child, "call", lambda target, request, **_: resolve(Entry(target, ""))(request))
     return here
 
 
-GOOD = [{"prompt": f"How much is {a} plus {b}?", "answer": str(a + 10 * b)} for a in range(20) for b in range(20)]
+GOOD = [{"prompt": f"How much is {a} plus {b}?", "answer": str(a + 10 * b)} for a in range(14) for b in range(14)]
 PAYS_ALL = "def score(answer, example):\n    return 1.0\n"
 FAILS = "def score(answer, example):\n    raise ValueError('no')\n"
 FAULTS = {
@@ -184,7 +184,7 @@ FAULTS = {
     ),
     "answers all of one class": ([{**row, "answer": "yes"} for row in GOOD], "", "shuffled answers"),
     "labels that contradict each other": (
-        [{**row, "prompt": "How much?"} if number < 200 else row for number, row in enumerate(GOOD)], "", "conflicts",
+        [{**row, "prompt": "How much?"} if number < 100 else row for number, row in enumerate(GOOD)], "", "conflicts",
     ),
     "a verifier that pays all": (GOOD, PAYS_ALL, "shuffled answers"),
     "a verifier that fails": (GOOD, FAILS, "verifier errors"),
@@ -210,13 +210,14 @@ def test_planted_faults_are_found_and_no_signal_is_promised(fault, unasked):
     assert what in [each.what for each in found.report.findings if each.level == "FAIL"]
     assert "yes" not in [each.word for each in found.outlooks]
     assert f"FAIL  {what}" in str(found)
+    assert "of the tiny base" not in str(found)
     if what == "before a run":
         assert [each.word for each in found.outlooks] == ["no", "no"]
         assert found.lengths["ways"][0]["prompts"]["most"] > found.lengths["context"]
 
 
 def test_held_out_items_among_the_labels_are_refused(unasked):
-    for name, rows in (("data", GOOD), ("test", GOOD[:50])):
+    for name, rows in (("data", GOOD), ("test", GOOD[:20])):
         (unasked / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (unasked / "g.yaml").write_text("task: file\ntask_settings: {path: data.jsonl, test_path: test.jsonl}\nlabels: 9")
     with pytest.raises(RftlabError, match="held-out items are also in the training part"):
@@ -227,8 +228,8 @@ def test_labels_without_rationales_teach_no_chain_of_thought(unasked):
     (unasked / "data.jsonl").write_text("\n".join(map(json.dumps, GOOD)))
     (found,) = rftlab.sense("data.jsonl", model="tiny-base", cot=True)
     assert "no rationales to imitate" in str(found)
-    (found,) = rftlab.sense("data.jsonl", model="tiny-base")
-    assert not found.seen.cot
+    (subject,) = subjects("data.jsonl", model="tiny-base")
+    assert not sensed._planned(subject, [], 0, None).cot
 
 
 @pytest.mark.parametrize(
@@ -257,8 +258,10 @@ def test_bad_input_is_one_sentence(arguments, says, here, capsys):
 def test_a_base_that_never_succeeds_is_told_so_and_advice_knows_it(here, capsys):
     small = ["--items", "8", "--sampled", "4", "--samples", "8", "--steps", "2"]
     assert main(["sense", "arithmetic/band", "--labels", "10", *small, "-o", "settle.yaml"]) == 0
-    said = capsys.readouterr().out
+    said, err = capsys.readouterr()
+    assert "4 of 4: " in err
     assert "RFT gets no signal: one of 8 tries is right for 0 %" in said
+    assert "where this was said of the tiny base, 0 of 13 settings improved" in said
     assert "the published rule says not yet" in said
     assert "loss of the base on the labelled completions" in said
     assert "with examples before it" in said

@@ -1,6 +1,6 @@
 """The short cells by which a base is asked, which of them other studies have answered already, and their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +14,15 @@ from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.local import run_cells
+from rftlab.execute.one_cell import Outcome
 from rftlab.files.staging import scratch
 from rftlab.policy.hub import by_folder
 from rftlab.record.outcomes import worth
 from rftlab.registry import METHODS
 
+WAYS = {"cot": "with chain-of-thought", "direct": "without it", "shots": "with examples before it",
+        "taught": "after the short SFT"}  # fmt: skip
+"""Names of the cells, as people are told them."""
 ITEMS, SAMPLED, SAMPLES, STEPS = 100, 32, 16, 16
 """Prompts that are asked greedily, those of them that are sampled, how often each, and steps of the short SFT."""
 MOST_LABELS = 100
@@ -141,28 +145,46 @@ def _kernels(cells: Mapping[str, Cell]) -> tuple[int, KernelSettings]:
     return workers, replace(kernel_settings(default_kernel(), workers, keep="none"), stay_warm=True)
 
 
-def answers(cells: Mapping[str, Cell], known: Mapping[str, Answer]) -> tuple[dict[str, Answer], dict[str, str]]:
+class _Heard(Failures):
+    """Says which cells are done, and keeps what failed."""
+
+    def __init__(self, names: Mapping[str, str], say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._names, self._say, self._done = names, say, 0
+
+    def finished(self, outcome: Outcome) -> None:
+        """One more."""
+        super().finished(outcome)
+        self._done += 1
+        self._say(f"{self._done} of {len(self._names)}: {WAYS[self._names[outcome.cell.id]]}, {outcome.status}")
+
+
+def answers(
+    cells: Mapping[str, Cell], known: Mapping[str, Answer], say: Callable[[str], None] = lambda _: None
+) -> tuple[dict[str, Answer], dict[str, str]]:
     """What the cells left, those that are not known run in a temporary folder; and why some of them failed.
 
     Args:
         cells: that can run; what they are run in stays warm for the next.
         known: of them, those that need not.
+        say: told what happens.
 
     Raises:
         Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
     todo = {name: cell for name, cell in cells.items() if name not in known}
-    found, heard = dict(known), Failures()
+    found = dict(known)
     if not todo:
         return found, {}
+    names = {cell.id: name for name, cell in todo.items()}
+    heard = _Heard(names, say)
     workers, settings = _kernels(cells)
     with scratch() as folder:
         run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
         for name, cell in todo.items():
             if isinstance(left := record.examine(record.cells_dir(folder) / cell.id), record.Record):
                 found[name] = _answer(left, record.cells_dir(folder) / cell.id)
-    of_cell = {cell.id: name for name, cell in todo.items()}
-    return found, {of_cell[outcome.cell.id]: outcome.error for outcome in heard.failed}
+    return found, {names[outcome.cell.id]: outcome.error for outcome in heard.failed}
 
 
 def known_answers(cells: Mapping[str, Cell], places: Sequence[Path]) -> dict[str, Answer]:

@@ -227,7 +227,7 @@ class _Asking:
         if todo := [cell for way, cell in cells.items() if way not in known]:
             many = f"{len(todo)} short cell{'s' * (len(todo) != 1)}"
             self.say(f"asking {todo[0].model}: {many}, in a temporary folder")
-        return asked.answers(cells, known)
+        return asked.answers(cells, known, self.say)
 
 
 def _model(subject: Subject) -> str:

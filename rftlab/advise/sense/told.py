@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
+from rftlab.advise.sense.asked import WAYS
 from rftlab.advise.sense.outlook import TRACK, Outlook, nova, percent
 from rftlab.advise.sense.signal import Signal
 from rftlab.answer.published import NOVA
@@ -13,8 +14,6 @@ from rftlab.stats import Interval, points
 if TYPE_CHECKING:
     from rftlab.advise.sense.sensed import Sensed
 
-WAYS = {"cot": "with chain-of-thought", "direct": "without it", "shots": "with examples before it",
-        "taught": "after the short SFT"}  # fmt: skip
 _SHOWN = 60
 _WORDS = {"yes": "gets a signal", "no": "gets no signal", "unsure": "may or may not get a signal"}
 
@@ -132,8 +131,9 @@ def _forecast(sensed: "Sensed") -> Iterator[str]:
     yield "Forecast"
     for each in sensed.outlooks:
         yield f"  {each.arm} {_WORDS[each.word]}: {'; '.join(each.because)}"
-        improved, settings = TRACK[each.arm, each.word]
-        yield f"    where this was said of the tiny base, {improved} of {settings} settings improved (docs/sense.md)"
+        if seen.sound and ("taught" if each.arm == "SFT" else seen.way) in seen.signals:
+            improved, many = TRACK[each.arm, each.word]
+            yield f"    where this was said of the tiny base, {improved} of {many} settings improved (docs/sense.md)"
         if each.arm == "RFT" and seen.base is not None and (published := nova(seen.base)) is not None:
             yield f"    the published rule says {'yes' if published else 'not yet'}: {NOVA}"
         yield from _what_to_do(each)
