@@ -30,6 +30,8 @@ _ASSUMED = {"prompt": 256, "gold": 256, "mean": 192.0, "cap": 512, "labels": 100
 _LEAST_GROUP = 4
 # Tokens a second that two cores sampled of SmolLM2-135M; time goes with parameters.
 _SAMPLED, _OF = 140.0, 134_515_008
+# Bases that are too large are listed up to so many.
+_SHOWN = 3
 # A completion a second is what a study of some thousand completions can wait for.
 _PATIENCE = 1.0
 
@@ -129,13 +131,19 @@ class Architecture:
             yield f"  {self.problem}"
 
     def _sizes(self) -> Iterator[str]:
+        short = [fit for fit in self.fits if not fit.fits and fit.anatomy.name != self.asked]
         for fit, whole in zip(self.fits, self.full, strict=True):
+            if fit in short[_SHOWN:]:
+                continue
             what = _passes(fit) if fit.fits else f"short of {told(fit.peak - fit.room)}"
             all_weights = "all weights fit too" if whole.fits else f"all weights would take {told(whole.peak)}"
             yield (
                 f"  {'fits' if fit.fits else 'no  '} {fit.anatomy.name} ({_count(fit.anatomy.parameters)}): "
                 f"{told(fit.peak)} by {fit.method}, {what}; {all_weights}"
             )
+
+        if more := short[_SHOWN:]:
+            yield f"  no   {len(more)} larger ones, {more[0].anatomy.name} to {more[-1].anatomy.name}"
 
     def _choice(self) -> Iterator[str]:
         fit = self.advised
@@ -197,6 +205,8 @@ class Architecture:
                 f"Does not fit: {self.asked} would take {told(asked.peak)}, {told(asked.peak - asked.room)} more than "
                 f"there is room for; {', '.join(memory.lines(asked.estimates[asked.method]))}"
             )
+            if asked.estimates[asked.method].bound == "evaluation":
+                yield "Its evaluation takes most: ask fewer at once (evaluation.test_items, evaluation.samples)"
         if fitting:
             yield f"What fits: {', '.join(reversed(fitting))}"
         else:

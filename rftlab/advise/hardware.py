@@ -41,10 +41,10 @@ class Hardware:
         return _FILLED * self.bytes
 
     def __str__(self) -> str:
-        what = "GPU" if self.kind == "gpu" else "RAM"
+        what = "GPU memory" if self.kind == "gpu" else "RAM"
         several = f"{self.devices} x " if self.devices > 1 else ""
         source = f"; {self.source}" if self.source else ""
-        return f"{several}{self.name}, {self.bytes / _GB:.1f} GB of {what} memory{source}"
+        return f"{several}{self.name}, {self.bytes / _GB:.1f} GB of {what}{source}"
 
 
 _NVIDIA, _CLOUD = "NVIDIA's data sheet", "AWS's instance page"
