@@ -157,7 +157,7 @@ class Mine:
         (("Settings = Settings", "Settings = dict"), {}, "needs Settings, a subclass"),
         (("    presets = {}\n", ""), {}, "needs a Mapping presets"),
         (("ladder = Ladder(lora=(1e-3,), full=(1e-4,))", "ladder = [1e-3]"), {}, "needs a Ladder ladder"),
-        (("lora=(1e-3,)", "lora=()"), {}, "tuning.trials is 1, but method .* has 0 learning rates"),
+        (("lora=(1e-3,)", "lora=()"), {}, "its ladder holds what is no learning rate: lora=.."),
         (("lora=(1e-3,)", "lora=(-1e-3,)"), {}, "holds what is no learning rate"),
         (("lora=(1e-3,)", "lora=(float('nan'),)"), {}, "holds what is no learning rate"),
         (('    card = "mine"\n', ""), {}, "needs a str card"),

@@ -178,6 +178,7 @@ def stops_at_a_budget_of_tokens(subject: Subject) -> str:
     """A budget in tokens is met within a step and not overspent."""
     cost = subject.first.run.monitor.cost
     amount = 2.5 * cost.spent("tokens")
+    _require(amount > 0, "no token was sampled or trained on through run.policy.model")
     monitor = subject.trained(Budget(unit="tokens", amount=amount)).run.monitor
     spent, said = monitor.cost.spent("tokens"), bool(monitor.warnings)
     steps = [row["tokens_generated"] + row["tokens_trained"] for row in monitor.trace]
@@ -405,7 +406,7 @@ def findings(subject: Subject, checks: Iterable[Callable[[Subject], str]] = CHEC
                 yield Found(name, "failed", str(error))
             except CAUGHT as error:
                 broken = True
-                yield Found(name, "failed", f"train raised {told(error)}")
+                yield Found(name, "failed", f"{subject.name!r} raised {told(error)}")
 
 
 def title(check: Callable[[Subject], str]) -> str:

@@ -2,7 +2,7 @@
 
 from transformers import set_seed
 
-from rftlab.errors import RftlabError
+from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
 from rftlab.methods.base import Method, TrainingRun
 
 
@@ -15,6 +15,7 @@ def train(method: Method, run: TrainingRun) -> None:
 
     Raises:
         Diverged: its numbers are no longer finite.
+        RftlabError: a method of the user's own raised; the sentence names its line.
     """
     # All generators: a method of the user's own may draw from another one than torch's.
     set_seed(run.cell.seed_data)
@@ -22,9 +23,11 @@ def train(method: Method, run: TrainingRun) -> None:
     try:
         with run.monitor:
             method.train(run)
-    except Exception as error:
+    except CAUGHT as error:
         if not policy.has_diverged():
-            raise
+            if isinstance(error, RftlabError) or not came_from_user(error):
+                raise
+            raise RftlabError(f"method {run.cell.method!r} raised {told(error)}") from error
         broken = error  # such as a draw from probabilities that are none
     finally:
         policy.model.eval()  # an interrupted policy may still be asked

@@ -4,6 +4,8 @@ A method never reads the clock, the file system or a global: it gets one `Traini
 so that several can run in one process.
 """
 
+import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -11,7 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError, one_line
+from rftlab.errors import RftlabError, defined_at, one_line
 from rftlab.methods.monitor import Monitor
 from rftlab.policy.load import Policy
 from rftlab.registry import METHODS, find, make, resolve, suggest
@@ -140,8 +142,13 @@ def load_method(name: str) -> Method:
         RftlabError: no such method.
     """
     entry, _ = find(METHODS, name, "method")
-    method: Method = make(resolve(entry), f"method {name!r}")
-    _require_parts(method, name)
+    target = resolve(entry)
+    if inspect.isroutine(target):
+        what = f"method {name!r} is a function{defined_at(target)}"
+        raise RftlabError(f"{what}; give a class with train(self, run), see docs/adding_a_method.md")
+    method: Method = make(target, f"method {name!r}")
+    if problem := _problem(method):
+        raise RftlabError(f"method {name!r}{defined_at(method)}: {problem}; see docs/adding_a_method.md")
     return method
 
 
@@ -151,7 +158,12 @@ def stages_of(method: Method, name: str, settings: Settings) -> tuple[TrainingSt
     A method has one, under its own name; one of several says so by a function `stages(settings)`.
     """
     stages = getattr(method, "stages", None)
-    found: tuple[TrainingStage, ...] = stages(settings) if stages else (TrainingStage(name, method.ladder),)
+    if not stages:
+        return (TrainingStage(name, method.ladder),)
+    found: Any = make(stages, f"stages of method {name!r}", settings)
+    if not isinstance(found, tuple) or not all(isinstance(stage, TrainingStage) for stage in found):
+        what = f"stages of method {name!r} gives {one_line(repr(found))[:80]}{defined_at(stages)}"
+        raise RftlabError(f"{what}; return a tuple of TrainingStage(name, ladder)")
     return found
 
 
@@ -171,19 +183,25 @@ def rates_of(cell: Cell, stages: Sequence[TrainingStage]) -> tuple[float, ...]:
     return given or tuple(stage.ladder.of(kind)[0] for stage in stages)
 
 
-def _require_parts(method: Any, name: str) -> None:
-    """Raise unless the object has what a method has, each of its kind."""
-    kinds = {"presets": Mapping, "ladder": Ladder, "card": str}
-    for part, kind in kinds.items():
+def _problem(method: Any) -> str:
+    """What an object lacks of a method, in a few words; "" if nothing."""
+    for part, kind in {"presets": Mapping, "ladder": Ladder, "card": str}.items():
         if not isinstance(getattr(method, part, None), kind):
-            raise RftlabError(f"method {name!r}: its class needs a {kind.__name__} {part}; see docs/adding_a_method.md")
+            return f"its class needs a {kind.__name__} {part}"
     if not (isinstance(getattr(method, "Settings", None), type) and issubclass(method.Settings, Settings)):
-        raise RftlabError(
-            f"method {name!r}: its class needs Settings, a subclass of rftlab.methods.base.Settings; "
-            "see docs/adding_a_method.md"
-        )
-    if not callable(getattr(method, "train", None)):
-        raise RftlabError(f"method {name!r}: its class needs train(self, run); see docs/adding_a_method.md")
+        return "its class needs Settings, a subclass of rftlab.methods.base.Settings"
+    if odd := next((name for name, values in method.presets.items() if not isinstance(values, Mapping)), None):
+        return f"its preset {odd!r} is no mapping of settings"
+    for adapter in ("lora", "full"):
+        rates = getattr(method.ladder, adapter)
+        good = isinstance(rates, tuple) and all(isinstance(r, int | float) and 0 <= r < math.inf for r in rates)
+        if not (rates and good):
+            return f"its ladder holds what is no learning rate: {adapter}={rates!r}; give a tuple of numbers"
+    try:
+        inspect.signature(method.train).bind(None)
+    except (AttributeError, TypeError):
+        return "its class needs train(self, run)"
+    return ""
 
 
 def make_settings(method: Method, name: str, preset: str, settings: Mapping[str, Any]) -> Settings:

@@ -1,7 +1,6 @@
 """Methods' settings, checked before anything runs; in the preflight's child, because methods import torch."""
 
 import json
-import math
 from typing import TYPE_CHECKING
 
 from rftlab.cell import NOT_YET
@@ -34,8 +33,6 @@ def check(looked: "Looked") -> None:
             settings = make_settings(method, cell.method, cell.preset, cell.settings)
         rates = cell.tuning.learning_rates or getattr(method.ladder, cell.adapter.kind)
         trials = cell.tuning.trials if find(METHODS, cell.method, "method")[0].uses_labels else 1
-        if not all(isinstance(rate, int | float) and math.isfinite(rate) and rate >= 0 for rate in rates):
-            raise RftlabError(f"method {cell.method!r}: its ladder {rates} holds what is no learning rate; mend it")
         if len(rates) < trials:
             raise RftlabError(
                 f"tuning.trials is {trials}, but method {cell.method!r} has {len(rates)} learning rates for adapter "

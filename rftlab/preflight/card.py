@@ -25,6 +25,7 @@ from rftlab.verifiers.base import Verifier, make_verifier
 
 _META = re.compile(r'meta\["(\w+)"\]')
 _SHOWN = 300
+_LOAD_METHOD = registry.Entry("rftlab.methods.base:load_method", "")
 
 
 def card(request: Mapping[str, str]) -> str:
@@ -42,8 +43,11 @@ def card(request: Mapping[str, str]) -> str:
         return "\n".join([f"{name}: {entry.summary}", *asked, "A card of one: rftlab tasks NAME/VARIANT"])
     entry, variant = registry.find(known, name, kind)
     announce(f"loading {kind} {name!r}")
-    with stand_ins.in_place() if kind == "method" and name in known else nullcontext():
-        found = registry.resolve(entry)
+    if kind == "method" and name not in known:  # with all that a method has to have
+        found = type(registry.resolve(_LOAD_METHOD)(name))
+    else:
+        with stand_ins.in_place() if kind == "method" else nullcontext():
+            found = registry.resolve(entry)
     parts = {"task": _task, "method": _method, "verifier": _verifier}[kind](found, name, variant)
     return "\n".join([f"{name}: {entry.summary} ({entry.target})", *filter(None, parts)])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat, TypeVar
 
-from rftlab.errors import CAUGHT, RftlabError, defined_at, one_line, told
+from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
 from rftlab.verifiers.wrappers import boxed
 
@@ -173,6 +173,7 @@ class Verifier:
     graded: bool = False
     needs_gold: bool = True
     told: str = ""
+    answer_format: Literal["strict", "lenient"] = "strict"  # also of a subclass that forgets to call __init__
     isolation: str | None = None
 
     def __init__(self, *, answer_format: Literal["strict", "lenient"] = "strict") -> None:
@@ -242,7 +243,7 @@ def _asked(
     except RftlabError:
         raise
     except CAUGHT as error:
-        return [], f"the verifier raised {told(error)}"
+        return [], f"the verifier raised {told(error)}{'' if came_from_user(error) else defined_at(verifier)}"
     if not isinstance(found, Sequence) or len(found) != count:
         return [], f"the verifier returned {_shown(found)}, not {count} {kind.__name__}s{defined_at(verifier)}"
     for each in found:
@@ -253,8 +254,11 @@ def _asked(
     return found, ""
 
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
 def _shown(value: object) -> str:
-    return one_line(repr(value))[:100]
+    return _ADDRESS.sub("", one_line(repr(value)))[:100]
 
 
 def _scored(
@@ -328,7 +332,8 @@ class FunctionVerifier(Verifier):
             value = self._function(given, example)
             reward = float(value) if isinstance(value, SupportsFloat) else math.nan
         except CAUGHT as error:
-            return cannot_judge(f"the verifier raised {told(error)}")
+            place = "" if came_from_user(error) else self._place
+            return cannot_judge(f"the verifier raised {told(error)}{place}")
         if not (math.isfinite(reward) and 0 <= reward <= 1):
             return cannot_judge(f"the verifier returned {_shown(value)}, not a number from 0 to 1{self._place}")
         why = "" if reward == 1 else f"{self._name} returned {reward:g}"
