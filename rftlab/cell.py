@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
 from rftlab.parts import Adapter, Budget, Decoding, Evaluation, Frozen, Part, Rates, Tuning
-from rftlab.registry import short_name
+from rftlab.registry import short_name, short_names
 
 SCHEMA_VERSION = 1
 
@@ -166,11 +166,22 @@ class Cell(Part):
             alike.setdefault(cell.label, []).append(cell)
         found = {}
         for label, group in alike.items():
-            flats = [cell.flat() for cell in group]
+            flats = Cell.as_said(group)
             names = [name for name in flats[0] if name != "digests" and any(f[name] != flats[0][name] for f in flats)]
             for cell, flat in zip(group, flats, strict=True):
                 found[cell.id] = " ".join([label, *(one_line(f"{name}={flat[name]}") for name in names)])
         return found
+
+    @staticmethod
+    def as_said(cells: Iterable["Cell"]) -> list[dict[str, Any]]:
+        """`flat` of several cells, their tasks, methods and verifiers under the names that people call them by."""
+        flats = [cell.flat() for cell in cells]
+        for field in ("task", "method", "verifier", "evaluation.verifier"):
+            called = _task_of_code if field == "task" else short_name
+            names = short_names({flat[field] for flat in flats}, called)
+            for flat in flats:
+                flat[field] = names[flat[field]]
+        return flats
 
     @property
     def label_budget(self) -> str:
@@ -315,6 +326,10 @@ def task_name(task: str, settings: Mapping[str, Any]) -> str:
     path = settings.get("path") or settings.get("prompts_path") or ""
     file = Path(str(path)).name.removesuffix(".gz")
     return str(settings.get("dataset") or Path(file).stem or task)
+
+
+def _task_of_code(task: str) -> str:
+    return task_name(task, {}) if ":" in task else task
 
 
 @cache

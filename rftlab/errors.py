@@ -13,6 +13,7 @@ from typing import Any
 _OURS = str(Path(__file__).resolve().parent) + os.sep
 _STANDARD = tuple(str(Path(sysconfig.get_path(name)).resolve()) + os.sep for name in ("stdlib", "platstdlib"))
 _MAX_CHARS = 300
+_FRAME = re.compile(r'\s*File "(.*)", line (\d+)')
 
 # What a user's code may raise without ending this process: everything but Ctrl-C, `sys.exit` included.
 CAUGHT = (Exception, SystemExit, GeneratorExit)
@@ -110,6 +111,12 @@ def users_line(frames: Iterable[tuple[str, int]]) -> str:
             continue
         return f" ({Path(file).name}, line {line})"
     return ""
+
+
+def line_in_dump(lines: Iterable[str]) -> str:
+    """` (checks.py, line 3)`: where the user's own code was, in what `faulthandler` wrote of a process that ended."""
+    frames = (found for line in lines if (found := _FRAME.match(line)))
+    return users_line((found[1], int(found[2])) for found in frames)
 
 
 def one_line(text: str) -> str:

@@ -303,9 +303,9 @@ _COMMON = {
 }  # fmt: skip
 
 
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Name -> `short_name`; those that would share one stay as they are."""
-    shorts = {name: short_name(name) for name in names}
+def short_names(names: Iterable[str], called: Callable[[str], str] = short_name) -> dict[str, str]:
+    """Name -> what it is called, `short_name` by default; those that would share one stay as they are."""
+    shorts = {name: called(name) for name in names}
     times = Counter(shorts.values())
     return {name: short if times[short] == 1 else name for name, short in shorts.items()}
 

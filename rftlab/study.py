@@ -119,7 +119,8 @@ def run(
     with grid.lines_named():
         found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
-    forecast = forecasts.before(grid, where, stage, many, shown=dry_run) if here else None
+    items = found.facts[preflight.TEST_ITEMS]
+    forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None
     began = time.monotonic()
     tuned: list[Outcome] = []
     if stage:
@@ -145,7 +146,7 @@ def run(
         print(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
     if dry_run:
         _list(grid, left, stage)
-        print(*forecasts.last_lines(grid, forecast), sep="\n")
+        print(*forecasts.last_lines(grid, forecast, items), sep="\n")
         return []
     left = [cell for cell in left if cell.tuned_by != NOT_YET]
     _forget(again, where)

@@ -191,6 +191,11 @@ def test_cells_that_look_alike_are_told_apart_by_what_differs():
     assert len(set(labels)) == 5
 
 
+def test_cells_that_differ_in_code_of_one_s_own_are_told_apart_by_its_short_name():
+    cells = [Cell.make({"verifier": name}) for name in ("exact", "/far/late.py:die")]
+    assert Cell.labels_apart(cells)[cells[1].id] == f"{cells[1].label} verifier=die"
+
+
 @pytest.mark.parametrize("values", [{"labells": 3}, {"labels": -1}, {"adapter": {"r": 0}}, {"adapter.r": "x"}])
 def test_the_constructor_says_what_make_says(values: dict[str, Any]) -> None:
     with pytest.raises(RftlabError) as by_make:

@@ -48,11 +48,19 @@ def test_the_task_of_the_docs_runs(example: Callable, small_cell: Callable[..., 
     assert experiment.train()["step"].max() == 2
 
 
-def test_the_method_of_the_docs_learns(example: Callable, small_cell: Callable[..., Cell]) -> None:
+def test_the_method_of_the_docs_passes_the_suite(example: Callable) -> None:
     path = example("adding_a_method.md")
-    cell = small_cell(method=f"{path}:Reinforce", labels=4, **{"budget.amount": 30.0})
-    found = findings(Subject(cell.method), [check for check in CHECKS if check is not learns])
+    found = findings(Subject(f"{path}:Reinforce"), [check for check in CHECKS if check is not learns])
     assert [each for each in found if each.verdict != "passed"] == []
+
+
+@pytest.mark.parametrize("cot", [True, False])
+def test_the_method_of_the_docs_learns(cot: bool, example: Callable, small_cell: Callable[..., Cell]) -> None:
+    path = example("adding_a_method.md")
+    worked_out = {"decoding.max_new_tokens": 0, "decoding.max_new_tokens_direct": 0}
+    cell = small_cell(
+        method=f"{path}:Reinforce", labels=4, cot=cot, cot_eval=cot, **worked_out, **{"budget.amount": 30.0}
+    )
     rewards = Experiment(cell).train()["train/reward"].dropna().tolist()
     assert sum(rewards[-8:]) > sum(rewards[:8])
 

@@ -100,6 +100,19 @@ def test_a_users_verifier_that_rejects_gold_is_named_with_its_reason(cell, tmp_p
         run([cell(verifier=f"{tmp_path}/v.py:f")])
 
 
+def test_where_a_users_verifier_fails_on_a_wrong_answer_is_said(cell, tmp_path):
+    (tmp_path / "v.py").write_text(
+        "def digits(answer, example):\n    return float(int(answer) == int(example.answer))\n"
+    )
+    [note] = [each for each in run([cell(verifier=f"{tmp_path}/v.py:digits")])["notes"] if "given `?`" in each]
+    assert note.startswith("verifier digits: given `?` to example a0, the verifier raised ValueError: invalid literal")
+    assert note.endswith("(v.py, line 2); that is counted as an error of the verifier and scores 0")
+
+
+def test_the_driver_learns_how_many_test_items_a_task_has(cell):
+    assert run([cell()])["facts"] == {preflight.TEST_ITEMS: {"mine/make": 5}}
+
+
 def test_methods_are_asked_only_when_a_cell_has_settings_or_the_method_is_the_users(cell, monkeypatch):
     asked = []
     monkeypatch.setattr(checks, "resolve", lambda entry: lambda looked: asked.append((entry.target, looked.cells)))

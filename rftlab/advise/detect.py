@@ -4,10 +4,12 @@ A difference counts as shown if its simultaneous interval would leave 0 with a p
 the answer gives a comparison of the confirmatory family, at this look at the study.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
+from types import MappingProxyType
 
 from rftlab import stats
 from rftlab.answer import comparisons
@@ -53,12 +55,13 @@ class Detection:
         return "\n".join(self.sentences)
 
 
-def of_grid(grid: Grid, effect: float | None = None) -> Detection:
+def of_grid(grid: Grid, effect: float | None = None, there: Mapping[str, int] = MappingProxyType({})) -> Detection:
     """What a grid can show before it has records, by the spread that the shipped reference study has.
 
     Args:
         grid: with what it declares of its answer.
         effect: a difference to ask for, a share of accuracy; by default the smallest one that matters.
+        there: task's name -> test items that it has, where that is known (`rftlab.preflight.TEST_ITEMS`).
     """
     plan, cells = grid.plan, [cell for cell in grid.cells if cell.evaluation.part == "test"]
     arms = set(plan.arms(cell.method for cell in cells)) or {cell.method for cell in cells}
@@ -67,14 +70,16 @@ def of_grid(grid: Grid, effect: float | None = None) -> Detection:
     if len(arms) < 2:
         return Detection(("one arm alone is compared with nothing; add another, such as base",), inf)
     trained = [cell for cell in named if cell.method not in UNTRAINED] or named
-    seeds, items = _fewest_seeds(trained), min(cell.evaluation.test_items for cell in named)
+    seeds = _fewest_seeds(trained)
+    most = min(there.get(cell.task_name, sys.maxsize) for cell in named)
+    items = min(most, *(cell.evaluation.test_items for cell in named))
     wanted = effect or plan.smallest_effect
     folds = max((int(cell.task_settings.get("folds", 0)) for cell in named), default=0)
     budgets = max(1, len(plan.labels))
     spread, like = usual(tuned_alone=any(cell.tuning.trials > 1 for cell in named))
     steady, unsteady = (expected(each, items, budgets, folds) for each in (spread, UNSTEADY))
     among = f" in a family of {family} comparison{'s' * (family != 1)}{_at_look(seeds, plan)}"
-    first, smallest = _told(steady, plan, family, seeds, items, wanted, among)
+    first, smallest = _told(steady, plan, family, seeds, items, wanted, among, most)
     confidence = confidence_of(seeds, plan, family)[0]
     falls = unsteady.detectable(seeds, items=items, confidence=confidence)
     sentences = [
@@ -177,7 +182,14 @@ def expected(deviations: tuple[float, float, float], items: int, budgets: int = 
 
 
 def _told(
-    parts: Components, plan: Plan, family: int, seeds: int, items: int, wanted: float, among: str = ""
+    parts: Components,
+    plan: Plan,
+    family: int,
+    seeds: int,
+    items: int,
+    wanted: float,
+    among: str = "",
+    most: int = sys.maxsize,
 ) -> tuple[str, float]:
     """`3 seeds and 200 items can show 14 points; for 5 points 11 seeds, or 400 items and 6 seeds`."""
     confidence = confidence_of(seeds, plan, family)[0]
@@ -185,8 +197,8 @@ def _told(
     has = f"{seeds} seed{'s' * (seeds != 1)} and {items} items can show {_shown(smallest)}{among}"
     if smallest <= wanted:
         return has, smallest
-    ways = {times: _needed(parts, wanted, times * items, family) for times in _TIMES}
-    fewer = next((times for times in _TIMES[1:] if ways[times] <= 0.75 * ways[1] and isfinite(ways[times])), 0)
+    ways = {times: _needed(parts, wanted, times * items, family) for times in _TIMES if times * items <= most}
+    fewer = next((times for times in [*ways][1:] if ways[times] <= 0.75 * ways[1] and isfinite(ways[times])), 0)
     told = [f"{ways[1]:.0f} seeds"] if isfinite(ways[1]) else []
     told += [f"{fewer * items} items and {ways[fewer]:.0f} seeds"] if fewer else []
     needed = (

@@ -172,14 +172,16 @@ def plan(
         found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     forecast, rates = _forecast(grid, where, stage, workers or 0, known=known, measure=measure)
-    forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect))
+    forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect, found.facts[preflight.TEST_ITEMS]))
     probed = {kind: [m.to_json() for m in found.cells] for kind, found in rates.items() if found.probed}
     threads = kernel_settings(default_kernel(), forecast.workers).threads
     _write(where, machine=_here(threads), planned=forecast.to_json(), probed=probed)
     return forecast
 
 
-def before(grid: Grid, results: Path, stage: StageRun | None, workers: int, *, shown: bool) -> Forecast:
+def before(
+    grid: Grid, results: Path, stage: StageRun | None, workers: int, *, shown: Mapping[str, int] | None
+) -> Forecast:
     """What is known of a run that is about to begin, without measuring anything.
 
     Args:
@@ -187,17 +189,23 @@ def before(grid: Grid, results: Path, stage: StageRun | None, workers: int, *, s
         results: where to.
         stage: its tuning stage.
         workers: cells run at once.
-        shown: whether to say which differences it can show.
+        shown: test items by task's name, to say which differences it can show; None says nothing of that.
     """
     forecast, _ = _forecast(grid, results, stage, workers)
-    return replace(forecast, shown=of_grid(grid)) if shown else forecast
+    return replace(forecast, shown=of_grid(grid, there=shown)) if shown is not None else forecast
 
 
-def last_lines(grid: Grid, forecast: Forecast | None) -> list[str]:
-    """What a dry run ends with: what is swept, and what is known of time and the rest; None on another machine."""
+def last_lines(grid: Grid, forecast: Forecast | None, items: Mapping[str, int]) -> list[str]:
+    """What a dry run ends with: what is swept, and what is known of time and the rest.
+
+    Args:
+        grid: that was not run.
+        forecast: of it; None on another machine.
+        items: test items by task's name.
+    """
     lines = [f"  {line}" for line in swept(grid.cells)]
     if forecast is None:
-        return [*lines, *of_grid(grid).sentences]
+        return [*lines, *of_grid(grid, there=items).sentences]
     grid_name = grid.path if grid.path and grid.path.is_file() else grid.name
     hint = [f"  rftlab plan {grid_name} measures it"] if forecast.unknown else []
     return [*lines, str(forecast), *hint]
@@ -232,8 +240,8 @@ def after(forecast: Forecast, outcomes: Iterable[Outcome], results: Path, second
 def swept(cells: Sequence[Cell]) -> list[str]:
     """Every setting that is swept, with its values, a line each."""
     values: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        flat, trains = cell.flat(), Applies.to(cell.method).labels
+    for cell, flat in zip(cells, Cell.as_said(cells), strict=True):
+        trains = Applies.to(cell.method).labels
         for name, value in flat.items():
             follows = name in FOLLOWS and value == flat[FOLLOWS[name]]
             if name in _FOLLOWING or follows or (name.startswith(_OF_TRAINING) and not trains):
@@ -304,7 +312,7 @@ def _forecast(
         rates |= {kind: Rates.of_probes(runs) for kind, runs in found.items()}
     predicted = [_predicted(cell, rates) for cell in todo]
     unknown = dict.fromkeys(
-        f"{cell.method} on {cell.task_name.rpartition('/')[2]}"
+        f"{cell.method_name} on {cell.task_name.rpartition('/')[2]}"
         for cell, amounts in zip(todo, predicted, strict=True)
         if amounts is None
     )

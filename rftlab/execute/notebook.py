@@ -21,7 +21,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, line_in_dump
 from rftlab.execute.folders import KERNEL_LOG
 from rftlab.execute.kernels import KernelSettings, dispose, make_manager
 from rftlab.execute.vigil import Vigil
@@ -36,6 +36,7 @@ _SILENT_START_S = 30.0
 MAX_PRINTED_CHARS = 100_000
 MAX_OUTPUTS = 1_000
 _MAX_LOG_BYTES = 1_000_000
+_DUMPED_LINES = 400
 _CUT = "\n... the rest of what this cell printed or showed is left out ...\n"
 
 OnProgress = Callable[[Mapping[str, Any]], None]
@@ -235,7 +236,7 @@ class _Engine(Engine):
             with log_path.open("wb") as log, run.vigil.kept():
                 client.execute(env=run.settings.environment(), stdout=log, stderr=log)
         except Exception as error:
-            problem = _explained(error, run, client.doing)
+            problem = _explained(error, run, client.doing, log_path)
             client.show_failure(problem)
             nbformat.write(nb_man.nb, run.target)
             raise NotebookFailed(problem) from error
@@ -261,7 +262,7 @@ def _shorten(log: Path) -> None:
             file.truncate()
 
 
-def _explained(error: Exception, run: NotebookRun, doing: str) -> str:
+def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str:
     if run.vigil.hung_s:
         return (
             f"KernelHung: for {run.vigil.hung_s:.0f} s the kernel neither answered nor computed, and was ended; it was "
@@ -270,7 +271,7 @@ def _explained(error: Exception, run: NotebookRun, doing: str) -> str:
     if isinstance(error, DeadKernelError):
         return (
             "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
-            "verifier or method ended the process"
+            f"verifier or method ended the process{_crashed_at(log)}"
         )
     if not run.started and run.manager is not None and run.pid is None:
         return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"
@@ -280,6 +281,11 @@ def _explained(error: Exception, run: NotebookRun, doing: str) -> str:
             "time with --timeout, or see with rftlab check whether a task or verifier of yours hangs"
         )
     return _one_line(f"{type(error).__name__}: {error}")
+
+
+def _crashed_at(log: Path) -> str:
+    """Where in the user's own code a kernel crashed, if it did, as its log has it."""
+    return line_in_dump(log.read_text(errors="replace").splitlines()[-_DUMPED_LINES:])
 
 
 def _one_line(text: str) -> str:

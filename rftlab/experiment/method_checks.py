@@ -57,7 +57,7 @@ class Toy:
     def make(cls, development: str = "") -> "Toy":
         """The toy; ``development`` is put before the prompts of the development items, which then are others."""
         task = load_task("arithmetic/word", {"train": 40, "test": 8, "ood": 0})
-        rows = [Example(e.id, e.prompt, f"1{e.answer[1:]}") for e in (*task.train, *task.test)]
+        rows = [Example(e.id, e.prompt, f"1{e.answer[1:]}", "It begins with 1.") for e in (*task.train, *task.test)]
         held_out = tuple(replace(e, prompt=development + e.prompt, answer="1") for e in rows[LABELS : 2 * LABELS])
         return cls(Labels(tuple(rows[:LABELS]), (), held_out), tuple(rows[40:]))
 
@@ -111,7 +111,12 @@ class Subject:
         self.method: Method = load_method(name)
         self.cell = Cell.make(
             {"method": name, "preset": preset, "settings": settings or {}, "labels": LABELS, "cot": False,
-             "decoding.max_new_tokens_direct": CAP, "decoding.max_new_tokens": CAP, "budget.amount": float(STEPS)}
+             "decoding.max_new_tokens_direct": CAP, "budget.amount": float(STEPS)}
+        )  # fmt: skip
+        # As in a run, only the cap that the cell asks by is worked out.
+        self.reasoning = Cell.make(
+            {**self.cell.flat(), "cot": True, "cot_eval": True, "decoding.max_new_tokens_direct": 0,
+             "decoding.max_new_tokens": CAP}
         )  # fmt: skip
         self.settings = make_settings(self.method, name, preset, self.cell.settings)
         self.rates = rates_of(self.cell, stages_of(self.method, name, self.settings))
@@ -136,14 +141,19 @@ class Subject:
         """The same two steps, nothing changed."""
         return self.trained(Budget(unit="steps", amount=float(STEPS)))
 
-    def trained(self, budget: Budget, toy: Toy | None = None) -> Trained:
+    @cached_property
+    def with_reasoning(self) -> Trained:
+        """Two steps with chain-of-thought."""
+        return self.trained(Budget(unit="steps", amount=float(STEPS)), asked_by=self.reasoning)
+
+    def trained(self, budget: Budget, toy: Toy | None = None, asked_by: Cell | None = None) -> Trained:
         """Train from the base, watched; evaluates nothing along the way."""
-        toy = toy or Toy.make()
-        policy = load_policy(self.cell)
+        toy, cell = toy or Toy.make(), asked_by or self.cell
+        policy = load_policy(cell)
         before = {name: weight.clone() for name, weight in weights_of(policy).items()}
         verifier = CountedVerifier(FunctionVerifier(begins_with_one))
         with Watch(policy, int(policy.tokenizer.pad_token_id or 0)) as watch:
-            cell = Cell.make({**self.cell.flat(), "budget.unit": budget.unit, "budget.amount": budget.amount})
+            cell = Cell.make({**cell.flat(), "budget.unit": budget.unit, "budget.amount": budget.amount})
             run = TrainingRun(
                 policy, toy.labels, verifier, cell, self.settings, learning_rates=self.rates,
                 monitor=Monitor(policy, budget),
@@ -329,6 +339,17 @@ def logs_finite_metrics(subject: Subject) -> str:
     return f"{len(named)} metrics, all finite"
 
 
+def trains_with_chain_of_thought_too(subject: Subject) -> str:
+    """Where the cell asks for chain-of-thought, two steps are done on prompts that ask for it."""
+    trained = subject.with_reasoning
+    done = trained.steps[-1]["step"] if trained.steps else 0
+    _require(done == STEPS, f"with chain-of-thought a budget of {STEPS} steps ended after {done}")
+    prompts = prompts_of(trained.run.policy, trained.run.labels.train, cot=True)
+    met = any(row[: len(prompt)] == prompt for prompt in prompts for row in trained.watch.rows)
+    _require(met, "no prompt asked for chain-of-thought; use policy.prompt_text(example, cot=run.cell.cot)")
+    return f"{STEPS} steps on prompts that ask for it"
+
+
 def learns(subject: Subject) -> str:
     """Rewards of sampled answers to the labelled prompts rise over the base's."""
     if subject.entry.family == "control":
@@ -379,6 +400,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     repeats,
     reads_no_held_out_items,
     logs_finite_metrics,
+    trains_with_chain_of_thought_too,
     learns,
 )
 

@@ -2,7 +2,7 @@
 
 from transformers import set_seed
 
-from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
+from rftlab.errors import CAUGHT, RftlabError, came_from_user, placed, told
 from rftlab.methods.base import Method, TrainingRun
 
 
@@ -25,9 +25,11 @@ def train(method: Method, run: TrainingRun) -> None:
             method.train(run)
     except CAUGHT as error:
         if not policy.has_diverged():
-            if isinstance(error, RftlabError) or not came_from_user(error):
+            if not came_from_user(error):
                 raise
-            raise RftlabError(f"method {run.cell.method!r} raised {told(error)}") from error
+            ours = isinstance(error, RftlabError)
+            said = placed(error) if ours else f"method {run.cell.method!r} raised {told(error)}"
+            raise RftlabError(said) from error
         broken = error  # such as a draw from probabilities that are none
     finally:
         policy.model.eval()  # an interrupted policy may still be asked

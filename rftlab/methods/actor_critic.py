@@ -133,7 +133,7 @@ class Sampler:
         rollouts = sample(
             policy,
             [prompt for prompt in prompts for _ in range(self._generations)],
-            max_new_tokens=completion_cap(run),
+            max_new_tokens=run.max_new_tokens,
             generator=self._generator,
             temperature=run.cell.decoding.temperature,
             top_p=run.cell.decoding.top_p,
@@ -274,12 +274,6 @@ def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
         "train/completion_tokens": sum(len(r.completion_ids) for r in rollouts) / len(rollouts),
         "train/truncation_rate": sum(r.truncated for r in rollouts) / len(rollouts),
     }
-
-
-def completion_cap(run: TrainingRun) -> int:
-    """Completion cap in tokens for the way the policy is trained."""
-    decoding = run.cell.decoding
-    return decoding.max_new_tokens if run.cell.cot else decoding.max_new_tokens_direct
 
 
 def positions(batch: Batch) -> Tensor:

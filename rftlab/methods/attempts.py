@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from rftlab.methods.actor_critic import Trajectory, completion_cap
+from rftlab.methods.actor_critic import Trajectory
 from rftlab.methods.base import TrainingRun
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example
@@ -68,7 +68,7 @@ def _draw(run: TrainingRun, examples: Sequence[Example], generator: torch.Genera
     rollouts = sample(
         policy,
         [prompts[e.id] for e in examples],
-        max_new_tokens=completion_cap(run),
+        max_new_tokens=run.max_new_tokens,
         generator=generator,
         temperature=decoding.temperature,
         top_p=decoding.top_p,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, defined_at, one_line
 from rftlab.methods.monitor import Monitor
+from rftlab.policy.caps import given
 from rftlab.policy.load import Policy
 from rftlab.registry import METHODS, find, make, resolve, suggest
 from rftlab.tasks.base import Labels
@@ -48,6 +49,11 @@ class TrainingRun:
     def learning_rate(self) -> float:
         """The one to use, of a method of one stage."""
         return self.learning_rates[-1]
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Completion cap in tokens for the prompts trained on, with chain-of-thought or without (`cell.cot`)."""
+        return given(self.cell, cot=self.cell.cot)
 
 
 class Settings(BaseModel):

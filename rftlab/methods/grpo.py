@@ -20,7 +20,6 @@ from rftlab.methods.trl_online import (
     Rollouts,
     VerifierReward,
     batch_shape,
-    completion_cap,
     prompt_rows,
     reference_where_it_starts,
 )
@@ -195,7 +194,7 @@ def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOCon
         per_device_train_batch_size=per_pass,
         gradient_accumulation_steps=passes,
         steps_per_generation=passes * settings.minibatches,
-        max_completion_length=completion_cap(run),
+        max_completion_length=run.max_new_tokens,
         temperature=run.cell.decoding.temperature,
         top_p=run.cell.decoding.top_p,
         remove_unused_columns=False,

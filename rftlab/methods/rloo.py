@@ -18,7 +18,6 @@ from rftlab.methods.trl_online import (
     Rollouts,
     VerifierReward,
     batch_shape,
-    completion_cap,
     prompt_rows,
     reference_where_it_starts,
 )
@@ -83,7 +82,7 @@ class RLOO:
                     **common_arguments(run, scratch),
                     per_device_train_batch_size=per_pass,
                     gradient_accumulation_steps=passes,
-                    max_completion_length=completion_cap(run),
+                    max_completion_length=run.max_new_tokens,
                     temperature=run.cell.decoding.temperature,
                     top_p=run.cell.decoding.top_p,
                     remove_unused_columns=False,
@@ -109,5 +108,5 @@ class _Trainer(OnlineTrainer, RLOOTrainer):
         return [ids[text] for text in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any) -> list[list[int]]:
-        drawn = self.rollouts.draw(prompt_ids, completion_cap(self.run))
+        drawn = self.rollouts.draw(prompt_ids, self.run.max_new_tokens)
         return [rollout.completion_ids for rollout in drawn]

@@ -42,12 +42,6 @@ def batch_shape(completions: int, at_most: int) -> tuple[int, int]:
     return per_pass, completions // per_pass
 
 
-def completion_cap(run: TrainingRun) -> int:
-    """Completion cap in tokens for the prompts trained on."""
-    decoding = run.cell.decoding
-    return decoding.max_new_tokens if run.cell.cot else decoding.max_new_tokens_direct
-
-
 def prompt_rows(run: TrainingRun, at_least: int) -> Dataset:
     """One row per prompt, with a label or without, repeated until a step's prompts can be drawn."""
     rows = [

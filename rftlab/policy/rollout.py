@@ -67,7 +67,10 @@ def sample(
         RftlabError: the cap is 0, which says that it is still to be worked out.
     """
     if max_new_tokens < 1:
-        raise RftlabError("a completion cap of 0 tokens is still to be worked out; ask with Experiment.capped")
+        raise RftlabError(
+            "a completion cap of 0 tokens is still to be worked out; ask with Experiment.capped, and in a method "
+            "sample with run.max_new_tokens"
+        )
     by_length = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), tuple(prompts[i]), i))
     rollouts: dict[int, Rollout] = {}
     was_training = policy.model.training

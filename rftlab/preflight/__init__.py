@@ -11,6 +11,9 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.user_code import child
 
+TEST_ITEMS = "test_items"
+"""The fact that says how many test items each task has, by its name."""
+
 
 @dataclass(frozen=True)
 class Findings:

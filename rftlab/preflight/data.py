@@ -8,6 +8,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, about
 from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
+from rftlab.preflight import TEST_ITEMS
 from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout, short_name
 from rftlab.sandbox.worker import UNSANDBOXED
@@ -59,6 +60,7 @@ def check(looked: "Looked") -> None:
                 ) from None
         done |= {judged, drawn}
     measured = [cell for cell in looked.cells if cell.evaluation.part == "test"]
+    looked.facts[TEST_ITEMS] = {cell.task_name: len(looked.task(cell).test) for cell in measured}
     looked.notes += [*_of_folds(looked, measured), *_label_budgets(measured)]
 
 
@@ -140,7 +142,9 @@ def _check_beside(cell: Cell, task: Task, looked: "Looked", done: set[object]) -
 def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> list[str]:
     """Raise unless a verifier gives full reward to gold answers, on a sample spread over train and test.
 
-    Returns what people should know of the verifier: what a function is given, that code will run without a sandbox.
+    One of the user's own is also given wrong answers and empty ones, which a policy gives too: it shall neither hang
+    nor end the process there. Returns what people should know of the verifier: what a function is given, where it
+    fails on a wrong answer, that code will run without a sandbox.
 
     A graded verifier (a reward model, a judge) need not: its gold answers have no fixed reward.
 
@@ -164,6 +168,7 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
                 "the data"
             )
     notes = [verifier.told] if verifier.told else []
+    notes += _on_wrong_answers(verifier, task) if verifier.singly else []
     if verifier.isolation == UNSANDBOXED:
         notes.append(
             "no sandbox can be had on this machine, and what the model writes will run with your rights"
@@ -171,6 +176,22 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
             else "no sandbox can be had on this machine; a library reads answers, and runs none, in an ordinary process"
         )
     return [f"verifier {short_name(name)}: {note}" for note in notes]
+
+
+def _on_wrong_answers(verifier: "Announced", task: Task) -> list[str]:
+    """Where a verifier of the user's own fails on a wrong answer, which then scores 0: the first such sentence."""
+    golds = [example.answer for example in (*task.train[:GOLD_SAMPLE], *task.test[:GOLD_SAMPLE]) if example.answer]
+    for example in (*task.train[:1], *task.prompts[:1], *task.test[:1]):
+        other = next((gold for gold in golds if gold != example.answer), "0")
+        wrong = {"another example's answer": tagged(other), "`?`": tagged("?"), "no answer at all": "", "a text": "?"}
+        for kind, completion in wrong.items():
+            (score,) = verifier.score([completion], [example], what=f"{kind} to example {example.id}")
+            if score.parts.get("verifier_error"):
+                return [
+                    f"given {kind} to example {example.id}, {score.reason}; that is counted as an error of the "
+                    "verifier and scores 0"
+                ]
+    return []
 
 
 def _require_blind(
@@ -193,26 +214,27 @@ class Announced:
         graded: as the verifier's.
         needs_gold: as the verifier's.
         told: as the verifier's.
+        singly: whether it is the user's own.
     """
 
     def __init__(self, verifier: Verifier, name: str) -> None:
         self.graded, self.needs_gold, self.told = verifier.graded, verifier.needs_gold, verifier.told
         self._verifier, self._name = verifier, name
-        self._singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
+        self.singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
 
     @property
     def isolation(self) -> str | None:
         """As the verifier's, so far."""
         return self._verifier.isolation
 
-    def score(self, completions: Sequence[str], examples: Sequence[Example]) -> list[Score]:
-        """Scores, as `Verifier.score` gives them."""
-        if not self._singly:
+    def score(self, completions: Sequence[str], examples: Sequence[Example], *, what: str = "") -> list[Score]:
+        """Scores, as `Verifier.score` gives them; ``what`` is scored, by default the example."""
+        if not self.singly:
             announce(f"scoring {len(examples)} examples with verifier {self._name!r}", limit=_PACKAGED_LIMIT_S)
             return self._verifier.score(completions, examples)
         scores = []
         for completion, example in zip(completions, examples, strict=True):
-            announce(f"scoring example {example.id} with verifier {self._name!r}")
+            announce(f"scoring {what or f'example {example.id}'} with verifier {self._name!r}")
             scores += self._verifier.score([completion], [example])
         return scores
 

@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import queue
-import re
 import secrets
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NoReturn
 
-from rftlab.errors import RftlabError, one_line, told, users_line
+from rftlab.errors import RftlabError, line_in_dump, one_line, told
 from rftlab.files.paths import import_path
 
 # Seconds one step of a user's code may take where nothing else is said.
@@ -34,16 +33,16 @@ LIMIT_S = 60.0
 _GRACE_S = 5.0
 _KEPT_BYTES = 4096
 _MAX_LINES = 400
-_FRAME = re.compile(r'\s*File "(.*)", line (\d+)')
 
 
-def call(target: str, argument: Any, *, limit: float = LIMIT_S, heard: Callable[[Any], None] | None = None) -> Any:
+def call(target: str, argument: Any, *, limit: float | None = None, heard: Callable[[Any], None] | None = None) -> Any:
     """What the function ``target`` ("module:function" of rftlab) returns for ``argument``, called in a new process.
 
     Args:
         target: takes one JSON value and returns one; says by `announce` what it is about to do.
         argument: a JSON value.
-        limit: seconds each announced step may take, where it does not bring its own limit.
+        limit: seconds each announced step may take, where it does not bring its own limit; by default `LIMIT_S`, which
+            people cannot change.
         heard: called with each value that the function hands over (`hand`) before it returns.
 
     Raises:
@@ -58,9 +57,12 @@ def call(target: str, argument: Any, *, limit: float = LIMIT_S, heard: Callable[
 
 
 class _Child:
-    def __init__(self, target: str, argument: Any, limit: float, heard: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self, target: str, argument: Any, limit: float | None, heard: Callable[[Any], None] | None = None
+    ) -> None:
         self._handed = heard
         self._nonce = secrets.token_hex(16)
+        self._asked, limit = limit, limit or LIMIT_S
         self._doing, self._limit = "being started", max(limit, LIMIT_S)
         self._loose: deque[str] = deque(maxlen=_MAX_LINES)
         self._printed = b""
@@ -128,20 +130,17 @@ class _Child:
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         said = one_line((self._printed.decode(errors="replace").strip().splitlines() or [""])[-1])
-        place = self._place()
+        place = line_in_dump(self._loose)
         return RftlabError(
             f"{self._doing}: the process {how} before it was done{place}; "
             f"code that is loaded must not end the process{f' (last it printed: {said})' if said else ''}"
         )
 
     def _late(self) -> RftlabError:
+        more = ", or allow more with --check-timeout" if self._limit == self._asked else ""
         return RftlabError(
-            f"{self._doing}: did not finish within {self._limit:g} s{self._place()}; make it faster, or allow more"
+            f"{self._doing}: did not finish within {self._limit:g} s{line_in_dump(self._loose)}; make it faster{more}"
         )
-
-    def _place(self) -> str:
-        frames = (found for line in self._loose if (found := _FRAME.match(line)))
-        return users_line((found[1], int(found[2])) for found in frames)
 
     def _write(self, request: str) -> None:
         assert self._process.stdin is not None
@@ -237,7 +236,7 @@ def _main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     reporter = _reporter = _Reporter(answers, request["nonce"], request["limit"])
-    faulthandler.enable(answers)  # where it crashes, and below where it is ended, is told: `_Child._place`
+    faulthandler.enable(answers)  # where it crashes, and below where it is ended, is told: `line_in_dump`
     os._exit = reporter.left
     module, _, function = request["target"].partition(":")
     try:

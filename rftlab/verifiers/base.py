@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat, 
 
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, one_line, told
 from rftlab.registry import VERIFIERS, find, make, resolve
+from rftlab.user_code.limited import Limited
 from rftlab.verifiers.wrappers import boxed
 
 OPEN_TAG, CLOSE_TAG = "<answer>", "</answer>"
@@ -239,7 +240,11 @@ def _asked(
 ) -> tuple[list[_Verdict], str]:
     """What a verifier says, and what is wrong with that: it raised, or gave no ``count`` of ``kind`` in range."""
     try:
-        found = ask()
+        if type(verifier).__module__.startswith("rftlab."):  # has limits of its own
+            found = ask()
+        else:
+            with Limited(f"verifier {type(verifier).__name__}", verifier) as limited:
+                found = limited(ask, times=count)
     except RftlabError:
         raise
     except CAUGHT as error:
@@ -310,7 +315,8 @@ class FunctionVerifier(Verifier):
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""
-        return [self._score_one(c, e) for c, e in zip(completions, examples, strict=True)]
+        with Limited(f"verifier {self._name}", self._function) as limited:
+            return [limited(self._score_one, c, e) for c, e in zip(completions, examples, strict=True)]
 
     def _score_one(self, completion: str, example: Gold) -> Score:
         extraction = extract_answer(completion)

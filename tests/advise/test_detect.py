@@ -56,6 +56,13 @@ def test_the_sentences_name_seeds_items_family_look_and_what_would_do(tmp_path):
     assert "for 5 points" not in ten
 
 
+def test_no_more_items_are_spoken_of_than_the_task_has(tmp_path):
+    found = detect.of_grid(grid(tmp_path, seeds=3), there={"arithmetic/word": 60}).sentences
+    assert re.match(r"3 seeds and 60 items can show \d+ points .*; for 5 points (\d+|more than \d+) seeds$", found[0])
+    many = detect.of_grid(grid(tmp_path, seeds=3), there={"arithmetic/word": 5000}).sentences
+    assert many == detect.of_grid(grid(tmp_path, seeds=3)).sentences
+
+
 def test_where_every_seed_chooses_its_rate_less_can_be_shown_and_it_is_said(tmp_path):
     path = tmp_path / "alone.yaml"
     path.write_text(grid(tmp_path).path.read_text().replace("defaults: {", "defaults: {tuning.trials: 3, "))

@@ -62,7 +62,7 @@ def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, 
     (here / "more.yaml").write_text(
         (here / "one.yaml").read_text().replace("seed: 0", "seed: 5").replace("one", "more")
     )
-    known = forecasts.before(Grid.load("more.yaml"), here / "results" / "more", None, 1, shown=True)
+    known = forecasts.before(Grid.load("more.yaml"), here / "results" / "more", None, 1, shown={})
     assert "from 1 finished cell of this machine" in str(known)
     assert known.amounts["asked"].estimate == run["took"]["asked"]
 
@@ -121,6 +121,17 @@ def test_what_is_swept_is_what_differs_but_not_what_follows():
     ]  # fmt: skip
 
 
+def test_what_is_one_s_own_is_swept_under_the_name_that_people_call_it_by():
+    def line(field, *names):
+        return forecasts.swept([Cell.make({field: name}) for name in names])[0]
+
+    assert line("verifier", "exact", "/far/away/late.py:die", "/far/checks.py:score") == (
+        "swept: verifier exact, die, checks"
+    )
+    assert line("task", "/far/units.py:load", "/far/units.py:hard") == "swept: task units, units/hard"
+    assert line("method", "/a/my.py:Mine", "/b/my.py:Mine") == "swept: method /a/my.py:Mine, /b/my.py:Mine"
+
+
 def test_a_run_in_which_a_cell_failed_is_held_against_nothing(tmp_path):
     cell = ran().cell
     rates = costs_of(cell)
@@ -139,10 +150,10 @@ def test_a_damaged_or_foreign_forecast_is_as_none(here):
     where.mkdir(parents=True)
     for text in ("{", "[]", '{"version": 1, "probed": 3}', '{"version": 9}'):
         (where / forecasts.FILE).write_text(text)
-        assert forecasts.before(grid, where, None, 2, shown=False).unknown
+        assert forecasts.before(grid, where, None, 2, shown=None).unknown
     body = {"version": 1, "machine": {**machine(), "threads": 1}, "probed": {"kind": [{"cell": {}}]}}
     (where / forecasts.FILE).write_text(json.dumps(body))
-    assert forecasts.before(grid, where, None, 2, shown=False).unknown
+    assert forecasts.before(grid, where, None, 2, shown=None).unknown
 
 
 def test_another_machine_is_told_by_any_of_what_records_name():

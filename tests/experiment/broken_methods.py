@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rftlab.methods.base import Ladder, Settings, TrainingRun
+from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example, load_task
 
 
@@ -186,6 +188,31 @@ class BareName(Sound):
 class NotANumber(Sound):
     def metrics(self, loss: float) -> dict[str, float]:
         return {"train/loss": loss, "train/entropy": float("nan")}
+
+
+class NeverAsksForReasoning(Sound):
+    def batch(self, run: TrainingRun, examples: Sequence[Example]) -> Any:
+        direct = run.cell.model_copy(update={"cot": False})
+        return super().batch(replace(run, cell=direct), examples)
+
+
+class HasOneCap(Sound):
+    """Samples with the cap for chain-of-thought, whatever the cell asks for."""
+
+    def loss(self, run: TrainingRun, examples: Sequence[Example]) -> Tensor:
+        prompts = [run.policy.encode_prompt(run.policy.prompt_text(e, cot=run.cell.cot)) for e in examples]
+        cap = run.cell.decoding.max_new_tokens
+        run.monitor.sampled(sample(run.policy, prompts, max_new_tokens=cap, greedy=True))
+        return super().loss(run, examples)
+
+
+class HasTheOtherCap(HasOneCap):
+    """Samples with the cap for no chain-of-thought, whatever the cell asks for."""
+
+    def loss(self, run: TrainingRun, examples: Sequence[Example]) -> Tensor:
+        decoding = run.cell.decoding
+        swapped = decoding.model_copy(update={"max_new_tokens": decoding.max_new_tokens_direct})
+        return super().loss(replace(run, cell=run.cell.model_copy(update={"decoding": swapped})), examples)
 
 
 class Unlearns(Sound):

@@ -32,6 +32,9 @@ BROKEN: dict[str, tuple[Callable[[Subject], str], str]] = {
     "SaysNothing": (suite.logs_finite_metrics, "no step reports train/loss or train/reward (reported: nothing)"),
     "BareName": (suite.logs_finite_metrics, "metric 'loss' has no group"),
     "NotANumber": (suite.logs_finite_metrics, "step 1 reports train/entropy = nan"),
+    "NeverAsksForReasoning": (suite.trains_with_chain_of_thought_too, "no prompt asked for chain-of-thought"),
+    "HasOneCap": (suite.trains_to_its_budget, "sample with run.max_new_tokens (broken_methods.py, line "),
+    "HasTheOtherCap": (suite.trains_with_chain_of_thought_too, "a completion cap of 0 tokens"),
     "Unlearns": (suite.learns, "the mean reward of sampled answers was"),
 }  # fmt: skip
 

@@ -86,6 +86,26 @@ def test_whatever_ends_a_users_code_is_a_failure_that_is_named(mine, source, at)
         assert str(caught.value).startswith(what)
 
 
+@pytest.mark.parametrize(
+    ("condition", "does", "says"),
+    [
+        ("example.answer not in completion", "while True: pass", r"^scoring another example's answer to .* within 1 s"),
+        ("example.answer not in completion", "__import__('os')._exit(0)", r"^scoring another .* with exit code 0"),
+        ("not completion", "while True: pass", r"^scoring no answer at all to example a0 .* did not finish within 1 s"),
+    ],
+)
+def test_a_verifier_that_stands_gold_answers_is_tried_with_wrong_ones(mine, tmp_path, condition, does, says):
+    cell = mine("", at="loading")
+    (tmp_path / "wrong.py").write_text(f"def score(completion, example):\n    if {condition}: {does}\n    return 1.0\n")
+    with pytest.raises(RftlabError, match=rf"{says}.* \(wrong.py, line 2\)"):
+        preflight.check([Cell.make({**cell.flat(), "verifier": f"{tmp_path}/wrong.py:score"})], limit=1)
+
+
+def test_a_limit_that_people_can_change_is_named(mine):
+    with pytest.raises(RftlabError, match="make it faster, or allow more with --check-timeout$"):
+        preflight.check([mine("while True: pass", at="loading")], limit=0.5)
+
+
 @pytest.mark.parametrize("at", ["import", "loading"])
 def test_what_a_users_code_changes_in_its_process_changes_nothing_here(mine, at):
     before = Path.cwd()
