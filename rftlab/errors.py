@@ -115,7 +115,8 @@ def users_line(frames: Iterable[tuple[str, int]]) -> str:
 
 def line_in_dump(lines: Iterable[str]) -> str:
     """` (checks.py, line 3)`: where the user's own code was, in what `faulthandler` wrote of a process that ended."""
-    frames = (found for line in lines if (found := _FRAME.match(line)))
+    # Of a notebook's own cell, in a file that is none, a line says nothing.
+    frames = (found for line in lines if "ipykernel_" not in line and (found := _FRAME.match(line)))
     return users_line((found[1], int(found[2])) for found in frames)
 
 

@@ -270,7 +270,9 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     head, _, variant = name.partition("/")
     entry = registry.get(name) or registry.get(head)
     if entry is None and name.endswith(".py"):
-        raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {name}:NAME, its function or class")
+        inside = user_code.public_names(name, classes=kind == "method")
+        give = " or ".join(f"{name}:{each}" for each in inside[:3]) or f"{name}:NAME, its function or class"
+        raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {give}")
     if entry is None or (variant and name not in registry and not entry.variants):
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, [*names(registry), *installed.offers(kind)])}")
     if name in registry and not entry.variants:

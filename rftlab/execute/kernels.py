@@ -92,6 +92,11 @@ _ENVIRONMENT = {
 # At shutdown ipykernel 7 now and then waits for a flush by a thread that has ended already, 10 s by default; the
 # manager then loses 2.5 s and kills it. Output is not lost: it is sent in order, whoever waits for it.
 _QUICK_LEAVE = "--IPKernelApp.exec_lines=__import__('ipykernel.iostream').iostream.OutStream.flush_timeout = 0.2"
+# A crash is told in the kernel's log: what the kernel writes to its standard error goes to the notebook, if at all.
+_TELL_CRASHES = (
+    "--IPKernelApp.exec_lines=__import__('faulthandler').enable("
+    "getattr(__import__('sys').stderr, '_original_stdstream_copy', 2))"
+)
 
 
 def cores() -> int:
@@ -143,7 +148,7 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
             "config": {"modules": list(settings.modules)},
         }
     spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _QUICK_LEAVE],
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _QUICK_LEAVE, _TELL_CRASHES],
         display_name="rftlab",
         language="python",
         metadata=metadata,

@@ -6,6 +6,7 @@ imported or opened by a name made up at run time, is not found; `opened` sees it
 function in a process of its own.
 """
 
+import ast
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -69,6 +70,16 @@ def load(path: str) -> ModuleType:
             sys.modules.pop(name, None)
             raise
         return module
+
+
+def public_names(path: str, *, classes: bool) -> list[str]:
+    """Functions (or classes) at the top of a Python file, but for `_private` ones; none if it cannot be read."""
+    kind = ast.ClassDef if classes else ast.FunctionDef
+    try:
+        tree = ast.parse(Path(path).expanduser().read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [node.name for node in tree.body if isinstance(node, kind) and not node.name.startswith("_")]
 
 
 _LOADING = threading.RLock()

@@ -294,7 +294,7 @@ class FunctionVerifier(Verifier):
         reads: "answer" or "completion", what the function is given.
 
     Raises:
-        RftlabError: the function does not take two arguments.
+        RftlabError: the function does not take two arguments, or is a coroutine or a generator.
     """
 
     def __init__(
@@ -346,12 +346,21 @@ class FunctionVerifier(Verifier):
         return Judgement(reward, {"verifier_error": 0.0}, why)
 
 
+_NO_ANSWER_AT_ONCE = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
 def _called(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
     """Names of a function's parameters, if it can be called with an answer or a completion, and an example."""
+    if any(of(function) for of in _NO_ANSWER_AT_ONCE):
+        name = _called(function)
+        raise RftlabError(
+            f"verifier {name} is asynchronous or a generator{defined_at(function)}; write a plain def that returns a "
+            "number"
+        )
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # made in C: calling it will tell

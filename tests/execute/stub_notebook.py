@@ -1,6 +1,7 @@
 """A notebook that leaves a record without training anything, and a driver that runs it over a few cells.
 
-What it does is told by `task_settings`: {"do": "fail" | "exit" | "die" | "forget" | "wrong" | "sleep", "seconds": s}.
+What it does is told by `task_settings`: {"do": "fail" | "exit" | "crash" | "die" | "forget" | "wrong" |
+"sleep", "seconds": s}; it crashes in a file `crash.py` in the folder "beside".
 """
 
 import sys
@@ -27,6 +28,8 @@ if do == "fail":
     raise RuntimeError("told to fail\\nsecond line")
 if do == "exit":
     import sys; sys.exit(0)
+if do == "crash":
+    import sys; sys.path.insert(0, cell.task_settings["beside"]); import crash
 if do == "die":
     os.kill(os.getpid(), 9)
 seen = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "PYTHONHASHSEED", "MPLBACKEND")}

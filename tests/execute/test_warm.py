@@ -55,6 +55,14 @@ def test_a_failing_warm_kernel_is_told_as_a_cold_one_is(stub, tmp_path, what):
     assert outcome.error.startswith({"die": "KernelDied", "fail": "RuntimeError: told to fail"}[what])
 
 
+def test_a_crash_in_a_users_code_is_told_with_its_line(stub, tmp_path):
+    (tmp_path / "crash.py").write_text("import ctypes\nctypes.string_at(0)\n")
+    cell = Cell.make({"task_settings": {"do": "crash", "beside": str(tmp_path)}})
+    (outcome,), _ = run([cell], tmp_path / "results", stub)
+    assert outcome.error.startswith("KernelDied: ")
+    assert outcome.error.endswith("(crash.py, line 2)")
+
+
 def test_many_kernels_in_a_row_leak_nothing(zygote, tmp_path):
     process = psutil.Process(zygote._process.pid)
     for turn in range(21):

@@ -10,6 +10,7 @@ from rftlab.experiment import Experiment
 from rftlab.methods.base import load_method, make_settings, stages_of
 from rftlab.preflight.card import card
 from rftlab.preflight.data import check_gold
+from rftlab.registry import find
 from rftlab.tasks.base import load_task
 from rftlab.user_code import child
 from rftlab.verifiers.base import make_verifier
@@ -50,7 +51,9 @@ VERIFIERS = {
     "def score(completion, example):\n    return completion.nope\n": r"raised AttributeError: .*\(mine.py, line 2\)",
     "def score(answer, example):\n    pass\n": r"returned None, not a number from 0 to 1 \(mine.py, line 1\)",
     "\ndef score(answer, example):\n    return 'yes'\n": r"returned 'yes', not a number .*\(mine.py, line 2\)",
-    "async def score(answer, example):\n    return 1.0\n": r"returned <coroutine object score>, .*\(mine.py, line 1\)",
+    "async def score(answer, example):\n    return 1.0\n": r"is asynchronous or a generator \(mine.py, line 1\); write",
+    "def score(answer, example):\n    yield 1.0\n": r"is asynchronous or a generator \(mine.py, line 1\); write",
+    "def score(answer, example):\n    return object()\n": r"returned <object object>, not a number .*\(mine.py, line 1\)",
     "import sys\ndef score(c, e):\n    sys.exit(0)\n": r"raised SystemExit: 0 \(mine.py, line 3\)",
     "def score(c, e):\n    return len()\n": r"raised TypeError: len\(\) .*\(mine.py, line 2\)",
     "def score(x):\n    return 1.0\n": r"score\(x\) cannot be called with two arguments \(mine.py, line 1\)",
@@ -107,7 +110,6 @@ def test_a_task(source, tmp_path):
     assert said(caught).count("line ") <= 1 + ("IndentationError" in said(caught))
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize("source", VERIFIERS)
 def test_a_verifier(source, tmp_path):
     task = load_task("arithmetic/word", {"train": 2, "test": 1, "ood": 0})
@@ -122,6 +124,20 @@ def test_a_method(source, tmp_path):
     with pytest.raises(RftlabError) as caught:
         stages_of(method := load_method(name), name, make_settings(method, name, "", {}))
     assert re.search(METHODS[source], said(caught))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "give"),
+    [
+        ("task", "import re\ndef load(): pass\ndef _row(): pass\n", "mine.py:load"),
+        ("verifier", "def a(answer, example): pass\ndef b(answer, example): pass\n", "mine.py:a or .*mine.py:b"),
+        ("method", "def f(): pass\nclass Mine: pass\n", "mine.py:Mine"),
+        ("task", "def load(:\n", "mine.py:NAME, its function or class"),
+    ],
+)
+def test_a_file_alone_is_answered_with_what_is_in_it(kind, source, give, tmp_path):
+    with pytest.raises(RftlabError, match=rf"^{kind} '.*mine.py' names a file and nothing in it; give \S*{give}$"):
+        find({}, write(tmp_path, source), kind)
 
 
 def test_a_card_asks_for_all_that_a_method_has_to_have(tmp_path):
