@@ -381,6 +381,8 @@ def resolve(entry: Entry) -> Any:
     try:
         module = user_code.load(module_name) if module_name.endswith(".py") else importlib.import_module(module_name)
     except FileNotFoundError as error:
+        if came_from_user(error):  # of a file that theirs opens
+            raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
         raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
     except CAUGHT as error:
         raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error

@@ -145,7 +145,7 @@ def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
     [
         ("lables: 3", "g.yaml line 6: unknown parameter 'lables'; did you mean labels?"),
         ("\tlabels: 3", "indent with spaces, not with tabs"),
-        ("verifier: mine.py", "names a file and nothing in it; give mine.py:NAME"),
+        ("verifier: mine.py", "names a file and nothing in it; give mine.py:make"),
         ("verifier: maths", "unknown verifier 'maths'"),
         ("budget.amount: 0", "parameter 'budget.amount'"),
         ("include: [{labels: 61, method: sft}]", "has 60 training examples, fewer than labels=61"),

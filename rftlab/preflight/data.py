@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError, about
+from rftlab.errors import RftlabError, about, defined_at
 from rftlab.folds import Folds
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight import TEST_ITEMS
@@ -161,12 +161,19 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
     if not verifier.needs_gold:
         _require_blind(verifier, name, sample, gold, scores)
     for example, score in zip(sample, scores, strict=True):
+        if score.parts.get("verifier_error"):
+            raise RftlabError(
+                f"verifier {name!r} cannot judge the gold answer {example.answer[:80]!r} of example {example.id} of "
+                f"task {task.name!r}: {score.reason}; mend it"
+            )
         if score.reward < 1 and not verifier.graded:
             raise RftlabError(
                 f"verifier {name!r} gives the gold answer {example.answer[:80]!r} of example {example.id} of task "
                 f"{task.name!r} the reward {score.reward:g}, not 1 ({score.reason}); choose another verifier or mend "
                 "the data"
             )
+    if verifier.singly and not verifier.graded:
+        _require_same_again(verifier, name, sample, gold, scores)
     notes = [verifier.told] if verifier.told else []
     notes += _on_wrong_answers(verifier, task) if verifier.singly else []
     if verifier.isolation == UNSANDBOXED:
@@ -176,6 +183,18 @@ def check_gold(cell: Cell, task: Task, name: str, settings: dict[str, Any]) -> l
             else "no sandbox can be had on this machine; a library reads answers, and runs none, in an ordinary process"
         )
     return [f"verifier {short_name(name)}: {note}" for note in notes]
+
+
+def _require_same_again(
+    verifier: "Announced", name: str, sample: Sequence[Example], gold: Sequence[str], scores: Sequence[Score]
+) -> None:
+    """Raise unless the first gold answer gets the same reward once more."""
+    for example, first, again in zip(sample, scores, verifier.score(gold[:1], sample[:1]), strict=False):
+        if first.reward != again.reward:
+            raise RftlabError(
+                f"verifier {name!r}, asked twice about the gold answer of example {example.id}, gives "
+                f"{first.reward:g} and then {again.reward:g}{verifier.place}; it must keep nothing from call to call"
+            )
 
 
 def _on_wrong_answers(verifier: "Announced", task: Task) -> list[str]:
@@ -221,6 +240,11 @@ class Announced:
         self.graded, self.needs_gold, self.told = verifier.graded, verifier.needs_gold, verifier.told
         self._verifier, self._name = verifier, name
         self.singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
+
+    @property
+    def place(self) -> str:
+        """` (checks.py, line 3)`: where it stands in the user's own files."""
+        return defined_at(getattr(self._verifier, "function", self._verifier))
 
     @property
     def isolation(self) -> str | None:

@@ -291,17 +291,18 @@ class FunctionVerifier(Verifier):
     A function that reads no gold answer says so by an attribute: `score.needs_gold = False`.
 
     Attributes:
+        function: the user's.
         reads: "answer" or "completion", what the function is given.
 
     Raises:
-        RftlabError: the function does not take two arguments, or is a coroutine or a generator.
+        RftlabError: the function cannot be called with a text and an example, or gives no number at once.
     """
 
     def __init__(
         self, function: Callable[[str, Any], float], *, answer_format: Literal["strict", "lenient"] = "strict"
     ) -> None:
         super().__init__(answer_format=answer_format)
-        self._function, self._place = function, defined_at(function)
+        self.function, self._place = function, defined_at(function)
         parameters = _parameters(function)
         self._name = f"{_called(function)}({', '.join(parameters[:2])})"
         self.reads = "answer" if parameters[0] == "answer" else "completion"
@@ -315,7 +316,7 @@ class FunctionVerifier(Verifier):
 
     def score(self, completions: Sequence[str], examples: Sequence[Gold]) -> list[Score]:
         """Scores, one per completion."""
-        with Limited(f"verifier {self._name}", self._function) as limited:
+        with Limited(f"verifier {self._name}", self.function) as limited:
             return [limited(self._score_one, c, e) for c, e in zip(completions, examples, strict=True)]
 
     def _score_one(self, completion: str, example: Gold) -> Score:
@@ -335,18 +336,18 @@ class FunctionVerifier(Verifier):
 
     def _ask(self, given: str, example: Gold) -> Judgement:
         try:
-            value = self._function(given, example)
-            reward = float(value) if isinstance(value, SupportsFloat) else math.nan
+            value = self.function(given, example)
         except CAUGHT as error:
             place = "" if came_from_user(error) else self._place
             return cannot_judge(f"the verifier raised {told(error)}{place}")
+        try:
+            reward = float(value) if isinstance(value, SupportsFloat) else math.nan
+        except CAUGHT:  # such as an array of several numbers
+            reward = math.nan
         if not (math.isfinite(reward) and 0 <= reward <= 1):
             return cannot_judge(f"the verifier returned {_shown(value)}, not a number from 0 to 1{self._place}")
         why = "" if reward == 1 else f"{self._name} returned {reward:g}"
         return Judgement(reward, {"verifier_error": 0.0}, why)
-
-
-_NO_ANSWER_AT_ONCE = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def _called(function: Callable[..., Any]) -> str:
@@ -355,25 +356,25 @@ def _called(function: Callable[..., Any]) -> str:
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
     """Names of a function's parameters, if it can be called with an answer or a completion, and an example."""
-    if any(of(function) for of in _NO_ANSWER_AT_ONCE):
-        name = _called(function)
-        raise RftlabError(
-            f"verifier {name} is asynchronous or a generator{defined_at(function)}; write a plain def that returns a "
-            "number"
-        )
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # made in C: calling it will tell
         return ["completion", "example"]
+    name, names, wrong = _called(function), list(signature.parameters), ""
     try:
         signature.bind("", None)
     except TypeError:
-        name = _called(function)
-        raise RftlabError(
-            f"verifier {name}{signature} cannot be called with two arguments{defined_at(function)}; "
-            f"write {name}(answer, example) or {name}(completion, example)"
-        ) from None
-    return list(signature.parameters)
+        wrong = "cannot be called with two arguments"
+    if not wrong and names[0] == "example":
+        wrong = "takes the example first"
+    if any(
+        of(function) for of in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    ):
+        wrong = "is asynchronous or a generator and gives no number"
+    if wrong:
+        write = f"write def {name}(answer, example) or def {name}(completion, example)"
+        raise RftlabError(f"verifier {name}{signature} {wrong}{defined_at(function)}; {write}")
+    return names
 
 
 def make_verifier(name: str, *, answer_format: str = "strict", settings: Mapping[str, Any] | None = None) -> Verifier:

@@ -96,8 +96,10 @@ def test_whatever_ends_a_users_code_is_a_failure_that_is_named(mine, source, at)
 )
 def test_a_verifier_that_stands_gold_answers_is_tried_with_wrong_ones(mine, tmp_path, condition, does, says):
     cell = mine("", at="loading")
-    (tmp_path / "wrong.py").write_text(f"def score(completion, example):\n    if {condition}: {does}\n    return 1.0\n")
-    with pytest.raises(RftlabError, match=rf"{says}.* \(wrong.py, line 2\)"):
+    (tmp_path / "wrong.py").write_text(
+        f"def score(completion, example):\n    if {condition}:\n        {does}\n    return 1.0\n"
+    )
+    with pytest.raises(RftlabError, match=rf"{says}.* \(wrong.py, line 3\)"):
         preflight.check([Cell.make({**cell.flat(), "verifier": f"{tmp_path}/wrong.py:score"})], limit=1)
 
 
