@@ -50,7 +50,7 @@ def load(
     drop_pattern: str = "",
     verifier: str = "exact",
     verifier_settings: Mapping[str, Any] | None = None,
-    test_share: float = SHARE,
+    test_share: float | None = None,
     folds: int = 0,
     split_seed: int = 0,
     card: str = "",
@@ -83,7 +83,7 @@ def load(
         drop_pattern: regular expression removed from rationales (GSM8K's calculator notes: "<<.*?>>").
         verifier: registered name or path.py:function.
         verifier_settings: its settings.
-        test_share: share held out where there is no test part, in (0, 1).
+        test_share: share held out where there is no test part, in (0, 1); 0.3 if it is not given.
         folds: instead of that, deal the rows into so many parts, of which each seed is tested on another; 0 does not.
         split_seed: seed of that split, or of the deals.
         card: where the data comes from, its licence, what it cannot tell.
@@ -112,14 +112,15 @@ def load(
     words = _Words.of(prompt, instructions, classes, train or asked)
     trained, held_out, prompts = words.examples(train), words.examples(test), words.examples(asked, mark="p")
     prompts = [replace(example, answer="", rationale=None) for example in prompts]
-    apart = bool(test_path or test_split) or test_share != SHARE
+    apart = bool(test_path or test_split) or test_share is not None
+    share = SHARE if test_share is None else test_share
     dealt = _folds(folds, len(trained), split_seed, apart=apart) if folds else None
     if dealt:
         trained, held_out = map(list, deal(trained, dealt, 0))
     elif not test and trained:
-        trained, held_out = hold_out(trained, test_share, split_seed)
+        trained, held_out = hold_out(trained, share, split_seed)
     elif not test:
-        prompts, held_out = hold_out(prompts, test_share, split_seed)
+        prompts, held_out = hold_out(prompts, share, split_seed)
     known = {normalise_prompt(example.prompt) for example in (*trained, *held_out)}
     prompts = [example for example in prompts if normalise_prompt(example.prompt) not in known]
     return Task(

@@ -57,7 +57,7 @@ def test_a_grid_that_a_run_would_refuse_fails_its_check(file, tmp_path, capsys):
     file(SUMS)
     (tmp_path / "g.yaml").write_text("task: file\ntask_settings: {path: data.jsonl}\nlabels: 4000\n")
     assert main(["check", str(tmp_path / "g.yaml")]) == 1
-    assert "FAIL  before a run: task 'data' has 45 training examples" in capsys.readouterr().out
+    assert "g.yaml line 3: task 'data' has 45 training examples" in capsys.readouterr().out
 
 
 def test_columns_are_mapped(file):

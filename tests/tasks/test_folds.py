@@ -100,6 +100,7 @@ def test_a_task_without_folds_is_the_same_for_every_seed(file):
         ({"folds": True}, "folds is True"),
         ({"folds": 29}, "29 folds cannot be made of 28 different prompts"),
         ({"folds": 5, "test_share": 0.2}, "leave out one of the two"),
+        ({"folds": 5, "test_share": 0.3}, "leave out one of the two"),
     ],
 )
 def test_folds_that_cannot_be_are_named(file, settings, says):
