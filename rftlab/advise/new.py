@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rftlab.record import require_folder_of, write_atomically
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
-from rftlab.tasks.tables import WrongEncoding, read_rows
+from rftlab.tasks.tables import WrongEncoding, encoding_told, read_rows
 from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
 from rftlab.verifiers.numeric import to_quantity
@@ -31,6 +31,8 @@ _ANSWERS = ("answer", "label", "class", "category", "target", "output", "respons
 _CHOICES = "choices"
 _TITLES = ("subject", "title")
 _MARKER, _NOTES = "####", "<<.*?>>"
+_UNANSWERED = "Rows without answers are for a grid of your own: docs/your_data.md, prompts without labels"
+_LEAST_LABELS = 2
 _ENCODINGS = ("utf-8", "cp1252")
 _MOST = 0.95
 _FEW_CLASSES = 30
@@ -74,7 +76,10 @@ def sniff(
     for file in filter(None, (data, test)):
         if not file.is_file():
             raise RftlabError(f"there is no data file {file}")
-    *others, last = _ENCODINGS
+    told = {encoding_told(file) for file in filter(None, (data, test))}
+    if len(told) > 1:
+        raise RftlabError(f"{data} and {test} are texts of different encodings; save both as UTF-8")
+    *others, last = list(filter(None, told)) or _ENCODINGS
     for encoding in others:
         with contextlib.suppress(WrongEncoding):
             return _sniff(data, encoding, dict(columns or {}), verifier, test)
@@ -91,6 +96,14 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
     settings |= _columns(data, row, columns)
     task = load(**settings)
     answers = [example.answer for example in task.train + task.test]
+    if not task.train:
+        raise RftlabError(f"{data}: none of its rows has an answer; fill them in. {_UNANSWERED}")
+    distinct = len({normalise_prompt(example.prompt) for example in task.train + task.test})
+    if len(task.train) < _LEAST_LABELS or distinct <= _LEAST_LABELS:
+        raise RftlabError(
+            f"{data} has {len(answers)} rows with answers and {distinct} different prompts; a study needs at least "
+            f"{_LEAST_LABELS} to train on and one to test on, and says something from some fifty on"
+        )
     if sum(_MARKER in answer for answer in answers) > len(answers) / 2:
         settings["answer_after"] = _MARKER
         settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
@@ -111,6 +124,7 @@ def new(
     verifier: str = "",
     test: str | Path | None = None,
     checks: bool = False,
+    say: Callable[[str], object] = lambda _: None,
 ) -> list[Path]:
     """Write a grid for a data file, and a verifier to begin with if asked.
 
@@ -122,6 +136,7 @@ def new(
         verifier: as `sniff`.
         test: as `sniff`.
         checks: write checks.py beside the grid and judge by its function `score`.
+        say: told what was found, a sentence each: how the rows are read, who judges them and why.
 
     Returns:
         What was written.
@@ -142,10 +157,23 @@ def new(
     require_folder_of(grid)
     held_out = Path(test).expanduser() if test else None
     found = sniff(source, columns, "checks.py:score" if checks else verifier, held_out)
+    for note in _told(found):
+        say(note)
     written = [write_atomically(grid, _grid(found, source, grid, model))]
     if checks:
         written.append(write_atomically(own, _checks(source, found.task.train[:2])))
     return written
+
+
+def _told(found: Sniffed) -> list[str]:
+    """What was found, in sentences."""
+    mapped = dict(found.settings.get("columns", {}))
+    mapped |= {"prompt": found.settings["prompt"]} if "prompt" in found.settings else {}
+    read = {field: mapped[field] for field in ("prompt", "answer", "rationale") if mapped.get(field)}
+    by_hand = (
+        [f"columns: {', '.join(f'{field} {one_line(repr(column))}' for field, column in read.items())}"] if read else []
+    )
+    return [*found.task.notes, *by_hand, f"verifier {found.verifier}: {found.why}"]
 
 
 def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -164,8 +192,7 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
         taken = "".join(f" ({one_line(column)} is taken as the {name})" for name, column in found.items() if column)
         raise RftlabError(
             f"{data}: which of its columns ({known}) is the {' and which the '.join(wanted)}{taken}? say so: --columns "
-            f"{' '.join(f'{name}=...' for name in wanted)} Rows without answers are for a grid of your own: "
-            "docs/your_data.md, prompts without labels"
+            f"{' '.join(f'{name}=...' for name in wanted)} {_UNANSWERED}"
         )
     rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
     rest |= {"meta": meta} if meta and "meta" not in rest else {}
@@ -191,7 +218,7 @@ def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
             {"verifier_settings": {"schema": {}, "match_gold": True}},
         )
     if most([to_quantity(answer) is not None for answer in answers]):
-        return "numeric", "the answers are numbers, with or without a unit", {}
+        return "numeric", "the answers are numbers, with or without a unit; math reads formulas and LaTeX too", {}
     if any("\\" in answer or "^" in answer for answer in answers):
         return "math", "the answers are mathematics", {}
     classes = Counter(map(normalise, answers))

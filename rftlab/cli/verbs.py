@@ -386,6 +386,7 @@ def new(options: argparse.Namespace) -> int:
         verifier=options.verifier,
         test=options.test,
         checks=options.checks,
+        say=lambda note: print(printable(note)),
     )
     print(*written, sep="\n")
     grid = written[0]

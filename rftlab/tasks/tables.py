@@ -30,6 +30,22 @@ _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 20
 _DELIMITERS = (",", ";", "\t")
 _EXCEL = (".xlsx", ".xls", ".ods")
+_BINARY = (
+    (b"PK\x03\x04", "a workbook (Excel, OpenDocument) or another zip archive; save the sheet as .csv (CSV UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel; save the sheet as .csv (CSV UTF-8)"),
+    (b"PAR1", "a Parquet file; name it .parquet"),
+    (b"ARROW1", "an Arrow file; save it as .parquet"),
+    (b"\x1f\x8b", "compressed by gzip; put .gz behind its name"),
+    (b"%PDF", "a PDF; give a table"),
+    (b"SQLite format 3", "a database; export the table as .csv"),
+)
+"""How files that are no text begin, and what each is, whatever it is called."""
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16's, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def read_rows(
@@ -64,9 +80,12 @@ def read_rows(
     kind = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
     if kind not in _READERS or (kind == ".parquet" and file.suffix == ".gz"):
         how = "save the sheet as .csv (CSV UTF-8)" if kind in _EXCEL else f"give {', '.join(_READERS)}"
+        how = "name it .tsv (tabs between its columns), .csv or .jsonl, whichever it is" if kind == ".txt" else how
         raise RftlabError(f"{path}: cannot read {file.suffix or 'a file without suffix'}; {how}")
     encoding = _codec(encoding)
     try:
+        if kind != ".parquet":
+            _refuse_other(file, kind, encoding)
         yield from _READERS[kind](file, encoding, delimiter)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RftlabError(f"{path} is not a whole gzip file ({error}); compress it again, or drop the .gz") from None
@@ -74,6 +93,38 @@ def read_rows(
         raise RftlabError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeError:
         raise WrongEncoding(_other_encoding(file, encoding)) from None
+
+
+def encoding_told(path: str | Path) -> str:
+    """The encoding that a text file's first bytes tell: utf-16 or utf-32, with or without a mark; "" if they tell none.
+
+    Raises:
+        RftlabError: it cannot be read.
+    """
+    file = Path(path)
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            begin = stream.read(200)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RftlabError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    marked = next((name for mark, name in _MARKS if begin.startswith(mark)), "")
+    low, high = begin[::2], begin[1::2]
+    if marked or not begin or file.name.removesuffix(".gz").endswith(".parquet"):
+        return marked
+    # Of Latin letters every other byte is 0.
+    return "utf-16-le" if 2 * high.count(0) > len(high) else "utf-16-be" if 2 * low.count(0) > len(low) else ""
+
+
+def _refuse_other(file: Path, kind: str, encoding: str) -> None:
+    """Raise if a file that is called a text begins as something else does, or as text of another encoding."""
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        begin = stream.read(16)
+    if what := next((what for mark, what in _BINARY if begin.startswith(mark)), ""):
+        raise RftlabError(f"{file} is called {kind} and is {what}")
+    if encoding == "utf-8-sig" and (told := encoding_told(file)):
+        raise WrongEncoding(
+            f"{file} is not UTF-8 text but begins as {told.upper()} does; set task_settings.encoding: {told}"
+        )
 
 
 def _codec(encoding: str) -> str:
@@ -97,8 +148,6 @@ def _open(file: Path, encoding: str, newline: str | None = None) -> TextIO:
 def _other_encoding(file: Path, encoding: str) -> str:
     """The sentence on a text that is not of this encoding: the line, and the encoding it may be of."""
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return f"{file} is not UTF-8 text but begins as UTF-16 does; set task_settings.encoding: utf-16"
     called = "UTF-8" if encoding == "utf-8-sig" else encoding
     try:
         content.decode(encoding)

@@ -60,6 +60,39 @@ def test_tickets_from_excel_become_a_grid_that_passes_its_check(tickets, tmp_pat
     assert main(["check", "tickets.yaml"]) == 0
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_unicode_text_from_excel_is_read_by_its_encoding(tmp_path, encoding):
+    path = tmp_path / "tickets.tsv"
+    lines = ["prompt\tanswer", *(f"Wie viel ist {i} mal 2, für Ärzte?\t{2 * i}" for i in range(60))]
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    [grid] = new(path, tmp_path / "g.yaml", model="tiny-base")
+    assert f"encoding: {encoding}\n" in grid.read_text()
+    assert "für Ärzte" in sniff(path).task.train[0].prompt
+    (tmp_path / "test.tsv").write_text("prompt\tanswer\nx\t1\n")
+    with pytest.raises(RftlabError, match="different encodings; save both as UTF-8"):
+        sniff(path, test=tmp_path / "test.tsv")
+
+
+def test_how_the_rows_are_read_is_said(tmp_path, tickets, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chat = [
+        {"messages": [{"role": "user", "content": f"{i}?"}, {"role": "assistant", "content": str(i)}]} for i in range(9)
+    ]
+    jsonl(tmp_path / "chat.jsonl", chat)
+    assert main(["new", "chat.jsonl"]) == 0
+    said = capsys.readouterr().out
+    assert "chat.jsonl: read as OpenAI chat rows (messages)" in said
+    assert "verifier numeric: the answers are numbers" in said
+    assert main(["new", "tickets.csv"]) == 0
+    assert "columns: prompt '{Subject}\\n{Body}', answer 'Label'" in capsys.readouterr().out
+
+
+def test_few_rows_make_a_grid_that_a_run_takes(tmp_path, capsys):
+    [path] = new(jsonl(tmp_path / "d.jsonl", KINDS["numeric"][:3]), tmp_path / "g.yaml", model="tiny-base")
+    assert main(["check", str(path)]) == 0
+    assert "labels: [2]" in path.read_text()
+
+
 def test_rationales_before_a_marker_are_found(tmp_path):
     [path] = new(jsonl(tmp_path / "sums.jsonl", SUMS), tmp_path / "g.yaml", model="tiny-base")
     text = path.read_text()
@@ -129,6 +162,14 @@ def test_a_verifier_to_begin_with_passes_its_own_examples(tmp_path):
             "(Body, Team) is the answer (Body is taken as the prompt)? say so: --columns answer=... ",
         ),
         ([], "has no rows"),
+        (
+            [{"prompt": f"{i}?", "answer": ""} for i in range(9)],
+            "none of its rows has an answer; fill them in. Rows without answers are for a grid of your own",
+        ),
+        (
+            KINDS["exact"][:2],
+            "2 rows with answers and 2 different prompts; a study needs at least 2 to train on and one",
+        ),
     ],
 )
 def test_what_the_file_does_not_say_is_asked_for(rows, says, tmp_path):
