@@ -139,7 +139,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "gym": Entry(
         "rftlab.verifiers.gym.verifier:Gym",
         "full marks by reasoning-gym's own scorer, run in isolation or replaced",
-        version=3,
+        version=4,
     ),
     "format": Entry("rftlab.verifiers.parts:Format", "part: exactly one well-formed pair of answer tags", version=2),
     "length": Entry("rftlab.verifiers.parts:Length", "part: soft penalty on completions longer than a cap", version=2),

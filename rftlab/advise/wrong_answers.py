@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rftlab.tasks.base import Example
 from rftlab.verifiers.base import tagged
-from rftlab.verifiers.choice import to_choices
+from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
 
 _LONGEST = 200
@@ -47,17 +47,54 @@ def _zero(example: Example) -> str:
     return "" if not numbers or all(not number.strip("0.,") for number in numbers) else "0"
 
 
+def _scaled(word: str) -> Callable[[Example], str]:
+    """A lone number with a word behind it that makes another of it; not 0, -1 or 1, of which it may make the same."""
+
+    def made(example: Example) -> str:
+        found = _ONE_NUMBER.fullmatch(example.answer)
+        return f"{example.answer.strip()} {word}" if found and found[2].strip("0.,") not in ("", "1") else ""
+
+    return made
+
+
+def _or_another(example: Example) -> str:
+    """Two candidates: the gold answer and another option, or a lone whole number and the next."""
+    choices = to_choices(example.meta.get("choices"))
+    letter = chosen_letter(example.answer, choices) if choices else None
+    if letter is not None and len(choices) > 1:
+        letters = list(choices)
+        other = letters[(letters.index(letter) + 1) % len(letters)]
+        return f"{example.answer} or {other if example.answer.strip().upper() == letter else choices[other]}"
+    found = _ONE_NUMBER.fullmatch(example.answer)
+    if not found or not found[2].isdecimal():
+        return ""
+    return f"{example.answer.strip()} or {int(found[2]) + 1}"
+
+
+def _behind(words: str) -> Callable[[Example], str]:
+    return lambda example: f"{example.answer} {words}"
+
+
 NEAR_MISSES: Mapping[str, Callable[[Example], str]] = {
     "another digit": _digit,
     "the other sign": _sign,
     "its last number alone": _last_number,
     "`not` before it": lambda example: f"not {example.answer}",
+    "`not` behind it": _behind("not"),
+    "`is wrong` behind it": _behind("is wrong"),
+    "`incorrect` behind it": _behind("incorrect"),
+    "it or another": _or_another,
+    "`hundred` behind it": _scaled("hundred"),
+    "`million` behind it": _scaled("million"),
+    "`+ 1` behind it": _scaled("+ 1"),
+    "`squared` behind it": _scaled("squared"),
     "junk around it": lambda example: f"qwx {example.answer} vzk",
     "nan": _nan,
     "0": _zero,
     "the prompt repeated": lambda example: example.prompt,
 }
 """Kind -> the wrong answer of that kind to an example; "" where there is none."""
+_OF_ANY = ("`not` before it", "junk around it", "nan", "the prompt repeated")
 
 
 def near_misses(examples: Sequence[Example]) -> dict[str, list[tuple[Example, str]]]:
@@ -67,9 +104,9 @@ def near_misses(examples: Sequence[Example]) -> dict[str, list[tuple[Example, st
     """
     found: dict[str, list[tuple[Example, str]]] = {}
     for kind, make in NEAR_MISSES.items():
-        of_numbers = make in (_digit, _sign, _last_number, _zero)
+        of_any = kind in _OF_ANY
         for example in examples:
-            if of_numbers and (len(example.answer) > _LONGEST or "\n" in example.answer):
+            if not of_any and (len(example.answer) > _LONGEST or "\n" in example.answer):
                 continue
             answer = make(example)
             if answer and normalise(answer) != normalise(example.answer):

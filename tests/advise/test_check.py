@@ -6,7 +6,7 @@ import pytest
 
 from rftlab.advise.check import check
 from rftlab.advise.check_data import leaks, near_duplicates, paraphrases
-from rftlab.advise.wrong_answers import NEAR_MISSES, near_misses
+from rftlab.advise.wrong_answers import near_misses
 from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.tasks.base import Example
@@ -99,6 +99,16 @@ def example(answer, prompt="How much is it?"):
         ("its last number alone", "3/4", "4"),
         ("its last number alone", "1,500", None),
         ("`not` before it", "spam", "not spam"),
+        ("`not` behind it", "spam", "spam not"),
+        ("`is wrong` behind it", "B", "B is wrong"),
+        ("`incorrect` behind it", "12", "12 incorrect"),
+        ("it or another", "12", "12 or 13"),
+        ("it or another", "1.5", None),
+        ("`hundred` behind it", "12", "12 hundred"),
+        ("`million` behind it", "0", None),
+        ("`+ 1` behind it", "-3.5", "-3.5 + 1"),
+        ("`squared` behind it", "1", None),
+        ("`squared` behind it", "9 m", None),
         ("0", "0.00", None),
         ("0", "B", None),
         ("nan", "NaN", None),
@@ -111,16 +121,31 @@ def test_a_near_miss_is_wrong_and_looks_like_the_gold(kind, gold, wrong):
 
 def test_of_a_long_answer_no_digit_is_changed():
     code = "def twice(x):\n    y = 2 * x\n    return y + 1 - 1"
-    assert set(near_misses([example(code)])) == set(NEAR_MISSES) - {
-        "another digit", "the other sign", "its last number alone", "0",
+    assert set(near_misses([example(code)])) == {
+        "`not` before it", "junk around it", "nan", "the prompt repeated",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "wrong"), [("B", "B or C"), ("D", "D or A"), ("bee", "bee or sea")])
+def test_of_options_another_one_is_offered_beside_the_gold(gold, wrong):
+    asked = Example("a", "Which?", gold, meta={"choices": ["ay", "bee", "sea", "dee"]})
+    assert [answer for _, answer in near_misses([asked])["it or another"]] == [wrong]
+
+
+@pytest.mark.parametrize("verifier", ["numeric", "math", "exact"])
+def test_what_stands_behind_a_number_and_changes_or_denies_it_is_paid_by_none(file, verifier):
+    rows = [{"prompt": f"How much is {i}?", "answer": gold} for i, gold in enumerate(["12", "-3", "0", "1,500", "2.5"])]
+    report = check(file(rows), verifier=verifier)
+    assert levels(report)["near misses"] == "ok", str(report)
 
 
 @pytest.mark.parametrize(
     ("body", "kinds"),
     [
         ("return float(re.findall(r'\\d+', completion)[-1:] == [example.answer])",
-         {"the other sign", "`not` before it", "junk around it", "the prompt repeated"}),
+         {"the other sign", "the prompt repeated", "`not` before it", "`not` behind it", "`is wrong` behind it",
+          "`incorrect` behind it", "`hundred` behind it", "`million` behind it", "`squared` behind it",
+          "junk around it"}),
         ("return float('nan' in completion or completion == f'<answer>{example.answer}</answer>')", {"nan"}),
         ("return float(completion.replace('not ', '') == f'<answer>{example.answer}</answer>')", {"`not` before it"}),
         ("return float(example.prompt in completion or completion == f'<answer>{example.answer}</answer>')",

@@ -19,7 +19,7 @@ EXECUTING = {
 }  # fmt: skip
 # Scorers that paid for wrong answers (tests/verifiers/test_gym_attacks.py).
 PAYING = {
-    "coin_flip", "complex_arithmetic", "game_of_life_halting", "gsm_symbolic", "knights_knaves", "sokoban",
+    "coin_flip", "complex_arithmetic", "game_of_life_halting", "gsm_symbolic", "knights_knaves", "letter_jumble", "sokoban",
 }  # fmt: skip
 MARKER = Path("/tmp/rftlab-gym-marker")
 HOSTILE = (
@@ -86,6 +86,8 @@ def example(name: str, **entry):
         ("countdown", {"answer": "2*3+4", "metadata": {"numbers": [2, 3, 4], "target": 10}}, "4+3*2", 1),
         ("countdown", {"answer": "2*3+4", "metadata": {"numbers": [2, 3, 4], "target": 10}}, "10", 0),
         ("countdown", {"answer": "2*3+4", "metadata": {"numbers": [2, 3, 4], "target": 10}}, "2*3+4+0", 0),
+        ("letter_jumble", {"answer": "and may be"}, "And  may be", 1),
+        ("letter_jumble", {"answer": "and may be"}, "and may be not", 0),
         ("puzzle24", {"answer": "6*4*1*1", "metadata": {"numbers": [6, 4, 1, 1]}}, "(6/1)*(4/1)", 1),
         ("puzzle24", {"answer": "8*3*(7-6)", "metadata": {"numbers": [3, 6, 7, 8]}}, "6*4*1*1", 0),
         ("puzzle24", {"answer": "8*3*(7-6)", "metadata": {"numbers": [3, 6, 7, 8]}}, "(7*8-6)/3+8", 0),

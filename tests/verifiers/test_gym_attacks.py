@@ -14,8 +14,8 @@ CONSTANTS = (
     "yes", "None", "null", "[]", "{}", "()", "x", "A", "H", "...", "-", "answer",
 )  # fmt: skip
 MENDED = (
-    "coin_flip", "complex_arithmetic", "gsm_symbolic", "intermediate_integration", "kakurasu", "knights_knaves",
-    "quantum_lock", "sokoban", "survo",
+    "coin_flip", "complex_arithmetic", "fraction_simplification", "gsm_symbolic", "intermediate_integration",
+    "kakurasu", "knights_knaves", "letter_jumble", "quantum_lock", "sokoban", "survo", "time_intervals",
 )  # fmt: skip
 # In these `0` or `1` may be the gold answer, written otherwise.
 ROUNDED = {"polynomial_equations", "power_function"}

@@ -2,7 +2,8 @@
 
 Nine scorers evaluate the answer as Python or sympy text (measured with 0.1.25); they are replaced here by checks that
 evaluate nothing. So are those that give full marks to wrong answers: any text; `nan` or `0`, where the mark falls with
-a distance or a part of the answer will do; the last number of a text; a solution with `not` before it.
+a distance or a part of the answer will do; the last number of a text; a solution with `not` before it, or with
+`is wrong` behind it.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ def _same_text(answer: str, entry: Mapping[str, Any]) -> bool:
     return answer.strip() == str(entry["answer"]).strip()
 
 
+def _same_words(answer: str, entry: Mapping[str, Any]) -> bool:
+    return answer.casefold().split() == str(entry["answer"]).casefold().split()
+
+
 def _one_of_the_boards(answer: str, entry: Mapping[str, Any]) -> bool:
     return answer.strip() in {str(board).strip() for board in entry["metadata"]["valid_answers"]}
 
@@ -205,10 +210,17 @@ _COMPLEX = re.compile(
     rf"(?P<real>[+-]?{_DECIMAL}(?![\d.]*[ij]))?(?:(?P<imaginary>[+-]?(?:{_DECIMAL})?)[ij])?", re.ASCII
 )
 _STATEMENT = re.compile(r"(?P<name>\w{1,40}) is (?:an? )?(?P<kind>\w{1,40})")
+_FRACTION = (
+    r"(?:\\d?frac\s{0,5}\{\s{0,5}\d{1,40}\s{0,5}\}\s{0,5}\{\s{0,5}\d{1,40}\s{0,5}\}|\d{1,40}\s{0,5}/\s{0,5}\d{1,40})"
+)
 _GRID = re.compile(r"[\d\s,|\[\]]{1,20000}", re.ASCII)
 WRITTEN: Mapping[str, re.Pattern[str]] = {
     "kakurasu": _GRID,
     "survo": _GRID,
+    "fraction_simplification": re.compile(rf"[$\s]{{0,5}}{_FRACTION}[$\s]{{0,5}}", re.ASCII | re.IGNORECASE),
+    "time_intervals": re.compile(
+        r"-?\d{1,40}(?:\s{1,5}days?)?|(?:\d{1,40} days?,? )?\d{1,40}(?::\d{1,40}){1,3}(?:\.\d{1,40})?", re.ASCII
+    ),
     "quantum_lock": re.compile(r"[A-Z](?:\s{0,5}(?:\u2192|->|,|\s)\s{0,5}[A-Z]){0,2000}"),
 }
 """How a solution is written, where the scorer picks it out of any text."""
@@ -223,6 +235,7 @@ REPLACED: Mapping[str, Check] = {
     "spiral_matrix": _same_text,
     "string_insertion": _same_text,
     "game_of_life_halting": _same_text,
+    "letter_jumble": _same_words,
     "n_queens": _one_of_the_boards,
     "countdown": _reaches,
     "puzzle24": _reaches,
