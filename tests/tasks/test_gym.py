@@ -19,7 +19,8 @@ EXECUTING = {
 }  # fmt: skip
 # Scorers that paid for wrong answers (tests/verifiers/test_gym_attacks.py).
 PAYING = {
-    "coin_flip", "complex_arithmetic", "game_of_life_halting", "gsm_symbolic", "knights_knaves", "letter_jumble", "sokoban",
+    "coin_flip", "complex_arithmetic", "game_of_life_halting", "gsm_symbolic", "knights_knaves", "letter_jumble",
+    "sokoban",
 }  # fmt: skip
 MARKER = Path("/tmp/rftlab-gym-marker")
 HOSTILE = (
