@@ -56,9 +56,9 @@ _ALSO = {"L": "l", "dL": "dl", "cL": "cl", "mL": "ml", "µL": "µl", "uL": "ul",
          "KM": "km", "Cm": "cm", "CM": "cm", "hrs": "hr", "mins": "min", "secs": "sec"}  # fmt: skip
 # A litre is a cubed length: a thousandth of a cubic metre.
 _CUBED = {"volume": ("length", 3, Fraction(1, 1000))}
-_SAME = {"usd": "$", "dollar": "$", "buck": "$", "eur": "€", "euro": "€", "gbp": "£", "percent": "%", "pct": "%",
-         "F": "°F", "fahrenheit": "°F", "°f": "°F", "C": "°C", "celsiu": "°C", "°c": "°C", "deg": "°", "degree": "°",
-         "people": "person", "children": "child"}  # fmt: skip
+_SAME = {"usd": "$", "dollar": "$", "buck": "$", "eur": "€", "euro": "€", "gbp": "£", "yen": "¥", "jpy": "¥",
+         "rupee": "₹", "inr": "₹", "percent": "%", "pct": "%", "F": "°F", "fahrenheit": "°F", "°f": "°F", "C": "°C",
+         "celsiu": "°C", "°c": "°C", "deg": "°", "degree": "°", "people": "person", "children": "child"}  # fmt: skip
 _COMPOUND = {"kph": "km/h", "kmh": "km/h", "kmph": "km/h", "mph": "mi/h"}
 _REWRITTEN = (
     (re.compile(r"\bdeg(?:ree)?s? (?=[CF]\b|celsius|fahrenheit)", re.IGNORECASE), ""),
@@ -67,10 +67,10 @@ _REWRITTEN = (
     (re.compile(r"(\w{1,20}) squared\b"), r"\1^2"),
     (re.compile(r"(\w{1,20}) cubed\b"), r"\1^3"),
 )
-_NAME = re.compile(r"((?:[^\W\d_]{1,20}[ -]){0,3}[^\W\d_]{1,20}|[%$€£]|°[CFcf]?)(?:\^?([123]))?")
+_NAME = re.compile(r"((?:[^\W\d_]{1,20}[ -]){0,3}[^\W\d_]{1,20}|[%$€£¥₹]|°[CFcf]?)(?:\^?([123]))?")
 _WRITTEN = re.compile(r"[^\W\d_]{1,20}")
 _MOST_CHARS = 4000
-CURRENCIES = frozenset("$€£")
+CURRENCIES = frozenset("$€£¥₹")
 
 
 class Unit(NamedTuple):

@@ -43,6 +43,7 @@ _SECOND_GUESS = re.compile(
     r"|third|last|unsure|guess|however|but|wait|actually)\b|\w+n't\b",
     re.IGNORECASE,
 )
+_MOST_CHARS = 3000
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
 
 
@@ -90,6 +91,8 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
         answer: letter, text, or both.
         choices: as `to_choices` gives them; empty accepts any letter A to Z.
     """
+    if len(answer) > max([_MOST_CHARS, *(2 * len(text) for text in choices.values())]):
+        return None
     written = unwrap(answer)
     answer = unwrap(_MARKUP.sub(lambda found: found[1] or "", written)).strip("$\"'` ").strip()
     if found := _LETTER.fullmatch(answer):

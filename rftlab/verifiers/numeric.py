@@ -16,7 +16,7 @@ _MOST_CHARS = 200
 _DIGITS = r"(?:\d{1,3}(?:,\d{3}){1,12}(?!\d)|\d{1,3}(?: \d{3}){1,12}(?! ?\d)|\d{1,40})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{0,40}})?|\.\d{{1,40}})"
 _QUANTITY = re.compile(
-    rf"(?P<sign>[+-]?) ?(?P<currency>[$€£]?) ?(?P<top>{_DECIMAL})"
+    rf"(?P<sign>[+-]?) ?(?P<currency>[$€£¥₹]|(?:USD|EUR|GBP|CHF|JPY|INR) )? ?(?P<top>{_DECIMAL})"
     rf"(?:[eE](?P<exponent>[+-]?\d{{1,3}})|(?: ?/ ?(?P<bottom>{_DECIMAL}))?)"
     rf"(?: ?[x×*·] ?10(?:\^|\*\*)?\{{?(?P<power>[+-]?\d{{1,3}})\}}?)?(?P<unit>[^\n]{{0,60}})",
     re.ASCII,
@@ -28,9 +28,10 @@ _TEXT = re.compile(r"\\(?:text|mathrm|mbox|rm)\{([^{}]{0,60})\}")
 _SPACED = re.compile(r"(?<=\d)(?:\\[,;: ]|~|\{,\})(?=\d{3})")
 _RAISED = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}")
 _ASSIGNED = re.compile(r"(?:[A-Za-z](?:_\{?\w{1,8}\}?)? ?)?= ?(.+)", re.ASCII)
-_NEGATIVE = re.compile(r"(?:minus|negative) (?=[\d.$€£\\])", re.IGNORECASE)
+_NEGATIVE = re.compile(r"(?:minus|negative) (?=[\d.$€£¥₹\\])", re.IGNORECASE)
 _SEVERAL = re.compile(rf"(?:{_DECIMAL} ?[A-Za-z]{{1,20}}(?:,? and |, | ?)){{2,4}}", re.ASCII)
 _ONE_OF_SEVERAL = re.compile(rf"({_DECIMAL}) ?((?!and )[A-Za-z]{{1,20}})", re.ASCII)
+_AROUND = frozenset({"()", "[]", '""', "''", "“”"})
 _SIGNS = dict.fromkeys("−‐‑‒–—﹣", "-") | {"\\$": "$", "\\%": "%", "\\times": "x", "\\cdot": "x"}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
            "k": 1000, "mn": 10**6, "bn": 10**9}  # fmt: skip
@@ -128,7 +129,7 @@ def to_quantity(text: str) -> Quantity | None:
     power = int(found["exponent"] or 0) + int(found["power"] or 0)
     factor, rest = _scaled(found["unit"], bool(found["currency"]))
     value *= Fraction(10) ** power * factor * sign
-    named = f"{found['currency']}{rest.strip()}"
+    named = f"{(found['currency'] or '').strip()}{_unbracketed(rest.strip())}"
     unit = to_unit(named)
     if named and unit is None:
         text = text.lstrip("+-")
@@ -156,8 +157,7 @@ def _plain(text: str) -> str:
     text = _RAISED.sub(lambda found: f"^{unicodedata.normalize('NFKC', found[0]).replace('−', '-')}", text)
     if found := _ASSIGNED.fullmatch(text):
         text = found[1]
-    if text.startswith("(") and text.endswith(")") and "(" not in text[1:]:
-        text = text[1:-1]
+    text = _unbracketed(text)
     text = "".join(f" {unicodedata.normalize('NFKC', each)}" if _is_fraction(each) else each for each in text)
     text = _FRAC.sub(_slashed, text.replace("⁄", "/").strip())
     text = _NEGATIVE.sub("-", " ".join(text.split()), count=1) if _NEGATIVE.match(text) else " ".join(text.split())
@@ -166,6 +166,12 @@ def _plain(text: str) -> str:
     if found := _TEN.match(text):
         text = f"{found['sign']}1e{found['power']}{text[found.end() :]}"
     return text.strip()
+
+
+def _unbracketed(text: str) -> str:
+    """Text without the one pair of brackets or quotes around all of it."""
+    pair = text[:1] + text[-1:]
+    return text[1:-1] if len(text) > 1 and pair in _AROUND and not set(pair) & set(text[1:-1]) else text
 
 
 def _slashed(found: re.Match[str]) -> str:

@@ -13,10 +13,21 @@ _FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1",
 _COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
 _ANNOUNCED = re.compile(
     r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final |correct |right )?"
-    r"(?:answer|antwort|solution|result|total|sum|value)(?: is|:| =)[: ]{0,3}(.+)",
+    r"(?:answer|antwort|solution|result|total|sum|value)(?: is|:| =)[: ]{0,3}(.+)"
+    r"|(?:it is|it's|that is|there are|there is) (.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"))
+_PAIRS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    (r"\(", r"\)"),
+    (r"\[", r"\]"),
+    ("**", "**"),
+    ("__", "__"),
+    ("*", "*"),
+    ("_", "_"),
+    ("`", "`"),
+)
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 
@@ -58,7 +69,7 @@ def _inner(text: str) -> str:
     if found := _FENCED.fullmatch(text):
         return found[2].strip()
     if found := _ANNOUNCED.fullmatch(text):
-        return found[1].strip()
+        return (found[1] or found[2]).strip()
     for left, right in _PAIRS:
         inside = text[len(left) : -len(right)]
         if text.startswith(left) and text.endswith(right) and inside.strip() and left not in inside:
