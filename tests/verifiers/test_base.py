@@ -223,7 +223,7 @@ def test_what_a_users_class_returns_is_held_to_its_kind_and_named_with_its_line(
 
 def test_a_function_of_one_argument_and_a_class_that_is_no_verifier_are_refused_with_their_line(tmp_path):
     (tmp_path / "mine.py").write_text("def judge(x):\n    return 1.0\n\nclass Thing:\n    pass\n\nMADE = 3\n")
-    for name, says in (("judge", r"judge\(x\) .*line 1\); write judge\(answer"), ("Thing", "is a class .*line 4"),
+    for name, says in (("judge", r"judge\(x\) .*line 1\); write def judge\(answer"), ("Thing", "is a class .*line 4"),
                        ("MADE", "is a int")):  # fmt: skip
         with pytest.raises(RftlabError, match=says):
             make_verifier(f"{tmp_path}/mine.py:{name}")
