@@ -27,7 +27,19 @@ from rftlab.verifiers.numeric import to_quantity
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PROMPTS = ("prompt", "question", "input", "text", "message", "body", "query", "problem", "sentence", "description")
-_ANSWERS = ("answer", "label", "class", "category", "target", "output", "response", "gold", "solution", "intent")
+_ANSWERS = (
+    "answer",
+    "label",
+    "class",
+    "category",
+    "target",
+    "output",
+    "response",
+    "gold",
+    "solution",
+    "intent",
+    "answerkey",
+)
 _CHOICES = "choices"
 _TITLES = ("subject", "title")
 _MARKER, _NOTES = "####", "<<.*?>>"
@@ -108,6 +120,11 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
         settings["answer_after"] = _MARKER
         settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
         task = load(**settings)
+    if _CHOICES in row and not verifier and not _most([_is_option(example) for example in task.train + task.test]):
+        raise RftlabError(
+            f"{data}: its answers are none of the options in its column {_CHOICES}, neither letter nor text; where "
+            "they are positions, or the column holds texts and labels, task qa/choice reads it: rftlab tasks qa/choice"
+        )
     chosen, why, further = _judge(task.train + task.test)
     if verifier:
         chosen, why = verifier, "asked for"
@@ -190,9 +207,12 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
         found = {"prompt": prompt, "answer": answer}
         wanted = [name for name, column in found.items() if not column]
         taken = "".join(f" ({one_line(column)} is taken as the {name})" for name, column in found.items() if column)
+        objects = [name for name, value in row.items() if isinstance(value, Mapping) and value]
+        inside = f"{objects[0]}.{next(iter(row[objects[0]]))}" if objects else ""
+        reach = f" (a dotted name reaches into an object: {one_line(inside)})" if objects else ""
         raise RftlabError(
             f"{data}: which of its columns ({known}) is the {' and which the '.join(wanted)}{taken}? say so: --columns "
-            f"{' '.join(f'{name}=...' for name in wanted)} {_UNANSWERED}"
+            f"{' '.join(f'{name}=...' for name in wanted)}{reach} {_UNANSWERED}"
         )
     rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
     rest |= {"meta": meta} if meta and "meta" not in rest else {}
@@ -205,27 +225,29 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
 def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
     """Who judges such answers, why, and what the task's settings need for it."""
     answers = [example.answer for example in examples]
-
-    def most(fits: Sequence[bool]) -> bool:
-        return sum(fits) >= _MOST * len(fits)
-
-    if most([_is_option(example) for example in examples]):
-        return "choice", "each answer is one of its options", {}
-    if most([_is_json(answer) for answer in answers]):
+    classes = Counter(map(normalise, answers))
+    if _most([_is_option(example) for example in examples]):
+        return "choice", "each answer is one of its options; task qa/choice also writes them into the prompt", {}
+    if _most([_is_json(answer) for answer in answers]):
         return (
             "json-schema",
             "the answers are JSON, compared as values",
             {"verifier_settings": {"schema": {}, "match_gold": True}},
         )
-    if most([to_quantity(answer) is not None for answer in answers]):
+    if _most([to_quantity(answer) is not None for answer in answers]):
+        if len(classes) <= min(_FEW_CLASSES, len(answers) / 10):
+            return "numeric", f"{len(classes)} different numbers; where they are classes: exact, and instructions", {}
         return "numeric", "the answers are numbers, with or without a unit; math reads formulas and LaTeX too", {}
     if any("\\" in answer or "^" in answer for answer in answers):
         return "math", "the answers are mathematics", {}
-    classes = Counter(map(normalise, answers))
     if len(classes) <= min(_FEW_CLASSES, len(answers) / 2):
         instructions = "Answer with one of: {classes}."
         return "exact", f"there are {len(classes)} different answers: classes", {"instructions": instructions}
     return "exact", "the answers are texts, and only the same text is right; for others write one: --checks", {}
+
+
+def _most(fits: Sequence[bool]) -> bool:
+    return sum(fits) >= _MOST * len(fits)
 
 
 def _is_option(example: Example) -> bool:

@@ -118,7 +118,13 @@ def load(
     if dealt:
         trained, held_out = map(list, deal(trained, dealt, 0))
     elif not test and trained:
+        rows_in_all = len(trained)
         trained, held_out = hold_out(trained, share, split_seed)
+        if not trained:
+            raise RftlabError(
+                f"{source}: all {rows_in_all} rows with answers have one prompt, so nothing is left to train on beside "
+                "the test part; map the column that differs, or give a test file"
+            )
     elif not test:
         prompts, held_out = hold_out(prompts, share, split_seed)
     known = {normalise_prompt(example.prompt) for example in (*trained, *held_out)}

@@ -37,6 +37,8 @@ _BINARY = (
     (b"ARROW1", "an Arrow file; save it as .parquet"),
     (b"\x1f\x8b", "compressed by gzip; put .gz behind its name"),
     (b"%PDF", "a PDF; give a table"),
+    (b"<!DOCTYPE html", "a web page; download the file itself"),
+    (b"<html", "a web page; download the file itself"),
     (b"SQLite format 3", "a database; export the table as .csv"),
 )
 """How files that are no text begin, and what each is, whatever it is called."""
@@ -176,9 +178,14 @@ def _jsonl_rows(file: Path, encoding: str, _delimiter: str) -> Rows:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
+                if "digits" in str(error):
+                    error = ValueError("a number of thousands of digits; put it in quotes")
                 raise RftlabError(f"{file}, line {number}: not valid JSON ({error}); mend or drop the line") from None
             if not isinstance(row, dict):
-                raise RftlabError(f"{file}, line {number}: a {type(row).__name__}, not an object with columns")
+                list_of_rows = "; name a file that is one list of rows .json" if isinstance(row, list) else ""
+                raise RftlabError(
+                    f"{file}, line {number}: a {type(row).__name__}, not an object with columns{list_of_rows}"
+                )
             yield f"line {number}", row
 
 
@@ -208,13 +215,21 @@ def _csv_rows(file: Path, encoding: str, delimiter: str) -> Rows:
         delimiter = delimiter or (said[1] if said else _delimiter(stream.read(_SAMPLE_CHARS), file))
         stream.seek(begin)
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        begun = before + 1
         try:
             names = _header(next(reader, []), file)
+            begun = reader.line_num + before + 1
             for fields in reader:
                 if any(field.strip() for field in fields):
                     where = f"line {reader.line_num + before}"
                     yield where, _row(names, fields, f"{file}, {where}")
+                begun = reader.line_num + before + 1
         except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise RftlabError(
+                    f"{file}: a double quote in the row that begins in line {begun} is never closed; close it, or "
+                    'write it twice ("") where it is part of the text'
+                ) from None
             raise RftlabError(f"{file}, line {reader.line_num + before}: not valid CSV ({error})") from None
 
 

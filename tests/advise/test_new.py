@@ -87,6 +87,11 @@ def test_how_the_rows_are_read_is_said(tmp_path, tickets, capsys, monkeypatch):
     assert "columns: prompt '{Subject}\\n{Body}', answer 'Label'" in capsys.readouterr().out
 
 
+def test_a_few_numbers_again_and_again_may_be_classes(tmp_path):
+    found = sniff(jsonl(tmp_path / "d.jsonl", [{"text": f"t{i}", "label": i % 3} for i in range(60)]))
+    assert (found.verifier, found.why[:21]) == ("numeric", "3 different numbers; ")
+
+
 def test_few_rows_make_a_grid_that_a_run_takes(tmp_path, capsys):
     [path] = new(jsonl(tmp_path / "d.jsonl", KINDS["numeric"][:3]), tmp_path / "g.yaml", model="tiny-base")
     assert main(["check", str(path)]) == 0
@@ -166,6 +171,12 @@ def test_a_verifier_to_begin_with_passes_its_own_examples(tmp_path):
             [{"prompt": f"{i}?", "answer": ""} for i in range(9)],
             "none of its rows has an answer; fill them in. Rows without answers are for a grid of your own",
         ),
+        ([{"data": {"q": "a", "a": "b"}}], "a dotted name reaches into an object: data.q"),
+        (
+            [{"question": f"{i}?", "choices": ["ab", "cd"], "answerKey": i % 2} for i in range(9)],
+            "none of the options in its column choices, neither letter nor text; where they are positions",
+        ),
+        ([{"prompt": "same", "answer": "x"}] * 9, "all 9 rows with answers have one prompt"),
         (
             KINDS["exact"][:2],
             "2 rows with answers and 2 different prompts; a study needs at least 2 to train on and one",

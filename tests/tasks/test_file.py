@@ -126,7 +126,7 @@ def test_further_columns_become_meta(tmp_path):
         ("a.jsonl", "\n", "holds no rows"),
         ("a.json", '{"prompt": "p"}', "expected a list of objects"),
         ("a.csv", "prompt,answer\np,a\nq\n", "line 3: number of fields differs"),
-        ("a.csv", 'prompt,answer\np,"a\n', "not valid CSV"),
+        ("a.csv", 'prompt,answer\np,"a\n', "never closed"),
         ("a.parquet", "no", "not a Parquet file"),
         ("a.txt", "p", "cannot read .txt"),
     ],
