@@ -14,7 +14,7 @@ import rftlab
 from rftlab.advise.facts import Facts
 from rftlab.advise.of_task import subjects
 from rftlab.advise.sense import asked, sensed
-from rftlab.advise.sense.asked import Answer, Sizes, known_answers, questions
+from rftlab.advise.sense.asked import Answer, Sizes, answers, known_answers, questions
 from rftlab.advise.sense.kept import keep, place, recall
 from rftlab.advise.sense.labels import UNKNOWN, more_labels
 from rftlab.advise.sense.outlook import TRACK, Seen, nova, outlooks
@@ -170,7 +170,7 @@ def unasked(here, monkeypatch):
     """No model is asked, and what is the user's is loaded in this process: quick."""
     from rftlab.registry import Entry, resolve
 
-    monkeypatch.setattr(asked, "answers", lambda cells, known, say: ({}, {}))
+    monkeypatch.setattr(asked, "answers", lambda cells, known, folder, say: ({}, {}))
     monkeypatch.setattr(child, "call", lambda target, request, **_: resolve(Entry(target, ""))(request))
     return here
 
@@ -266,7 +266,7 @@ def test_a_base_that_never_succeeds_is_told_so_and_advice_knows_it(here, capsys)
     assert "loss of the base on the labelled completions" in said
     assert "with examples before it" in said
     assert {cell.task for cell in Grid.load("settle.yaml").cells} == {"arithmetic/band"}
-    (kept,) = (here / "results" / "sense").glob("*.json")
+    (kept,) = (here / "results" / "sense").iterdir()
     assert json.loads(kept.read_text())["facts"] == {"base_accuracy": 0.0, "base_pass_at_8": 0.0}
 
     assert main(["advise", "arithmetic/band"]) == 0
@@ -296,6 +296,19 @@ def test_what_a_study_has_asked_its_base_is_not_asked_again(unasked):
     assert known["cot"].known == results.resolve()
     assert signal(known["cot"].rows, 4).accuracy.estimate == record.metrics["accuracy"]
     assert known_answers(questions(word, cot=True, sizes=Sizes(), beside=unasked), [results]) == {}
+
+
+def test_what_an_interrupted_call_has_asked_is_not_asked_again(unasked):
+    (word,) = subjects("arithmetic/word")
+    cells = questions(word, cot=True, sizes=Sizes(items=8, sampled=4, samples=8), beside=unasked)
+    cells = {name: cells[name] for name in ("cot", "taught")}
+    said, folder = [], Path("results") / "sense" / ".word"
+    left = {name: synthetic.write_cell(folder, cell.model_dump(mode="json")) for name, cell in cells.items()}
+    found, failed = answers(cells, {}, folder, said.append)
+    assert said == ["2 of 2 had been asked before it was interrupted"]
+    assert not failed
+    assert {name: each.cell.id for name, each in found.items()} == {name: each.id for name, each in left.items()}
+    assert not folder.exists()
 
 
 def test_more_labels_are_said_to_pay_at_most_up_to_twice_the_largest_budget(here):

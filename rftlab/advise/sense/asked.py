@@ -1,5 +1,6 @@
 """The short cells by which a base is asked, which of them other studies have answered already, and their answers."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.local import run_cells
 from rftlab.execute.one_cell import Outcome
-from rftlab.files.staging import scratch
 from rftlab.policy.hub import by_folder
 from rftlab.record.outcomes import worth
 from rftlab.registry import METHODS
@@ -160,31 +160,40 @@ class _Heard(Failures):
 
 
 def answers(
-    cells: Mapping[str, Cell], known: Mapping[str, Answer], say: Callable[[str], None] = lambda _: None
+    cells: Mapping[str, Cell], known: Mapping[str, Answer], folder: Path, say: Callable[[str], None] = lambda _: None
 ) -> tuple[dict[str, Answer], dict[str, str]]:
-    """What the cells left, those that are not known run in a temporary folder; and why some of them failed.
+    """What the cells left, those that are not known run; and why some of them failed.
 
     Args:
         cells: that can run; what they are run in stays warm for the next.
         known: of them, those that need not.
+        folder: where they run. Those that an interrupted call has left there are not run again; gone once all are known.
         say: told what happens.
 
     Raises:
+        RftlabError: another process asks the same in that folder.
         Interrupted: SIGINT, SIGTERM or SIGHUP.
     """
-    todo = {name: cell for name, cell in cells.items() if name not in known}
-    found = dict(known)
-    if not todo:
-        return found, {}
+    if not cells.keys() - known.keys():
+        return dict(known), {}
+    found = {**known, **_left(cells, folder)}
+    todo = {name: cell for name, cell in cells.items() if name not in found}
+    if begun := len(found) - len(known):
+        say(f"{begun} of {begun + len(todo)} had been asked before it was interrupted")
     names = {cell.id: name for name, cell in todo.items()}
     heard = _Heard(names, say)
     workers, settings = _kernels(cells)
-    with scratch() as folder:
-        run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
-        for name, cell in todo.items():
-            if isinstance(left := record.examine(record.cells_dir(folder) / cell.id), record.Record):
-                found[name] = _answer(left, record.cells_dir(folder) / cell.id)
+    run_cells([*todo.values()], folder, heard, workers=workers, settings=settings)
+    found |= _left(todo, folder)
+    shutil.rmtree(folder, ignore_errors=True)
     return found, {names[outcome.cell.id]: outcome.error for outcome in heard.failed}
+
+
+def _left(cells: Mapping[str, Cell], folder: Path) -> dict[str, Answer]:
+    """Answers of the cells that have run in a folder, whole and undamaged."""
+    places = {name: record.cells_dir(folder) / cell.id for name, cell in cells.items()}
+    read = {name: record.examine(place) for name, place in places.items()}
+    return {name: _answer(left, places[name]) for name, left in read.items() if isinstance(left, record.Record)}
 
 
 def known_answers(cells: Mapping[str, Cell], places: Sequence[Path]) -> dict[str, Answer]:

@@ -191,7 +191,8 @@ class _Asking:
         problems, notes = asked.refused(cells, planned.way, self.limit)
         lengths, uncounted = _lengths([cells["cot"], cells["direct"]], planned, self.limit)
         report = replace(report, findings=(*report.findings, *_refusals(problems, planned.way)))
-        answers, failed = self._answers({} if planned.way in problems else _without(cells, problems))
+        file = kept.place(subject, self.beside.parent, self.folder)
+        answers, failed = self._answers({} if planned.way in problems else _without(cells, problems), file)
         lacking = {**_left_out(cells, planned, self.sizes), **problems, **failed}
         seen = _seen(answers, planned, lengths.get("group") or _GROUP)
         seen = replace(
@@ -217,17 +218,17 @@ class _Asking:
             outlooks=outlooks(seen),
             more=more_labels(subject.name, named, self.results),
             consultation=consult(given, subject, results=self.results, name=self.beside.stem, sensed=facts_of(seen)),
-            file=kept.place(subject, self.beside.parent, self.folder),
+            file=file,
         )
         kept.keep(sensed.file, sensed.to_json())
         return sensed
 
-    def _answers(self, cells: Mapping[str, Cell]) -> tuple[dict[str, Answer], dict[str, str]]:
+    def _answers(self, cells: Mapping[str, Cell], file: Path) -> tuple[dict[str, Answer], dict[str, str]]:
         known = asked.known_answers(cells, self.results or sorted(Path("results").glob("*/")))
         if todo := [cell for way, cell in cells.items() if way not in known]:
             many = f"{len(todo)} short cell{'s' * (len(todo) != 1)}"
-            self.say(f"asking {todo[0].model}: {many}, in a temporary folder")
-        return asked.answers(cells, known, self.say)
+            self.say(f"asking {todo[0].model}: {many}")
+        return asked.answers(cells, known, file.with_name(f".{file.stem}"), self.say)
 
 
 def _model(subject: Subject) -> str:
