@@ -167,7 +167,7 @@ def answers(
     Args:
         cells: that can run; what they are run in stays warm for the next.
         known: of them, those that need not.
-        folder: where they run. Those that an interrupted call has left there are not run again; gone once all are known.
+        folder: where they run; those that an interrupted call has left are not run again. Gone once all are known.
         say: told what happens.
 
     Raises:
