@@ -3,18 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rftlab.advise.architecture import AUTO, Architecture, architecture
-from rftlab.advise.consult import Consultation, consult
+from rftlab.advise.architecture import AUTO
 from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, read_fact
-from rftlab.advise.hardware import Hardware
-from rftlab.advise.hardware import found as hardware_found
-from rftlab.advise.hardware import named as hardware_named
-from rftlab.advise.of_task import Subject, absolute, is_grid, subjects
-from rftlab.advise.sense.kept import recall
+from rftlab.advise.of_task import Subject, is_grid, subjects
+from rftlab.advise.on_machine import advised, hardware_of
 from rftlab.errors import RftlabError, printable, told
 from rftlab.record import require_folder_of, write_atomically
 
@@ -74,7 +69,7 @@ def consulted(options: argparse.Namespace) -> int:
     out = options.out
     require_new(out)
     given = _given(options)
-    hardware = _hardware(options.hardware) if options.hardware or options.model else None
+    hardware = hardware_of(options.hardware) if options.hardware or options.model else None
     model = "" if options.model == AUTO else options.model
     found: list[Subject | None] = []
     if options.task:
@@ -91,15 +86,12 @@ def consulted(options: argparse.Namespace) -> int:
         )
     for number, subject in enumerate(found or [None]):
         beside = (out or Path.cwd() / "advice.yaml").resolve().parent
-        sensed = recall(subject, beside) if subject else Facts()
-        advise = partial(consult, given, results=options.results, name=out.stem if out else "advice", sensed=sensed)
-        said, machine = advise(subject, model=model), None
-        if hardware:
-            machine = _on(hardware, options, subject, said, beside)
-            if fit := machine.advised:
-                base = fit.anatomy.name
-                renamed = subject and subject._replace(values={**subject.values, "model": base})
-                said = advise(renamed, model=base, fitted=fit.settings)
+        # Of a grid its own base, unless another is named.
+        own = str(subject.values["model"]) if subject and is_grid(options.task) else ""
+        said, machine = advised(
+            given, subject, beside, hardware=hardware, model=options.model or own if hardware else model,
+            results=options.results, name=out.stem if out else "advice", limit=options.check_timeout,
+        )  # fmt: skip
         print("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
         if said.study and out:
             write_atomically(out, said.study.text)
@@ -109,22 +101,6 @@ def consulted(options: argparse.Namespace) -> int:
         if machine:
             print("\n".join(map(printable, str(machine).split("\n"))))
     return 0
-
-
-def _hardware(name: str) -> Hardware:
-    return hardware_found() if name in ("", "here") else hardware_named(name)
-
-
-def _on(
-    hardware: Hardware, options: argparse.Namespace, subject: Subject | None, said: Consultation, beside: Path
-) -> Architecture:
-    """What fits a machine, of the study that was advised; of a grid, its own base unless another is named."""
-    model, values = options.model, None
-    if subject:
-        values = {**subject.values, "task_settings": absolute(subject.values.get("task_settings", {}), beside)}
-        model = model or (str(values["model"]) if is_grid(options.task) else "")
-    arms = said.study.arms if said.study else ()
-    return architecture(hardware, model=model, values=values, methods=arms, limit=options.check_timeout)
 
 
 def _given(options: argparse.Namespace) -> Facts:

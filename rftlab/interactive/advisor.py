@@ -10,9 +10,10 @@ import ipywidgets
 import pandas as pd
 
 from rftlab import plots
-from rftlab.advise.consult import Consultation, consult
 from rftlab.advise.facts import FACTS, UNKNOWN, Fact, Facts, from_json, holds, make, read_fact
+from rftlab.advise.hardware import Hardware
 from rftlab.advise.of_task import Subject, subjects
+from rftlab.advise.on_machine import Advised, advised, hardware_of
 from rftlab.errors import RftlabError
 from rftlab.interactive.background import Run
 from rftlab.interactive.texts import preformatted
@@ -32,15 +33,17 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         task: a data file, a task's name or a grid with one task, on which facts are measured; "" for facts alone.
         model: the base; "" takes the grid's or a default.
         results: a folder of records, which outrank the rules; "" looks in `results/` for those of the task.
+        hardware: the machine to train on, as `rftlab advise --hardware` takes it; "" leaves it out.
         facts: what is known, as `rftlab.advise.Facts`, a mapping, or JSON text.
         path: where the grid is written; its results go to `results/NAME` beside it.
 
     Attributes:
         consultation: what is advised now.
+        machine: what fits the machine that is named; None where none is.
         run: of the grid that was written; None before.
 
     Raises:
-        RftlabError: the task, the facts or the records cannot be read.
+        RftlabError: the task, the facts, the records or the machine cannot be read.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         *,
         model: str = "",
         results: str | Path = "",
+        hardware: str = "",
         facts: Facts | Mapping[str, Any] | str = "{}",
         path: str | Path = "advice.yaml",
     ) -> None:
@@ -58,16 +62,18 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         given = given if isinstance(given, Facts) else make(given, "facts: ")
         measured = self._subject.facts if self._subject else Facts()
         self._fields = {name: _Field(name, getattr(given, name), getattr(measured, name)) for name in FACTS}
+        self._hardware = _MachineField(hardware)
         self._advice, self._said = ipywidgets.HTML(), ipywidgets.HTML()
         self._picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self._grid = ipywidgets.HTML()
         self.run: Run | None = None
         self._desk = _Desk(self, Path(path))
-        self.consultation = self._consult(given)
-        for control in (*(field.control for field in self._fields.values()), self._desk.path):
+        self.consultation, self.machine = self._advised(given, self._hardware.read())
+        for control in (*(field.control for field in self._fields.values()), self._hardware.control, self._desk.path):
             control.observe(self._changed, names="value")
         self._show(given)
-        form = ipywidgets.VBox([field.view for field in self._fields.values()], layout=_column("330px"))
+        asked = [*(field.view for field in self._fields.values()), self._hardware.view]
+        form = ipywidgets.VBox(asked, layout=_column("330px"))
         answer = ipywidgets.VBox([self._said, self._picture, self._advice], layout=_column("460px"))
         both = ipywidgets.HBox([form, answer], layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         super().__init__([both, self._grid, self._desk.view])
@@ -82,12 +88,19 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=["title", "pro", "con", "possible"])
 
-    def _consult(self, given: Facts) -> Consultation:
-        name = Path(self._desk.path.value.strip()).stem or "advice"
-        return consult(given, self._subject, results=self._results, model=self._model, name=name)
+    def _advised(self, given: Facts, hardware: Hardware | None) -> Advised:
+        path = Path(self._desk.path.value.strip()).expanduser()
+        return advised(
+            given, self._subject, path.resolve().parent, hardware=hardware, model=self._model, results=self._results,
+            name=path.stem or "advice",
+        )  # fmt: skip
 
     def _changed(self, _: Any) -> None:
-        values, bad = {}, False
+        values, bad, hardware = {}, False, None
+        try:
+            hardware = self._hardware.read()
+        except RftlabError:
+            bad = True
         for name, field in self._fields.items():
             try:
                 values[name] = field.read()
@@ -98,7 +111,13 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
             return
         given = make(values)
         given = make({name: value for name, value in values.items() if self._asked(FACTS[name], given)})
-        self.consultation = self._consult(given)
+        if hardware:
+            self._said.value = _line(f"counting what fits {hardware} ...")
+        try:
+            self.consultation, self.machine = self._advised(given, hardware)
+        except RftlabError as error:
+            self._said.value = _line(str(error), "bad")
+            return
         self._show(given)
 
     def _asked(self, fact: Fact, given: Facts) -> bool:
@@ -111,7 +130,8 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         first = self.consultation.advice.first
         self._said.value = f"<h3 class='rftlab-first'>{escape(first.family.title)}</h3>"
         self._picture.value = plots.to_bytes(plots.ranking(self.table), "png", dpi=80)
-        self._advice.value = preformatted(str(self.consultation))
+        told = (self.consultation, *([self.machine] if self.machine else []))
+        self._advice.value = preformatted("\n\n".join(map(str, told)))
         study = self.consultation.study
         self._grid.value = preformatted(study.text) if study else ""
         self._desk.offer()
@@ -135,6 +155,33 @@ class _Field:
         """
         try:
             found = read_fact(self.name, self.control.value)
+        except RftlabError as error:
+            self._wrong.value = _line(str(error), "bad")
+            raise
+        self._wrong.value = ""
+        return found
+
+
+class _MachineField:
+    """The machine to train on: a name, and what is wrong with it."""
+
+    def __init__(self, name: str) -> None:
+        layout = ipywidgets.Layout(width="320px")
+        self.control = ipywidgets.Text(
+            value=name, placeholder="here, 24 GB, l4, 2 x l4; empty: not asked", continuous_update=False, layout=layout
+        )
+        self._wrong = ipywidgets.HTML()
+        self.view = ipywidgets.VBox([ipywidgets.Label("Which machine will train?"), self.control, self._wrong])
+
+    def read(self) -> Hardware | None:
+        """The machine; None where the field is empty.
+
+        Raises:
+            RftlabError: it names none; said below the field too.
+        """
+        name = self.control.value.strip()
+        try:
+            found = hardware_of(name) if name else None
         except RftlabError as error:
             self._wrong.value = _line(str(error), "bad")
             raise

@@ -111,6 +111,20 @@ def test_a_run_that_cannot_begin_shows_the_reason(tmp_path, monkeypatch):
     assert not advisor._desk._run.disabled
 
 
+def test_a_machine_says_what_fits_and_the_study_has_it(advisor):
+    before = advisor.consultation
+    advisor._hardware.control.value = "9 parsec"
+    assert "9 parsec" in advisor._hardware._wrong.value
+    assert (advisor.consultation, advisor.machine) == (before, None)
+    advisor._hardware.control.value = "24 GB"
+    fit = advisor.machine.advised
+    assert "Architecture" in advisor._advice.value
+    assert f"model: {fit.anatomy.name}" in advisor.consultation.study.text
+    advisor._hardware.control.value = ""
+    assert advisor.machine is None
+    assert "Architecture" not in advisor._advice.value
+
+
 def test_facts_and_tasks_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, says in (
@@ -118,6 +132,7 @@ def test_facts_and_tasks_that_cannot_be_read_are_one_sentence(tmp_path, monkeypa
         ({"facts": {"labels": -1}}, "facts: labels is -1"),
         ({"task": "arithmetik/word"}, "unknown task"),
         ({"results": "nowhere"}, "nowhere"),
+        ({"hardware": "9 parsec"}, "9 parsec"),
     ):
         with pytest.raises(RftlabError, match=re.escape(says)):
             Advisor(**arguments)
