@@ -52,7 +52,7 @@ def project(tmp_path, monkeypatch):
         return types.SimpleNamespace(files=[], remarks=[], answer="")
 
     # What it checks is tested elsewhere, and own methods make it load torch.
-    monkeypatch.setattr("rftlab.preflight.check", lambda cells, **_: preflight.Findings((), {}))
+    monkeypatch.setattr("rftlab.preflight.check", lambda cells, **_: preflight.Findings((), {preflight.TEST_ITEMS: {}}))
     monkeypatch.setitem(sys.modules, "rftlab.report", types.SimpleNamespace(publish=publish, happened=lambda *_: []))
     monkeypatch.setattr("rftlab.files.paths.notebooks_dir", lambda: notebooks)
     monkeypatch.chdir(folder)
