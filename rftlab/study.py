@@ -11,7 +11,7 @@ from rftlab import preflight, record, settling, trackers
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import file_of, kind_of, stale, texts_of
 from rftlab.errors import RftlabError
-from rftlab.execute import starts
+from rftlab.execute import requests, starts
 from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import Keeper, require_room
@@ -85,7 +85,7 @@ def run(
 
     Raises:
         RftlabError: anything about the grid or an argument that cannot work; nothing is written then.
-        Interrupted: SIGINT, SIGTERM or SIGHUP; running again goes on.
+        Interrupted: SIGINT, SIGTERM or SIGHUP, or a request to stop (`rftlab.execute.requests`); running again goes on.
     """
     from rftlab.advise import forecast as forecasts  # with pandas: not needed by `rftlab status`
 
@@ -262,7 +262,8 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     grid = replace(grid, cells=tuple(stale.as_they_are(grid.cells)))
     done, left = grid.split(results)
     tuning = told(results)
-    return grid, done, left, [*([tuning] if tuning else []), *_on_earlier_cells(grid, left, results)]
+    notes = [*([tuning] if tuning else []), *requests.told(results, left), *_on_earlier_cells(grid, left, results)]
+    return grid, done, left, notes
 
 
 def _require_choice(**given: tuple[str | None, Sequence[str]]) -> None:

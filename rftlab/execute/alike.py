@@ -43,7 +43,7 @@ class Alike:
     def finished(self, outcome: "Outcome") -> None:
         """A cell has ended; a third failure in a row with the same error stops the grid."""
         self._listener.finished(outcome)
-        if outcome.status == "stopped":
+        if outcome.status in ("stopped", "skipped"):
             return
         error = _OF_A_CELL.sub("#", outcome.error) if outcome.status == "failed" else ""
         self._count = self._count + 1 if error and error == self._last else int(bool(error))

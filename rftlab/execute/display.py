@@ -47,8 +47,7 @@ class Display:
         self._labels = Cell.labels_apart(cells)
         self._console = Console(file=stream or sys.stdout)
         self._running: dict[str, tuple[Cell, float, Mapping[str, Any]]] = {}
-        self._seconds: list[float] = []
-        self._failed = 0
+        self._ended: dict[str, Outcome] = {}
         self._file = ProgressFile(results)
         self._live = Live(get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True)
 
@@ -64,7 +63,8 @@ class Display:
         self._file.remove()
 
     def started(self, cell: Cell) -> None:
-        """A cell has been given a worker."""
+        """A cell has been given a worker, for the first time or again."""
+        self._ended.pop(cell.id, None)
         self._running[cell.id] = (cell, time.monotonic(), {})
         self._file.update(self.progress, now=True)
 
@@ -79,10 +79,9 @@ class Display:
         self._running.pop(outcome.cell.id, None)
         if outcome.status == "stopped":
             return
-        self._seconds.append(outcome.seconds)
-        self._failed += outcome.status == "failed"
+        self._ended[outcome.cell.id] = outcome
         self._file.update(self.progress, now=True)
-        ended = self._before + len(self._seconds)
+        ended = self._before + len(self._ended)
         line = (
             f"[{ended}/{self._before + self._total}] {outcome.status:<6} {self._label(outcome.cell)}  "
             f"{outcome.seconds:.1f} s"
@@ -102,10 +101,11 @@ class Display:
         running = [
             Running.of(cell.id, self._label(cell), now - began, said) for cell, began, said in [*self._running.values()]
         ]
-        ended = self._before + len(self._seconds)
+        failed = sum(outcome.status == "failed" for outcome in [*self._ended.values()])
         return Progress(
-            self._name, ended, self._before + self._total, self._failed, self._seconds_left(), tuple(running)
-        )
+            self._name, self._before + len(self._ended), self._before + self._total, failed, self._seconds_left(),
+            tuple(running),
+        )  # fmt: skip
 
     def _table(self) -> Group:
         progress = self.progress()
@@ -119,14 +119,15 @@ class Display:
                 Text(each.measure),
                 Text(each.warning, style="yellow"),
             )
-        warming = "" if self._seconds or self._running else ", warming up"
+        warming = "" if self._ended or self._running else ", warming up"
         bar = ProgressBar(total=max(1, progress.cells), completed=progress.ended, width=60)
         return Group(Text(f"{progress}{warming}"), bar, rows)
 
     def _seconds_left(self) -> float | None:
-        if not self._seconds:
+        took = [outcome.seconds for outcome in [*self._ended.values()] if outcome.status != "skipped"]
+        if not took:
             return None
-        mean = sum(self._seconds) / len(self._seconds)
+        mean = sum(took) / len(took)
         spent = sum(min(mean, time.monotonic() - began) for _, began, _ in [*self._running.values()])
         at_once = self._workers or len(self._running) or 1
-        return max(0.0, mean * (self._total - len(self._seconds)) - spent) / at_once
+        return max(0.0, mean * (self._total - len(self._ended)) - spent) / at_once

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
-from rftlab.execute import folders, interrupts
+from rftlab.execute import folders, interrupts, requests
 from rftlab.execute.alike import Alike
 from rftlab.execute.interrupts import Interrupted
 from rftlab.execute.kernels import KernelSettings, kernel_settings
@@ -62,11 +62,11 @@ def run_cells(
     Raises:
         RftlabError: a notebook's parameters are not the cells', or another run works in the folder; nothing is
             written then.
-        Interrupted: SIGINT, SIGTERM or SIGHUP.
+        Interrupted: SIGINT, SIGTERM or SIGHUP, or a request to stop (`rftlab.execute.requests`).
     """
     settings = settings or kernel_settings("cold", workers)
     cells = ready(cells, notebooks, settings.report_to)
-    with results_lock(results), interrupts.collected() as caught:
+    with results_lock(results), interrupts.collected() as caught, requests.heeded(results, caught):
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
@@ -114,25 +114,31 @@ class _Pool:
         self._running: set[CellRun] = set()
 
     def run(self, cells: Sequence[Cell], workers: int) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="cell") as pool:
             pending: set[Future[Outcome]] = {pool.submit(self._run_one, cell) for cell in cells}
             while pending and not self._caught:
                 # A timeout, because a signal does not wake a thread that waits on a lock on every platform.
                 finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                outcomes += [future.result() for future in finished]
+                ended = [future.result() for future in finished]
+                outcomes |= {outcome.cell.id: outcome for outcome in ended}
+                self._skip()
+                pending |= {pool.submit(self._run_one, cell) for cell in self._again(cells, outcomes)}
             if self._caught:
                 self._stop()
                 pool.shutdown(wait=True, cancel_futures=True)
         if self._caught:
             raise Interrupted(self._caught[0])
-        return outcomes
+        return [*outcomes.values()]
 
     def _run_one(self, cell: Cell) -> Outcome:
         run = CellRun(cell, self._results, self._settings, self._notebooks)
         with self._lock:
             if self._caught or self._listener.stopped:
                 return Outcome(cell, "stopped", 0.0, None)
+            if cell.id in requests.skipped(self._results):
+                self._listener.finished(skipped := Outcome(cell, "skipped", 0.0, None))
+                return skipped
             self._running.add(run)
             self._listener.started(cell)
         try:
@@ -141,12 +147,40 @@ class _Pool:
             outcome = Outcome(cell, "failed", 0.0, None, told(error))
         with self._lock:
             self._running.discard(run)
+            if outcome.status == "stopped" and not self._caught:
+                outcome = replace(outcome, status="skipped")
             self._listener.finished(outcome)
         return outcome
 
     def _progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
         with self._lock:
             self._listener.progressed(cell, progress)
+
+    def _skip(self) -> None:
+        """End the cells that run and are not wanted any more."""
+        with self._lock:
+            skipped = requests.skipped(self._results)
+            unwanted = [run for run in self._running if run.cell.id in skipped]
+        for run in unwanted:
+            run.stop()
+
+    def _again(self, cells: Sequence[Cell], outcomes: dict[str, Outcome]) -> list[Cell]:
+        """The cells that are asked for again, no longer among the outcomes; such a request of others is done with."""
+        asked, again = requests.retried(self._results), []
+        for cell in cells:
+            if cell.id not in asked:
+                continue
+            ended = outcomes.get(cell.id)
+            if ended and ended.status in ("failed", "skipped"):
+                again.append(outcomes.pop(cell.id).cell)
+            if ended or not self._ends(cell):
+                requests.heed_retry(self._results, cell.id)
+        return again
+
+    def _ends(self, cell: Cell) -> bool:
+        """Whether a cell was told to end and has not yet."""
+        with self._lock:
+            return any(run.cell.id == cell.id and run.stopped for run in self._running)
 
     def _stop(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute import folders, interrupts
+from rftlab.execute import folders, interrupts, requests
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import RETRIES, Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.interrupts import Interrupted
@@ -64,7 +64,13 @@ def run_cells(
     ray = import_ray()
     cells = ready(cells, notebooks, settings.report_to if settings else ())
     office = Office(results, resources, settings or KernelSettings(), notebooks)
-    with results_lock(results), connected(ray, resources.address), interrupts.collected() as caught, office.open():
+    with (
+        results_lock(results),
+        connected(ray, resources.address),
+        interrupts.collected() as caught,
+        requests.heeded(results, caught),
+        office.open(),
+    ):
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
@@ -72,7 +78,7 @@ def run_cells(
             write_grid(results, grid)
         alike = Alike(listener, keep_going=office.settings.keep_going)
         run = _Run(ray, office, alike, resources, workers or _IN_FLIGHT)
-        outcomes = run.run(cells, caught)
+        outcomes = run.run(requests.unskipped(cells, results, listener), caught)
         folders.sweep(results)
     if caught:
         raise Interrupted(caught[0])

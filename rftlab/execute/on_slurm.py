@@ -14,7 +14,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.execute import folders, interrupts
+from rftlab.execute import folders, interrupts, requests
 from rftlab.execute.alike import Alike
 from rftlab.execute.cluster import Errand, Office, Parcel, Resources, run_errand
 from rftlab.execute.interrupts import Interrupted
@@ -74,12 +74,18 @@ def run_cells(
     executor = _executor(results.resolve() / "slurm", resources, options, workers or _PARALLEL)
     cells = ready(cells, notebooks, settings.report_to if settings else ())
     office = Office(results, resources, settings or KernelSettings(), notebooks)
-    with results_lock(results), interrupts.collected() as caught, office.open():
+    with (
+        results_lock(results),
+        interrupts.collected() as caught,
+        requests.heeded(results, caught),
+        office.open(),
+    ):
         folders.sweep(results)
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
         if grid is not None:
             write_grid(results, grid)
+        cells = requests.unskipped(cells, results, listener)
         jobs = [list(cells[first : first + per_job]) for first in range(0, len(cells), per_job)]
         outcomes = _Watch(executor, office, Alike(listener, keep_going=office.settings.keep_going), results).run(
             jobs, caught

@@ -36,7 +36,8 @@ class Outcome:
 
     Attributes:
         cell: the cell.
-        status: "done", "failed", or "stopped" (ended from outside; nothing is kept).
+        status: "done", "failed", "stopped" (ended from outside with the run; nothing is kept), or "skipped" (left out
+            at a request, likewise).
         seconds: wall time, kernel start included; 0 if it was done already.
         folder: where its notebook and record are; None if nothing is kept.
         error: one line, "" unless it failed.
@@ -71,7 +72,7 @@ class CellRun:
         self._notebook = notebook_of(cell, notebooks)
         self._own_notebook = cell.method in (notebooks or {})
         self._run: NotebookRun | None = None
-        self._stopped = False
+        self.stopped = False
 
     def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
         """Run the notebook and file what it leaves under `cells/<id>` or `failed/<id>`.
@@ -88,7 +89,7 @@ class CellRun:
                 self._execute(staging, on_progress)
                 _require_record(self.cell, staging).seal(staging)
             except NotebookFailed as error:
-                if self._stopped:
+                if self.stopped:
                     return Outcome(self.cell, "stopped", time.monotonic() - began, None)
                 folder = self._file_failure(staging, str(error))
                 return Outcome(self.cell, "failed", time.monotonic() - began, folder, str(error))
@@ -98,7 +99,7 @@ class CellRun:
 
     def stop(self) -> None:
         """End the kernel now; `run` then returns an outcome "stopped"."""
-        self._stopped = True
+        self.stopped = True
         if self._run is not None:
             self._run.stop()
 
@@ -109,7 +110,7 @@ class CellRun:
             )
         parameters = parameters_of(self.cell, self._notebook, str(staging), self._settings.report_to)
         self._run = NotebookRun(self._notebook, staging / record.NOTEBOOK, parameters, self._settings, on_progress)
-        if self._stopped:
+        if self.stopped:
             raise NotebookFailed("stopped")
         self._run.execute()
 
