@@ -34,12 +34,14 @@ from rftlab.grid.tuning import LADDERS, prototypes
 from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES, Keep, find_cell
 from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
+from rftlab.screen import busy, say
 from rftlab.user_code.child import LIMIT_S
 
 if TYPE_CHECKING:
     from rftlab.report.remarks import Remark
 
     RunCells = Callable[..., list[Outcome]]
+Planned = Callable[[Cell], float | None]
 
 
 def run(
@@ -116,17 +118,19 @@ def run(
     if here and left and not dry_run:
         preheat(settings)
     to_come = settling.to_come(grid) if until else []
-    with grid.lines_named():
+    with grid.lines_named(), busy("checking the grid, loading the base and what trains it"):
         found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     items = found.facts[preflight.TEST_ITEMS]
-    forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None
+    with busy("looking for what such cells took before"):
+        forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None
+    planned = forecast.seconds_of if forecast else _unplanned
     began = time.monotonic()
     tuned: list[Outcome] = []
     if stage:
         _chosen(starts.resolved(stage.resolved(), where), rerun, (), stage.cells)  # before hours of tuning
-        print(f"{grid.name}: {stage}")
-        tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells)
+        say(f"{grid.name}: {stage}")
+        tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells, planned)
         grid = starts.resolved(stage.resolved(), where)
         grid = settling.extended(grid, where) if until else grid
     done, left = grid.split(where)
@@ -136,17 +140,17 @@ def run(
     room = require_room(left, where, kept, many)
     size = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)} ({grid.variants} combinations, each with its seeds)"
     counts = f"{size}, {len(grid.cells) - len(left)} done, {len(left)} left"
-    print(f"{grid.name}: {counts}{room}")
+    say(f"{grid.name}: {counts}{room}")
     tuning = stage.wanted if stage else []
     if grid.idle:
-        print(f"  left out, having nothing to train on: {', '.join(grid.idle)}")
+        say(f"  left out, having nothing to train on: {', '.join(grid.idle)}")
     for note in (*found.notes, *_on_earlier_cells(grid, [*tuning, *left], where)):
-        print(f"  {note}")
+        say(f"  {note}")
     if until:
-        print(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
+        say(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
     if dry_run:
         _list(grid, left, stage)
-        print(*forecasts.last_lines(grid, forecast, items), sep="\n")
+        say(*forecasts.last_lines(grid, forecast, items))
         return []
     left = [cell for cell in left if cell.tuned_by != NOT_YET]
     _forget(again, where)
@@ -156,13 +160,13 @@ def run(
     if first := starts.first(grid, left):
         lasting = replace(settings, keep="all", stay_warm=True)
         before = f"{grid.name}, what others go on from"
-        with Display(before, first, left=len(first), workers=many, results=where) as display:
+        with Display(before, first, left=first, workers=many, results=where, planned=planned) as display:
             outcomes = run_cells(first, where, display, workers=many, settings=lasting, grid=grid)
         grid, left = starts.after(first, grid, where)
         keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
-    outcomes += _run_left(grid, left, where, many, settings, run_cells, keeper) if left else []
+    outcomes += _run_left(grid, left, where, many, settings, run_cells, keeper, planned) if left else []
     if until and any(is_done(cell, where) for cell in grid.cells):
-        more, grid = _settle(grid, where, many, settings, run_cells, kept)
+        more, grid = _settle(grid, where, many, settings, run_cells, kept, planned)
         outcomes, keeper = [*outcomes, *more], Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     took = time.monotonic() - began
     cool()
@@ -171,8 +175,8 @@ def run(
             write_grid(where, grid)
     keeper.settle()
     if forecast and (held := forecasts.after(forecast, [*tuned, *outcomes], where, took)):
-        print(held)
-    print(keeper)
+        say(held)
+    say(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)
     return [*tuned, *outcomes]
@@ -184,7 +188,7 @@ def report(
     out: str | Path | None = None,
     prices: str | Path | None = None,
 ) -> None:
-    """Write the report of a results folder; print the paths of its files, what happened in its cells, and the answer.
+    """Write the report of a results folder; print what happened in its cells, the answer, and the path of the page.
 
     Args:
         results: a grid's results folder or archive, or several, whose cells are joined in ``out``.
@@ -207,17 +211,16 @@ def report(
         if out == str(places[0]):
             raise RftlabError(f"{out} does not end in {archive.SUFFIX}; name the report's folder with -o")
     results = places[0] if out is None else joined.join(places, out)
-    published = publish(Path(results), waive, Path(prices) if prices else None)
-    for path in published.files:
-        print(path)
+    with busy("writing the report"):
+        published = publish(Path(results), waive, Path(prices) if prices else None)
     tell(published.remarks)
-    print(published.answer)
+    say(published.answer, *published.files[:1])
 
 
 def tell(remarks: "Sequence[Remark]") -> None:
     """Print what happened in a study, one line each."""
     for remark in remarks:
-        print(f"note: {remark}")
+        say(f"note: {remark}")
 
 
 def forget(cells: Sequence[str], results: str | Path | None = None) -> list[Path]:
@@ -266,6 +269,10 @@ def status(results: str | Path) -> tuple[Grid, list[Cell], list[Cell], list[str]
     return grid, done, left, notes
 
 
+def _unplanned(_: Cell) -> None:
+    """Of a run on another machine nothing is known before."""
+
+
 def _require_choice(**given: tuple[str | None, Sequence[str]]) -> None:
     for name, (value, choices) in given.items():
         if value is not None and value not in choices:
@@ -296,14 +303,21 @@ def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell], tunin
 
 
 def _tune(
-    stage: StageRun, name: str, results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells"
+    stage: StageRun,
+    name: str,
+    results: Path,
+    workers: int,
+    settings: KernelSettings,
+    run_cells: "RunCells",
+    planned: Planned,
 ) -> list[Outcome]:
     """Run the tuning stage, round after round, as far as it goes: an arm with a cell that fails stays open."""
     settings = replace(settings, keep="none", stay_warm=True)
     outcomes: list[Outcome] = []
     while wanted := stage.after(outcomes):
         _leave(stage, results)
-        with Display(f"{name}, tuning", stage.cells, left=len(wanted), workers=workers, results=results) as display:
+        shown = Display(f"{name}, tuning", stage.cells, left=wanted, workers=workers, results=results, planned=planned)
+        with shown as display:
             outcomes += run_cells(wanted, results, display, workers=workers, settings=settings, grid=stage.resolved())
         stage.look()
     _leave(stage, results)
@@ -311,17 +325,23 @@ def _tune(
 
 
 def _settle(
-    grid: Grid, results: Path, workers: int, settings: KernelSettings, run_cells: "RunCells", keep: str
+    grid: Grid,
+    results: Path,
+    workers: int,
+    settings: KernelSettings,
+    run_cells: "RunCells",
+    keep: str,
+    planned: Planned,
 ) -> tuple[list[Outcome], Grid]:
     """Look at a study, run the seeds that it still needs, and look again until none is needed."""
     outcomes: list[Outcome] = []
     while True:
         grid, left, told = settling.next_look(grid, results, [each.cell for each in outcomes])
-        print(f"{grid.name}, look: {told}")
+        say(f"{grid.name}, look: {told}")
         if not left:
             return outcomes, grid
         keeper = Keeper(grid.cells, results, cast("Keep", keep), forced=False)
-        ran = _run_left(grid, left, results, workers, replace(settings, stay_warm=True), run_cells, keeper)
+        ran = _run_left(grid, left, results, workers, replace(settings, stay_warm=True), run_cells, keeper, planned)
         outcomes += ran
         if not any(each.status == "done" for each in ran):
             return outcomes, grid
@@ -337,24 +357,24 @@ def _list(grid: Grid, left: Sequence[Cell], stage: StageRun | None) -> None:
     if stage:
         wanted, named = {cell.id for cell in stage.wanted}, Cell.labels_apart(stage.cells)
         for cell in stage.cells:
-            print(f"  {'tune' if cell.id in wanted else 'done'}  {cell.id}  {named[cell.id]}")
+            say(f"  {'tune' if cell.id in wanted else 'done'}  {cell.id}  {named[cell.id]}")
     labels = Cell.labels_apart(grid.cells)
     for cell in grid.cells:
         if cell.waits:  # its id is not known yet
-            print(f"  after {cell.started_by:<13} {labels[cell.id]}")
+            say(f"  after {cell.started_by:<13} {labels[cell.id]}")
         elif cell.tuned_by == NOT_YET:
-            print(f"  after tuning        {labels[cell.id]}")
+            say(f"  after tuning        {labels[cell.id]}")
         else:
-            print(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")
+            say(f"  {'left' if cell.id in waiting else 'done'}  {cell.id}  {labels[cell.id]}")
     if executed := _users_files(grid.cells):
-        print(f"trained nothing; to check them, this has executed {', '.join(executed)}")
+        say(f"trained nothing; to check them, this has executed {', '.join(executed)}")
 
 
 def _forget(cells: Sequence[Cell], results: Path) -> None:
     if cells:
         with results_lock(results):
             folders = [set_aside(record.cells_dir(results) / cell.id) for cell in cells]
-        print(f"  {len(folders)} of them once more; what they left is set aside in {folders[0].parent}")
+        say(f"  {len(folders)} of them once more; what they left is set aside in {folders[0].parent}")
 
 
 def _on_earlier_cells(grid: Grid, left: Sequence[Cell], results: Path) -> list[str]:
@@ -388,6 +408,7 @@ def _run_left(
     settings: KernelSettings,
     run_cells: "RunCells",
     keeper: Keeper,
+    planned: Planned,
 ) -> list[Outcome]:
-    with Display(grid.name, grid.cells, left=len(left), workers=workers, results=results) as display:
+    with Display(grid.name, grid.cells, left=left, workers=workers, results=results, planned=planned) as display:
         return run_cells(left, results, keeper.listener(display), workers=workers, settings=settings, grid=grid)

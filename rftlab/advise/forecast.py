@@ -34,6 +34,7 @@ from rftlab.grid.tuning import LADDERS, prototypes
 from rftlab.policy.weights import DEFAULT_KEEP
 from rftlab.record.machine import machine
 from rftlab.registry import suggest
+from rftlab.screen import say
 from rftlab.user_code.child import LIMIT_S
 
 FILE = "forecast.json"
@@ -63,6 +64,7 @@ class Forecast:
         prices: what people named, by thing.
         shown: which differences can be shown.
         plateau: whether training may end before its budget.
+        rates: what the amounts go by, for each kind of cell.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Forecast:
     prices: Mapping[str, float] = field(default_factory=dict)
     shown: Detection | None = None
     plateau: bool = False
+    rates: Mapping[str, Rates] = field(default_factory=dict, repr=False)
 
     @property
     def money(self) -> Amount | None:
@@ -84,6 +87,11 @@ class Forecast:
         if "machine_hour" not in self.prices or "seconds" not in self.amounts:
             return None
         return self.amounts["seconds"].times(self.prices["machine_hour"] / 3600)
+
+    def seconds_of(self, cell: Cell) -> float | None:
+        """What one cell will take on one worker; None where nothing is known of its kind."""
+        found = _predicted(cell, self.rates)
+        return found["wall"].estimate if found else None
 
     def __str__(self) -> str:
         of_stage = f", {self.tuning} of them to tune, at most" if self.tuning else ""
@@ -327,6 +335,7 @@ def _forecast(
         unknown=tuple(unknown),
         source=(*_sources(rates, todo), *failed),
         plateau=any(cell.budget.until == "plateau" for cell in todo),
+        rates=rates,
     )
     return forecast, rates
 
@@ -397,7 +406,7 @@ def _sources(rates: Mapping[str, Rates], todo: Sequence[Cell]) -> list[str]:
 
 def _say(text: str) -> None:
     """To people, beside the plan itself."""
-    print(text, file=sys.stderr, flush=True)
+    say(text, file=sys.stderr)
 
 
 def _here(threads: int) -> dict[str, Any]:

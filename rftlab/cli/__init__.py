@@ -10,6 +10,7 @@ from typing import TextIO
 from rftlab.cli.parser import make_parser
 from rftlab.errors import RftlabError, RftlabWarning, printable, told
 from rftlab.execute.interrupts import Interrupted, raised
+from rftlab.screen import complain, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Interrupted as error:
-        print("rftlab: interrupted; run the same command again to go on", file=sys.stderr)
+        complain("interrupted; run the same command again to go on")
         return error.exit_code
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        print(f"rftlab: {printable(_sentence(error))}", file=sys.stderr)
+        complain(printable(_sentence(error)))
         return 2
 
 
@@ -69,7 +70,7 @@ class _Say:
         line: str | None = None,
     ) -> None:
         ours = issubclass(category, RftlabWarning)
-        text = f"rftlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
+        text = f"rftlab: {message}" if ours else warnings.formatwarning(message, category, filename, lineno).rstrip()
         if text not in self._said:
             self._said.add(text)
-            print(text, end="", file=sys.stderr)
+            say(text, file=sys.stderr)

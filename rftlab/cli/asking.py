@@ -12,26 +12,31 @@ from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.advise.on_machine import advised, hardware_of
 from rftlab.errors import RftlabError, printable, told
 from rftlab.record import require_folder_of, write_atomically
+from rftlab.screen import fitted, say
 
 
-def ask(known: Facts, line: Callable[[str], str] = input) -> Facts:
+def _line(question: str) -> str:
+    return input(fitted(question, sys.stdout))
+
+
+def ask(known: Facts, line: Callable[[str], str] = _line) -> Facts:
     """What somebody answers; Enter takes what stands in brackets, the end of the input ends the questions.
 
     Args:
         known: what is known already, offered in brackets.
         line: prints a question and returns a line; raises EOFError at the end of the input.
     """
-    print(f"Enter takes what is in brackets; ? is {UNKNOWN}; the end of the input (Ctrl-D) leaves out the rest.")
+    say(f"Enter takes what is in brackets; ? is {UNKNOWN}; the end of the input (Ctrl-D) leaves out the rest.")
     given: dict[str, Any] = {}
     for name, fact in FACTS.items():
         if holds(fact.when, make(given).over(known)) is False:
             continue
         for choice, meaning in fact.choices.items():
-            print(f"  {choice}: {meaning}")
+            say(f"  {choice}: {meaning}")
         try:
             given[name] = _answer(name, known, line)
         except EOFError:
-            print()
+            say()
             break
     return make(given)
 
@@ -44,7 +49,7 @@ def _answer(name: str, known: Facts, line: Callable[[str], str]) -> Any:
         try:
             return read_fact(name, text) if text.strip() else default
         except RftlabError as error:
-            print(f"  {error}")
+            say(f"  {error}")
 
 
 def can_ask() -> bool:
@@ -92,14 +97,14 @@ def consulted(options: argparse.Namespace) -> int:
             given, subject, beside, hardware=hardware, model=options.model or own if hardware else model,
             results=options.results, name=out.stem if out else "advice", limit=options.check_timeout,
         )  # fmt: skip
-        print("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
+        say("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
         if said.study and out:
             write_atomically(out, said.study.text)
-            print(f"  written to {out}; what it costs: rftlab plan {out}")
+            say(f"  written to {out}; what it costs: rftlab plan {out}")
         elif said.study:
             print("\n".join(f"  | {printable(line)}" for line in said.study.text.splitlines()))
         if machine:
-            print("\n".join(map(printable, str(machine).split("\n"))))
+            say("\n".join(map(printable, str(machine).split("\n"))))
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rftlab.advise.agreement import shown
 from rftlab.advise.completions import Candidate
 from rftlab.advise.marks import Mark, Marks
+from rftlab.screen import say, width
 
 KEYS: dict[str, Mark] = {"r": "right", "w": "wrong", "s": "unsure"}
 _HELP = "r right, w wrong, s not sure, u undo, q quit (go on later)"
@@ -27,7 +28,7 @@ def mark(chosen: Sequence[Candidate], marks: Marks) -> bool:
         _show(candidate, len(every) - len(waiting) + 1, len(every))
         key = _key()
         while key not in (*KEYS, "u", "q", ""):
-            print(_HELP)
+            say(_HELP)
             key = _key()
         if key in ("q", ""):
             return False
@@ -38,14 +39,15 @@ def mark(chosen: Sequence[Candidate], marks: Marks) -> bool:
             every.remove(last)
             every.insert(0, last)  # so that it is the next one shown
         else:
-            print("nothing is marked yet")
+            say("nothing is marked yet")
     return True
 
 
 def _show(candidate: Candidate, number: int, count: int) -> None:
-    print(f"\n--- {number} of {count} " + "-" * 60)
+    head = f"--- {number} of {count} "
+    say("", head + "-" * min(60, width() - len(head)))
     for name, text in (("prompt", candidate.prompt), ("gold", candidate.answer), ("completion", candidate.completion)):
-        print(f"{name}\n{shown(text, _MAX_CHARS)}")
+        say(name, shown(text, _MAX_CHARS))
     print(f"{_HELP} > ", end="", flush=True)
 
 

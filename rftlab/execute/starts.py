@@ -15,6 +15,7 @@ from rftlab.errors import RftlabError
 from rftlab.grid import Grid, is_done
 from rftlab.grid.starts import arm_of
 from rftlab.policy import weights
+from rftlab.screen import say
 
 _Key = tuple[object, ...]
 
@@ -68,7 +69,7 @@ def after(begun: Iterable[Cell], grid: Grid, results: Path) -> tuple[Grid, list[
     left = [cell for cell in grid.split(results)[1] if cell.id not in ended and cell.tuned_by != NOT_YET]
     if waiting := [cell for cell in left if cell.waits]:
         arms = ", ".join(dict.fromkeys(cell.started_by for cell in waiting))
-        print(f"  {len(waiting)} of the cells left wait for policies of {arms}, which were not trained")
+        say(f"  {len(waiting)} of the cells left wait for policies of {arms}, which were not trained")
     return grid, [cell for cell in left if not cell.waits]
 
 

@@ -1,0 +1,96 @@
+"""What is printed, as wide as the terminal it is printed on: wrapped at words there, and as it is anywhere else.
+
+Colour and the line that moves while something takes its time are rich's, which keeps to NO_COLOR and TERM.
+"""
+
+import contextlib
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.spinner import Spinner
+
+# Where a column of a line begins: what stands below it is wrapped under it.
+_COLUMN = re.compile(r"(?:^ +|  +)(?=\S)")
+# Left of it a column still leaves enough for what it holds.
+_DEEPEST = 2 / 3
+
+
+def say(*texts: object, file: TextIO | None = None) -> None:
+    """Print texts, each from a new line, on standard output or ``file``."""
+    stream = file or sys.stdout
+    print(fitted("\n".join(map(str, texts)), stream), file=stream, flush=True)
+
+
+def fitted(text: str, stream: TextIO) -> str:
+    """A text as it is printed on a stream: `wrapped` on a terminal, else as it is."""
+    return wrapped(text, width()) if stream.isatty() else text
+
+
+def complain(sentence: str, who: str = "rftlab") -> None:
+    """Print what is wrong on standard error, begun by ``who`` says it."""
+    if not sys.stderr.isatty():
+        print(f"{who}: {sentence}", file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(wrapped(f"{who}: {sentence}", width()))
+    text.stylize("bold red", 0, len(who) + 1)
+    Console(stderr=True).print(text, soft_wrap=True)
+
+
+def width() -> int:
+    """Columns of the terminal, COLUMNS before all."""
+    return max(20, shutil.get_terminal_size().columns)
+
+
+def wrapped(text: str, columns: int) -> str:
+    """A text whose lines are at most so many columns wide, broken at words alone.
+
+    What a line has broken off stands under where its last column begins, if that is not too far right; of prose, under
+    its first word. A word that is wider, such as a path, stays whole.
+    """
+    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    if len(line) <= columns:
+        return line
+    begins = [found.end() for found in _COLUMN.finditer(line) if found.end() <= _DEEPEST * columns]
+    return textwrap.fill(
+        line,
+        columns,
+        subsequent_indent=" " * (begins[-1] if begins else 0),
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+@contextlib.contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Show that something takes its time, on a terminal, as long as the body runs; prints of the body appear above."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    both = sys.stderr.isatty()
+    with Live(spinner(doing, console), console=console, transient=True, refresh_per_second=8, redirect_stderr=both):
+        yield
+
+
+def spinner(doing: str, console: "Console") -> "Spinner":
+    """A sign that moves before what is done, drawn with what the terminal can show."""
+    from rich.spinner import Spinner
+
+    return Spinner("line" if console.options.ascii_only else "dots", doing)
