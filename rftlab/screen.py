@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.spinner import Spinner
 
-# Where a column of a line begins: what stands below it is wrapped under it.
-_COLUMN = re.compile(r"(?:^ +|  +)(?=\S)")
-# Left of it a column still leaves enough for what it holds.
+# Where a further column of a line begins: what is broken off stands under it.
+_COLUMN = re.compile(r"(?<=\S)  +(?=\S)")
+# A column that begins further right would be too narrow.
 _DEEPEST = 2 / 3
 
 
@@ -53,8 +53,8 @@ def width() -> int:
 def wrapped(text: str, columns: int) -> str:
     """A text whose lines are at most so many columns wide, broken at words alone.
 
-    What a line has broken off stands under where its last column begins, if that is not too far right; of prose, under
-    its first word. A word that is wider, such as a path, stays whole.
+    What is broken off a line stands under its last column, if that is not too far right; of prose, two columns further
+    right than the line. A word that is wider, such as a path, stays whole.
     """
     return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
 
@@ -62,11 +62,12 @@ def wrapped(text: str, columns: int) -> str:
 def _wrapped(line: str, columns: int) -> str:
     if len(line) <= columns:
         return line
+    indent = len(line) - len(line.lstrip(" "))
     begins = [found.end() for found in _COLUMN.finditer(line) if found.end() <= _DEEPEST * columns]
     return textwrap.fill(
         line,
         columns,
-        subsequent_indent=" " * (begins[-1] if begins else 0),
+        subsequent_indent=" " * (begins[-1] if begins else indent + 2),
         expand_tabs=False,
         replace_whitespace=False,
         break_long_words=False,

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     RunCells = Callable[..., list[Outcome]]
 Planned = Callable[[Cell], float | None]
+# What every cell of the tiny base warns of; the answer says it, too.
+_TINY = "tiny base:"
 
 
 def run(
@@ -118,11 +120,11 @@ def run(
     if here and left and not dry_run:
         preheat(settings)
     to_come = settling.to_come(grid) if until else []
-    with grid.lines_named(), busy("checking the grid, loading the base and what trains it"):
+    with grid.lines_named(), busy("loading the base and checking the grid"):
         found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
     stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
     items = found.facts[preflight.TEST_ITEMS]
-    with busy("looking for what such cells took before"):
+    with busy("loading the base; looking for what such cells took before"):
         forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None
     planned = forecast.seconds_of if forecast else _unplanned
     began = time.monotonic()
@@ -213,11 +215,12 @@ def report(
     results = places[0] if out is None else joined.join(places, out)
     with busy("writing the report"):
         published = publish(Path(results), waive, Path(prices) if prices else None)
-    tell(published.remarks)
-    say(published.answer, *published.files[:1])
+    card = str(published.answer)
+    tell(remark for remark in published.remarks if not (remark.text.startswith(_TINY) and _TINY in card.lower()))
+    say(card, *published.files[:1])
 
 
-def tell(remarks: "Sequence[Remark]") -> None:
+def tell(remarks: "Iterable[Remark]") -> None:
     """Print what happened in a study, one line each."""
     for remark in remarks:
         say(f"note: {remark}")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import runpy
 import shlex
 import subprocess
@@ -107,8 +108,9 @@ def test_a_dry_run_lists_the_cells_and_writes_nothing(here, capsys):
 def test_a_grid_runs_resumes_and_reports(here, capsys):
     assert cli.main(["run", "g.yaml", "--workers", "2", "--kernel", "cold"]) == 0
     out = capsys.readouterr().out
-    assert "[4/4] done" in out
-    assert out.endswith("results/g/report/report.html\nUse SFT.\n")
+    assert re.search(r"\[4/4\] make sft n=5 cot seed [01]: accuracy (0|14) %, \d+\.\d s\n", out)
+    assert re.search(r"\nUse SFT\.\n\S*results/g/report/report\.html\n$", out)
+    assert out.count(str(here)) == 1
     assert len(list((here / "results" / "g" / "cells").iterdir())) == 4
     assert cli.main(["run", "g.yaml"]) == 0
     assert "4 done, 0 left" in capsys.readouterr().out

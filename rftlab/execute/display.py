@@ -14,7 +14,6 @@ from typing import Any, Self, TextIO
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +26,7 @@ from rftlab.execute.one_cell import Outcome
 from rftlab.execute.progress_file import Progress, ProgressFile, Running
 from rftlab.execute.time_left import TimeLeft
 from rftlab.record.outcomes import SCORE
-from rftlab.screen import fitted, spinner
+from rftlab.screen import fitted, spinner, wrapped
 
 _BAR_COLUMNS = 60
 
@@ -136,7 +135,7 @@ class Display:
     def _screen(self) -> Group:
         progress = self.progress()
         begun = self._ended or self._running
-        self._spinner.update(text=Text(f"{progress}{'' if begun else '; loading the base and what trains it'}"))
+        self._spinner.update(text=Text(f"{progress}{'' if begun else '; loading the base'}"))
         bar = Table.grid()
         columns = min(_BAR_COLUMNS, self._console.width)
         bar.add_row(ProgressBar(total=max(1, progress.cells), completed=progress.ended, width=columns))
@@ -160,26 +159,30 @@ def measured(outcome: Outcome) -> str:
 
 
 def rows(running: Sequence[Running], console: Console) -> list[RenderableType]:
-    """A row for each cell that runs, aligned, with as much of it as the terminal is wide; below it what goes wrong.
+    """A row for each cell that runs, in columns where these fit the terminal, else in two lines; then what goes wrong.
 
-    What is left out first is the measure, then steps; a label that is too long goes on in a further line.
+    What is too wide even so goes on in a further line, broken at words.
     """
-    tables = [_table(running, detail) for detail in (3, 2, 1)]
-    fits = (t for t in tables if Measurement.get(console, console.options, t).maximum <= console.width)
-    found: list[RenderableType] = [next(fits, tables[-1])]
+    table = _table(running)
+    found: list[RenderableType] = [table]
+    if Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width:
+        found = [line for each in running for line in _stacked(each, console.width)]
     for each in running:
         if each.warning:
-            found.append(Padding(Text(f"{each.label}: {each.warning}", style="yellow"), (0, 0, 0, 2)))
+            found.append(Text(wrapped(f"  {each.label}: {each.warning}", console.width), style="yellow"))
     return found
 
 
-def _table(running: Sequence[Running], detail: int) -> Table:
+def _table(running: Sequence[Running]) -> Table:
     table = Table.grid(padding=(0, 2))
     for each in running:
-        does = f"{each.phase} {each.steps}".rstrip() if detail > 1 else each.phase
-        texts = [f"  {each.label}", f"{each.seconds:.0f} s", does, *([each.measure] if detail > 2 else [])]
+        texts = (f"  {each.label}", f"{each.seconds:.0f} s", f"{each.phase} {each.steps}", each.measure)
         table.add_row(*map(Text, texts))
     for number, column in enumerate(table.columns):
-        column.no_wrap = number > 0
-        column.justify = "right" if number == 1 else "left"
+        column.no_wrap, column.justify = True, "right" if number == 1 else "left"
     return table
+
+
+def _stacked(each: Running, columns: int) -> list[Text]:
+    does = "  ".join(filter(None, (f"{each.seconds:.0f} s", f"{each.phase} {each.steps}".rstrip(), each.measure)))
+    return [Text(wrapped(f"{indent}{text}", columns)) for indent, text in (("  ", each.label), ("      ", does))]

@@ -7,13 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rftlab.cell import Cell
 
-# But for these two cells take about the same time: seeds, and what changes with the budget of labels and its rates.
-_LITTLE = frozenset(
-    {
-        "seed", "seed_data", "seed_init", "seed_sampling", "labels", "prompts", "learning_rates", "tuned_by",
-        "start_from", "started_by", "digests",
-    }
-)  # fmt: skip
+# What makes two cells of one kind, where nothing closer has ended: that they take about the same time.
+_OF_KIND = ("task", "model", "method", "cot", "cot_eval", "budget", "evaluation")
 # Of what a cell is expected to take, left of one that has run for longer.
 _LATE = 0.1
 
@@ -84,5 +79,5 @@ class TimeLeft:
 
 def _kind(cell: Cell) -> str:
     """What decides how long a cell takes, as text that no `Cell.variant` equals."""
-    values = {name: value for name, value in cell.model_dump(mode="json").items() if name not in _LITTLE}
-    return json.dumps([values], sort_keys=True)
+    values = cell.model_dump(mode="json")
+    return json.dumps([values[name] for name in _OF_KIND], sort_keys=True)

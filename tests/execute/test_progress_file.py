@@ -18,7 +18,7 @@ CELLS = tuple(Cell.make({"method": "sft", "labels": 10, "seed": seed}) for seed 
 
 def test_a_run_says_where_it_is_and_nothing_once_it_is_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_grid(tmp_path, Grid("mine", CELLS))
-    with Display("mine", CELLS, left=2, workers=1, results=tmp_path) as display:
+    with Display("mine", CELLS, left=CELLS, workers=1, results=tmp_path) as display:
         assert read_progress(tmp_path) is None
         display.started(CELLS[0])
         display.finished(Outcome(CELLS[0], "failed", 2.0, None, "x"))
@@ -28,7 +28,7 @@ def test_a_run_says_where_it_is_and_nothing_once_it_is_over(tmp_path: Path, caps
         display.progressed(CELLS[1], {"phase": "training", "step": 3, "total": 9, "reward": 0.25})
         found = read_progress(tmp_path)
         assert (found.ended, found.cells, found.failed) == (1, 2, 1)
-        assert str(found).startswith("mine: 1 of 2 cells, 1 failed, about 2 s left")
+        assert str(found).startswith("mine: 1 of 2 cells, 1 failed, estimating the time left")
         assert str(found.running[0]).endswith("training  3/9  reward 0.250")
         with results_lock(tmp_path):  # looking does not take the folder's lock, nor needs it
             assert cli.main(["status", str(tmp_path)]) == 0
@@ -38,7 +38,7 @@ def test_a_run_says_where_it_is_and_nothing_once_it_is_over(tmp_path: Path, caps
 
 @pytest.mark.parametrize("change", [{"since": 0.0}, {"pid": 2**22}, {"pid": "x"}, {"progress": {}}, {"progress": 3}])
 def test_what_a_killed_run_left_or_somebody_damaged_is_nothing(tmp_path: Path, change: dict[str, object]) -> None:
-    with Display("mine", CELLS, left=2, workers=1, results=tmp_path) as display:
+    with Display("mine", CELLS, left=CELLS, workers=1, results=tmp_path) as display:
         display.started(CELLS[0])
         assert read_progress(tmp_path)
         (tmp_path / FILE).write_text(json.dumps({**json.loads((tmp_path / FILE).read_text()), **change}))
@@ -46,6 +46,6 @@ def test_what_a_killed_run_left_or_somebody_damaged_is_nothing(tmp_path: Path, c
 
 
 def test_a_folder_that_is_not_there_stops_nobody(tmp_path: Path) -> None:
-    with Display("mine", CELLS, left=2, workers=1, results=tmp_path / "none") as display:
+    with Display("mine", CELLS, left=CELLS, workers=1, results=tmp_path / "none") as display:
         display.started(CELLS[0])
     assert not (tmp_path / "none").exists()

@@ -58,7 +58,7 @@ def words(text: str) -> str:
 
 def test_terminal_page_and_notebook_say_the_same_words(executed, results, capsys):
     study.report(results)
-    terminal = capsys.readouterr().out.strip().splitlines()[-3:]
+    terminal = capsys.readouterr().out.strip().splitlines()[-4:-1]
     page = words((results / "report/report.html").read_text()).replace(" Next: ", " ")
     outputs = [o.get("data", {}).get("text/html", "") for cell in executed.cells for o in cell.get("outputs", ())]
     (notebook,) = (words(text) for text in outputs if "<p><b>" in text)
