@@ -79,14 +79,18 @@ class Grid:
     idle: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, path: str | Path) -> "Grid":
+    def load(cls, path: str | Path, text: str | None = None) -> "Grid":
         """Grid from a YAML file, or by the name of a packaged one (`demo`) where there is no such file.
+
+        Args:
+            path: the file, or the name.
+            text: what the file will hold, where it is not written yet.
 
         Raises:
             RftlabError: no such file, not YAML, an unknown parameter or name, a value out of range, or no cell at all;
                 the sentence begins with file and line.
         """
-        file = GridFile(_file(Path(path)))
+        file = GridFile(_file(Path(path)) if text is None else Path(path), text)
         cells, left_out = _busy(_read_cells(file))
         plan = _plan(file, cells)
         if file.tuning:

@@ -26,19 +26,22 @@ _SUCH_AS = "a mapping of parameters to values or lists, such as `method: [sft, g
 Fail = Callable[[int, str], NoReturn]
 
 
-def read(path: Path, fail: Fail, *, what: str = "grid", such_as: str = _SUCH_AS) -> CommentedMap:
+def read(
+    path: Path, fail: Fail, *, text: str | None = None, what: str = "grid", such_as: str = _SUCH_AS
+) -> CommentedMap:
     """The file's mapping; every value in it has passed `plain`.
 
     Args:
         path: a text file.
         fail: raises with a line (from 1) and a problem.
+        text: what it will hold, where it is not written yet.
         what: the file is, in a word.
         such_as: what it holds, with an example.
 
     Raises:
         RftlabError: it cannot be read, or ``fail``'s.
     """
-    text = _text(path, what)
+    text = _text(path, what) if text is None else text
     if len(text) > MAX_CHARS:
         fail(1, f"the file has more than {MAX_CHARS} characters; a {what} is a page")
     if (deep := _nested_beyond(text, 10 * MAX_DEPTH)) is not None:  # parsing that takes the square of the depth

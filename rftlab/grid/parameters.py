@@ -49,13 +49,17 @@ Axes = dict[str, list[Located]]
 class GridFile:
     """One grid file, parsed; whatever is asked of it has passed a cell's own checks, with its paths made absolute.
 
+    Args:
+        path: the file.
+        text: what it will hold, where it is not written yet.
+
     Raises:
         RftlabError: the file cannot be read, or is not a YAML mapping.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
-        self.document = read(path, self.fail)
+        self.document = read(path, self.fail, text=text)
         self._folder = path.resolve().parent
 
     @property
