@@ -8,23 +8,21 @@ import inspect
 import json
 import os
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from typing import Any, Literal, NamedTuple, get_args, get_origin
-
-from pydantic_core import to_json
+from typing import Any, Literal, get_args, get_origin
 
 from rftlab import registry
 from rftlab.errors import RftlabError
 from rftlab.preflight import stand_ins
+from rftlab.preflight.family import family
+from rftlab.preflight.settings import Setting, listed, loader_of, settings_of, short, written
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Task, load_task
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 
 _META = re.compile(r'meta\["(\w+)"\]')
-_SHOWN = 300
 _LOAD_METHOD = registry.Entry("rftlab.methods.base:load_method", "")
 
 
@@ -39,8 +37,7 @@ def card(request: Mapping[str, str]) -> str:
     known = getattr(registry, f"{kind.upper()}S")
     entry = known.get(name)
     if entry and entry.variants:
-        asked = [f"  {name}/{variant}" for variant in entry.variants]
-        return "\n".join([f"{name}: {entry.summary}", *asked, "A card of one: rftlab tasks NAME/VARIANT"])
+        return "\n".join(family(name, entry))
     entry, variant = registry.find(known, name, kind)
     announce(f"loading {kind} {name!r}")
     if kind == "method" and name not in known:  # with all that a method has to have
@@ -52,18 +49,12 @@ def card(request: Mapping[str, str]) -> str:
     return "\n".join([f"{name}: {entry.summary} ({entry.target})", *filter(None, parts)])
 
 
-class _Setting(NamedTuple):
-    name: str
-    default: str
-    what: str
-
-
 def _task(load: Any, name: str, variant: str) -> Iterator[str]:
-    loader = _loader(load, variant)
-    settings = _settings(loader)
+    loader = loader_of(load, variant)
+    settings = settings_of(loader)
     task = _loaded(name, elsewhere=any(setting.name == "dataset" for setting in settings))
     yield task.card if task else (inspect.getdoc(loader) or "").partition("\n\n")[0]
-    yield from _listed("Settings (task_settings)", settings)
+    yield from listed("Settings (task_settings)", settings)
     if task:
         with_ = f" with {json.dumps(dict(task.verifier_settings))}" if task.verifier_settings else ""
         yield f"Verifier: {task.verifier}{with_}"
@@ -98,7 +89,7 @@ def _example(example: Example) -> Iterator[str]:
     for name, value in fields.items():
         if value:
             text = value if isinstance(value, str) else json.dumps(dict(value), default=str)
-            yield f"  {name:<10} {_short(text.replace(chr(10), ' '))}"
+            yield f"  {name:<10} {short(text.replace(chr(10), ' '))}"
 
 
 _PROMPTS = {
@@ -114,7 +105,7 @@ def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
     if not (isinstance(found, type) and issubclass(found, Verifier)):
         yield make_verifier(name).told
         return
-    yield from _listed("Settings (verifier_settings)", _settings(found))
+    yield from listed("Settings (verifier_settings)", settings_of(found))
     row = getattr(found, "row", {})
     keys = dict.fromkeys([*_META.findall(said), *(key for key in row if key not in ("prompt", "answer"))])
     gold = "the gold answer" if getattr(found, "needs_gold", True) else "no gold answer"
@@ -128,7 +119,7 @@ def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
 def _method(found: Any, name: str, _: str) -> Iterator[str]:
     fields = getattr(getattr(found, "Settings", None), "model_fields", {})
     yield str(getattr(found, "card", ""))
-    yield from _listed("Settings (settings)", [_field(key, field) for key, field in fields.items()])
+    yield from listed("Settings (settings)", [_field(key, field) for key, field in fields.items()])
     for preset, values in getattr(found, "presets", {}).items():
         yield f"Preset {preset}: {json.dumps(dict(values))}"
     if ladder := getattr(found, "ladder", None):
@@ -138,10 +129,10 @@ def _method(found: Any, name: str, _: str) -> Iterator[str]:
     yield f"Prompts without labels (prompts): {_PROMPTS[find(METHODS, name, 'method')[0].prompts]}"
 
 
-def _field(name: str, field: Any) -> _Setting:
+def _field(name: str, field: Any) -> Setting:
     """A field of a method's settings; where it has no description, what values it takes."""
     choices = ", ".join(map(str, get_args(field.annotation))) if get_origin(field.annotation) is Literal else ""
-    return _Setting(name, _written(field.get_default(call_default_factory=True)), field.description or choices)
+    return Setting(name, written(field.get_default(call_default_factory=True)), field.description or choices)
 
 
 def _rate(fields: Mapping[str, Any]) -> str:
@@ -154,61 +145,3 @@ def _rate(fields: Mapping[str, Any]) -> str:
         f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method,\n"
         f"then {course.get(schedule, 'stays')} (lr_scheduler_type {schedule}, warmup_ratio {share:g})."
     )
-
-
-def _loader(load: Callable[..., Any], variant: str) -> Callable[..., Any]:
-    """What makes a variant: `load_VARIANT` or the recipe `VARIANT` beside ``load``, else ``load`` itself."""
-    beside = load.__globals__ if inspect.isfunction(load) else {}
-    own = beside.get(f"load_{variant}") or getattr(beside.get(variant.upper()), "task", None)
-    return own if variant and own else load
-
-
-def _settings(target: Callable[..., Any]) -> list[_Setting]:
-    """Settings by name, and those of functions that the docstring names (`load_published`) for further ones."""
-    classes = reversed(target.__mro__) if isinstance(target, type) else [target]
-    said = {name: text for each in classes for name, text in _arguments(each.__doc__ or "").items()}
-    found: dict[str, _Setting] = {}
-    for name, each in inspect.signature(target).parameters.items():
-        if each.kind is each.KEYWORD_ONLY or (each.kind is not each.VAR_KEYWORD and each.default is not each.empty):
-            default = "required" if each.default is each.empty else _written(each.default)
-            found[name] = _Setting(name, default, said.get(name, ""))
-        elif each.kind is each.VAR_KEYWORD:
-            names = vars(sys.modules[target.__module__])
-            for reference in re.findall(r"`([A-Za-z][\w.]*)`", said.get(f"**{name}") or target.__doc__ or ""):
-                if callable(further := _named(reference, names)) and further is not target:
-                    found = {**found, **{one.name: one for one in _settings(further) if one.name not in found}}
-    return list(found.values())
-
-
-def _named(dotted: str, names: Mapping[str, Any]) -> Any:
-    first, *rest = dotted.split(".")
-    found = names.get(first)
-    for name in rest:
-        found = getattr(found, name, None)
-    return found
-
-
-def _arguments(docstring: str) -> dict[str, str]:
-    """Argument -> its description, of a docstring in Google's style."""
-    section = re.search(r"\nArgs:\n(.*?)(?:\n\S|\Z)", f"\n{inspect.cleandoc(docstring)}", re.DOTALL)
-    pairs = re.findall(r"^    (\*{0,2}\w+): (.*?)(?=^    \S|\Z)", section[1] if section else "", re.DOTALL | re.M)
-    return {name: " ".join(text.split()) for name, text in pairs if not text.startswith("see ``")}
-
-
-def _listed(title: str, settings: Iterable[_Setting]) -> Iterator[str]:
-    rows = list(settings)
-    if not rows:
-        yield f"{title}: none"
-        return
-    yield f"{title}:"
-    wide = max(len(row.name) for row in rows)
-    yield from (f"  {row.name:<{wide}}  {row.default:<12}  {row.what}".rstrip() for row in rows)
-
-
-def _written(value: Any) -> str:
-    """A default as a grid would hold it."""
-    return _short(to_json(value, fallback=str).decode())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

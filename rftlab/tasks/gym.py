@@ -100,6 +100,14 @@ def load(
     )
 
 
+def variants() -> dict[str, str]:
+    """Every dataset that `load` takes, with what its generator says that it generates."""
+    from reasoning_gym.factory import DATASETS
+
+    said = {name: dataset.__doc__ or "" for name, (dataset, _) in DATASETS.items() if name not in REFUSED}
+    return {name: said[name].strip().partition("\n\n")[0] for name in sorted(said)}
+
+
 def _take(name: str, settings: Mapping[str, Any], part: str, count: int, seen: set[str]) -> list[Example]:
     """The first ``count`` items of a part whose texts were not seen before."""
     examples: list[Example] = []
