@@ -5,7 +5,7 @@ the answer gives a comparison of the confirmatory family, at this look at the st
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
@@ -16,6 +16,7 @@ from rftlab.answer import comparisons
 from rftlab.answer.comparisons import Pair
 from rftlab.answer.decisions import Decisions, confidence_of, declared, spreads_of
 from rftlab.answer.folder import study_of
+from rftlab.answer.more_seeds import at_its_end
 from rftlab.answer.results import UNTRAINED
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -24,7 +25,6 @@ from rftlab.grid.plan import Plan
 from rftlab.stats import MOST_SEEDS, Components
 
 _TIMES = (1, 2, 4)
-_LOOKS_TO_TRY = 30
 _USUAL = "chain-of-thought"
 
 # Of the shipped reference study: six seeds, 500 items, rates chosen in a stage and held over seeds; pairs of SFT, GRPO
@@ -89,7 +89,7 @@ def of_grid(grid: Grid, effect: float | None = None, there: Mapping[str, int] = 
         f"{_shown(falls)}",
     ]
     if 1 < seeds < plan.max_seeds:
-        alone = steady.detectable(seeds, items=items, confidence=stats.family_confidence(family))
+        alone = steady.detectable(seeds, items=items, confidence=at_its_end(family)(seeds))
         if alone <= 1 and round(100 * alone) < round(100 * min(smallest, 10.0)):
             sentences.append(f"  declared as all there will be (max_seeds: {seeds}), they can show {_points(alone)}")
     return Detection(tuple(sentences), smallest)
@@ -126,7 +126,7 @@ def of_results(results: str | Path, effect: float | None = None) -> Detection:
         groups.setdefault((*pair.place[:4], pair.first, pair.second), []).append((pair, parts))
     told = [(head, inf)]
     for group in groups.values():
-        pair, parts = max(group, key=lambda each: each[1].by_seed / each[1].seeds + each[1].by_item / each[1].items)
+        pair, parts = max(group, key=lambda each: _hardness(each[1], wanted, size))
         sentence, smallest = _told(parts, plan, size, parts.seeds, parts.items, wanted)
         told.append((f"  {_named(pair)}, seed SD {100 * parts.by_seed**0.5:.1f} points: {sentence}", smallest))
     return Detection(tuple(sentence for sentence, _ in told), min(smallest for _, smallest in told))
@@ -208,17 +208,14 @@ def _told(
 
 
 def _needed(parts: Components, wanted: float, items: int, family: int) -> float:
-    """Seeds of a study that declares just these, looked at from the third on; inf beyond what is ever planned."""
-    once: Callable[[int], float] = lambda _: stats.family_confidence(family)  # noqa: E731
+    """Seeds of a study that declares just these; inf beyond what is ever planned."""
     fewest = replace(parts, seeds=2, freedom=parts.freedom / (parts.seeds - 1))
-    found = fewest.seeds_to_show(wanted, items=items, confidence=once)
-    # Looks at a study on the way cost a little more; beyond these few that is left out.
-    while found <= _LOOKS_TO_TRY:
-        own = confidence_of(int(found), Plan(max_seeds=int(found)), family)[0]
-        if fewest.power(wanted, int(found), items, own) >= 0.8:
-            break
-        found += 1
-    return found
+    return fewest.seeds_to_show(wanted, items=items, confidence=at_its_end(family))
+
+
+def _hardness(parts: Components, wanted: float, family: int) -> tuple[float, float]:
+    """Of label budgets the one that takes most is told, as on the answer card."""
+    return _needed(parts, wanted, parts.items, family), parts.by_seed / parts.seeds + parts.by_item / parts.items
 
 
 def _at_look(seeds: int, plan: Plan) -> str:

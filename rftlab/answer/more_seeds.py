@@ -1,6 +1,7 @@
 """What an undecided comparison would take: seeds, or items, or more of them than anybody would run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import inf, isfinite, isnan, nan
 from typing import NamedTuple
 
@@ -50,12 +51,11 @@ def need(undecided: Undecided, plan: Plan, size: int) -> Need:
         plan: of the study: the size that matters, and how many seeds were declared.
         size: comparisons of its family.
     """
-    confidence = stats.family_confidence(size)
     table, items = undecided.table, undecided.table.shape[1]
 
     def seeds(times: int) -> float:
         return stats.seeds_to_show(
-            table, plan.smallest_effect, items=times * items, spread=undecided.spread, confidence=lambda _: confidence
+            table, plan.smallest_effect, items=times * items, spread=undecided.spread, confidence=at_its_end(size)
         )
 
     # One value a seed, or folds of all the rows there are: there are no items to add.
@@ -66,9 +66,18 @@ def need(undecided: Undecided, plan: Plan, size: int) -> Need:
     possible = [times for times, found in ways.items() if isfinite(found)] or [1]
     times = next((times for times in possible if ways[times] <= plan.max_seeds), possible[0])
     forbidden = ways[1] == inf and stats.items_forbid(
-        table, plan.smallest_effect, spread=undecided.spread, confidence=confidence
+        table, plan.smallest_effect, spread=undecided.spread, confidence=stats.family_confidence(size)
     )
     return Need(ways[times], times * items, times, ways[1], forbidden)
+
+
+def at_its_end(size: int) -> Callable[[int], float]:
+    """Seeds -> confidence of an interval at the last look at a study that declares just these.
+
+    Args:
+        size: comparisons of its family.
+    """
+    return partial(stats.final_confidence, comparisons=size, first=FIRST_LOOK)
 
 
 def too_few(tables: Iterable[pd.DataFrame], plan: Plan) -> str:

@@ -25,7 +25,7 @@ from rftlab.stats.differences import (
     table_spread,
     verdict,
 )
-from rftlab.stats.family import family_confidence, pooled_spreads, simultaneous
+from rftlab.stats.family import family_confidence, final_confidence, pooled_spreads, simultaneous
 from rftlab.stats.futility import HOPELESS, chance_to_decide
 from rftlab.stats.intervals import (
     Interval,
@@ -46,6 +46,7 @@ __all__ = [
     "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Components", "Crossed", "Crossover", "Difference",
     "Interval", "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
     "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
+    "final_confidence",
     "fold_overlap", "holm", "items_forbid", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
     "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",
     "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "stratified_interval",

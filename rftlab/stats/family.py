@@ -14,7 +14,7 @@ import pandas as pd
 from rftlab.stats.crossed import Spread
 from rftlab.stats.differences import Difference, table_difference, table_spread
 from rftlab.stats.intervals import Floats
-from rftlab.stats.sequential import look_confidence
+from rftlab.stats.sequential import COARSE, look_confidence
 
 
 @lru_cache(maxsize=1024)
@@ -37,6 +37,23 @@ def family_confidence(
         raise ValueError(f"a family has at least 1 comparison, not {comparisons}")
     share = alpha / comparisons
     return look_confidence(seeds, largest, first=first, alpha=share) if largest else 1 - share
+
+
+@lru_cache(maxsize=1024)
+def final_confidence(seeds: int, comparisons: int, *, alpha: float = 0.05, first: int = 3) -> float:
+    """As `family_confidence` at the last look at a study that declares just so many seeds: for plans, and quickly.
+
+    Args:
+        seeds: 1 at least.
+        comparisons: K.
+        alpha: of the whole family, and over all of its looks.
+        first: seeds at the first look, or at the only one where there are fewer.
+
+    Returns:
+        Right to 3 % of 1 - the confidence; 1 for one seed.
+    """
+    share = alpha / comparisons
+    return look_confidence(seeds, seeds, first=max(2, min(first, seeds)), alpha=share, bins=COARSE)
 
 
 def simultaneous(

@@ -7,10 +7,11 @@ from scipy import interpolate, optimize, special, stats
 
 from rftlab.stats.intervals import Floats
 
-_BINS = 400
+BINS, COARSE = 400, 100
+"""Bins of the recursion: for intervals that are shown, and for plans, where a level may be off by 3 % of itself."""
 
 
-def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 0.05) -> float:
+def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 0.05, bins: int = BINS) -> float:
     """Confidence of the interval to show after ``seeds`` seeds, when a study may grow to ``largest``.
 
     Intervals of that confidence, shown at every look (after ``first``, ``first`` + 1, ..., ``largest`` seeds), all hold
@@ -21,6 +22,7 @@ def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 
         largest: declared before the first one ran.
         first: seeds at the first look; with fewer the confidence is 1 (an interval without limits).
         alpha: of the whole plan; divide it by the number of comparisons of a family.
+        bins: of the recursion.
 
     Raises:
         ValueError: more seeds than declared, ``first`` below 2, or ``alpha`` not between 0 and 1.
@@ -37,7 +39,7 @@ def look_confidence(seeds: int, largest: int, *, first: int = 3, alpha: float = 
         raise ValueError(f"{seeds} seeds, but the study was declared to have {largest} at most")
     if seeds < first:
         return 1.0
-    return 1.0 - _levels(first, seeds, largest, alpha)[-1]
+    return 1.0 - _levels(first, seeds, largest, alpha, bins)[-1]
 
 
 def boundaries(largest: int, *, first: int = 3, alpha: float = 0.05) -> list[float]:
@@ -53,7 +55,7 @@ def boundaries(largest: int, *, first: int = 3, alpha: float = 0.05) -> list[flo
 
 
 @lru_cache
-def _levels(first: int, last: int, largest: int, alpha: float) -> tuple[float, ...]:
+def _levels(first: int, last: int, largest: int, alpha: float, count: int = BINS) -> tuple[float, ...]:
     """Nominal two-sided level at each look up to ``last``, so that alpha (n / largest)^2 is spent after n seeds.
 
     Followed is u = sum / (sqrt(n) norm) of n standard normal values, t = sqrt(n - 1) u / sqrt(1 - u^2). Where a
@@ -62,13 +64,13 @@ def _levels(first: int, last: int, largest: int, alpha: float) -> tuple[float, .
     """
     steps = np.diff(alpha * (np.arange(first, last + 1) / largest) ** 2)
     levels = [alpha * (first / largest) ** 2]
-    bins = _bins(np.arctan(-special.stdtrit(first - 1, levels[0] / 2) / np.sqrt(first - 1)))
+    bins = _bins(np.arctan(-special.stdtrit(first - 1, levels[0] / 2) / np.sqrt(first - 1)), count)
     mass = -np.diff(_level(bins, first))
     for n, wanted in enumerate(steps, start=first):
         middle = (bins[1:] + bins[:-1]) / 2
         edge = optimize.brentq(_missing, 0, np.pi / 2 - 1e-12, args=(mass, middle, n, wanted), xtol=1e-13)
         levels.append(float(_level(edge, n + 1)))
-        bins = _bins(edge)
+        bins = _bins(edge, count)
         mass = -np.diff(mass @ _beyond(middle[:, None], bins, n))
     return tuple(levels)
 
@@ -78,9 +80,9 @@ def _missing(edge: float, mass: Floats, middle: Floats, n: int, wanted: float) -
     return float(mass @ _beyond(middle, edge, n)) - wanted
 
 
-def _bins(edge: float) -> Floats:
+def _bins(edge: float, count: int) -> Floats:
     """Limits of bins from 0 to ``edge``, finer towards the edge, where paths are stopped next."""
-    return edge * np.sin(np.linspace(0, np.pi / 2, _BINS + 1))
+    return edge * np.sin(np.linspace(0, np.pi / 2, count + 1))
 
 
 def _level(angle: Floats | float, n: int) -> Floats:

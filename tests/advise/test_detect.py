@@ -12,7 +12,9 @@ from rftlab import cli, stats
 from rftlab.advise import detect
 from rftlab.answer import comparisons
 from rftlab.answer.folder import results_of
+from rftlab.answer.more_seeds import Undecided, need
 from rftlab.grid import Grid
+from rftlab.grid.plan import Plan
 from rftlab.stats import Components, table_difference
 from tests.shipped import ARCHIVE
 from tests.synthetic import write_grid
@@ -127,3 +129,12 @@ def spread_of(pairs: list[comparisons.Pair]) -> tuple[float, float, float]:
     )
     by_item, rest = (np.mean([getattr(found, name) for _, found in parts]) ** 0.5 for name in ("by_item", "rest"))
     return by_seed[-(-4 * len(by_seed) // 5) - 1], float(by_item), float(rest)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_card_and_the_plan_name_the_same_number_of_seeds(seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(rng.normal(rng.normal(0, 0.05, (4, 1)), 0.3, (4, 500)))
+    spread = stats.seed_spread(table.to_numpy())
+    needed = need(Undecided("a and b", table, spread), Plan(max_seeds=4), 9)
+    assert needed.as_it_is == detect._needed(Components.of(table, spread), Plan().smallest_effect, 500, 9)

@@ -178,7 +178,7 @@ def test_items_that_a_claim_lacks_are_named_by_the_parameter_that_adds_them(stud
     draw = Random(0)
     table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
     made = [Undecided("a minus b", table, stats.seed_spread(table.to_numpy()))]
-    assert "400 of them (evaluation.ood_items)" in what_would_show(made, Plan(max_seeds=9), 1, "evaluation.ood_items")
+    assert "400 of them (evaluation.ood_items)" in what_would_show(made, Plan(max_seeds=10), 1, "evaluation.ood_items")
 
 
 def test_controls_of_the_claim_on_other_items_are_asked_as_many_of_them(study: Study) -> None:
@@ -199,9 +199,9 @@ def test_more_items_are_said_to_spare_seeds_where_seeds_alone_would_do() -> None
     draw = Random(0)
     table = pd.DataFrame([[float(draw.choice([-1, 0, 0, 1])) for _ in range(100)] for _ in range(3)])
     made = [Undecided("a minus b", table, stats.seed_spread(table.to_numpy()))]
-    assert "18 more seeds would probably show" in what_would_show(made, Plan(max_seeds=30), 1)
-    said = what_would_show(made, Plan(max_seeds=15), 1)
-    assert "100 items would need 21 seeds" in said
+    assert "23 more seeds would probably show" in what_would_show(made, Plan(max_seeds=30), 1)
+    said = what_would_show(made, Plan(max_seeds=18), 1)
+    assert "100 items would need 26 seeds" in said
     assert "200 of them (evaluation.test_items)" in said
     assert "whatever the seeds" not in said
 

@@ -90,3 +90,11 @@ def test_four_items_to_none_of_two_hundred_is_no_win():
     found = stats.table_difference(frame([[1.0] * 4 + [0.0] * 196]))
     assert found.p == pytest.approx(0.125)
     assert not found.conclusive
+
+
+@pytest.mark.parametrize("comparisons", [1, 9, 50])
+@pytest.mark.parametrize("seeds", [2, 3, 6, 16])
+def test_what_plans_go_by_is_the_confidence_of_the_last_look(seeds, comparisons):
+    exact = stats.family_confidence(comparisons, seeds=seeds, largest=seeds, first=min(3, seeds))
+    planned = stats.final_confidence(seeds, comparisons)
+    assert 1 - planned == pytest.approx(1 - exact, rel=0.03)
