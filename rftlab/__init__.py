@@ -16,6 +16,8 @@ _HOMES = {
     "export": "rftlab.record.exported:export",
     "import_archive": "rftlab.record.exported:import_archive",
     "judge": "rftlab.judging:judge",
+    "judge_agreement": "rftlab.advise.labellers:judge_agreement",
+    "label_agreement": "rftlab.advise.labellers:label_agreement",
     "load": "rftlab.record.tables:load",
     "load_kept": "rftlab.policy.kept:load_kept",
     "load_task": "rftlab.tasks.base:load_task",

@@ -6,20 +6,32 @@ records and is not asked again.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rftlab.answer.contests import EVEN, Question, contests, questions
 from rftlab.answer.results import read_results
 from rftlab.errors import RftlabError
 from rftlab.judging import is_done
-from rftlab.record.judgements import JUDGEMENTS, TAKEN_BACK, Judgement, judging, note_judge, read_judgements
+from rftlab.record.judgements import (
+    BOTH_BAD,
+    JUDGEMENTS,
+    SAME_TEXT,
+    TAKEN_BACK,
+    Judgement,
+    judging,
+    note_judge,
+    read_judgements,
+)
+from rftlab.tasks.choices import Word
 
-_SHARES = {0: 1.0, 1: 0.0, 2: EVEN}
+_SHARES: Mapping[Word, float] = {"first": 1.0, "second": 0.0, "tie": EVEN, "both bad": EVEN}
 
 
 class JudgeQueue:
-    """Questions to a person about a study's arms, and what was answered; for `label_pairs.label_widget`.
+    """Questions to a person about a study's arms, and what was answered; for `label_widget.label_widget`.
+
+    The verifier's opinion is not offered: what a person says here is counted beside it.
 
     Args:
         results: a results folder.
@@ -32,7 +44,7 @@ class JudgeQueue:
         RftlabError: no name, or as `rftlab.judge`.
     """
 
-    ties = True
+    has_opinion = False
 
     def __init__(
         self, results: str | Path, person: str = "a person", *, between: Sequence[tuple[str, str]] = (),
@@ -48,8 +60,10 @@ class JudgeQueue:
         new = [q for q in asked if q.one != q.other]
         left = [q for q in new if not is_done(done.get((person, q.first, q.second, q.item)), q)]
         self.done, self.waiting = len(new) - len(left), _ordered(left, seed)
-        self._made: list[Question] = []
-        self._add([Judgement(person, q.first, q.second, q.item, EVEN, q.of, "same text") for q in asked
+        of_key = {(person, q.first, q.second, q.item): q for q in new}
+        # Also those of earlier sittings: they can be taken back too.
+        self._made = [q for key, each in done.items() if (q := of_key.get(key)) and is_done(each, q)]
+        self._add([Judgement(person, q.first, q.second, q.item, EVEN, q.of, SAME_TEXT) for q in asked
                    if q.one == q.other and not is_done(done.get((person, q.first, q.second, q.item)), q)])  # fmt: skip
         note_judge(results, person, {"kind": "person", "seen_by_arms": "not known"})
 
@@ -58,11 +72,25 @@ class JudgeQueue:
         """Prompt and both completions of the question to be answered now; None when all are."""
         return (self.waiting[0].prompt, self.waiting[0].one, self.waiting[0].other) if self.waiting else None
 
-    def choose(self, which: int) -> None:
-        """Prefer the first (0), the second (1) or neither (2), and save."""
-        q = self.waiting.pop(0)
-        self._add([Judgement(self._person, q.first, q.second, q.item, _SHARES[which], q.of)])
-        self._made.append(q)
+    @property
+    def state(self) -> str:
+        """How far it is and where it is kept, in a sentence."""
+        return f"{self.done} judged by {self._person}, {len(self.waiting)} to go; kept in {self.path}"
+
+    def opinion(self) -> str:
+        """Nothing."""
+        return ""
+
+    def choose(self, word: Word) -> None:
+        """Prefer the first, the second or neither, and save; that both are bad is kept as the reason of a tie.
+
+        Raises:
+            RftlabError: somebody else is judging in the folder; nothing is chosen then.
+        """
+        q = self.waiting[0]
+        why = BOTH_BAD if word == "both bad" else ""
+        self._add([Judgement(self._person, q.first, q.second, q.item, _SHARES[word], q.of, why)])
+        self._made.append(self.waiting.pop(0))
         self.done += 1
 
     def skip(self) -> None:
@@ -70,11 +98,15 @@ class JudgeQueue:
         self.waiting.append(self.waiting.pop(0))
 
     def undo(self) -> None:
-        """Take the last choice of this sitting back, and save that; nothing if there is none."""
+        """Take the last choice back, of this sitting or an earlier one, and save that; nothing if there is none.
+
+        Raises:
+            RftlabError: as `choose`; nothing is taken back then.
+        """
         if self._made:
-            q = self._made.pop()
+            q = self._made[-1]
             self._add([Judgement(self._person, q.first, q.second, q.item, None, q.of, TAKEN_BACK)])
-            self.waiting.insert(0, q)
+            self.waiting.insert(0, self._made.pop())
             self.done -= 1
 
     def _add(self, made: Sequence[Judgement]) -> None:

@@ -1,26 +1,26 @@
-"""Labelling preference pairs by hand: which of two completions is better; by buttons or keys, saved at each choice.
+"""Preference pairs by hand: which completions are offered, and what becomes of each choice.
 
-The file is the one DPO and RLHF read (`rftlab.tasks.pairs`). It is rewritten atomically after each choice, so that a
-closed browser or a killed kernel loses nothing, and a pair in it is not shown again. Which completion stands first is
-drawn by chance, because people prefer the first.
+Every choice is kept as it is made (`rftlab.tasks.choices`), and those that prefer one side become the pairs file, which
+DPO and RLHF read and whose lines are TRL's preference format. Both are written atomically, so that a closed browser or
+a killed kernel loses nothing; what was judged is not shown again, and can be taken back in any later sitting. Which
+completion stands first is drawn by chance, because people prefer the first.
 """
 
-import html
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-import ipywidgets
-
-from rftlab.interactive.texts import preformatted
+from rftlab.errors import RftlabError, printable
+from rftlab.interactive.label_widget import PLACES, Candidate
+from rftlab.tasks.choices import Choice, Word, choices_path, key_of, read_choices, write_choices
 from rftlab.tasks.pairs import Pair, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from rftlab.experiment import Experiment
 
-# (prompt, one completion, another)
-Candidate = tuple[str, str, str]
+VERIFIER = "the verifier"
+"""Who chose where nobody did: the labeller of `label_by_verifier`."""
 
 
 class PairQueue:
@@ -30,50 +30,127 @@ class PairQueue:
         candidates: two different completions per entry.
         path: the pairs file; what it holds already is kept and not asked again.
         seed: of the order in which the two completions are shown.
+        labeller: who chooses; "" goes on in anybody's file.
+        opinion: what is said of a candidate when its labeller asks, as `verifier_opinion`.
 
     Raises:
-        RftlabError: the file exists and is not a pairs file.
+        RftlabError: the file, or the choices beside it, cannot be read, or they are another labeller's.
     """
 
-    ties = False
-
-    def __init__(self, candidates: Sequence[Candidate], path: str | Path, *, seed: int = 0) -> None:
-        self.path = Path(path).expanduser()
-        self.pairs: list[Pair] = read_pairs(self.path) if self.path.exists() else []
-        judged = {_key(pair.prompt, pair.chosen, pair.rejected) for pair in self.pairs}
+    def __init__(
+        self, candidates: Sequence[Candidate], path: str | Path, *, seed: int = 0, labeller: str = "",
+        opinion: Callable[[Candidate], str] | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self._labeller, self._ask = Path(path).expanduser(), labeller.strip(), opinion
+        self.choices = read_choices(self.path)
+        others = sorted({choice.labeller for choice in self.choices} - {"", VERIFIER, self._labeller})
+        if self._labeller and others:
+            raise RftlabError(
+                f"{self.path} holds the choices of {', '.join(others)}; give {self._labeller} a pairs file of their "
+                "own, and see with label_agreement how far the two agree"
+            )
+        kept = read_pairs(self.path) if self.path.exists() else []
+        chosen = {choice.key for choice in self.choices}
+        self._found = [pair for pair in kept if key_of(pair.prompt, pair.chosen, pair.rejected) not in chosen]
+        judged = chosen | {key_of(pair.prompt, pair.chosen, pair.rejected) for pair in self._found}
         chance = random.Random(f"label-pairs-{seed}")
         shuffled = [(p, b, a) if chance.random() < 0.5 else (p, a, b) for p, a, b in candidates]
-        self.waiting = [candidate for candidate in shuffled if _key(*candidate) not in judged]
-        self._made: list[Candidate] = []
+        self.waiting = [candidate for candidate in shuffled if key_of(*candidate) not in judged]
+        self._seen: set[Candidate] = set()
+        self._state = self._on_disk()
+        if kept != self.pairs:  # a crash between the two files
+            self._save()
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """What the pairs file holds: those that were in it without a choice, then the preferences chosen."""
+        return [*self._found, *(pair for choice in self.choices if (pair := choice.pair))]
 
     @property
     def done(self) -> int:
-        """How many pairs the file holds."""
-        return len(self.pairs)
+        """How many pairs are judged: those of the file, ties, and those bad on both sides."""
+        return len(self._found) + len(self.choices)
 
     @property
     def current(self) -> Candidate | None:
         """The candidate to be judged now; None when all are."""
         return self.waiting[0] if self.waiting else None
 
-    def choose(self, which: int) -> None:
-        """Prefer the first (0) or the second (1) completion of the current candidate, and save."""
-        candidate = self.waiting.pop(0)
-        prompt, completions = candidate[0], candidate[1:]
-        self.pairs.append(Pair(prompt, completions[which], completions[1 - which]))
-        self._made.append(candidate)
-        write_pairs(self.path, self.pairs)
+    @property
+    def state(self) -> str:
+        """How far it is and where it is kept, in a sentence."""
+        words = [choice.choice for choice in self.choices]
+        ties, bad = words.count("tie"), words.count("both bad")
+        return (
+            f"{self.done} judged, {len(self.waiting)} to go; {len(self.pairs)} with a preference, in {self.path}; "
+            f"{ties} ties and {bad} bad on both sides, in {choices_path(self.path).name} alone"
+        )
+
+    @property
+    def has_opinion(self) -> bool:
+        """Whether the verifier can be asked."""
+        return self._ask is not None
+
+    def opinion(self) -> str:
+        """What the verifier says of the current candidate; its choice is marked as made after that."""
+        if self._ask is None or self.current is None:
+            return ""
+        self._seen.add(self.current)
+        return self._ask(self.current)
+
+    def choose(self, word: Word, labeller: str = "") -> None:
+        """Judge the current candidate, and save.
+
+        Raises:
+            RftlabError: somebody else has written to the file since, or it cannot be written; nothing is chosen then.
+        """
+        prompt, first, second = candidate = self.waiting[0]
+        choice = Choice(prompt, first, second, word, labeller or self._labeller, candidate in self._seen)
+        self.choices.append(choice)
+        try:
+            self._save()
+        except BaseException:
+            self.choices.pop()
+            raise
+        self.waiting.pop(0)
 
     def skip(self) -> None:
         """Put the current candidate last; nothing is saved."""
         self.waiting.append(self.waiting.pop(0))
 
     def undo(self) -> None:
-        """Take the last choice of this sitting back, and save; nothing if there is none."""
-        if self._made:
-            self.pairs.pop()
-            self.waiting.insert(0, self._made.pop())
-            write_pairs(self.path, self.pairs)
+        """Take the last choice back, of this sitting or an earlier one, and save; nothing if there is none.
+
+        Raises:
+            RftlabError: as `choose`; nothing is taken back then.
+        """
+        if not self.choices:
+            return
+        last = self.choices.pop()
+        try:
+            self._save(undone=True)
+        except BaseException:
+            self.choices.append(last)
+            raise
+        self.waiting.insert(0, (last.prompt, last.first, last.second))
+
+    def _save(self, *, undone: bool = False) -> None:
+        """Write both files. Whatever a crash leaves of the second, the choices say what the pairs are to be.
+
+        So a choice is there before its pair, and one taken back goes after its pair.
+        """
+        if self._on_disk() != self._state:
+            raise RftlabError(f"{self.path} has been written by somebody else; make the queue again to go on")
+        if not undone:
+            write_choices(self.path, self.choices)
+        write_pairs(self.path, self.pairs)
+        if undone:
+            write_choices(self.path, self.choices)
+        self._state = self._on_disk()
+
+    def _on_disk(self) -> list[tuple[int, int]]:
+        files = [self.path, choices_path(self.path)]
+        return [(at.st_ino, at.st_mtime_ns) for file in files if file.exists() and (at := file.stat())]
 
 
 def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
@@ -101,85 +178,44 @@ def candidates(experiment: "Experiment", n: int) -> list[Candidate]:
     found: dict[object, Candidate] = {}
     for example, first, second in zip(asked[::2], texts[::2], texts[1::2], strict=True):
         if first != second:
-            found.setdefault(_key(example.prompt, first, second), (example.prompt, first, second))
+            found.setdefault(key_of(example.prompt, first, second), (example.prompt, first, second))
     return list(found.values())[:n]
 
 
-class Queue(Protocol):
-    """What the widget shows: pairs to label (`PairQueue`), or completions to judge (`judge_pairs.JudgeQueue`)."""
+def candidates_of(path: str | Path) -> list[Candidate]:
+    """What another labeller judged, to be judged again by somebody else; which stands first is drawn anew.
 
-    ties: bool
-    path: Path
+    Args:
+        path: that labeller's pairs file; its choices lie beside it.
 
-    @property
-    def current(self) -> Candidate | None:
-        """The candidate now; None when all are done."""
-        ...
-
-    @property
-    def waiting(self) -> Sequence[Any]:
-        """Those still to come."""
-        ...
-
-    @property
-    def done(self) -> int:
-        """How many are done."""
-        ...
-
-    def choose(self, which: int) -> None:
-        """Prefer the first (0), the second (1), or, where there are ties, neither (2)."""
-        ...
-
-    def skip(self) -> None:
-        """Put the current one last."""
-        ...
-
-    def undo(self) -> None:
-        """Take the last choice back."""
-        ...
-
-
-def label_widget(queue: Queue) -> ipywidgets.VBox:
-    """Prompt, two completions side by side, and how to choose: buttons, or keys 1, 2, s, u in the small field.
-
-    Where neither may be better, also t for a tie.
+    Raises:
+        RftlabError: there are no choices, or they cannot be read.
     """
-    prompt, first, second, state = (ipywidgets.HTML() for _ in range(4))
-    actions = {"1": lambda: queue.choose(0), "2": lambda: queue.choose(1), "s": queue.skip, "u": queue.undo}
-    names = {"1": "1: first is better", "2": "2: second is better", "s": "s: skip", "u": "u: undo"}
-    if queue.ties:
-        actions["t"], names["t"] = lambda: queue.choose(2), "t: neither is better"
-    choices = [key for key in names if key != "u"]
-    buttons = {key: ipywidgets.Button(description=name) for key, name in names.items()}
-    keys = ipywidgets.Text(placeholder=f"click here, then {', '.join(choices)} or u", continuous_update=True)
+    found = [(choice.prompt, *sorted((choice.first, choice.second))) for choice in read_choices(path)]
+    if not found:
+        raise RftlabError(f"no choices lie beside {path} ({choices_path(path).name}); nothing to judge again")
+    return [(prompt, one, other) for prompt, one, other in found]
 
-    def show() -> None:
-        current = queue.current
-        shown = current or ("All pairs are labelled.", "", "")
-        for view, text in zip((prompt, first, second), shown, strict=True):
-            view.value = preformatted(text)
-        state.value = f"{queue.done} labelled, {len(queue.waiting)} to go; saved in {html.escape(str(queue.path))}"
-        for key in choices:
-            buttons[key].disabled = current is None
 
-    def act(key: str) -> None:
-        if key == "u" or (key in actions and queue.current is not None):
-            actions[key]()
-            show()
+def verifier_opinion(experiment: "Experiment") -> Callable[[Candidate], str]:
+    """What the experiment's verifier says of both completions of a candidate: their rewards, and what it read."""
+    examples = {example.prompt: example for example in experiment.labels.train}
 
-    def typed(change: Any) -> None:
-        if change["new"]:
-            keys.value = ""
-            act(change["new"][-1].lower())
+    def said(candidate: Candidate) -> str:
+        prompt, *texts = candidate
+        if prompt not in examples:
+            return "The verifier cannot say: this prompt is not among the labels of the experiment."
+        scores = experiment.verifier.score(texts, [examples[prompt]] * 2)
+        told = [
+            f"the {place} {score.reward:g}: {_cut(score.reason)}" for place, score in zip(PLACES, scores, strict=True)
+        ]
+        return f"The verifier gives {'; '.join(told)}. The gold answer is {_cut(examples[prompt].answer)}"
 
-    for key, button in buttons.items():
-        button.on_click(lambda _, key=key: act(key))
-    keys.observe(typed, names="value")
-    show()
-    half = ipywidgets.Layout(width="50%", border="1px solid #bbb", padding="4px")
-    first.layout = second.layout = half
-    row = ipywidgets.HBox([first, second])
-    return ipywidgets.VBox([prompt, row, ipywidgets.HBox([*buttons.values(), keys]), state])
+    return said
+
+
+def _cut(text: str, most: int = 200) -> str:
+    return printable(text if len(text) <= most else f"{text[:most]}…")
 
 
 def label_by_verifier(queue: PairQueue, experiment: "Experiment", *, noise_rate: float) -> int:
@@ -196,10 +232,7 @@ def label_by_verifier(queue: PairQueue, experiment: "Experiment", *, noise_rate:
         if a == b:
             queue.skip()
             continue
-        queue.choose(int((b > a) != (chance.random() < noise_rate)))
+        wrong = chance.random() < noise_rate
+        queue.choose("second" if (b > a) != wrong else "first", VERIFIER)
         decided += 1
     return decided
-
-
-def _key(prompt: str, one: str, other: str) -> tuple[str, frozenset[str]]:
-    return prompt, frozenset((one, other))

@@ -15,11 +15,10 @@ from rftlab.answer.results import Results, read_results
 from rftlab.errors import RftlabError
 from rftlab.judging.base import Judge, Verdict
 from rftlab.judging.endpoint import CRITERION, EndpointJudge
-from rftlab.record.judgements import Judgement, judging, note_judge, read_judgements
+from rftlab.record.judgements import SAME_TEXT, Judgement, judging, note_judge, read_judgements
 from rftlab.registry import Entry, resolve
 
 PREFERENCE_MODEL = "preference-model"
-SAME_TEXT = "same text"
 _MODEL = Entry("rftlab.judging.preference_model:PreferenceModel", "")  # it imports torch
 _BATCH = 64
 OnProgress = Callable[[int, int], None]

@@ -19,7 +19,7 @@ from rftlab.files.archive import opened
 from rftlab.record import write_atomically
 
 JUDGEMENTS, JUDGES = "judgements.jsonl", "judges.json"
-TAKEN_BACK = "taken back"
+TAKEN_BACK, SAME_TEXT, BOTH_BAD = "taken back", "same text", "both bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Judgement:
         item: id of the test item.
         share: what the first one won: 1, 0, .5 for a tie; None where the judge's words were no verdict.
         of: `digest_of` the texts it saw.
-        why: "same text" where nobody had to be asked, or why there is no verdict.
+        why: "same text" where nobody had to be asked, "both bad" of such a tie, or why there is no verdict.
         by: which judge of that name: a digest of what it was made from; "" where the name says it all.
     """
 
@@ -58,7 +58,7 @@ def digest_of(prompt: str, first: str, second: str) -> str:
 
 
 def read_judgements(results: str | Path) -> list[Judgement]:
-    """All judgements of a results folder or archive, each once; of one that was made again the last.
+    """All judgements of a results folder or archive, in the order made, each once; of one made again the last.
 
     A last line without an end, which a crash can leave, is not read.
 
@@ -75,6 +75,7 @@ def read_judgements(results: str | Path) -> list[Judgement]:
     found: dict[tuple[str, ...], Judgement] = {}
     for number, line in enumerate(whole[: whole.rfind("\n") + 1].split("\n")[:-1], 1):
         each = _parsed(line, f"{path}, line {number}")
+        found.pop(each.key, None)  # one that was made again has its place among the latest
         found[each.key] = each
     return [each for each in found.values() if each.why != TAKEN_BACK]
 

@@ -25,7 +25,7 @@ from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
 from rftlab.report.returns import Part
 
-_SCRIPTS = ("page.js", "figures.js")
+_SCRIPTS = {"page.js": ("page.js", "texts.js", "answers.js"), "figures.js": ("figures.js",)}
 _REFUSED = ("Not compared", "Unknown")
 """Notes that a reader must see first."""
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
@@ -57,10 +57,15 @@ def _environment() -> jinja2.Environment:
     environment.filters["number"] = lambda value: "" if _lacks(value) else f"{value:.3g}"
     environment.filters["points"] = lambda share: "" if _lacks(share) else f"{100 * share:.1f}"
     environment.filters["inline"] = lambda picture: Markup(inline(picture))
-    scripts = {name: f"\n{(files('rftlab.report') / name).read_text(encoding='utf-8')}" for name in _SCRIPTS}
+    scripts = {name: "".join(f"\n{script(part)}" for part in parts) for name, parts in _SCRIPTS.items()}
     environment.globals["scripts"] = {name: Markup(text) for name, text in scripts.items()}
     environment.globals["policy"] = _policy(scripts.values())
     return environment
+
+
+def script(name: str) -> str:
+    """A file of the page, such as texts.js, for widgets that show the same."""
+    return (files("rftlab.report") / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: Iterable[str]) -> str:

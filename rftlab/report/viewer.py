@@ -1,7 +1,7 @@
 """The answers themselves, for a reader to look at: completions of test items, arm beside arm.
 
-What a model wrote is hostile. It reaches the page as JSON that cannot end its script element, and page.js shows it as
-text alone. The page must stay small enough to open, so one seed is shown, and of it as many items as fit.
+What a model wrote is hostile. It reaches the page as JSON that cannot end its script element, and answers.js shows it
+as text alone. The page must stay small enough to open, so one seed is shown, and of it as many items as fit.
 """
 
 import json

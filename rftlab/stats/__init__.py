@@ -6,6 +6,7 @@ that cannot be computed is NaN, never 0 wide. Nothing here knows what a record, 
 `tests/simulations` measures how often these intervals hold, docs/simulations.md has the tables.
 """
 
+from rftlab.stats.agreement import kappa_interval
 from rftlab.stats.area import Area, area, log_weights, weighted
 from rftlab.stats.best import best_set
 from rftlab.stats.collapse import Collapse, at_most, collapse, collapsed
@@ -46,9 +47,9 @@ __all__ = [
     "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Components", "Crossed", "Crossover", "Difference",
     "Interval", "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
     "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
-    "final_confidence",
-    "fold_overlap", "holm", "items_forbid", "items_interval", "log_weights", "look_confidence", "mcnemar_p",
-    "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads",
+    "final_confidence", "fold_overlap", "holm", "items_forbid", "items_interval", "kappa_interval", "log_weights",
+    "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points",
+    "pooled_spreads",
     "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "stratified_interval",
     "suggestion", "summarise", "t_interval", "table_difference", "table_mean", "table_spread", "turned", "verdict",
     "weighted", "wilson_interval", "word",

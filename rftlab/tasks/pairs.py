@@ -6,12 +6,12 @@ Other keys are ignored.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rftlab.errors import RftlabError
+from rftlab.record import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,18 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 
 def write_pairs(path: str | Path, pairs: Sequence[Pair]) -> Path:
-    """Write the pairs in place of the file's contents, atomically: a reader sees all of the old or all of the new."""
+    """Write the pairs in place of the file's contents, atomically: a reader sees all of the old or all of the new.
+
+    Raises:
+        RftlabError: the disk is full or not writable; the old file is untouched.
+    """
     file = Path(path).expanduser()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    text = "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
-    with unfinished.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(unfinished, file)
-    return file
+    lines = "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return write_atomically(file, lines.encode("utf-8", "backslashreplace").decode("utf-8"))
+    except OSError as error:
+        raise RftlabError(f"cannot write pairs to {file}: {error.strerror}; name another file") from None
 
 
 def _pair(line: str, where: str) -> Pair:

@@ -1,0 +1,78 @@
+"""An anywidget in a page of its own: its real module and style beside its real Python object, without a kernel."""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+
+import anywidget
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, _NAMES)), None)
+"""The browser's program, or None."""
+
+# The part of anywidget's model that render() uses: what is sent or saved goes to Python, whose state comes back.
+_MODEL = """
+window.model = (() => {
+  const heard = {}, unsaved = {};
+  let state = {};
+  const take = (now) => {
+    const changed = Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(state[name]));
+    state = now;
+    changed.forEach((name) => (heard[`change:${name}`] ?? []).forEach((listener) => listener()));
+  };
+  const tell = (what) => window.told(JSON.stringify(what)).then((text) => take(JSON.parse(text)));
+  return {
+    tell,
+    get: (name) => state[name],
+    set: (name, value) => { state[name] = unsaved[name] = value; },
+    save_changes: () => { tell({ state: { ...unsaved } }); },
+    send: (content) => { tell({ content }); },
+    on: (name, listener) => { (heard[name] ??= []).push(listener); },
+    off: () => {},
+  };
+})();
+"""
+
+
+@contextlib.contextmanager
+def shown_in_page(
+    browser: "sync_api.Browser", widget: anywidget.AnyWidget, width: int = 1300
+) -> Iterator["sync_api.Page"]:
+    """The widget rendered, in a window so wide; an error of its script fails the test."""
+    page, errors = browser.new_page(viewport={"width": width, "height": 900}), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(10_000)
+    names = sorted(set(widget.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names()))
+
+    def told(text: str) -> str:
+        said = json.loads(text)
+        for name, value in said.get("state", {}).items():
+            setattr(widget, name, value)
+        if "content" in said:
+            widget._handle_custom_msg(said["content"], [])
+        return json.dumps({name: getattr(widget, name) for name in names if not name.startswith("_")})
+
+    page.expose_function("told", told)
+    page.set_content(f"<!doctype html><style>{widget._css}</style><div id=el></div>")
+    page.evaluate(_MODEL)
+    page.evaluate("() => window.model.tell({})")
+    rendered = "widget.render({ model: window.model, el: document.getElementById('el') }); window.ready = true;"
+    page.add_script_tag(type="module", content=f"{widget._esm}\n{rendered}".replace("export default", "const widget ="))
+    page.wait_for_function("() => window.ready")
+    yield page
+    page.close()
+    assert not errors
+
+
+def launched() -> "Iterator[sync_api.Browser]":
+    """A running browser, for a fixture; skips where none is installed."""
+    if BROWSER is None:
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield running
+        running.close()
