@@ -32,5 +32,5 @@ def kappa_interval(table: ArrayLike, *, confidence: float = 0.95) -> Interval:
     if chance >= 1 - 1e-12:
         return Interval(nan, nan, nan, round(total))
     agreed = wilson_interval(float(np.trace(counts)), round(total), confidence=confidence)
-    low, high = ((limit - chance) / (1 - chance) for limit in (agreed.low, agreed.high))
+    low, high = (min(1.0, float(limit - chance) / (1 - chance)) for limit in (agreed.low, agreed.high))
     return Interval(float(cohens_kappa(counts, return_results=False)), low, high, round(total))

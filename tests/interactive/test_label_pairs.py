@@ -17,7 +17,12 @@ CANDIDATES = [("p1", "a", "b"), ("p2", "c", "d"), ("p3", "e", "f"), ("p4", "g", 
 
 
 def test_pairs_survive_the_file(tmp_path: Path) -> None:
-    pairs = [Pair("p\n", "\u00e9 <b>", "x"), Pair("q", "", "y"), Pair("a\u2028b", "\x85", "\x0c"), Pair("\ud800", "", "z")]
+    pairs = [
+        Pair("p\n", "\u00e9 <b>", "x"),
+        Pair("q", "", "y"),
+        Pair("a\u2028b", "\x85", "\x0c"),
+        Pair("\ud800", "", "z"),
+    ]
     assert read_pairs(write_pairs(tmp_path / "deep" / "pairs.jsonl", pairs)) == pairs
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["pairs.jsonl"]
 
