@@ -1,6 +1,7 @@
 """The notebooks as people use them: opened in JupyterLab, in a real browser, run, and a widget moved."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -130,6 +131,40 @@ def test_compare_runs_and_a_moved_widget_changes_the_figure(page, lab, tmp_path)
     page.locator(".widget-select-multiple:has-text('methods') select").select_option(label="GRPO")
     page.wait_for_selector("text=8 of 20 cells")
     page.screenshot(path=_screenshots(tmp_path) / "compare_after.png")
+
+
+def test_pairs_are_labelled_by_keys_without_a_click_and_a_later_sitting_takes_back(page, lab, root, tmp_path):
+    for width in (800, 1300):
+        page.set_viewport_size({"width": width, "height": 1000})
+        open_notebook(page, lab, "50_label_pairs.ipynb")
+        assert_all_ran(page)
+        page.locator(".rftlab-label").scroll_into_view_if_needed()
+        page.screenshot(path=_screenshots(tmp_path) / f"labelling_{width}.png")
+    choices = root / "notebooks/results/pairs.choices.jsonl"
+    prompt = page.locator(".rftlab-label .prompt")
+    page.locator(".rftlab-label").hover()
+    for number, key in enumerate("1tb2", start=1):
+        before = page.locator(".rftlab-label .state").inner_text()
+        page.keyboard.press(key)
+        page.wait_for_function("text => document.querySelector('.rftlab-label .state').innerText !== text", arg=before)
+        assert len(choices.read_text().splitlines()) == number
+    page.keyboard.press("v")
+    page.wait_for_selector("text=/The verifier gives the first/")
+    page.screenshot(path=_screenshots(tmp_path) / "labelling_opinion.png")
+    assert len((root / "notebooks/results/pairs.jsonl").read_text().splitlines()) == 2
+    last = json.loads(choices.read_text().splitlines()[-1])
+    page.reload()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.wait_for_timeout(1000)
+    assert_all_ran(page)
+    page.locator(".rftlab-label").scroll_into_view_if_needed()
+    page.locator(".rftlab-label").hover()
+    page.keyboard.press("u")
+    page.wait_for_function(
+        "text => document.querySelector('.rftlab-label .prompt').textContent.trim() === text.trim()", arg=last["prompt"]
+    )
+    assert len(choices.read_text().splitlines()) == 3
+    assert prompt.count() == 1
 
 
 @pytest.mark.skipif(not (notebooks_dir() / "00_start_here.ipynb").is_file(), reason="00_start_here does not exist yet")
