@@ -21,9 +21,9 @@ from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
 from rftlab.tasks.tables import WrongEncoding, encoding_told, read_rows
+from rftlab.verifiers._quantity import to_quantity
 from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
-from rftlab.verifiers.numeric import to_quantity
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PROMPTS = ("prompt", "question", "input", "text", "message", "body", "query", "problem", "sentence", "description")

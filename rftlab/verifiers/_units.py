@@ -1,8 +1,9 @@
 """Units of a quantity, by dimension, with exact factors; a table of what people write, in symbols and in words."""
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -17,20 +18,37 @@ _SYMBOLS = {
                "nm": "1/1000000000", "mi": "1609344/1000", "yd": "9144/10000", "ft": "3048/10000", "in": "254/10000"},
     "time": {"s": "1", "sec": "1", "ms": "1/1000", "min": "60", "h": "3600", "hr": "3600", "d": "86400"},
     "amount": {"mol": "1", "mmol": "1/1000", "µmol": "1/1000000", "umol": "1/1000000"},
-    "energy": {"J": "1", "kJ": "1000", "MJ": "1000000", "cal": "4184/1000", "kcal": "4184", "kWh": "3600000"},
-    "power": {"W": "1", "kW": "1000", "MW": "1000000", "mW": "1/1000"},
+    "area": {"ha": "10000"},
+    "temperature": {"K": "1"},
+    "energy": {"J": "1", "kJ": "1000", "MJ": "1000000", "mJ": "1/1000", "GJ": "1000000000", "cal": "4184/1000",
+               "kcal": "4184", "Wh": "3600", "kWh": "3600000", "MWh": "3600000000", "eV": f"1602176634/{10**28}",
+               "keV": f"1602176634/{10**25}", "MeV": f"1602176634/{10**22}", "Nm": "1"},
+    "power": {"W": "1", "kW": "1000", "MW": "1000000", "GW": "1000000000", "mW": "1/1000"},
     "frequency": {"Hz": "1", "kHz": "1000", "MHz": "1000000", "GHz": "1000000000"},
-    "force": {"N": "1", "kN": "1000"},
-    "pressure": {"Pa": "1", "hPa": "100", "kPa": "1000", "MPa": "1000000"},
+    "force": {"N": "1", "kN": "1000", "mN": "1/1000", "MN": "1000000"},
+    "pressure": {"Pa": "1", "hPa": "100", "kPa": "1000", "MPa": "1000000", "GPa": "1000000000", "bar": "100000",
+                 "mbar": "100", "atm": "101325"},
     "voltage": {"V": "1", "kV": "1000", "mV": "1/1000"},
     "current": {"A": "1", "mA": "1/1000", "µA": "1/1000000", "uA": "1/1000000"},
+    "charge": {"Ah": "3600", "mAh": "3600/1000"},
+    "resistance": {"Ω": "1", "kΩ": "1000", "MΩ": "1000000", "mΩ": "1/1000"},
+}  # fmt: skip
+# What these are in the dimensions below them, whose base units are metre, gram, second and ampere.
+_DERIVED = {
+    "volume": ({"length": 3}, "1/1000"), "area": ({"length": 2}, "1"), "frequency": ({"time": -1}, "1"),
+    "force": ({"mass": 1, "length": 1, "time": -2}, "1000"), "energy": ({"mass": 1, "length": 2, "time": -2}, "1000"),
+    "power": ({"mass": 1, "length": 2, "time": -3}, "1000"), "charge": ({"current": 1, "time": 1}, "1"),
+    "pressure": ({"mass": 1, "length": -1, "time": -2}, "1000"),
+    "voltage": ({"mass": 1, "length": 2, "time": -3, "current": -1}, "1000"),
+    "resistance": ({"mass": 1, "length": 2, "time": -3, "current": -2}, "1000"),
 }  # fmt: skip
 _PREFIXES = {"kilo": "1000", "mega": "1000000", "giga": "1000000000", "deci": "1/10", "centi": "1/100",
              "milli": "1/1000", "micro": "1/1000000", "nano": "1/1000000000"}  # fmt: skip
 _PREFIXED = {"gram": "mass", "gramme": "mass", "liter": "volume", "litre": "volume", "meter": "length",
              "metre": "length", "second": "time", "mole": "amount", "joule": "energy", "watt": "power",
              "hertz": "frequency", "newton": "force", "pascal": "pressure", "volt": "voltage",
-             "ampere": "current", "amp": "current"}  # fmt: skip
+             "ampere": "current", "amp": "current", "ohm": "resistance",
+             "kelvin": "temperature"}  # fmt: skip
 _WORDS = {
     "mass": {"tonne": "1000000", "pound": "45359237/100000", "ounce": "45359237/1600000"},
     "length": {"mile": "1609344/1000", "yard": "9144/10000", "foot": "3048/10000", "feet": "3048/10000",
@@ -54,20 +72,26 @@ _UNITS = _table()
 _WORD = 3
 _ALSO = {"L": "l", "dL": "dl", "cL": "cl", "mL": "ml", "µL": "µl", "uL": "ul", "Kg": "kg", "KG": "kg", "Km": "km",
          "KM": "km", "Cm": "cm", "CM": "cm", "hrs": "hr", "mins": "min", "secs": "sec"}  # fmt: skip
-# A litre is a cubed length: a thousandth of a cubic metre.
-_CUBED = {"volume": ("length", 3, Fraction(1, 1000))}
 _SAME = {"usd": "$", "dollar": "$", "buck": "$", "eur": "€", "euro": "€", "gbp": "£", "yen": "¥", "jpy": "¥",
          "rupee": "₹", "inr": "₹", "percent": "%", "pct": "%", "F": "°F", "fahrenheit": "°F", "°f": "°F", "C": "°C",
          "celsiu": "°C", "°c": "°C", "deg": "°", "degree": "°", "people": "person", "children": "child"}  # fmt: skip
 _COMPOUND = {"kph": "km/h", "kmh": "km/h", "kmph": "km/h", "mph": "mi/h"}
-_REWRITTEN = (
+_REWRITTEN: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}"), lambda found: unicodedata.normalize("NFKC", found[0]).replace("−", "-")),
+    (re.compile(r"(?<=[^\W\d_]) ?(?:\*\*|\^) ?(?=-?\d)"), ""),
+    (re.compile(r"[⋅∙*]"), "·"),
+    (re.compile(r"[ΩΩ]"), "Ω"),
     (re.compile(r"\bdeg(?:ree)?s? (?=[CF]\b|celsius|fahrenheit)", re.IGNORECASE), ""),
-    (re.compile(r"\b(?:square|sq)\.? (\w{1,20})"), r"\1^2"),
-    (re.compile(r"\b(?:cubic|cu)\.? (\w{1,20})"), r"\1^3"),
-    (re.compile(r"(\w{1,20}) squared\b"), r"\1^2"),
-    (re.compile(r"(\w{1,20}) cubed\b"), r"\1^3"),
+    (re.compile(r"\b(?:square|sq)\.? ([^\W\d_]{1,20})"), r"\g<1>2"),
+    (re.compile(r"\b(?:cubic|cu)\.? ([^\W\d_]{1,20})"), r"\g<1>3"),
+    (re.compile(r"([^\W\d_]{1,20}) squared\b"), r"\g<1>2"),
+    (re.compile(r"([^\W\d_]{1,20}) cubed\b"), r"\g<1>3"),
+    (re.compile(r"\bper\b ?"), "/"),
+    (re.compile(r"/ ?\(([^()/]{1,60})\)"), lambda found: "/" + re.sub(r" ?· ?| ", "/", found[1].strip())),
 )
-_NAME = re.compile(r"((?:[^\W\d_]{1,20}[ -]){0,3}[^\W\d_]{1,20}|[%$€£¥₹]|°[CFcf]?)(?:\^?([123]))?")
+_NAME = re.compile(r"((?:[^\W\d_]{1,20}[ -]){0,3}[^\W\d_]{1,20}|[%$€£¥₹]|°[CFcf]?)(-?[1-9])?")
+_FACTOR = re.compile(r"[^\W\d_]{1,20}(?:-?[1-9])?")
+_PRODUCT = re.compile(r"(?:[^\W\d_]{1,20}(?:-?[1-9])?[ ·-]{1,3}){1,4}[^\W\d_]{1,20}(?:-?[1-9])?")
 _WRITTEN = re.compile(r"[^\W\d_]{1,20}")
 _MOST_CHARS = 4000
 CURRENCIES = frozenset("$€£¥₹")
@@ -86,7 +110,7 @@ class Unit(NamedTuple):
 
 
 def to_unit(text: str) -> Unit | None:
-    """A unit such as `mg/kg/day`, `m^2`, `square feet`, `mg per dL`, `apples`; None if the text is none.
+    """A unit such as `mg/kg/day`, `m^2`, `m s⁻²`, `N·m`, `square feet`, `mg per dL`, `apples`; None if it is none.
 
     A word that is in no table is a dimension of its own, unless it makes the number another one or denies it.
     """
@@ -96,30 +120,51 @@ def to_unit(text: str) -> Unit | None:
     if parts is None:
         return None
     for (kind, size), power in parts:
-        dimension, times, base = _CUBED.get(kind, (kind, 1, Fraction(1)))
-        powers[dimension] += power * times
-        factor *= (size * base) ** power
+        dimensions, base = _DERIVED.get(kind, ({kind: 1}, "1"))
+        for dimension, times in dimensions.items():
+            powers[dimension] += power * times
+        factor *= (size * Fraction(base)) ** power
     return Unit({kind: power for kind, power in powers.items() if power}, factor)
 
 
 def is_asked_for(unit: str, prompt: str) -> bool:
-    """Whether a prompt speaks of this unit, and of no other of its dimensions: then a bare number is in it."""
-    known = {_named(word) for word in _WRITTEN.findall(prompt[:_MOST_CHARS]) if _known(word)}
-    return all({each for each in known if each[0] == part[0]} == {part} for part, _ in _parts(unit) or [])
+    """Whether a prompt speaks of this unit, and of no other of its dimensions: then a bare number is in it.
+
+    What is counted beside a unit (`pages per hour`) is asked for where the prompt has the word.
+    """
+    words = _WRITTEN.findall(prompt[:_MOST_CHARS])
+    known = {_named(word) for word in words if _known(word)}
+    others = {_named(word) for word in words}
+    parts = [part for part, _ in _parts(unit) or []]
+    return all({each for each in known if each[0] == part[0]} == {part} or _is_counted(part, others) for part in parts)
+
+
+def _is_counted(part: tuple[str, Fraction], words: set[tuple[str, Fraction]]) -> bool:
+    return part[0] not in _SYMBOLS and part in words
 
 
 def _parts(text: str) -> list[tuple[tuple[str, Fraction], int]] | None:
     """Dimension and size of each of a unit's parts, with its power; None if the text is no unit."""
-    text = text.replace("μ", "µ").replace("²", "2").replace("³", "3").replace(" per ", "/").replace("per ", "/")
+    text = text.replace("μ", "µ")
     for pattern, new in _REWRITTEN:
         text = pattern.sub(new, text)
     parts = []
-    for position, part in enumerate(_COMPOUND.get(text.strip().casefold(), text).split("/")):
-        found = _NAME.fullmatch(part.strip())
-        if not found or not (_known(found[1]) or NO_UNIT.isdisjoint(re.split("[ -]", found[1].casefold()))):
-            return None
-        parts.append((_named(found[1]), int(found[2] or 1) * (-1 if position else 1)))
+    for position, piece in enumerate(_COMPOUND.get(text.strip().casefold(), text).split("/")):
+        for part in _factors(piece.strip()):
+            found = _NAME.fullmatch(part)
+            if not found or not (_known(found[1]) or NO_UNIT.isdisjoint(re.split("[ -]", found[1].casefold()))):
+                return None
+            parts.append((_named(found[1]), int(found[2] or 1) * (-1 if position else 1)))
     return parts
+
+
+def _factors(text: str) -> list[str]:
+    """The factors of a product of known units (`N·m`, `kg m2`, `kilowatt hours`); else the text as it stands."""
+    if _PRODUCT.fullmatch(text):
+        factors = _FACTOR.findall(text)
+        if all(_known(factor.rstrip("-123456789")) for factor in factors):
+            return factors
+    return [text]
 
 
 def _named(name: str) -> tuple[str, Fraction]:

@@ -8,6 +8,7 @@ from rftlab.verifiers.wrappers import unwrap
 
 _GROUPED = re.compile(r"[+-]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _NUMBER = re.compile(r"[+-]?\d{1,60}(?:\.\d{1,60})?", re.ASCII)
+_MINUS = re.compile(r"[−‐‑‒–—﹣](?=[ ]?[\d.])")
 _BOXED = re.compile(r"\\boxed\s{0,3}\{([^{}]{1,2000})\}")
 # What these characters mean is not what is left of them in NFKC: 2³ is not 23, and 1½ is not 11/2.
 _KEPT = ("<super>", "<sub>", "<fraction>", "<circle>")
@@ -16,10 +17,13 @@ _KEPT = ("<super>", "<sub>", "<fraction>", "<circle>")
 def normalise(text: str) -> str:
     """Text in NFKC, case-folded, white space collapsed, one final full stop and thousands separators dropped.
 
+    A dash of any length before the digits that it begins with is a minus.
+
     `1,234` and `1234` become equal, `1,2` and `12` do not: a thousand has three digits. Nor do `2³` and `23`. That
     `0.5` is `1/2` is the math verifier's job.
     """
     folded = " ".join(_nfkc(text).casefold().split()).removesuffix(".").rstrip()
+    folded = f"-{folded[1:].lstrip()}" if _MINUS.match(folded) else folded
     return folded.replace(",", "") if _GROUPED.fullmatch(folded) else folded
 
 

@@ -1,7 +1,7 @@
 r"""What people's models write around an answer, taken off: it sets or announces the answer and says nothing else.
 
-Markdown emphasis, code fences, `\boxed{}` and text commands, `$ $` and `\( \)`, "The answer is", full-width letters,
-characters of no width. What is left is judged as if it had been written plainly.
+Markdown emphasis, headings and code fences, `\boxed{}` and text commands, `$ $` and `\( \)`, "The answer is", "Therefore,",
+full-width letters, characters of no width. What is left is judged as if it had been written plainly.
 """
 
 import re
@@ -11,12 +11,18 @@ _MOST_LAYERS = 12
 _MOST_BOXED = 400
 _FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1", re.DOTALL)
 _COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
+_ANSWER = (
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my |our )?(?:final |correct |right )?"
+    r"(?:answer|antwort|solution|result|total|sum|value)(?: to (?:the|this) (?:question|problem))?"
+)
 _ANNOUNCED = re.compile(
-    r"(?:(?:so|thus|hence|therefore),? )?(?:the |my )?(?:final |correct |right )?"
-    r"(?:answer|antwort|solution|result|total|sum|value)(?: is|:| =)[: ]{0,3}(.+)"
-    r"|(?:it is|it's|that is|there are|there is) (.+)",
+    rf"{_ANSWER}(?: is|:| =|[ \t]{{0,3}}\n)[:\s]{{0,3}}(.+)"
+    r"|(?:it is|it's|that is|there are|there is) (.+)"
+    r"|(?:so|thus|hence|therefore|finally|in conclusion),? (.+)"
+    r"|#{1,6}[ \t]{1,3}(.+)",
     re.IGNORECASE | re.DOTALL,
 )
+_MARKED = re.compile(rf"([*_]{{1,3}}){_ANSWER}(?: is)?:?\1(?: is)?[:\s]{{0,3}}(.+)", re.IGNORECASE | re.DOTALL)
 _PAIRS = (
     ("$$", "$$"),
     ("$", "$"),
@@ -68,14 +74,15 @@ def _inner(text: str) -> str:
     """The text without its outermost wrapper."""
     if found := _FENCED.fullmatch(text):
         return found[2].strip()
-    if found := _ANNOUNCED.fullmatch(text):
-        return (found[1] or found[2]).strip()
-    for left, right in _PAIRS:
-        inside = text[len(left) : -len(right)]
-        if text.startswith(left) and text.endswith(right) and inside.strip() and left not in inside:
-            return inside.strip()
-    if (found := _COMMAND.match(text)) and _closing(text, found.end()) == len(text) - 1:
-        return text[found.end() : -1].strip()
+    if found := _MARKED.fullmatch(text) or _ANNOUNCED.fullmatch(text):
+        return next(filter(None, reversed(found.groups()))).strip()
+    for whole in (text, text.removesuffix(".")):  # a full stop behind a wrapper ends what is wrapped
+        for left, right in _PAIRS:
+            inside = whole[len(left) : -len(right)]
+            if whole.startswith(left) and whole.endswith(right) and inside.strip() and left not in inside:
+                return inside.strip()
+        if (found := _COMMAND.match(whole)) and _closing(whole, found.end()) == len(whole) - 1:
+            return whole[found.end() : -1].strip()
     return text
 
 

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers.numeric import Numeric, to_quantity, to_unit
+from rftlab.verifiers._quantity import to_quantity
+from rftlab.verifiers._units import to_unit
+from rftlab.verifiers.numeric import Numeric
 from tests.verifiers.cases import as_example, example, load, require_figures_of_docs, reward
 
 

@@ -18,10 +18,10 @@ from typing import Any, ClassVar, NamedTuple
 from rftlab.sandbox import values
 from rftlab.sandbox.library import shared
 from rftlab.verifiers import _expression as expression
+from rftlab.verifiers._quantity import PERCENT, to_quantity
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 from rftlab.verifiers.gym.antiderivative import same_up_to_a_constant
 from rftlab.verifiers.gym.rules import Illegal, sokoban
-from rftlab.verifiers.numeric import PERCENT, to_quantity
 from rftlab.verifiers.wrappers import unwrap
 
 _SECONDS = 3.0
