@@ -17,7 +17,7 @@ _REWRITTEN = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
         # Inline mathematics; before an amount the second sign is a currency.
-        (r"(?<!\\)\$([^$\n]{0,118}[^$\s\\=+*/×÷-])\$(?!\d)", r"\1"),
+        (r"(?<!\\)\$((?:[^$\\\n]|\\.){0,118}[^$\s\\=+*/×÷-])\$(?!\d)", r"\1"),
         (r"\\[()\[\]]|\\!", ""),
         (r"\\\$", "$"),
         (r"\\(?:SI|qty)\{([^{}]{1,60})\}\{([^{}]{1,60})\}", r"\1 \2"),
@@ -26,6 +26,7 @@ _REWRITTEN = tuple(
         (r"(?<=\d)(?:\\[,;: ]|~|\{,\})(?=\d{3})", ","),
         (r"\\(?:text|textbf|mathrm|mathbf|operatorname|mbox|rm|unit|si)\{([^{}]{0,60})\}", r" \1 "),
         (r"\\[,;: ]|\\q?quad(?![a-z])|(?<=[\d}])~(?=[A-Za-z\\])", " "),
+        (r" {1,3}\^ ?(?=-?\d)", "^"),
         (r"(?<=\d) ?(?=\\[dtc]?frac)", " "),
         (r"\\[dtc]?frac(\d)(\d)", r"\1/\2"),
         (r"\\[dtc]?frac\{ {0,3}(-?[\w.^]{1,40}) {0,3}\}\{ {0,3}([\w.^]{1,40}) {0,3}\}", r"\1/\2"),

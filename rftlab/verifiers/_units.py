@@ -1,4 +1,8 @@
-"""Units of a quantity, by dimension, with exact factors; a table of what people write, in symbols and in words."""
+"""Units of a quantity, by dimension, with exact factors; a table of what people write, in symbols and in words.
+
+No library: pint 0.25.3 (3.3 MB, a second to load) does not read `m/s^2`, `m s⁻²` or `square feet` with exact fractions,
+and reads every other word as a unit (`as` is attoseconds).
+"""
 
 import re
 import unicodedata

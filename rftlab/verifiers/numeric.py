@@ -6,7 +6,9 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
+from rftlab.verifiers._prompt import may_count, read_prompt
 from rftlab.verifiers._quantity import PERCENT, Quantity, to_quantity
+from rftlab.verifiers._sentence import stated
 from rftlab.verifiers._units import Unit, is_asked_for, to_unit
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 
@@ -20,8 +22,9 @@ class Numeric(Verifier):
     `€`. To a gold answer without a unit, a currency or what is counted (`42 apples`) may be added, but no word that
     makes it another number or denies it (`42 squared`, `42 wrong`); a unit with a scale (`42 days`) only where the
     prompt speaks of that unit and of no other of its kind. A percent sign is read both ways, as the math verifier does.
-    `meta["unit"]` names the unit of a gold answer written without one; `meta["absolute"]` and `meta["relative"]`
-    override an example's tolerances.
+    A whole sentence (`The baker makes 288 rolls`) is read where its other words are the prompt's or say nothing, and a
+    calculation (`12 × 24 = 288`) where it holds. `meta["unit"]` names the unit of a gold answer written without one;
+    `meta["absolute"]` and `meta["relative"]` override an example's tolerances.
 
     Args:
         absolute: largest difference, in the gold answer's unit.
@@ -59,15 +62,24 @@ class Numeric(Verifier):
             tolerance = self._tolerance(gold.value, example)
         except (ValueError, ZeroDivisionError) as error:
             return cannot_judge(f"meta.absolute or meta.relative is no number: {error}")
-        if found is None:
-            return Judgement(0.0, detail="not one number with at most one unit")
         given = example.meta.get("unit")
         unit = gold.unit or (to_unit(str(given)) if given else None)
-        if found.unit is None and unit is not None and self._unit == "required":
+        gold = gold._replace(unit=unit)
+        if found and self._is_within(tolerance, found, gold, example.prompt):
+            return Judgement(1.0)
+        readings = [*([found] if found else []), *stated(answer, example.prompt)]
+        if not readings:
+            return Judgement(0.0, detail="not one number with at most one unit, nor a sentence that states one")
+        if unit and self._unit == "required" and all(each.unit is None for each in readings):
             return Judgement(0.0, detail="the unit is missing")
-        values = [found.value] if self._unit == "ignored" else _in_unit(found, unit, example.prompt)
-        wanted = [gold.value, gold.value / 100] if unit == PERCENT and found.unit is None else [gold.value]
-        return Judgement(float(any(abs(v - w) <= tolerance for v in values for w in wanted)))
+        return Judgement(float(any(self._is_within(tolerance, each, gold, example.prompt) for each in readings)))
+
+    def _is_within(self, tolerance: Fraction, found: Quantity, gold: Quantity, prompt: str) -> bool:
+        if found.unit is None and gold.unit is not None and self._unit == "required":
+            return False
+        values = [found.value] if self._unit == "ignored" else _in_unit(found, gold.unit, prompt)
+        wanted = [gold.value, gold.value / 100] if gold.unit == PERCENT and found.unit is None else [gold.value]
+        return any(abs(v - w) <= tolerance for v in values for w in wanted)
 
     def _tolerance(self, gold: Fraction, example: Gold) -> Fraction:
         absolute = Fraction(str(example.meta.get("absolute", self._absolute)))
@@ -77,13 +89,27 @@ class Numeric(Verifier):
 
 def _in_unit(found: Quantity, unit: Unit | None, prompt: str) -> list[Fraction]:
     """Values the found quantity can have in a unit; none where the units do not agree."""
-    if found.unit == PERCENT and unit in (None, PERCENT):
-        return [found.value] if unit else [found.value, found.value / 100]
     if found.unit is None:
         return [found.value]
-    if unit is None:  # what the number counts or costs is no matter of scale; a letter alone may be anything
-        told = is_asked_for(found.named, prompt) if found.unit.scales else not re.fullmatch("[A-Za-z]", found.named)
-        return [found.value] if told else []
-    if found.unit.powers != unit.powers:
+    if unit is None and not _may_be_added(found, prompt):
         return []
-    return [found.value * found.unit.factor / unit.factor]
+    if found.unit == PERCENT and unit in (None, PERCENT):
+        return [found.value] if unit else [found.value, found.value / 100]
+    if unit is None:
+        return [found.value]
+    return [found.value * found.unit.factor / unit.factor] if found.unit.powers == unit.powers else []
+
+
+def _may_be_added(found: Quantity, prompt: str) -> bool:
+    """Whether a unit may stand behind a number that the gold answer has without one.
+
+    What the number counts or costs is no matter of scale; a letter alone may be anything.
+    """
+    first = to_unit(found.named.split(" ")[0])
+    if found.unit and found.unit.scales:
+        told = is_asked_for(found.named, prompt)
+    elif first and first.scales:
+        told = is_asked_for(found.named.split(" ")[0], prompt)
+    else:
+        told = not re.fullmatch("[A-Za-z]", found.named)
+    return told and may_count(found.named, read_prompt(prompt))

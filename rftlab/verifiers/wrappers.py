@@ -1,7 +1,7 @@
 r"""What people's models write around an answer, taken off: it sets or announces the answer and says nothing else.
 
-Markdown emphasis, headings and code fences, `\boxed{}` and text commands, `$ $` and `\( \)`, "The answer is", "Therefore,",
-full-width letters, characters of no width. What is left is judged as if it had been written plainly.
+Markdown emphasis, headings and code fences, `\boxed{}` and text commands, `$ $` and `\( \)`, "The answer is",
+"Therefore,", full-width letters, characters of no width. What is left is judged as if it had been written plainly.
 """
 
 import re
@@ -13,7 +13,7 @@ _FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+-]{0,20}[ \t]*\n(.*?)\n?[ \t]*\1",
 _COMMAND = re.compile(r"\\(?:f?boxed|text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf)|mbox)\s{0,3}\{")
 _ANSWER = (
     r"(?:(?:so|thus|hence|therefore),? )?(?:the |my |our )?(?:final |correct |right )?"
-    r"(?:answer|antwort|solution|result|total|sum|value)(?: to (?:the|this) (?:question|problem))?"
+    r"(?:answer|ans|antwort|solution|result|total|sum|value)(?: to (?:the|this) (?:question|problem))?"
 )
 _ANNOUNCED = re.compile(
     rf"{_ANSWER}(?: is|:| =|[ \t]{{0,3}}\n)[:\s]{{0,3}}(.+)"

@@ -1,0 +1,170 @@
+"""What a prompt asks, in words: so that an answer in a whole sentence can be held against it."""
+
+import functools
+import itertools
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from rftlab.verifiers._words import ALTERS, DENIES, IRREGULAR, MEASURES, NEGATES, NEUTRAL, NUMBERS
+
+_MOST_CHARS = 4000
+WORD = r"[^\W\d_]{1,40}(?:['’][^\W\d_]{1,4})?"
+_TOKEN = re.compile(rf"{WORD}|(?a:\d{{1,40}}(?:,\d{{3}})*(?:\.\d{{1,40}})?)|[%$€£]")
+_SENTENCE = re.compile(r"[^.?!\n]*(?:\.(?=\S)[^.?!\n]*)*[.?!\n]?")
+_AUXILIARY = r"(?:do|does|did|are|is|was|were|will|would|can|could|has|have|had|in|per|should|must)\b"
+_HOW_MANY = re.compile(rf"\bhow many\b((?: (?!{_AUXILIARY})[^\W\d_]{{1,40}}){{1,6}})", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\bhow (?:many|much) (?:[^\W\d_]{1,30} )?(more|fewer|less|(?!number|other|water)[^\W\d_]{2,20}er)\b", re.IGNORECASE
+)
+_ONE_EACH = re.compile(
+    r"\b(?:each|every|per|apiece|one|single|average|rate|speed|velocity|acceleration|pace|density|fast|hourly|daily"
+    r"|an? (?:day|hour|minute|second|week|month|year|person|piece))\b|[^\W\d_]/[^\W\d_]",
+    re.IGNORECASE,
+)
+_SHARE = re.compile(
+    r"%|\b(?:per ?cent|percentage|share|fraction|proportion|probability|chance|ratio|rate)", re.IGNORECASE
+)
+_MONEY = re.compile(r"[$€£¥₹]|\b(?:dollars?|euros?|pounds?|cents?)\b", re.IGNORECASE)
+_REFERS = re.compile(r"\b(?:that|this|total|altogether|overall|in all)\b", re.IGNORECASE)
+_REMAINING = frozenset({"left", "remain", "remains", "remaining", "still", "now"})
+_SUBJECTS = frozenset({"he", "she", "they", "it", "we", "i", "you", "who", "then", "to"})
+
+
+class Asked(NamedTuple):
+    """A prompt as sets of word stems.
+
+    Attributes:
+        tokens: its words (stems) and numbers in order; ``words``: the stems.
+        question: stems of the sentences that ask, or of the last one; ``initials``: the first letters of its words.
+        doings: stems of words that look like verbs: what somebody does need not be what is asked.
+        counted: stems of what stands behind a number.
+        counts: what "how many" asks for, `$` for "how much" of money; empty where it asks for neither.
+        compared: words of a comparison that is asked for (`how many more ... than`).
+        measures: the measures that it names.
+        of_one: whether it asks about one of several; ``of_share``: whether it speaks of a share of something;
+            ``refers``: whether it asks about all that was said (`that`).
+        denies: whether the question itself denies (`which is not`).
+    """
+
+    tokens: tuple[str | Fraction, ...]
+    words: frozenset[str]
+    question: frozenset[str]
+    initials: str
+    doings: frozenset[str]
+    counted: frozenset[str]
+    counts: frozenset[str]
+    compared: frozenset[str]
+    measures: frozenset[str]
+    of_one: bool
+    of_share: bool
+    refers: bool
+    denies: bool
+
+
+@functools.lru_cache(maxsize=2048)
+def read_prompt(prompt: str) -> Asked:
+    """A prompt as it is asked; its first 4 000 characters."""
+    prompt = prompt[:_MOST_CHARS].replace("’", "'")
+    question, written = _question(prompt), _TOKEN.findall(prompt)
+    tokens = tuple(Fraction(each.replace(",", "")) if each[0].isdigit() else stem(each) for each in written)
+    asked = [each.casefold() for each in _TOKEN.findall(question)]
+    compared = _COMPARED.search(question)
+    return Asked(
+        tokens=tokens,
+        words=frozenset(each for each in tokens if isinstance(each, str)),
+        question=frozenset(map(stem, asked)),
+        initials="".join(each[0] for each in asked if each[0].isalpha()),
+        doings=_doings(written),
+        counted=frozenset(stem(each) for before, each in itertools.pairwise(written) if _is_number(before)),
+        counts=_counts(question, prompt),
+        compared=frozenset({compared[1].casefold()} | ({"than"} & set(asked))) if compared else frozenset(),
+        measures=frozenset(MEASURES & {each.casefold() for each in written}),
+        of_one=bool(_ONE_EACH.search(question)),
+        of_share=bool(_SHARE.search(prompt)),
+        refers=bool(_REFERS.search(question)),
+        denies=any(each in NEGATES or each.endswith("n't") for each in asked),
+    )
+
+
+def _is_number(token: str) -> bool:
+    return token[0].isdigit() or token.casefold() in NUMBERS
+
+
+def _counts(question: str, prompt: str) -> frozenset[str]:
+    if found := _HOW_MANY.search(question):
+        return frozenset(map(stem, found[1].split())) - set(map(stem, NEUTRAL))
+    return frozenset("$") if "how much" in question.casefold() and _MONEY.search(prompt) else frozenset()
+
+
+def is_denial(word: str) -> bool:
+    """Whether a word denies or hedges: no sentence with it is plain."""
+    return word in DENIES or word.endswith("n't")
+
+
+def stem(word: str) -> str:
+    """A word without its ending: `makes`, `making` and `made` are one.
+
+    >>> {stem(word) for word in ("rolls", "rolled", "rolling", "roll")}
+    {'roll'}
+    """
+    word = word.casefold().removesuffix("'s").removesuffix("'")
+    word = IRREGULAR.get(word, word)
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith("ss")):
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls" else word
+
+
+def looks_done(word: str) -> bool:
+    """Whether a word is a form of a verb that says what has happened (`eaten`, `sold`, `broken`, `added`)."""
+    return word in IRREGULAR or (len(word) > 4 and word.endswith(("ed", "ing")))
+
+
+def _question(prompt: str) -> str:
+    """The sentences that ask, and what follows them; the last sentence where none does."""
+    sentences = [found[0].strip() for found in _SENTENCE.finditer(prompt) if found[0].strip()]
+    asking = [i for i, sentence in enumerate(sentences) if sentence.endswith("?")]
+    return " ".join([sentences[i] for i in asking] + sentences[asking[-1] + 1 :] if asking else sentences[-1:])
+
+
+def _doings(tokens: list[str]) -> frozenset[str]:
+    """Stems of what looks like a verb: it stands before a number, or behind a name or a pronoun."""
+    found = set()
+    for before, word, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        if not word[0].isalpha() or word.casefold() in NEUTRAL:
+            continue
+        subject = before.casefold()
+        is_name = before[:1].isupper() and subject not in NEUTRAL | NUMBERS | {"each", "every", "how"}
+        if after[:1].isdigit() or subject in _SUBJECTS or (is_name and word.islower()) or looks_done(word.casefold()):
+            found.add(stem(word))
+    return frozenset(found)
+
+
+def remains(word: str, asked: Asked) -> bool:
+    """Whether a word says that something is left, as the prompt does in its own."""
+    return word in _REMAINING and not {stem(each) for each in _REMAINING}.isdisjoint(asked.question)
+
+
+def may_count(named: str, asked: Asked) -> bool:
+    """Whether what is named behind a number can be what is asked for, as far as words show it.
+
+    Not what is done with it (`288 rolls eaten`), another thing that the prompt counts (`288 trays` where it asks how
+    many rolls) or a rate where one total is asked for.
+    """
+    words = [word.casefold() for word in re.findall(WORD, named)]
+    if any((word in ALTERS or is_denial(word)) and stem(word) not in asked.counts for word in words):
+        return False
+    if re.search(r"%|\bper ?cent|\bpct\b", named, re.IGNORECASE):
+        return asked.of_share or not asked.counts
+    if not asked.words or not words:
+        return True
+    if any(looks_done(word) and word not in NEUTRAL and stem(word) not in asked.question for word in words):
+        return False
+    first = stem(words[0])
+    if asked.counts and first in asked.counted and first not in asked.counts:
+        return False
+    return asked.of_one or not re.search(r"/|\b(?:per|each|every|apiece)\b", named)

@@ -1,0 +1,272 @@
+"""The one quantity that a whole sentence states, such as `The baker makes 288 rolls in total`.
+
+A sentence is read only where nothing in it can mean another number: every word beside the quantity is neutral or one of
+the prompt's, none denies, hedges, compares or alters, and a second number is one that the prompt counts by. What is
+concluded from a reason (`..., so the answer is 288`) is read if the reason brings in no number of its own.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+from rftlab.verifiers._prompt import WORD, Asked, is_denial, looks_done, read_prompt, remains, stem
+from rftlab.verifiers._quantity import DECIMAL, NUMBER, Quantity, plain_quantity
+from rftlab.verifiers._quantity_text import to_plain
+from rftlab.verifiers._words import ALTERS, MEASURES, NEUTRAL, NO_UNIT
+from rftlab.verifiers._working import Settled, settle
+from rftlab.verifiers.wrappers import unwrap
+
+_MOST_CHARS = 400
+_MOST_PIECES = 80
+_LONGEST_ECHO = 16
+_TIME = r"(?:weeks?|days?|h|hrs?|hours?|min|mins|minutes?|s|secs?|seconds?)"
+_SIZE = r"(?:km|m|cm|mm|ft|feet|foot|in|inch|inches|kg|g|lb|lbs|pounds?|oz|ounces?)"
+_SEVERAL = rf"(?:{DECIMAL} ?(?:{_TIME}|{_SIZE})(?:,? and |, | )){{1,3}}{DECIMAL} ?(?:{_TIME}|{_SIZE})\b"
+_NUMBER = (
+    rf"(?a:{_SEVERAL}|[+-]?\d{{1,9}} \d{{1,4}}/\d{{1,4}}|[+-]?10\^-?\d{{1,3}}|{re.sub(r'[?]P<[a-z]+>', '?:', NUMBER)})"
+)
+_TOKEN = re.compile(
+    rf"(?P<number>(?<![^\s(=:]){_NUMBER})|(?P<word>{WORD})|(?P<mark>[,:=]|(?<=[^\W\d_])-(?=[^\W\d_]))|(?P<other>\S)"
+)
+_UNIT_PIECE = re.compile(r" ?[^\s,.;:!?()]{1,30}")
+_PHRASES = (
+    (re.compile(r"\b(?:is |are )?equal to\b|\b(?:amounts?|comes?|sums?|adds? up) to\b", re.IGNORECASE), "is"),
+    (re.compile(r"\b(?:as a result|in conclusion|in summary|in the end|in all|in total),?", re.IGNORECASE), "in total"),
+    (re.compile(r"\bleft (?:over|with)\b|\bleftover\b", re.IGNORECASE), "left"),
+    (re.compile(r"(?<=\bis )(?:minus|negative) (?=\d)|(?<=\bwas )(?:minus|negative) (?=\d)", re.IGNORECASE), "-"),
+)
+_CONCLUDED = re.compile(
+    r"(?P<reason>.+?)(?:[,;.]\s{1,3}|\n\s{0,9}|\s)(?P<claim>(?:and )?(?:so|therefore|thus|hence)\b.{1,200}"
+    r"|(?:the |my )?(?:final |correct )?answer(?: is|:).{1,200}|#{3,6} .{1,100})",
+    re.IGNORECASE | re.DOTALL,
+)
+_EXPLAINED = re.compile(
+    r"(?P<claim>[^\n]{1,200}?)(?:,? (?:because|since|as)\s(?P<reason>.+)|\s?\((?P<working>[^()]{3,100})\))",
+    re.IGNORECASE | re.DOTALL,
+)
+_REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
+_CALCULATES = frozenset(
+    ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
+)
+_VERBS = frozenset(
+    map(
+        stem,
+        """is are was were be make get give take cost equal come become result yield has have had need require contain
+        total find will""".split(),  # noqa: SIM905
+    )
+)
+_BEFORE_MORE = frozenset({"in", "for", "of", "on", "from", "with", "after"})
+
+
+class _Piece(NamedTuple):
+    """A word, a mark or a number of a sentence.
+
+    ``value`` is that of a number; ``echo`` has what is counted by a phrase of the prompt with numbers in it.
+    """
+
+    text: str
+    start: int
+    end: int
+    value: Fraction | None = None
+    echo: tuple[str, ...] = ()
+
+
+def stated(answer: str, prompt: str) -> list[Quantity]:
+    """What an answer states in whole sentences: readings of its one number, which differ in how much is the unit.
+
+    Args:
+        answer: an extracted answer; anything goes. None is read of one that is longer than 400 characters.
+        prompt: what was asked.
+    """
+    if len(answer) > _MOST_CHARS:
+        return []
+    asked = read_prompt(prompt)
+    return next((found for text in _forms(answer) if (found := _stated(text, asked))), [])
+
+
+def _forms(answer: str) -> Iterator[str]:
+    yield answer
+    if (bare := unwrap(answer)) != answer.strip():
+        yield bare
+
+
+def _stated(answer: str, asked: Asked) -> list[Quantity]:
+    settled = settle(to_plain(answer))
+    if settled is None:
+        return []
+    if found := _read(settled.text, asked):
+        return found
+    for pattern in (_CONCLUDED, _EXPLAINED):
+        if (parts := pattern.fullmatch(_lines(answer))) and (found := _claimed(parts.groupdict(), asked)):
+            return found
+    return []
+
+
+def _lines(answer: str) -> str:
+    return "\n".join(line.strip() for line in answer.strip().split("\n") if line.strip())
+
+
+def _claimed(parts: Mapping[str, str | None], asked: Asked) -> list[Quantity]:
+    """What an answer claims, if the reason beside the claim says nothing against it."""
+    claim, working = parts["claim"] or "", parts.get("working")
+    if working and (settled := settle(to_plain(f"{working} = {claim}"))):
+        return _read(settled.text, asked)
+    said, why = settle(to_plain(claim.removeprefix("and "))), settle(to_plain(parts["reason"] or ""))
+    if working or said is None or why is None:
+        return []
+    found = _read(said.text, asked)
+    return found if _is_reason(why, {each.value for each in found}, asked) else []
+
+
+def _is_reason(settled: Settled, values: set[Fraction], asked: Asked) -> bool:
+    """Whether a text only gives reasons: nothing is denied or hedged, and each number is known from somewhere."""
+    if not _REASON_SIGNS.fullmatch(settled.text):
+        return False
+    words = [found[0].casefold().replace("’", "'") for found in re.finditer(WORD, settled.text)]
+    numbers = {
+        Fraction(found[0].replace(",", "")) for found in re.finditer(r"(?a:\d+(?:,\d{3})*(?:\.\d+)?)", settled.text)
+    }
+    known = {each for each in asked.tokens if isinstance(each, Fraction)} | settled.numbers | values
+    altered = [word for word in words if word in ALTERS and word not in _CALCULATES and stem(word) not in asked.words]
+    return not altered and not any(map(is_denial, words)) and numbers <= known
+
+
+def _read(text: str, asked: Asked) -> list[Quantity]:
+    """Readings of the one quantity that a sentence states."""
+    whole = plain_quantity(text)
+    if whole and not (whole.unit and " " in whole.named):
+        return [whole]
+    for pattern, new in _PHRASES:
+        text = pattern.sub(new, text)
+    if asked.compared:
+        text = re.sub(rf"(?<=\d) (?:{'|'.join(map(re.escape, asked.compared - {'than'}))})\b", "", text)
+    pieces = list(itertools.islice(_pieces(text), _MOST_PIECES + 1))
+    if len(pieces) > _MOST_PIECES:
+        return []
+    if sum(piece.value is not None for piece in pieces) > 1:
+        pieces = _without_echoes(pieces, asked)
+    numbers = [i for i, piece in enumerate(pieces) if piece.value is not None]
+    if len(numbers) != 1 or not _may_echo(pieces, numbers[0], asked):
+        return []
+    if not all(_is_plain(pieces[: numbers[0]], i, asked, before=True) for i in range(numbers[0])):
+        return []
+    return list(_with_units(text, pieces, numbers[0], asked))
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    for found in _TOKEN.finditer(text):
+        if found["number"]:
+            read = plain_quantity(found[0].strip())
+            yield _Piece(found[0], *found.span(), read.value if read else None)
+        else:
+            yield _Piece(found[0].casefold().replace("’", "'"), *found.span())
+
+
+def _without_echoes(pieces: list[_Piece], asked: Asked) -> list[_Piece]:
+    """The pieces, with each phrase that holds a number and stands so in the prompt as one (`12 trays of 24 rolls`)."""
+    said = [piece.value if piece.value is not None else stem(piece.text) for piece in pieces]
+    left, i = list[_Piece](), 0
+    while i < len(pieces):
+        end = max(
+            (_common(said, i, asked.tokens, p) for p, token in enumerate(asked.tokens) if token == said[i]), default=i
+        )
+        phrase = pieces[i:end]
+        numbers = [n for n, piece in enumerate(phrase) if piece.value is not None]
+        if numbers and len(phrase) > 1 and not any(is_denial(piece.text) for piece in phrase):
+            counted = tuple(stem(phrase[n + 1].text) for n in numbers if n + 1 < len(phrase))
+            left.append(_Piece(phrase[0].text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
+            i = end
+        else:
+            left.append(pieces[i])
+            i += 1
+    return left
+
+
+def _common(said: list[Fraction | str], i: int, tokens: tuple[str | Fraction, ...], p: int) -> int:
+    """Where the phrase ends that begins at ``said[i]`` and at ``tokens[p]`` alike."""
+    end = min(len(said), i + _LONGEST_ECHO)
+    while i < end and p < len(tokens) and said[i] == tokens[p]:
+        i, p = i + 1, p + 1
+    return i
+
+
+def _may_echo(pieces: list[_Piece], at: int, asked: Asked) -> bool:
+    """Whether phrases of the prompt with numbers may stand beside the stated one.
+
+    A verb or `in`, `for`, `of` has to stand between them, and one number must not count the same thing again.
+    """
+    counts = stem(pieces[at + 1].text) if at + 1 < len(pieces) else ""
+    for i, piece in enumerate(pieces):
+        if not piece.echo:
+            continue
+        between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
+        if between & {",", "and", ":"} or (len(piece.echo) == 1 and counts in piece.echo):
+            return False
+        is_linked = {stem(word) for word in between} & (_VERBS | asked.doings)
+        if not (is_linked if i < at else {piece.text, pieces[i - 1].text} & _BEFORE_MORE):
+            return False
+    return True
+
+
+def _is_plain(pieces: list[_Piece], i: int, asked: Asked, *, before: bool) -> bool:
+    """Whether a piece before or behind the stated quantity makes it no other, denies nothing and doubts nothing."""
+    piece, word = pieces[i], pieces[i].text
+    following = pieces[i + 1].text if i + 1 < len(pieces) else ""
+    if piece.echo:
+        return True
+    if not word[0].isalpha():
+        return word in ",-" or (word in ":=" and before and not following)
+    if before and len(word) == 1 and following == "=":
+        return i == 0 or pieces[i - 1].text not in "-:="
+    if is_denial(word):
+        return False
+    if word in asked.compared:
+        return not before
+    if word == "and":
+        return before and following[:1].isalpha() and not any(each.echo for each in pieces)
+    if word == "one":
+        return asked.of_one and before and bool(following)
+    if word in ("each", "every", "per", "apiece") or (word in ("a", "an") and not before):
+        return asked.of_one
+    if word in MEASURES:
+        return (before or word in asked.question) and (word in asked.measures or not asked.measures)
+    return word in NEUTRAL or remains(word, asked) or _is_of_prompt(word, following, asked, before=before)
+
+
+def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> bool:
+    if word in ALTERS:
+        superlative = word.endswith(("est", "st", "imum")) and before and following[:1].isalpha()
+        return superlative and stem(word) in asked.question
+    if word in NO_UNIT:
+        return stem(word) in asked.question and following[:1].isalpha() and not asked.denies
+    if asked.denies and not before:
+        return False
+    done = looks_done(word) or stem(word) in asked.doings
+    known = stem(word) in (asked.question if done and not asked.refers else asked.words) and not (done and asked.denies)
+    return known or (len(word) > 2 and word in asked.initials)  # LCM
+
+
+def _with_units(text: str, pieces: list[_Piece], at: int, asked: Asked) -> Iterator[Quantity]:
+    """The stated number with as much of what follows as can be its unit, if the rest is plain."""
+    start, end, readings = pieces[at].start, pieces[at].end, []
+    for _ in range(7):
+        rest = [piece for piece in pieces[at + 1 :] if piece.start >= end]
+        read = plain_quantity(text[start:end].strip())
+        if (
+            read
+            and all(_is_plain(rest, i, asked, before=False) for i in range(len(rest)))
+            and not (text[start:end].endswith(" in") and rest)
+        ):  # no inch
+            readings.append((read, rest))
+        if not (found := _UNIT_PIECE.match(text, end)):
+            break
+        end = found.end()
+    scaled = [read for read, _ in readings if read.unit and (read.unit.scales or not read.named[0].isalpha())]
+    if scaled:
+        yield scaled[-1]
+        return
+    for read, rest in readings:
+        if read.unit or not rest or rest[0].text in NEUTRAL or remains(rest[0].text, asked) or rest[0].text == "than":
+            yield read
