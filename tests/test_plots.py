@@ -106,7 +106,7 @@ def test_generalisation_gap_of_one_budget_is_a_row_a_method(table):
     ax = plots.generalisation_gap(pd.concat([trained, *more])).axes[0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["SFT", "GRPO", "SFT+GRPO", "DPO"]
     ends = [line for line in ax.lines if to_hex(line.get_color()) == plots.look("grpo")[0].lower()]
-    assert [list(line.get_xdata()) for line in ends] == [[0.95, 0.7], [0.95], [0.7]]
+    assert [list(line.get_xdata()) for line in ends] == [[0.7, 0.95], [0.95], [0.7]]
     assert to_hex(ends[1].get_markerfacecolor()) == "#ffffff"
 
 
@@ -194,7 +194,7 @@ def test_ticks_of_percentages_print_what_they_are(table, low, span):
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_no_text_of_a_forest_is_cut_or_over_another_however_long(stacked):
-    names = ["REJECTION SFT [settings.learning_rate=0.0001] against untrained base", "SFT against GRPO"]
+    names = ["rejection-sampling SFT [settings.learning_rate=0.0001] against untrained base", "SFT against GRPO"]
     rows = pd.DataFrame({"arm": ["rejection_sft", "sft"], "name": names, "group": "10 labels", "estimate": [0.1, -0.2],
                          "low": -0.7, "high": 0.8, "text": "-20 [-100, 100] better or same (exploratory)"})  # fmt: skip
     figure = plots.forest(rows, margin=0.05, stacked=stacked, note="; more")

@@ -15,7 +15,7 @@ from rftlab.answer.groups import listed
 from rftlab.answer.limits import limits
 from rftlab.answer.next_step import next_step
 from rftlab.answer.results import Results
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 from rftlab.registry import trains
 
 Tone = Literal["clear", "depends", "open", "neither", "cannot start"]

@@ -9,7 +9,7 @@ from rftlab.answer.groups import listed
 from rftlab.answer.phrases import sentence, where
 from rftlab.answer.readings import capped, reading_of
 from rftlab.answer.results import Results, unfinished
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 
 TINY = "tiny base: no evidence about large models"
 

@@ -13,7 +13,7 @@ from rftlab.answer.groups import listed
 from rftlab.answer.more_seeds import Need, Undecided, need, too_few
 from rftlab.answer.phrases import points, sentence, what_to_do, where
 from rftlab.grid.plan import Plan
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 
 _BASE = "the base"
 

@@ -9,7 +9,7 @@ from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
 from rftlab.answer.decisions import Decision, Decisions, Level
 from rftlab.answer.groups import listed
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 from rftlab.registry import family_of
 
 _POINTED = {

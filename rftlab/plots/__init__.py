@@ -9,16 +9,20 @@ A table has one row per plotted mean: the columns task, model, variant, prompt (
 means over seeds, without bars; `rftlab.report.summary` has the intervals.
 """
 
-from rftlab.plots.curves import accuracy_vs_cost, learning_curves, signals, training_curve
-from rftlab.plots.forest import forest, marks
+from rftlab.plots.cost import accuracy_vs_cost
+from rftlab.plots.curves import learning_curves, signals, training_curve
+from rftlab.plots.forest import forest
 from rftlab.plots.hero import over_labels
 from rftlab.plots.labels import accuracy_vs_labels, cot_vs_direct, generalisation_gap
-from rftlab.plots.look import FAMILIES, STYLES, look, title, to_bytes
+from rftlab.plots.look import FAMILIES, STYLES, look
+from rftlab.plots.marks import marks
+from rftlab.plots.names import title
 from rftlab.plots.ranking import ranking
 from rftlab.plots.returns import cost_frontier, tornado
+from rftlab.plots.style import style, to_bytes
 
 __all__ = [
     "FAMILIES", "STYLES", "accuracy_vs_cost", "accuracy_vs_labels", "cost_frontier", "cot_vs_direct", "forest",
-    "generalisation_gap", "learning_curves", "look", "marks", "over_labels", "ranking", "signals", "title", "to_bytes",
-    "tornado", "training_curve",
+    "generalisation_gap", "learning_curves", "look", "marks", "over_labels", "ranking", "signals", "style", "title",
+    "to_bytes", "tornado", "training_curve",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from rftlab.plots.look import INK, LINE, ShownFigure
+from rftlab.plots.look import INK, LINE
+from rftlab.plots.style import ShownFigure
 
 WIDTH = 1040
 TEXT = 13

@@ -1,30 +1,18 @@
-"""Figures over time and cost: learning curves, accuracy against what training cost, one run's training curve."""
+"""Figures over time: learning curves, what the trainer saw, one run's training curve."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, Locator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from rftlab.plots.look import (
-    ShownFigure,
-    arms,
-    base_line,
-    below,
-    bottom_label,
-    facets,
-    legend,
-    look,
-    name_row,
-    nothing,
-    panels,
-    percent_axis,
-    pick,
-    styled,
-    title,
-)
+from rftlab.plots.look import Line, line_of, look
+from rftlab.plots.names import title
+from rftlab.plots.panels import arms, below, bottom_label, facets, legend, name_row, nothing, panels, percent_axis, pick
+from rftlab.plots.style import ShownFigure, styled
 
 # More arms than this in one panel hide each other.
 _TOGETHER = 6
@@ -54,7 +42,7 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
         for place, (part, labels) in enumerate(row):
             ax = figure.add_subplot(len(rows), len(budgets), number * len(budgets) + place + 1)
             for arm, curve in arms(pick(part, labels=labels)):
-                _curve(ax, arm, curve, x)
+                draw_curve(ax, curve, x, colour=look(arm)[0], marker=look(arm)[1], size=0.9)
             ax.set_title(f"{labels} labels")
             percent_axis(ax)
             longest = pick(table, labels=labels)[x].max()
@@ -79,11 +67,25 @@ def _shelves(parts: Sequence[pd.DataFrame], across: int) -> list[list[tuple[pd.D
     return rows
 
 
-def _curve(ax: Axes, arm: str, curve: pd.DataFrame, x: str) -> None:
-    colour, marker = look(arm)
+def draw_curve(
+    ax: Axes, curve: pd.DataFrame, x: str, *, colour: str, marker: str, line: Line = "solid", size: float = 1.0
+) -> None:
+    """Draw one arm's learning curve on given axes: accuracy with marks, the training reward dashed.
+
+    Args:
+        ax: to draw on; the sizes of lines and marks are matplotlib's settings of the moment.
+        curve: rows of one arm and budget of `learning_curves`.
+        x: as in `learning_curves`.
+        colour: of both.
+        marker: of the accuracy.
+        line: of the accuracy.
+        size: of the marks, as a share of the setting's.
+    """
+    wide = mpl.rcParams["lines.linewidth"]
     reward, accuracy = pick(curve, kind="train"), pick(curve, kind="eval")
-    ax.plot(reward[x], reward["value"], ls=(0, (3, 2)), lw=1.3, color=colour, alpha=0.65)
-    ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ms=7, lw=2.2, clip_on=False)
+    ax.plot(reward[x], reward["value"], ls=(0, (3, 2)), lw=0.6 * wide, color=colour, alpha=0.65)
+    ms = size * mpl.rcParams["lines.markersize"]
+    ax.plot(accuracy[x], accuracy["value"], color=colour, marker=marker, ls=line, ms=ms, clip_on=False)
 
 
 def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
@@ -102,7 +104,7 @@ def _panel_an_arm(table: pd.DataFrame, keys: Sequence[str], x: str) -> Figure:
                 accuracy = pick(other, kind="eval")
                 ax.plot(accuracy[x], accuracy["value"], color="#CCCCCC", lw=1)
             arm, curve = curves[place]
-            _curve(ax, arm, curve, x)
+            draw_curve(ax, curve, x, colour=look(arm)[0], marker=look(arm)[1], size=0.9)
             ax.set_title(title(arm), color=look(arm)[0])
             ax.xaxis.set_major_formatter(EngFormatter(sep=""))
             ax.xaxis.set_major_locator(MaxNLocator(4))
@@ -132,56 +134,13 @@ def signals(table: pd.DataFrame) -> Figure:
     for row, part in enumerate(facets(table, ("task", "model", "variant", "prompt"))):
         for ax, name in zip(axes[row], names, strict=True):
             for arm, line in arms(pick(part, signal=name).assign(labels=1)):
-                ax.plot(line["step"], line["value"], color=look(arm)[0], lw=1.8, gid=f"arm.{arm}.{row}.{name}")
+                ax.plot(line["step"], line["value"], color=look(arm)[0], ls=line_of(arm), lw=1.8,
+                        gid=f"arm.{arm}.{row}.{name}")  # fmt: skip
             if not name.startswith("length"):
                 ax.set_ylim(-0.02, 1.02)
             bottom_label(ax, title("step"))
     legend(figure, table.assign(labels=1), note="as the trainer saw them, means over seeds")
     return figure
-
-
-@styled
-def accuracy_vs_cost(table: pd.DataFrame, *, axes_of_cost: Sequence[str] = ("flops", "tokens", "seconds")) -> Figure:
-    """Accuracy against what training cost, on log axes; one mark a label budget, joined from few labels to many.
-
-    Args:
-        table: greedy accuracy rows with the columns named in ``axes_of_cost`` (mean over seeds) beside mean, low, high.
-        axes_of_cost: one column of panels each.
-    """
-    keys = ("task", "model", "variant", "prompt")
-    budgets = sorted(pd.concat([table.iloc[:0], *(line for _, line in arms(table))])["labels"].unique())
-    if not budgets:
-        return nothing("no trained cell has finished")
-    sizes = dict(zip(budgets, range(30, 1000, 40), strict=False))
-    figure, axes = panels(table, [title(cost) for cost in axes_of_cost], keys=keys, width=4.1)
-    for row, part in enumerate(facets(table, keys)):
-        for ax, cost in zip(axes[row], axes_of_cost, strict=True):
-            base_line(ax, part)
-            for arm, line in arms(part):
-                colour, marker = look(arm)
-                line = line[line[cost] > 0].sort_values("labels")
-                ax.plot(line[cost], line["mean"], color=colour, lw=1.2, alpha=0.8)
-                area = [sizes[n] for n in line["labels"]]
-                ax.scatter(line[cost], line["mean"], area, color=colour, marker=marker, clip_on=False)
-            ax.set_xscale("log")
-            ax.margins(x=0.12)
-            # Rows share the axis of their column.
-            ax.xaxis.set_major_locator(_log_ticks(table.loc[table[cost] > 0, cost]))
-            # Of seconds 3m would be read as minutes; a thousand million FLOPs are better read as 1G.
-            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}") if cost == "seconds" else EngFormatter(sep=""))
-            ax.xaxis.set_minor_locator(NullLocator())
-            percent_axis(ax)
-    grown = f"larger marks: more labels ({budgets[0]} to {budgets[-1]})"
-    legend(figure, table, note=grown if len(budgets) > 1 else f"{budgets[0]} labels")
-    return figure
-
-
-def _log_ticks(spent: pd.Series) -> Locator:
-    """Ticks of a log axis that do not run into each other: over less than a factor of 10 it may have a single one."""
-    span = spent.max() / spent.min()
-    if span <= 10:
-        return MaxNLocator(4)
-    return LogLocator(subs=(1, 3) if span < 300 else (1,), numticks=6)
 
 
 @styled

@@ -1,18 +1,24 @@
-"""Rows of numbers with intervals: differences around zero, and several measures of an arm in one row."""
+"""Differences with their intervals, a row each, around zero."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, widest
-from rftlab.plots.look import INK, LINE, QUIET, SOFT, look, nothing, percent, styled, title
+from rftlab.plots.look import INK, LINE, QUIET, SOFT, colour_of, look
+from rftlab.plots.panels import nothing
+from rftlab.plots.style import styled
 
-_ROW, _NAMES, _LEAST = 21, 330, 360
+_ROW, _LEAST = 21, 360
 _SLIM = 400
 """Width of a stacked figure, for a telephone; it grows with its longest line."""
+_AWAY = 0.77
+"""How far names stand from the axes, in letters."""
 
 
 @styled
@@ -34,28 +40,69 @@ def forest(
     """
     if table.empty:
         return nothing("nothing is compared")
+    names, numbers = widest(table["name"]) + 20, widest(table["text"]) + 20
+    wide = max(_SLIM - 24, names + numbers) if stacked else max(_LEAST, WIDTH - names - numbers)
+    left, right = (12.0, 12.0) if stacked else (names, numbers)
+    height = _ROW * rows_of_forest(table, stacked=stacked)
+    with mpl.rc_context({"font.size": TEXT, "axes.labelsize": TEXT}):
+        figure = canvas(height + 58, left + wide + right)
+        ax = box(figure, left, 8, wide, height)
+        draw_forest(
+            ax, table, margin=margin, loud=loud, stacked=stacked, note=note, headings=0 if stacked else -left / wide
+        )
+    return figure
+
+
+def draw_forest(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    margin: float,
+    loud: Collection[str] = (),
+    stacked: bool = False,
+    note: str = "",
+    headings: float | None = None,
+    palette: Mapping[str, str] | None = None,
+) -> None:
+    """Draw `forest` on given axes; the sizes of marks, lines and text are matplotlib's settings of the moment.
+
+    Args:
+        ax: to draw on; it should be `rows_of_forest` lines of text high.
+        table: as in `forest`.
+        margin: as in `forest`.
+        loud: as in `forest`.
+        stacked: as in `forest`.
+        note: as in `forest`.
+        headings: where headings begin, as a share of the axes' width; None puts them at the end of the names.
+        palette: as in `colour_of`.
+    """
+    lines = _lines(table)
+    places = _places(lines, stacked)
+    _around_zero(ax, table, margin)
+    ax.set_ylim(places[-1] + 0.5, -0.5)
+    for y, (heading, row) in zip(places, lines, strict=True):
+        if row is not None:
+            colour = colour_of(row["arm"], palette) if not loud or row["arm"] in loud else QUIET
+            _difference(ax, y, row, colour, stacked)
+        elif headings is None:
+            _beside(ax, heading, (0, y), (-_AWAY, 0), "right", weight="bold")
+        else:
+            _beside(ax, heading, (headings, y), (0, 0), "left", weight="bold")
+    ax.set_xlabel(f"difference in points{note}")
+
+
+def rows_of_forest(table: pd.DataFrame, *, stacked: bool = False) -> float:
+    """How many lines of text a forest is high."""
+    return _places(_lines(table), stacked)[-1] + 1
+
+
+def _lines(table: pd.DataFrame) -> list[tuple[str, pd.Series | None]]:
+    """Headings, and below each its rows."""
     lines: list[tuple[str, pd.Series | None]] = []
     for group, rows in table.groupby("group", sort=False):
         lines += [(str(group), None)] if group else []
         lines += [("", row) for _, row in rows.iterrows()]
-    names, numbers = widest(table["name"]) + 20, widest(table["text"]) + 20
-    wide = max(_SLIM - 24, names + numbers) if stacked else max(_LEAST, WIDTH - names - numbers)
-    left, right = (12.0, 12.0) if stacked else (names, numbers)
-    places = _places(lines, stacked)
-    height = _ROW * (places[-1] + 1)
-    figure = canvas(height + 58, left + wide + right)
-    ax = box(figure, left, 8, wide, height)
-    _around_zero(ax, table, margin)
-    ax.set_ylim(places[-1] + 0.5, -0.5)
-    for y, (heading, row) in zip(places, lines, strict=True):
-        if row is None:
-            at = 0.0 if stacked else -left / wide
-            ax.text(at, y, heading, transform=ax.get_yaxis_transform(), weight="bold", fontsize=TEXT, va="center",
-                    color=INK)  # fmt: skip
-        else:
-            _difference(ax, y, row, not loud or row["arm"] in loud, stacked)
-    ax.set_xlabel(f"difference in points{note}", fontsize=TEXT)
-    return figure
+    return lines
 
 
 def _places(lines: Sequence[tuple[str, pd.Series | None]], stacked: bool) -> list[float]:
@@ -80,55 +127,22 @@ def _around_zero(ax: Axes, table: pd.DataFrame, margin: float) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def _difference(ax: Axes, y: float, row: pd.Series, shown: bool, stacked: bool) -> None:
-    colour, marker = (look(row["arm"])[0] if shown else QUIET), look(row["arm"])[1]
+def _difference(ax: Axes, y: float, row: pd.Series, colour: str, stacked: bool) -> None:
+    wide = mpl.rcParams["lines.linewidth"]
     if isfinite(row["low"]) and isfinite(row["high"]):
-        ax.hlines(y, row["low"], row["high"], color=colour, lw=2, alpha=0.6)
-    ax.plot(row["estimate"], y, marker=marker, ms=8, color=colour, ls="", gid=f"arm.{row['arm']}.{y}")
+        ax.hlines(y, row["low"], row["high"], color=colour, lw=0.9 * wide, alpha=0.6)
+    ax.plot(row["estimate"], y, marker=look(row["arm"])[1], color=colour, ls="", gid=f"arm.{row['arm']}.{y}")
+    written = SOFT if colour == QUIET else INK
     for side, text in enumerate((row["name"], row["text"])):
-        outside, inside = ((-10, 10)[side], ("right", "left")[side]), (0, ("left", "right")[side])
+        outside, inside = ((-_AWAY, _AWAY)[side], ("right", "left")[side]), (0, ("left", "right")[side])
         away, where = inside if stacked else outside
-        ax.annotate(
-            text, (side, y), (away, 0.9 * _ROW if stacked else 0), xycoords=ax.get_yaxis_transform(),
-            textcoords="offset points", fontsize=TEXT, ha=where, va="center", color=INK if shown else SOFT,
-        )  # fmt: skip
+        _beside(ax, text, (side, y), (away, 0.9 * _ROW / TEXT if stacked else 0), where, color=written)
 
 
-@styled
-def marks(table: pd.DataFrame, kinds: Mapping[str, tuple[str, str, bool]], *, loud: Collection[str] = ()) -> Figure:
-    """Several measures of an arm as marks in one row, joined by a line.
-
-    Args:
-        table: as in the module's docstring of `rftlab.plots`, of one panel; rows are its arms and label budgets.
-        kinds: measure -> (name, marker, filled).
-        loud: arms in colour; the others are grey. Empty means all.
-    """
-    rows = table[["arm", "labels"]].drop_duplicates()
-    if rows.empty:
-        return nothing("nothing was measured")
-    height = _ROW * len(rows)
-    figure = canvas(height + 92)
-    ax = box(figure, _NAMES - 60, 40, WIDTH - _NAMES + 40, height)
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    means = table.set_index(["arm", "labels", "measure"])["mean"]
-    names: Sequence[tuple[str, int]] = list(rows.itertuples(index=False, name=None))
-    for y, (arm, labels) in enumerate(names):
-        colour = look(arm)[0] if not loud or arm in loud else QUIET
-        found = {kind: float(means[arm, labels, kind]) for kind in kinds if (arm, labels, kind) in means.index}
-        ax.plot([min(found.values()), max(found.values())], [y, y], color=colour, lw=4, alpha=0.18)
-        for kind, value in found.items():
-            _, marker, filled = kinds[kind]
-            ax.plot(value, y, marker=marker, ms=8, mew=1.6, ls="", color=colour, mfc=colour if filled else "none",
-                    gid=f"arm.{arm}.{y}.{kind}")  # fmt: skip
-    ax.set_yticks(range(len(names)), [f"{title(arm)}, {n} labels" if n else title(arm) for arm, n in names])
-    ax.tick_params(axis="y", length=0, labelsize=TEXT)
-    ax.grid(True, axis="x")
-    ax.xaxis.set_major_formatter(percent)
-    handles = [
-        ax.plot([], [], marker=marker, ms=8, mew=1.6, ls="", color=SOFT, mfc=SOFT if filled else "none", label=name)[0]
-        for kind, (name, marker, filled) in kinds.items()
-        if kind in set(table["measure"])
-    ]
-    figure.legend(handles=handles, loc="upper center", ncols=len(handles), fontsize=TEXT)
-    return figure
+def _beside(ax: Axes, text: str, at: tuple[float, float], away: tuple[float, float], align: str, **how: Any) -> None:
+    """Text at a share of the axes' width and a row, so many letters away from it."""
+    letter = mpl.rcParams["font.size"]
+    ax.annotate(
+        text, at, (away[0] * letter, away[1] * letter), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
+        ha=align, va="center", annotation_clip=False, **how,
+    )  # fmt: skip

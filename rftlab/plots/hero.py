@@ -1,36 +1,35 @@
 """The main figure: one measure against the label budget, a panel a task and prompt, lines named at their ends."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import isnan
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, spread
-from rftlab.plots.look import (
-    QUIET,
-    SOFT,
+from rftlab.plots.canvas import TEXT, WIDTH, box, canvas
+from rftlab.plots.ends import End, name_ends
+from rftlab.plots.look import QUIET, SOFT, colour_of, line_of, look
+from rftlab.plots.names import title
+from rftlab.plots.panels import (
     arms,
     facets,
     label_axis,
-    look,
     nothing,
     on_axis,
-    percent,
     pick,
     seed_marks,
-    styled,
-    title,
+    share_axis,
     untrained,
 )
+from rftlab.plots.style import styled
 
 _KEYS = ("task", "model", "variant", "prompt")
-_LEFT, _TOP, _BOTTOM, _GAP = 58, 34, 52, 17
+_LEFT, _TOP, _BOTTOM = 58, 34, 52
 _LETTER = 8
-_LEAST = 0.1
-"""Smallest range drawn, so that chance does not look like a landslide."""
+_SPREAD = 6
+"""From this many arms on, they stand no further apart together than as many do."""
 
 
 @styled
@@ -54,90 +53,81 @@ def over_labels(
     columns = min(2, len(parts))
     rows = -(-len(parts) // columns)
     high = 330 if len(parts) == 1 else 250
-    figure = canvas(rows * (_TOP + high + _BOTTOM))
-    wide = WIDTH / columns
-    right = 60 + _LETTER * max(len(_short(title(arm))) for arm in table["arm"].unique())
-    for number, part in enumerate(parts):
-        row, column = divmod(number, columns)
-        left = column * wide + _LEFT
-        ax = box(figure, left, row * (_TOP + high + _BOTTOM) + _TOP, wide - _LEFT - right, high)
-        first = part.iloc[0]
-        same = {key: first[key] for key in _KEYS}
-        _panel(ax, part, pick(points, **same), loud, whole)
-        shown = [key for key in _KEYS if key in ("task", "prompt") or table[key].nunique() > 1]
-        name = ", ".join(str(first[key]) for key in shown if first[key])
-        ax.set_title(name, loc="left", fontsize=TEXT, weight="bold", pad=8)
-        ax.set_xlabel("labels", fontsize=TEXT)
+    with mpl.rc_context({"font.size": TEXT, "xtick.labelsize": TEXT, "axes.labelsize": TEXT}):
+        figure = canvas(rows * (_TOP + high + _BOTTOM))
+        wide = WIDTH / columns
+        right = 60 + _LETTER * max(len(_short(title(arm))) for arm in table["arm"].unique())
+        for number, part in enumerate(parts):
+            row, column = divmod(number, columns)
+            left = column * wide + _LEFT
+            ax = box(figure, left, row * (_TOP + high + _BOTTOM) + _TOP, wide - _LEFT - right, high)
+            first = part.iloc[0]
+            same = {key: first[key] for key in _KEYS}
+            draw_over_labels(ax, part, pick(points, **same), loud=loud, whole=whole, values=True)
+            shown = [key for key in _KEYS if key in ("task", "prompt") or table[key].nunique() > 1]
+            name = ", ".join(str(first[key]) for key in shown if first[key])
+            ax.set_title(name, loc="left", fontsize=TEXT, weight="bold", pad=8)
     return figure
 
 
-def _panel(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, loud: Collection[str], whole: bool) -> None:
+def draw_over_labels(
+    ax: Axes,
+    part: pd.DataFrame,
+    points: pd.DataFrame | None = None,
+    *,
+    loud: Collection[str] = (),
+    whole: bool = False,
+    values: bool = False,
+    palette: Mapping[str, str] | None = None,
+) -> None:
+    """Draw one panel of `over_labels` on given axes.
+
+    Args:
+        ax: to draw on; the sizes of lines, marks and text are matplotlib's settings of the moment.
+        part: rows of one panel and measure.
+        points: its single seeds; None draws none.
+        loud: as in `over_labels`.
+        whole: as in `over_labels`.
+        values: write the last mean of a line behind its name.
+        palette: as in `colour_of`.
+    """
+    wide = mpl.rcParams["lines.linewidth"]
+    colours = {arm: colour_of(arm, palette) if not loud or arm in loud else QUIET for arm in part["arm"].unique()}
     label_axis(ax, part)
-    _range(ax, part, points, whole)
-    ends: list[tuple[str, float, str, float]] = []
+    ax.set_xlabel("labels")
+    share_axis(
+        ax, [part["mean"], part["low"], part["high"], *([] if points is None else [points["value"]])], whole=whole
+    )
+    ends: list[End] = []
+
+    def end(arm: str, x: float | None, mean: float) -> None:
+        text = f"{_short(title(arm))} {100 * mean:.0f} %" if values else _short(title(arm))
+        colour = colours[arm]
+        ends.append(End(arm, text, x, mean, colour, SOFT if colour == QUIET else colour))
+
     bases = untrained(part)
     for arm, low, high, mean in zip(bases["arm"], bases["low"], bases["high"], bases["mean"], strict=True):
-        colour = _colour(arm, loud)
         if not isnan(low):
-            ax.axhspan(low, high, color=colour, alpha=0.12, lw=0)
-        ax.axhline(mean, color=colour, lw=1.8, ls=(0, (5, 2)), gid=f"arm.{arm}.line")
-        ends.append((str(arm), mean, colour, ax.get_xlim()[1]))
+            ax.axhspan(low, high, color=colours[arm], alpha=0.12, lw=0)
+        ax.axhline(mean, color=colours[arm], lw=0.8 * wide, ls=line_of(arm), gid=f"arm.{arm}.line")
+        end(str(arm), None, mean)
     lines = arms(part)
     for place, (arm, line) in enumerate(sorted(lines, key=lambda pair: bool(loud) and pair[0] in loud)):
-        colour, marker = _colour(arm, loud), look(arm)[1]
         line = line.sort_values("labels")
         # Marks of several arms a little apart on the log axis.
-        shift = 1.05 ** (place - (len(lines) - 1) / 2)
-        seeds = pick(points, arm=arm)
+        shift = 1.05 ** (_SPREAD * (place - (len(lines) - 1) / 2) / max(len(lines), _SPREAD))
+        if points is not None:
+            seeds = pick(points, arm=arm)
+            seed_marks(ax, on_axis(seeds["labels"], part) * shift, seeds["value"], colours[arm], look(arm)[1])
         x = on_axis(line["labels"], part) * shift
-        seed_marks(ax, on_axis(seeds["labels"], part) * shift, seeds["value"], colour, marker)
-        ax.vlines(x, line["low"], line["high"], color=colour, lw=1.8, alpha=0.5)
+        ax.vlines(x, line["low"], line["high"], color=colours[arm], lw=0.8 * wide, alpha=0.5)
         ax.plot(
-            x, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, zorder=3,
-            clip_on=False, gid=f"arm.{arm}.line",
+            x, line["mean"], color=colours[arm], marker=look(arm)[1], ls=line_of(arm), zorder=3, clip_on=False,
+            gid=f"arm.{arm}.line",
         )  # fmt: skip
-        ends.append((arm, float(line["mean"].iloc[-1]), colour, float(x.iloc[-1])))
-    _name_ends(ax, ends)
+        end(arm, float(x.iloc[-1]), float(line["mean"].iloc[-1]))
+    name_ends(ax, ends)
 
 
-def _colour(arm: str, loud: Collection[str]) -> str:
-    return look(arm)[0] if not loud or arm in loud else QUIET
-
-
-def _range(ax: Axes, part: pd.DataFrame, points: pd.DataFrame, whole: bool) -> None:
-    if whole:
-        ax.set_ylim(-0.02, 1.02)
-        ax.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-    else:
-        seen = pd.concat([part["mean"], part["low"], part["high"], points["value"]]).dropna()
-        low, high = float(seen.min()), float(seen.max())
-        missing = max(0.0, _LEAST - (high - low)) / 2
-        margin = 0.05 * max(high - low, _LEAST)
-        ax.set_ylim(max(low - missing - margin, -0.02), min(high + missing + margin, 1.02))
-        ax.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
-    ax.yaxis.set_major_formatter(percent)
-
-
-def _name_ends(ax: Axes, ends: list[tuple[str, float, str, float]]) -> None:
-    """Names at the right edge, near the ends of their lines and never over each other, tied to them by a thin line."""
-    low, high = ax.get_ylim()
-    height = 72 * ax.get_position().height * ax.figure.get_size_inches()[1]  # type: ignore[union-attr]
-    pixel = (high - low) / height
-    places = spread([end[1] for end in ends], _GAP * pixel, low, high)
-    right = ax.get_xlim()[1]
-    wide = 72 * ax.get_position().width * ax.figure.get_size_inches()[0]  # type: ignore[union-attr]
-    for (arm, mean, colour, x), place in zip(ends, places, strict=True):
-        ax.plot([x, right], [mean, mean], color=colour, lw=0.7, ls=":", clip_on=False)
-        ax.plot(
-            [1, 1 + 16 / wide], [(mean - low) / (high - low), (place - low) / (high - low)],
-            transform=ax.transAxes, color=colour, lw=0.7, ls=":", clip_on=False,
-        )  # fmt: skip
-        ax.text(
-            1 + 20 / wide, (place - low) / (high - low), f"{_short(title(arm))} {100 * mean:.0f} %",
-            transform=ax.transAxes, color=colour if colour != QUIET else SOFT, fontsize=TEXT, va="center",
-            gid=f"arm.{arm}.name",
-        )  # fmt: skip
-
-
-def _short(name: str, most: int = 19) -> str:
+def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"

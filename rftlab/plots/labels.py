@@ -8,27 +8,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rftlab.plots.look import (
-    ShownFigure,
+from rftlab.plots.look import look, rank
+from rftlab.plots.marks import Kinds, draw_marks, row_axis, row_names
+from rftlab.plots.names import title
+from rftlab.plots.panels import (
     arms,
     base_line,
     below,
     facets,
     label_axis,
     legend,
-    look,
     nothing,
     on_axis,
     panels,
-    percent,
     percent_axis,
     pick,
-    rank,
     seed_marks,
-    styled,
-    title,
     untrained,
 )
+from rftlab.plots.style import ShownFigure, styled
+
+PROMPTS: Kinds = {"direct": ("direct", "", False), "chain-of-thought": ("chain-of-thought", "", True)}
+"""How a policy was asked."""
+GAP: Kinds = {"train_accuracy": ("train", "", False), "accuracy": ("test", "", True)}
+"""What lies at the ends of the generalisation gap."""
 
 
 @styled
@@ -88,34 +91,45 @@ def accuracy_vs_labels(
 def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
     """Every method and budget as one row: open mark = direct prompt, filled = chain-of-thought, joined by a line.
 
-    Prompts that differ between training and asking are told apart by what is asked.
+    Where policies were also asked otherwise than they were trained, those of each training have a row of their own.
     """
-    parts = facets(pick(table, measure=measure))
+    parts = [by_prompt(part) for part in facets(pick(table, measure=measure))]
     if not parts:
         return nothing(f"{title(measure)} was not measured")
-    rows = [part[["arm", "labels"]].drop_duplicates() for part in parts]
-    figure = ShownFigure(figsize=(8.6, 0.33 * sum(map(len, rows)) + 0.9 * len(rows) + 0.9), layout="constrained")
-    axes = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[len(keys) + 1 for keys in rows])
-    for ax, part, keys in zip(axes[:, 0], parts, rows, strict=True):
-        names = []
-        for place, (arm, labels) in enumerate(keys.sort_values(["labels", "arm"], key=_ranked).itertuples(index=False)):
-            colour, marker = look(arm)
-            pair = pick(part, arm=arm, labels=labels)
-            ax.plot(pair["mean"], [place] * len(pair), color=colour, lw=2.5, alpha=0.45, zorder=1)
-            for prompt, mean in zip(pair["prompt"], pair["mean"], strict=True):
-                face = "white" if prompt.endswith(("direct", "asked directly")) else colour
-                ax.plot(mean, place, marker=marker, color=colour, mfc=face, ms=9, mew=1.8, ls="")
-            names.append(f"{title(arm)}, {labels} labels" if labels else title(arm))
-        _row_axis(ax, names)
+    rows = [part["row"].nunique() for part in parts]
+    figure = ShownFigure(figsize=(8.6, 0.33 * sum(rows) + 0.9 * len(rows) + 0.9), layout="constrained")
+    axes = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[count + 1 for count in rows])
+    for ax, part in zip(axes[:, 0], parts, strict=True):
+        handles = draw_marks(ax, part, PROMPTS)
         shown = [key for key in ("task", "model", "variant") if key == "task" or table[key].nunique() > 1]
         ax.set_title(", ".join(part[key].iloc[0] for key in shown if part[key].iloc[0]), loc="left", weight="bold")
     axes[-1, 0].set_xlabel(title(measure))
-    marks = [
-        Line2D([], [], marker="o", ls="", color="#333333", mfc=face, ms=9, mew=1.8, label=label)
-        for face, label in (("white", "direct"), ("#333333", "chain-of-thought"))
-    ]
-    figure.legend(handles=marks, loc="outside upper center", ncols=2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     return figure
+
+
+def by_prompt(part: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one facet for `draw_marks`: how a policy was asked as the measure, how it was trained in the row's name.
+
+    Args:
+        part: means of one measure with the columns prompt, arm, labels.
+
+    Returns:
+        The same rows with the columns row, trained ("" where it says nothing) and measure, in the order of methods.
+    """
+    crossed = part["prompt"].str.contains(" in training, ").any()
+    asked = [
+        "direct" if prompt.endswith(("direct", "asked directly")) else "chain-of-thought" for prompt in part["prompt"]
+    ]
+    trained = ["" if not crossed or not n else "direct" if prompt.startswith("direct") else "chain-of-thought"
+               for prompt, n in zip(part["prompt"], part["labels"], strict=True)]  # fmt: skip
+    more = [
+        f", trained with {how}" if how == "chain-of-thought" else f", trained {how}" if how else "" for how in trained
+    ]
+    names = [f"{name}{each}" for name, each in zip(row_names(part), more, strict=True)]
+    rows = part.assign(measure=asked, trained=trained, row=names)
+    rows = rows.drop_duplicates(["row", "measure"])
+    return rows.sort_values(["labels", "arm", "trained"], key=_ranked)
 
 
 @styled
@@ -154,14 +168,8 @@ def _gap_rows(trained: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -
         trained, [f"{trained['labels'].iloc[0]} labels"], keys=keys, width=7, height=_rows_height(arms)
     )
     for (ax,), part in zip(axes, facets(trained, keys), strict=True):
-        for place, arm in enumerate(arms):
-            colour, marker = look(arm)
-            ends = {name: pick(part, arm=arm, measure=name)["mean"] for name in ("train_accuracy", "accuracy")}
-            ax.plot(pd.concat(ends.values()), [place] * sum(map(len, ends.values())), color=colour, lw=5, alpha=0.2)
-            for name, face in (("train_accuracy", "white"), ("accuracy", colour)):
-                ax.plot(ends[name], [place] * len(ends[name]), marker=marker, color=colour, mfc=face, ms=8, ls="")
-        _row_axis(ax, [title(arm) for arm in arms])
-    below(figure, "open: train; filled: test; shaded: the generalisation gap")
+        draw_marks(ax, part.assign(row=part["arm"].map(title)).sort_values("arm", key=_ranked), GAP)
+    below(figure, "open: train; filled: test; joined: the generalisation gap")
     return figure
 
 
@@ -203,23 +211,14 @@ def _rows(ax: Axes, panel: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[st
         seed_marks(ax, single, [place] * len(single), colour, marker)
         ax.hlines([place] * len(line), line["low"], line["high"], color=colour, lw=2, alpha=0.45)
         ax.plot(line["mean"], [place] * len(line), marker=marker, color=colour, ms=8, ls="", clip_on=False, zorder=3)
-    _row_axis(ax, [title(name) for name in names])
-
-
-def _row_axis(ax: Axes, names: Sequence[str]) -> None:
-    """Named rows from top to bottom, percent from 0 to 100 on the x axis."""
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(-0.02, 1.02)
-    ax.xaxis.set_major_formatter(percent)
-    ax.grid(True, axis="x")
+    row_axis(ax, [title(name) for name in names])
 
 
 def _line(ax: Axes, x: pd.Series, line: pd.DataFrame, arm: str, place: int) -> None:
     colour, marker = look(arm)
     at = _dodge(x, place)
     ax.vlines(at, line["low"], line["high"], color=colour, lw=1.6, alpha=0.45)
-    ax.plot(at, line["mean"], color=colour, marker=marker, ms=8, lw=2.2, clip_on=False, zorder=3)
+    ax.plot(at, line["mean"], color=colour, marker=marker, clip_on=False, zorder=3)
 
 
 def _dodge(labels: pd.Series, place: int) -> pd.Series:

@@ -4,7 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rftlab.plots.canvas import TEXT, WIDTH, bare_rows, beside_row, box, canvas, widest
-from rftlab.plots.look import FAMILIES, INK, QUIET, SOFT, nothing, styled
+from rftlab.plots.look import FAMILIES, INK, QUIET, SOFT
+from rftlab.plots.panels import nothing
+from rftlab.plots.style import styled
 
 _ROW = 30
 

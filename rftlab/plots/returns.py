@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from rftlab.plots.canvas import TEXT, WIDTH, bare_rows, beside_row, box, canvas, widest
-from rftlab.plots.look import QUIET, SOFT, look, nothing, percent, styled, title
+from rftlab.plots.look import QUIET, SOFT, look
+from rftlab.plots.names import title
+from rftlab.plots.panels import nothing, percent
+from rftlab.plots.style import styled
 
 _HIGH, _ROW = 300, 24
 _LOG_FROM = 10

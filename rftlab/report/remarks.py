@@ -18,7 +18,7 @@ from rftlab.answer.phrases import interval
 from rftlab.errors import RftlabError, printable
 from rftlab.execute.folders import failed_with
 from rftlab.execute.results import read_grid
-from rftlab.plots import title
+from rftlab.plots.names import title
 from rftlab.record import Record
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")

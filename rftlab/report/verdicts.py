@@ -11,7 +11,7 @@ from rftlab.answer.comparisons import Place
 from rftlab.answer.decisions import Decision, Decisions
 from rftlab.answer.folder import study_of
 from rftlab.answer.results import place
-from rftlab.plots import title
+from rftlab.plots.names import title
 
 
 def card(results: str | Path, waive: str | Iterable[str] = ()) -> Answer:

@@ -17,8 +17,8 @@ from rftlab.answer.decisions import Decisions
 from rftlab.answer.items import read_lines
 from rftlab.answer.outcomes import PART_OF, outcomes
 from rftlab.answer.results import BASE, SHOWN_IN, UNTRAINED, Results, place
-from rftlab.plots import title
 from rftlab.plots.cells import prompt_name
+from rftlab.plots.names import title
 from rftlab.registry import family_of
 
 ITEMS, ARMS, BYTES = 200, 150, 1_000_000

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from rftlab import plots, record, report
 from rftlab.answer.card import answer
@@ -42,10 +44,14 @@ def test_every_known_method_has_the_colour_of_its_family():
 def test_lines_of_the_main_figure_are_named_at_their_ends_without_overlaps(study):
     drawn = figures.hero(*study, report.summary(study[0].cells, study[0].where)).pictures[0].figure
     ax = next(ax for ax in drawn.axes if "chain" in ax.get_title(loc="left"))
-    names = {text.get_gid(): text.get_position()[1] for text in ax.texts}
+    drawn.dpi = 72
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    names = {text.get_gid(): text for text in ax.findobj(Text) if str(text.get_gid()).startswith("arm.")}
     assert set(names) == {"arm.sft.name", "arm.grpo.name", "arm.rloo.name", "arm.base.name"}
-    pixels = sorted(y * ax.get_position().height * drawn.get_size_inches()[1] * 72 for y in names.values())
-    assert min(b - a for a, b in pairwise(pixels)) > 13
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in names.values()]
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    assert all(ax.bbox.x1 < each.x0 < each.x1 < drawn.bbox.x1 for each in boxes)
 
 
 def test_each_measure_is_a_tab_of_its_own_in_the_range_of_the_data_and_from_0_to_100(study):

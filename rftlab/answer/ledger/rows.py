@@ -13,7 +13,7 @@ from rftlab.answer.more_seeds import Undecided, what_would_show
 from rftlab.answer.phrases import interval
 from rftlab.answer.published import Published
 from rftlab.grid.plan import Plan
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 
 Status = Literal["supported", "contradicted", "no difference worth having", "inconclusive", "not tested"]
 

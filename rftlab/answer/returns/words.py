@@ -6,7 +6,7 @@ from math import isfinite, isinf
 from rftlab.answer.phrases import interval, where
 from rftlab.answer.returns.arms import Panel
 from rftlab.answer.returns.money import BreakEven, Returns, Sum, Swing
-from rftlab.plots.look import title
+from rftlab.plots.names import title
 from rftlab.stats import Interval
 
 HEADS = ("arm", "labels", "cost", "of it", "accuracy", "gain, points", "cost per point", "net return")
