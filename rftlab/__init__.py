@@ -3,9 +3,16 @@
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccuracyVsCost": "rftlab.report.displays:AccuracyVsCost",
+    "AccuracyVsLabels": "rftlab.report.displays:AccuracyVsLabels",
     "Cell": "rftlab.cell:Cell",
+    "CotVsDirect": "rftlab.report.displays:CotVsDirect",
+    "Differences": "rftlab.report.displays:Differences",
     "Experiment": "rftlab.experiment:Experiment",
+    "GeneralisationGap": "rftlab.report.displays:GeneralisationGap",
     "Grid": "rftlab.grid:Grid",
+    "LearningCurves": "rftlab.report.displays:LearningCurves",
+    "OutOfDistribution": "rftlab.report.displays:OutOfDistribution",
     "Record": "rftlab.record:Record",
     "RftlabError": "rftlab.errors:RftlabError",
     "ask": "rftlab.policy.ask:ask",

@@ -108,27 +108,26 @@ def cot_vs_direct(table: pd.DataFrame, *, measure: str = "accuracy") -> Figure:
     return figure
 
 
-def by_prompt(part: pd.DataFrame) -> pd.DataFrame:
+def by_prompt(part: pd.DataFrame, *, labels: bool = True) -> pd.DataFrame:
     """Rows of one facet for `draw_marks`: how a policy was asked as the measure, how it was trained in the row's name.
 
     Args:
         part: means of one measure with the columns prompt, arm, labels.
+        labels: name the label budgets.
 
     Returns:
         The same rows with the columns row, trained ("" where it says nothing) and measure, in the order of methods.
     """
-    crossed = part["prompt"].str.contains(" in training, ").any()
     asked = [
         "direct" if prompt.endswith(("direct", "asked directly")) else "chain-of-thought" for prompt in part["prompt"]
     ]
-    trained = ["" if not crossed or not n else "direct" if prompt.startswith("direct") else "chain-of-thought"
-               for prompt, n in zip(part["prompt"], part["labels"], strict=True)]  # fmt: skip
-    more = [
-        f", trained with {how}" if how == "chain-of-thought" else f", trained {how}" if how else "" for how in trained
-    ]
-    names = [f"{name}{each}" for name, each in zip(row_names(part), more, strict=True)]
-    rows = part.assign(measure=asked, trained=trained, row=names)
-    rows = rows.drop_duplicates(["row", "measure"])
+    trained = ["direct" if prompt.startswith("direct") else "CoT" for prompt in part["prompt"]]
+    rows = part.assign(measure=asked, trained=trained, row=row_names(part, labels=labels))
+    several = rows.groupby(["arm", "labels"])["trained"].transform("nunique") > 1
+    rows["trained"] = rows["trained"].where(several & _twice(rows), "")
+    suffix = {"": "", "direct": ", trained direct", "CoT": ", trained with CoT"}
+    rows["row"] += rows["trained"].map(suffix)
+    rows = rows.drop_duplicates(["row", "labels", "measure"])
     return rows.sort_values(["labels", "arm", "trained"], key=_ranked)
 
 
@@ -171,6 +170,15 @@ def _gap_rows(trained: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -
         draw_marks(ax, part.assign(row=part["arm"].map(title)).sort_values("arm", key=_ranked), GAP)
     below(figure, "open: train; filled: test; joined: the generalisation gap")
     return figure
+
+
+def _twice(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows belong to arms that were asked one way after both trainings."""
+    return (
+        rows.duplicated(["arm", "labels", "measure"], keep=False)
+        .groupby([rows["arm"], rows["labels"]])
+        .transform("any")
+    )
 
 
 def _rows_height(names: Sequence[str]) -> float:

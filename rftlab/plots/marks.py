@@ -42,11 +42,11 @@ def marks(table: pd.DataFrame, kinds: Kinds, *, loud: Collection[str] = ()) -> F
     return figure
 
 
-def row_names(table: pd.DataFrame) -> list[str]:
-    """What the rows of `draw_marks` are called: `SFT, 10 labels`."""
+def row_names(table: pd.DataFrame, *, labels: bool = True) -> list[str]:
+    """What the rows of `draw_marks` are called: `SFT, 10 labels`, or without the label budget."""
     return [
-        f"{title(arm)}, {labels} labels" if labels else title(arm)
-        for arm, labels in zip(table["arm"], table["labels"], strict=True)
+        f"{title(arm)}, {budget} labels" if labels and budget else title(arm)
+        for arm, budget in zip(table["arm"], table["labels"], strict=True)
     ]
 
 

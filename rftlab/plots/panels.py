@@ -20,6 +20,8 @@ _BOLD = 8.5
 _PROMPTS = " prompts"
 _BEFORE = 3.0
 """How far left of the least budget the arms stand that train on prompts alone."""
+_HANDLE, _LETTER = 4.8, 0.6
+"""How wide a legend's handle with its space, and a letter of its text, are, in font sizes."""
 _LEAST = 0.1
 """Smallest range drawn, so that chance does not look like a landslide."""
 
@@ -142,11 +144,9 @@ def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
     handles = [Line2D([], [], color=look(arm)[0], marker=look(arm)[1], label=title(arm)) for arm, _ in arms(table)]
     for arm in sorted(untrained(table)["arm"].unique(), key=rank):
         handles.append(Line2D([], [], color=look(arm)[0], ls=line_of(arm), lw=1.8, label=title(arm)))
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=max(1, min(len(handles), 6, int(figure.get_figwidth() / 1.8))),
-    )
+    letters = max((len(str(handle.get_label())) for handle in handles), default=0)
+    across = int(72 * figure.get_figwidth() / (mpl.rcParams["legend.fontsize"] * (_HANDLE + _LETTER * letters)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, min(len(handles), 6, across)))
     below(figure, note)
 
 

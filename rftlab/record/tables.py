@@ -1,5 +1,6 @@
 """Finished cells as tables: one row a cell, or one a line of their traces and samples."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ from rftlab.registry import short_names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FROM = "results"
+"""Key of a table's `attrs`: the results folder or archive that its rows are from, wherever they are filtered to."""
 
 
 def load(results: str | Path) -> "pd.DataFrame":
@@ -58,6 +63,7 @@ def table(records: Sequence[Record], results: str | Path) -> "pd.DataFrame":
         for record, parameters, task in zip(records, flats, tasks, strict=True)
     ]
     frame = pd.DataFrame(rows)
+    frame.attrs[FROM] = os.path.abspath(results)
     return frame.sort_values(["task", "model", "method", "labels", "cot", "seed", "id"], ignore_index=True)
 
 

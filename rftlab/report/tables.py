@@ -17,19 +17,20 @@ from rftlab.answer.survey import Survey
 _CURVE_BUDGETS = 4
 _PART = "train/part/"
 _SIGNALS = {"train/completion_tokens": "length in tokens", "train/zero_std_groups": "groups alike"}
+ASKED_BY = {
+    "sampled_accuracy": ("sampled accuracy and pass@k", "evaluation.sampled_items is 0"),
+    "ood_accuracy": ("out-of-distribution accuracy", "evaluation.ood_items is 0, or the task has none"),
+    "train_accuracy": ("train accuracy", "nothing was trained on labels"),
+    "retention_accuracy": ("retention", "evaluation.retention is empty, or the task names none"),
+}
+"""Measure -> its name, and why it may not have been measured."""
 _LEARNING_COSTS = ("tokens_generated", "tokens", "flops", "seconds")
 
 
 def unmeasured(cells: pd.DataFrame) -> list[str]:
     """What no cell measured, each with the parameter that asks for it."""
-    lacking = {
-        "sampled accuracy and pass@k": ("sampled_accuracy", "evaluation.sampled_items is 0"),
-        "out-of-distribution accuracy": ("ood_accuracy", "evaluation.ood_items is 0, or the task has none"),
-        "train accuracy": ("train_accuracy", "nothing was trained on labels"),
-        "retention": ("retention_accuracy", "evaluation.retention is empty, or the task names none"),
-    }
     found = set(measured(cells))
-    said = [f"{name} ({why})" for name, (measure, why) in lacking.items() if measure not in found]
+    said = [f"{name} ({why})" for measure, (name, why) in ASKED_BY.items() if measure not in found]
     return [*said, *(["learning curves (evaluation.along_the_way is 0)"] if not _along(cells) else [])]
 
 
@@ -115,10 +116,10 @@ def seed_points(cells: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     return trained.melt([*PANEL, "arm", "labels", "seed"], list(measures), "measure", "value").dropna(subset="value")
 
 
-def cost_table(cells: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Greedy accuracy rows of ``table`` with mean flops, tokens and seconds of training over the same seeds."""
+def cost_table(cells: pd.DataFrame, table: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:
+    """Rows of one measure of ``table`` with mean flops, tokens and seconds of training over the same seeds."""
     spent = cells.groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
-    return table[table["measure"] == "accuracy"].merge(spent, how="left", on=[*PANEL, "arm", "labels"])
+    return table[table["measure"] == measure].merge(spent, how="left", on=[*PANEL, "arm", "labels"])
 
 
 def learning_axis(cells: pd.DataFrame) -> str:
