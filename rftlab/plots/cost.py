@@ -1,18 +1,20 @@
 """Accuracy against what training cost."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, Locator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator, Locator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from rftlab.plots.look import colour_of, line_of, look
 from rftlab.plots.names import title
 from rftlab.plots.panels import arms, base_line, facets, legend, nothing, panels, percent_axis
 from rftlab.plots.style import styled
 
+_STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
 _LEAST, _STEP = 0.47, 0.63
 """Area of the mark of the least budget, and what each next one adds, as shares of a mark's."""
 
@@ -88,9 +90,17 @@ def cost_axis(ax: Axes, spent: "pd.Series[float]") -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _log_ticks(spent: "pd.Series[float]") -> Locator:
-    """Ticks of a log axis that do not run into each other: over less than a factor of 10 it may have a single one."""
-    span = spent.max() / spent.min()
-    if span <= 10:
-        return MaxNLocator(4)
-    return LogLocator(subs=(1, 3) if span < 300 else (1,), numticks=6)
+def _log_ticks(spent: "pd.Series[float]", most: int = 3) -> Locator:
+    """Round ticks of a log axis that do not run into each other, two at the least and about ``most``."""
+    low, high = log10(spent.min()), log10(spent.max())
+    decades = range(floor(low) - 1, ceil(high) + 2)
+    for steps in _STEPS:
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        seen = [tick for tick in ticks if low - 0.05 <= log10(tick) <= high + 0.05]
+        apart: list[float] = []
+        for tick in seen:
+            if not apart or log10(tick / apart[-1]) >= (high - low) / most:
+                apart.append(tick)
+        if len(apart) > 1:
+            return FixedLocator(apart)
+    return MaxNLocator(most)

@@ -29,7 +29,7 @@ _KEYS = ("task", "model", "variant", "prompt")
 _LEFT, _TOP, _BOTTOM = 58, 34, 52
 _LETTER = 8
 _SPREAD = 6
-"""From this many arms on, they stand no further apart together than as many do."""
+"""More arms than this stand no further apart together than as many do, and have fainter bars."""
 
 
 @styled
@@ -120,7 +120,9 @@ def draw_over_labels(
             seeds = pick(points, arm=arm)
             seed_marks(ax, on_axis(seeds["labels"], part) * shift, seeds["value"], colours[arm], look(arm)[1])
         x = on_axis(line["labels"], part) * shift
-        ax.vlines(x, line["low"], line["high"], color=colours[arm], lw=0.8 * wide, alpha=0.5)
+        ax.vlines(
+            x, line["low"], line["high"], color=colours[arm], lw=0.8 * wide, alpha=0.5 if len(lines) <= _SPREAD else 0.3
+        )
         ax.plot(
             x, line["mean"], color=colours[arm], marker=look(arm)[1], ls=line_of(arm), zorder=3, clip_on=False,
             gid=f"arm.{arm}.line",

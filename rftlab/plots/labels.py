@@ -124,7 +124,7 @@ def by_prompt(part: pd.DataFrame, *, labels: bool = True) -> pd.DataFrame:
     trained = ["direct" if prompt.startswith("direct") else "CoT" for prompt in part["prompt"]]
     rows = part.assign(measure=asked, trained=trained, row=row_names(part, labels=labels))
     several = rows.groupby(["arm", "labels"])["trained"].transform("nunique") > 1
-    rows["trained"] = rows["trained"].where(several & _twice(rows), "")
+    rows["trained"] = rows["trained"].where(several & _twice(rows) & (rows["labels"] > 0), "")
     suffix = {"": "", "direct": ", trained direct", "CoT": ", trained with CoT"}
     rows["row"] += rows["trained"].map(suffix)
     rows = rows.drop_duplicates(["row", "labels", "measure"])

@@ -25,9 +25,9 @@ _LOOKS = {
     "base": ("base", "H", "dashed"), "sft": ("sft", "o", "solid"), "grpo": ("rft", "^", "solid"),
     "sft+grpo": ("hybrid", "D", "solid"), "rloo": ("rft", "v", "dashed"), "dpo": ("preference", "s", "solid"),
     "ppo": ("rft", "P", "dash-dot"), "trpo": ("rft", "X", "long"), "acer": ("rft", "<", "short"),
-    "sac": ("rft", ">", "dotted"), "ddpg": ("rft", "p", "dash-dot-dot"), "chord": ("hybrid", "h", "dashed"),
+    "sac": ("rft", ">", "dotted"), "ddpg": ("rft", "p", "dash-dot-dot"), "chord": ("hybrid", "p", "dashed"),
     "rejection_sft": ("rft", "d", "long-short"), "hpt": ("hybrid", "*", "dash-dot"),
-    "interleaved": ("hybrid", "8", "dotted"), "rlhf": ("preference", "H", "dashed"),
+    "interleaved": ("hybrid", "s", "dotted"), "rlhf": ("preference", "P", "dashed"),
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
     "grpo-random": ("control", "X", "dashed"), "grpo-format": ("control", "P", "dotted"),
 }  # fmt: skip

@@ -134,12 +134,12 @@ class Display(ABC):
     def _figure(self, rows: pd.DataFrame) -> Figure:
         """A new figure, as wide as the settings say; no lower than they say, and high enough for its lines of text."""
         wide, high = mpl.rcParams["figure.figsize"]
-        small = _points("xtick.labelsize")
-        needed = (self._lines(rows) * small + 5 * _points("font.size")) / 72
+        small = points_of("xtick.labelsize")
+        needed = (self._lines(rows) * small + 5 * points_of("font.size")) / 72
         return ShownFigure(figsize=(wide, max(high, needed)), layout="constrained")
 
 
-def _points(setting: Any) -> float:
+def points_of(setting: Any) -> float:
     """A size of text in points; "medium" and the like are worked out."""
     return FontProperties(size=mpl.rcParams[setting]).get_size_in_points()
 

@@ -165,7 +165,11 @@ class LearningCurves(Display):
 
     def _rows(self, measure: str) -> pd.DataFrame:
         curves = tables.learning_table(self.source.cells, self.source.where)
-        return curves[curves["kind"] == self._kinds[measure]] if len(curves) else curves
+        if curves.empty:
+            return curves
+        curves = curves[curves["kind"] == self._kinds[measure]]
+        # What was measured once is no curve: an untrained base with labels in its prompt.
+        return curves[curves.groupby("arm")["step"].transform("size") > 1]
 
     def _nothing(self, measure: str) -> str:
         why = {

@@ -3,19 +3,20 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
-from rftlab.answer.decisions import Decisions
+from rftlab.answer.decisions import Decision, Decisions
 from rftlab.answer.folder import study_of
 from rftlab.answer.results import PANEL, measured
 from rftlab.errors import RftlabError
 from rftlab.plots.forest import draw_forest, rows_of_forest
 from rftlab.plots.labels import GAP, PROMPTS, by_prompt
-from rftlab.plots.look import Order
+from rftlab.plots.look import Order, by_family
 from rftlab.plots.marks import Kinds, draw_marks, row_names
 from rftlab.plots.names import title
-from rftlab.report.displays.display import Display, Palette
+from rftlab.report.displays.display import Display, Palette, points_of
 from rftlab.report.displays.source import Source, require_arms
 from rftlab.report.tables import ASKED_BY
 from rftlab.report.verdicts import shown
@@ -230,30 +231,33 @@ class Differences(Display):
                 )  # fmt: skip
         return pd.DataFrame(rows, columns=_COLUMNS)
 
-    def _ordered(self, rows: pd.DataFrame, order: Order, measure: str) -> pd.DataFrame:
-        return super()._ordered(rows, order, measure).sort_values("labels", kind="stable")
+    def _first_shown(self, each: Decision, measure: str) -> bool:
+        return measure != self.decisions.decides or each in shown(self.decisions, each.place)
 
-    def _first_shown(self, each: Any, measure: str) -> bool:
-        if measure != self.decisions.decides:
-            return True
-        return each in shown(self.decisions, each.place)
+    def _ordered(self, rows: pd.DataFrame, order: Order, measure: str) -> pd.DataFrame:
+        rows = super()._ordered(rows.sort_values("labels"), order, measure)
+        return rows.sort_values("against", key=lambda column: column.map(by_family), kind="stable")
 
     def _lines(self, rows: pd.DataFrame) -> float:
         return 1.5 * rows_of_forest(_forest(rows)) + 1
 
     def _draw(self, ax: Axes, rows: pd.DataFrame, measure: str, palette: Palette | None) -> None:
-        draw_forest(ax, _forest(rows), margin=self.decisions.plan.smallest_effect, palette=palette)
+        budgets = rows.loc[rows["labels"] > 0, "labels"].unique()
+        note = f", {budgets[0]} labels" if len(budgets) == 1 else ", by label budget"
+        with mpl.rc_context({"font.size": points_of("xtick.labelsize")}):
+            draw_forest(ax, _forest(rows), margin=self.decisions.plan.smallest_effect, palette=palette, note=note)
 
 
 _COLUMNS = ["labels", "arm", "against", "measure", "difference", "low", "high", "word", "family"]
 
 
 def _forest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `rftlab.plots.forest`."""
-    minus = " \N{MINUS SIGN} "
+    """Rows of `rftlab.plots.forest`, below what they are held against."""
+    several = _several(rows)
+    names = zip(rows["arm"], rows["labels"], strict=True)
     return rows.assign(
-        name=[f"{title(arm)}{minus}{title(other)}" for arm, other in zip(rows["arm"], rows["against"], strict=True)],
-        group=[f"{labels} labels" if labels else "" for labels in rows["labels"]],
+        name=[f"{title(arm)}, {labels}" if several and labels else title(arm) for arm, labels in names],
+        group=["against " + title(other) for other in rows["against"]],
         estimate=rows["difference"],
         text=rows["word"],
     )
