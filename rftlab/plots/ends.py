@@ -13,8 +13,8 @@ from matplotlib.transforms import Bbox, IdentityTransform
 
 from rftlab.plots.canvas import spread
 
-_LEAD, _SPACE, _APART = 1.2, 0.35, 1.25
-"""In letters: the slanted end of a leader, what is free before a name, and the distance of names."""
+_LEAD, _SPACE, _APART, _LINE = 1.2, 0.35, 1.25, 1.18
+"""In letters: the slanted end of a leader, what is free before a name, and how far names stand apart, at the least."""
 
 
 class End(NamedTuple):
@@ -91,9 +91,10 @@ class EndNames(Artist):
         assert isinstance(ax, Axes)
         letter = float(str(renderer.points_to_pixels(self.texts[0].get_fontsize())))
         at = ax.transData.transform([(ax.get_xlim()[1] if end.x is None else end.x, end.y) for end in self._ends])
-        gap, right = _APART * letter, ax.bbox.x1
+        right = ax.bbox.x1
         # Half a letter inside, so that none is cut at the axes' edge; more names than fit stand out at both ends.
         low, high = ax.bbox.y0 + letter / 2, ax.bbox.y1 - letter / 2
+        gap = min(_APART * letter, max(_LINE * letter, (high - low) / max(1, len(self._ends) - 1)))
         lacking = max(0.0, gap * (len(self._ends) - 1) - (high - low)) / 2
         places = spread(list(at[:, 1]), gap, low - lacking, high + lacking)
         for (x, y), place, leader, text in zip(at, places, self._leaders, self.texts, strict=True):

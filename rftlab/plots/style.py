@@ -53,7 +53,12 @@ def _sized(width: float, height: float, text: float, least: float, line: float, 
     small = dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), least)
     thin = dict.fromkeys(("axes.linewidth", "grid.linewidth", "xtick.major.width", "ytick.major.width"), 0.45 * line)
     ticks = {"xtick.major.size": 0.3 * text, "ytick.major.size": 0.3 * text}
-    sizes = {"figure.figsize": (width, height), "lines.linewidth": line, "lines.markersize": marker}
+    sizes = {
+        "figure.figsize": (width, height),
+        "lines.linewidth": line,
+        "lines.markersize": marker,
+        "lines.markeredgewidth": 0.12 * marker,
+    }
     return {**_HOUSE, **texts, **small, **thin, **ticks, **sizes, "savefig.dpi": 300}
 
 

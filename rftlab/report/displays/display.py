@@ -43,6 +43,7 @@ class Display(ABC):
     def __init__(self, source: Source) -> None:
         self.source = source
         self.data = pd.DataFrame()
+        self._found: dict[str, pd.DataFrame] = {}
 
     def plot(
         self,
@@ -65,7 +66,9 @@ class Display(ABC):
         """
         measure = self._measure if measure is None else measure
         self._require(measure)
-        rows = self._rows(measure)
+        if measure not in self._found:
+            self._found[measure] = self._rows(measure)
+        rows = self._found[measure]
         if rows.empty:
             raise RftlabError(f"{type(self).__name__}: {self._nothing(measure)}")
         _require_palette(palette, rows["arm"])

@@ -98,8 +98,8 @@ class AccuracyVsCost(Display):
 
     def _rows(self, measure: str) -> pd.DataFrame:
         rows = tables.cost_table(self.source.cells, self.source.means([measure]), measure)
-        free = untrained(rows).index
-        kept = rows[(rows[self.cost] > 0) | rows.index.isin(free)]
+        free, spent = rows.index.isin(untrained(rows).index), rows[self.cost] > 0
+        kept = rows[spent | free] if spent.any() else rows[spent]
         return kept.drop(columns=[cost for cost in _COSTS if cost != self.cost])
 
     def _nothing(self, measure: str) -> str:
