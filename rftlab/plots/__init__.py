@@ -1,7 +1,9 @@
 """Figures: tidy table in, matplotlib Figure out; nothing is computed here.
 
-One look per method everywhere (the colour of its family, after Okabe and Ito, and a marker of its own, so that a grey
-print reads too). Figures are made without pyplot: no global state, and a notebook shows what a function returns.
+One look per method everywhere (`look`: the colour of its family, after Okabe and Ito, a marker and a line of its own,
+so that a grey print reads too; `names`: what it is called). Figures are made without pyplot: no global state, and a
+notebook shows what a function returns. A `draw_...` draws one panel on given axes: the page's figures and those of
+`rftlab.report.displays` are made of the same ones.
 
 A table has one row per plotted mean: the columns task, model, variant, prompt ("direct", "chain-of-thought", ...), arm
 (method, with a swept setting in brackets), labels, measure, mean, low, high (NaN draws no bar) and n. Accuracies lie in
