@@ -4,3 +4,7 @@
 draws the cells, `form` asks, `desk` runs. Nothing is kept in the page: the grid is a file, and what is asked of a run
 are files in its results folder (`rftlab.execute.requests`).
 """
+
+from rftlab.interactive.studio.page import Studio
+
+__all__ = ["Studio"]

@@ -239,5 +239,5 @@ def _value(value: Any) -> str:
 
 def _running(now: Running, *, leaving: bool) -> State:
     share = min(1.0, now.step / now.total) if now.step is not None and now.total else None
-    said = "  ".join(filter(None, (now.phase, now.steps, now.measure, f"{now.seconds:.0f} s", now.warning)))
+    said = "  ".join(filter(None, (now.phase, now.steps, now.measure, now.warning)))
     return State("running", share, f"ending, as was asked; {said}" if leaving else said)

@@ -97,7 +97,7 @@ def test_states_are_read_from_files_and_again_as_they_change(results, grid):
     broken.write_text(broken.read_text().replace('"accuracy"', '"acuracy"'))
     states = folder.look().states
     assert states[done.id] == State("done", measured.metrics["accuracy"], "greedy accuracy")
-    assert states[running.id] == State("running", 0.25, "train  15/60  reward 0.5  3 s")
+    assert states[running.id] == State("running", 0.25, "train  15/60  reward 0.5")
     assert states[failed.id] == State("failed", said="RuntimeError: no")
     assert states[skipped.id].kind == "skipped"
     assert states[waiting.id].kind == "waiting"
