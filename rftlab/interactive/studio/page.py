@@ -52,6 +52,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         self, grid: str | Path = "studio.yaml", results: str | Path = "", *, task: str = "arithmetic/word",
         model: str = "tiny-base",
     ) -> None:  # fmt: skip
+        self._ended = threading.Event()
         if not grid and not results:
             raise RftlabError("name a grid, or a results folder")
         if not grid and not Path(results).is_dir():
@@ -59,7 +60,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         where = Path(results) if results else None
         self.desk = Desk(Path(grid), where) if grid else Desk.of_results(Path(results))
         self._folder = Folder(self.desk.results, self.desk.grid)
-        self._busy, self._ended = threading.Lock(), threading.Event()
+        self._busy = threading.Lock()
         self._answered: object = None
         self._glancing, self._drawn = 0, cast(object, None)
         self._again = False
