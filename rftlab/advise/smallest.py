@@ -128,7 +128,7 @@ def smallest(
 
 _SAID = {
     "max_seeds": "all of them are run",
-    "tuning": "chooses learning rates; without it the answer says that they were not tuned",
+    "tuning": "chooses the learning rates beforehand",
 }
 _YOURS = {
     "task_settings.path": "your labelled rows; of comparisons alone, prompts with what was preferred",

@@ -106,4 +106,4 @@ def listing() -> Iterator[str]:
 
 
 def _table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
-    yield from (f"  {name:<30} {default:<18} {text}" for name, default, text in rows)
+    yield from (f"  {name:<30}  {default:<17}  {text}" for name, default, text in rows)

@@ -16,7 +16,7 @@ from rftlab import registry
 from rftlab.errors import RftlabError
 from rftlab.preflight import stand_ins
 from rftlab.preflight.family import family
-from rftlab.preflight.settings import Setting, listed, loader_of, settings_of, short, written
+from rftlab.preflight.settings import Setting, flowing, listed, loader_of, settings_of, short, written
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Task, load_task
 from rftlab.user_code.child import announce
@@ -101,7 +101,7 @@ _PROMPTS = {
 
 def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
     said = inspect.getdoc(found) or ""
-    yield said.partition("\n\nArgs:")[0].partition("\n\nRaises:")[0]
+    yield flowing(said.partition("\n\nArgs:")[0].partition("\n\nRaises:")[0])
     if not (isinstance(found, type) and issubclass(found, Verifier)):
         yield make_verifier(name).told
         return
@@ -118,7 +118,7 @@ def _verifier(found: Any, name: str, _: str) -> Iterator[str]:
 
 def _method(found: Any, name: str, _: str) -> Iterator[str]:
     fields = getattr(getattr(found, "Settings", None), "model_fields", {})
-    yield str(getattr(found, "card", ""))
+    yield flowing(str(getattr(found, "card", "")))
     yield from listed("Settings (settings)", [_field(key, field) for key, field in fields.items()])
     for preset, values in getattr(found, "presets", {}).items():
         yield f"Preset {preset}: {json.dumps(dict(values))}"
@@ -142,6 +142,6 @@ def _rate(fields: Mapping[str, Any]) -> str:
     schedule, share = fields["lr_scheduler_type"].default, fields["warmup_ratio"].default
     course = {"linear": "falls linearly to the budget's end", "cosine": "falls as a cosine to the budget's end"}
     return (
-        f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method,\n"
+        f"Rate: rises over the first {share:.0%} of the budget, in whatever unit it is counted, as in every method, "
         f"then {course.get(schedule, 'stays')} (lr_scheduler_type {schedule}, warmup_ratio {share:g})."
     )

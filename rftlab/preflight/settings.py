@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 _SHOWN = 300
+# How a line begins that does not go on with the one before: a word and a colon, an item of a list, further right.
+_BEGINS = re.compile(r"[A-Z][\w ]{0,20}: |[-*] |\s|$")
 
 
 class Setting(NamedTuple):
@@ -56,6 +58,17 @@ def _arguments(docstring: str) -> dict[str, str]:
     section = re.search(r"\nArgs:\n(.*?)(?:\n\S|\Z)", f"\n{inspect.cleandoc(docstring)}", re.DOTALL)
     pairs = re.findall(r"^    (\*{0,2}\w+): (.*?)(?=^    \S|\Z)", section[1] if section else "", re.DOTALL | re.M)
     return {name: " ".join(text.split()) for name, text in pairs if not text.startswith("see ``")}
+
+
+def flowing(text: str) -> str:
+    """Prose that was broken into lines at some width, with one line for each of its paragraphs."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if found and found[-1].strip() and not _BEGINS.match(line):
+            found[-1] += f" {line}"
+        else:
+            found.append(line)
+    return "\n".join(found)
 
 
 def listed(title: str, settings: Iterable[Setting]) -> Iterator[str]:

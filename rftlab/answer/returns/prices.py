@@ -108,7 +108,7 @@ KEYS: Mapping[str, Key] = {
     "runs": Key("price", "1", "training runs to pay for, such as trials of rates, of which one is kept"),
     "point_value": Key("value", "400", "what one point of accuracy is worth; leave out to compare costs alone"),
     "base_accuracy": Key("share", "0.42", "of the untrained base, where there are no records; marked as assumed"),
-    "assumed": Key("arms", "[{method: sft, labels: 3000, accuracy: 0.9, low: 0.85, high: 0.93, machine_hours: 2}]",
+    "assumed": Key("arms", "[{method: sft, labels: 3000, accuracy: 0.9, low: 0.85, high: 0.93}]",
                    "arms that were not run; marked as assumed"),
 }  # fmt: skip
 _NEEDED = ("method", "labels", "accuracy", "low", "high")
@@ -116,7 +116,7 @@ _NEEDED = ("method", "labels", "accuracy", "low", "high")
 
 def example() -> str:
     """A prices file with all keys, explained; those that assume something are commented out."""
-    lines = ["# Prices for `rftlab roi`. What is left out costs nothing. Put your own figures in."]
+    lines = ["# Prices for `rftlab roi`. Put your own figures in.", "# What is left out costs nothing."]
     for name, key in KEYS.items():
         unused = "# " if name in ("base_accuracy", "assumed") else ""
         lines += [f"# {key.what}", f"{unused}{name}: {key.example}"]
