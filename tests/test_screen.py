@@ -1,11 +1,13 @@
 """What is printed is wrapped at words on a terminal, and is as it is elsewhere; colour is a terminal's alone."""
 
+import argparse
 import io
 import sys
 
 import pytest
 
 from rftlab import cli, screen
+from rftlab.cli.parser import make_parser
 from rftlab.screen import busy, complain, fitted, say, wrapped
 
 PATH = "/" + "a-long-folder/" * 8 + "notebook.ipynb"
@@ -112,3 +114,32 @@ def test_a_terminal_that_cannot_show_the_sign_gets_another(monkeypatch):
     assert screen.spinner("x", Console(file=out)).name == "dots"
     out.encoding = "ascii"
     assert screen.spinner("x", Console(file=out)).name == "line"
+
+
+VERBS = next(action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_no_line_of_a_help_is_wider_than_the_terminal(monkeypatch, verb, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    parser = VERBS[verb] if verb else make_parser()
+    assert max(map(len, parser.format_help().splitlines())) <= columns
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "line", ["tasks", "methods", "verifiers", "parameters", "tasks arithmetic", "methods sft+grpo", "verifiers rubric"]
+)
+def test_no_line_of_a_list_or_card_is_wider_than_the_terminal(monkeypatch, line, columns):
+    out, _ = terminals(monkeypatch)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert cli.main(line.split()) == 0
+    lines = out.getvalue().splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if len(line) > columns and " " in line.strip()] == []
+
+
+def test_the_example_of_a_prices_file_fits_80_columns(capsys):
+    assert cli.main(["roi", "--example"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

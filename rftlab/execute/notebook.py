@@ -28,6 +28,10 @@ from rftlab.execute.vigil import Vigil
 from rftlab.progress import MIME
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
+# After a cell that took too long nbclient leaves a task that waits for its output; that is no news to a person.
+logging.getLogger("asyncio").addFilter(
+    lambda found: not ("was destroyed but it is pending" in (said := found.getMessage()) and "nbclient" in said)
+)
 # What a kernel writes past Jupyter (a crash report of the interpreter, a library's own messages), if anything.
 # A kernel that is starting computes; how long it may not.
 _SILENT_START_S = 30.0

@@ -1,5 +1,6 @@
 """What a notebook prints is kept up to a limit, whatever a verifier prints."""
 
+import logging
 import time
 
 import nbformat
@@ -72,3 +73,11 @@ def test_what_is_still_being_read_when_a_cell_has_ended_is_waited_for(tmp_path, 
 
 def test_nothing_is_lost_on_a_listener_that_is_slower_than_its_kernel(tmp_path):
     assert heard_slowly(tmp_path, 3_000, [3.0]) == 3_000
+
+
+def test_what_nbclient_leaves_behind_is_no_news_and_other_tasks_are(caplog):
+    log = logging.getLogger("asyncio")
+    with caplog.at_level(logging.ERROR, "asyncio"):
+        log.error("Task was destroyed but it is pending!\ntask: <Task coro=<x() running at /x/nbclient/client.py:813>>")
+        log.error("Task was destroyed but it is pending!\ntask: <Task coro=<x() running at mine.py:8>>")
+    assert ["mine.py" in text for text in caplog.messages] == [True]
