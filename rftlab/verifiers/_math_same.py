@@ -91,6 +91,8 @@ def _same_leaf(gold: Leaf, answer: Leaf, algebra: Algebra) -> bool:
     if not _agree(gold.unit, answer.unit):
         return False
     if gold.kind == answer.kind == "number":
+        if len(gold.values) != len(answer.values) and (gold.unit or answer.unit):
+            return False  # per cent is a unit too, and another one
         return _same_value(gold, answer) or _is_rounding(gold, answer) or _is_rounding(answer, gold)
     if "empty" in (gold.kind, answer.kind):
         return gold.kind == answer.kind

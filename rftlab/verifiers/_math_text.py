@@ -29,6 +29,7 @@ _REWRITTEN = tuple(
     for pattern, new in (
         (r"(?<!\\)\\!\s*|\\(?:displaystyle|textstyle|limits|nolimits)(?![A-Za-z])", ""),
         (r"\{,\}\s*", ","),
+        (r"^\s*~+(?=\s*[-+\\$.\d])", r"\\approx "),
         (r"(?<=\d)(?:\\[,;: ]|~)(?=\d{3}(?!\d))", ","),
         (r"\\(?:left|right|[bB]igg?[lr]?|mleft|mright)(?![A-Za-z])\.?", ""),
         (r"\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|(?<!\\)\\[,:;> ]|~", " "),
