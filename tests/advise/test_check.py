@@ -83,6 +83,19 @@ def test_a_broken_verifier_fails(file, tmp_path, body, failed):
     assert failed <= {what for what, level in levels(report).items() if level == "FAIL"}
 
 
+def test_a_verifier_that_raises_on_wrong_answers_alone_is_named_with_its_line(file, tmp_path):
+    body = "    return float(int(answer) == int(example.answer))"
+    (tmp_path / "mine.py").write_text(f"def judge(answer, example):\n{body}\n")
+    report = check(file(SUMS), verifier=f"{tmp_path}/mine.py:judge")
+    [errors] = [finding for finding in report.findings if finding.what == "verifier errors"]
+    assert errors.level == "note"
+    assert "the verifier itself failed on" in errors.text
+    assert "ValueError: invalid literal for int()" in errors.evidence[0]
+    assert "(mine.py, line 2)" in errors.evidence[0]
+    assert levels(report)["near misses"] == levels(report)["lists of all candidates"] == "note"
+    assert levels(report)["empty completions"] == "ok"
+
+
 def example(answer, prompt="How much is it?"):
     return Example(answer, prompt, answer)
 
