@@ -129,7 +129,7 @@ def design_text(design: Design, subject: Subject, name: str) -> str:
         values |= {"development": "from_labels"} if subject.folds or near else {}
     values |= {"cot": list(cots) if len(cots) > 1 else cots[0]}
     if any(trains(method) for method in design.methods):
-        values |= {"budget.amount": design.steps}
+        values |= {"budget.amount": int(design.steps) if design.steps == int(design.steps) else design.steps}
     values |= {"seed": list(range(design.seeds))}
     values |= {"max_seeds": subject.folds} if subject.folds else {}
     named = [m for m in design.methods if family_of(m) != "control" and (m == "base" or trains(m))]

@@ -15,6 +15,8 @@ from rftlab.execute.progress_file import Progress, read_progress
 from rftlab.record import write_atomically
 
 _SHOWN = 12
+_OURS = "rftlab: "
+"""How the command line begins the sentence that it ends with."""
 _MOST_READ = 20_000
 
 
@@ -104,13 +106,21 @@ class Run:
         """How far it is; None before its first cell has begun, and after the last has ended."""
         return read_progress(self.results)
 
+    def last_error(self) -> str:
+        """The sentence that it ended with, where it could not be run or was interrupted; "" where it went well."""
+        *_, last = self._printed().rstrip().splitlines() or [""]
+        return last.removeprefix(_OURS) if last.startswith(_OURS) else ""
+
     def last_lines(self) -> str:
         """The end of what it has printed: while it runs what happened last, then where the page is and the answer."""
+        return "\n".join(self._printed().splitlines()[-_SHOWN:])
+
+    def _printed(self) -> str:
+        """The end of the log."""
         try:
             with self.log.open("rb") as log:
                 log.seek(0, 2)
                 log.seek(max(0, log.tell() - _MOST_READ))
-                text = log.read().decode("utf-8", errors="replace")
+                return log.read().decode("utf-8", errors="replace")
         except OSError:
             return ""
-        return "\n".join(text.splitlines()[-_SHOWN:])

@@ -72,6 +72,13 @@ def test_advisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tuning: {seeds: 2" in str(executed.cells)
 
 
+def test_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    executed = run("05_studio.ipynb", tmp_path, grid=str(tmp_path / "mine.yaml"))
+    assert f"rftlab run {tmp_path / 'mine.yaml'}" in str(executed.cells[-1])
+    assert not (tmp_path / "mine.yaml").exists()
+
+
 @pytest.mark.parametrize("name", ["10_sft.ipynb", "20_rft.ipynb"])
 def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,6 @@ function paint(button, spot, state) {
   if (button.dataset.drawn === drawn) return;
   button.dataset.drawn = drawn;
   button.dataset.kind = kind;
-  button.dataset.dark = kind === "done" && share > 0.55 ? "yes" : "no";
   button.style.setProperty("--share", share ?? 0);
   button.textContent = MARKS[kind] + (percent(share) && ` ${percent(share)}`);
   const value = share === null || share === undefined ? "" : ` ${percent(share)} %`;
@@ -126,7 +125,8 @@ function legend() {
   for (const [kind, mark] of Object.entries(MARKS)) {
     line.append(element("span", { class: "cell", "data-kind": kind, text: mark }), ` ${kind}  `);
   }
-  line.append("numbers are percent: accuracy of what is done, steps of what runs. Arrow keys move, Enter opens.");
+  const how = "Numbers are percent: accuracy of what is done, steps of what runs. Arrow keys move, Enter opens.";
+  line.append(element("br"), how);
   return line;
 }
 

@@ -19,7 +19,7 @@ from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
-from rftlab.interactive.texts import preformatted
+from rftlab.interactive.texts import preformatted, wrong
 from rftlab.registry import METHODS, TASKS, names
 from rftlab.user_code import child
 
@@ -206,11 +206,6 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
             answer_format=cell.answer_format,
         )  # fmt: skip
         return str(report)
-
-
-def wrong(text: str) -> str:
-    """A sentence on what is wrong, as markup."""
-    return f"<div style='color: #a3261b; white-space: pre-wrap' role='alert'>{escape(text)}</div>"
 
 
 def _row(name: str, *views: Any) -> ipywidgets.VBox:

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import ipywidgets
 
-from rftlab.advise.design import Design, design_of, glance, is_ours, read_labels
+from rftlab.advise.design import Design, design_of, is_ours, read_labels
 from rftlab.errors import RftlabError, told
 from rftlab.execute.progress_file import read_progress
 from rftlab.grid import Grid
@@ -17,11 +17,11 @@ from rftlab.interactive.studio.board import Board
 from rftlab.interactive.studio.cells import Folder, Look
 from rftlab.interactive.studio.desk import Desk
 from rftlab.interactive.studio.detail import detail
-from rftlab.interactive.studio.form import Form, wrong
-from rftlab.interactive.texts import preformatted
+from rftlab.interactive.studio.form import Form
+from rftlab.interactive.studio.line import Line
+from rftlab.interactive.texts import noted, preformatted, wrong
 
 _EVERY_S = 1.0
-_SETTLES_S = 0.8
 _FIRST = Design(("base", "sft", "grpo"), (10, 100))
 _WATCHED: dict[Path, threading.Event] = {}
 
@@ -62,7 +62,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         self._folder = Folder(self.desk.results, self.desk.grid)
         self._busy = threading.Lock()
         self._answered: object = None
-        self._glancing, self._drawn = 0, cast(object, None)
+        self._drawn: object = None
         self._again = False
         self.form = self._form(task, model)
         self.board = Board(lambda act, cell: self._try(lambda: self.desk.act(act, cell)))
@@ -85,7 +85,8 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         return Form(task, model, path, design, self._offer)
 
     def _make_controls(self) -> None:
-        self._said, self._line, self._counts, self._answer, self._log = (ipywidgets.HTML() for _ in range(5))
+        self._said, self._counts, self._answer, self._log = (ipywidgets.HTML() for _ in range(4))
+        self._line = Line()
         acts: dict[str, tuple[Callable[[], str], str]] = {
             "Write the grid": (self._write, "write the form's study to its file"),
             "Run": (self._run, "run what is left, in a process of its own"),
@@ -124,7 +125,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
 
     def _try(self, act: Callable[[], str]) -> None:
         try:
-            self._said.value = _note(act())
+            self._said.value = noted(act())
         except RftlabError as error:
             self._said.value = wrong(str(error))
         self.refresh()
@@ -172,33 +173,9 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         return f"{said}; {self.desk.start(until_decided=self.until.value)}"
 
     def _offer(self) -> None:
-        """After a change of the form: the line about it, at once by its cells, then by all that is known."""
-        self._glancing += 1
-        try:
-            grid = Grid.load(self.desk.grid or "studio.yaml", self._text())
-        except RftlabError as error:
-            self._line.value = wrong(str(error))
-            return
-        count = f"{len(grid.cells)} cell{'s' * (len(grid.cells) != 1)}"
-        self._line.value = _note(f"{count}; reckoning what they take and can show ...")
-        timer = threading.Timer(_SETTLES_S, self._glance, (self._glancing, grid))
-        timer.daemon = True
-        timer.start()
-
-    def _glance(self, number: int, grid: Grid) -> None:
-        if number != self._glancing or self._ended.is_set():
-            return
-        try:
-            found = glance(grid, self.desk.results)
-            unknown = found.seconds is None
-            hint = f"; rftlab plan {self._name} measures the time, once it is written" if unknown else ""
-            said = _note(f"{found}{hint}", "rftlab-line")
-        except RftlabError as error:
-            said = wrong(str(error))
-        except Exception as error:  # in a thread of its own nobody else would say so
-            said = wrong(told(error))
-        if number == self._glancing:
-            self._line.value = said
+        """After a change of the form: the line about it."""
+        path = self.desk.grid or Path("studio.yaml")
+        self._line.about(lambda: Grid.load(path, self._text()), self.desk.results)
 
     def _look_on(self) -> None:
         """Keep in step with the files; an earlier studio of the same folder in this kernel rests from now on."""
@@ -238,7 +215,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
                 self._counts.value = wrong(str(error))
                 return
             self.board.show(look)
-            self._counts.value = _note(self._told(look, going), "rftlab-counts")
+            self._counts.value = noted(self._told(look, going), "rftlab-counts")
             self._draw_chosen(look)
             self._answer_if_new(look)
 
@@ -256,8 +233,10 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         return self.desk.run is None and read_progress(self.desk.results) is not None
 
     def _told(self, look: Look, going: bool) -> str:
-        state = str(look.progress) if look.progress else "a run is being prepared" if going else "no run goes on"
-        return f"{look.told}; {state}"
+        if look.progress or going:
+            return f"{look.told}; {look.progress or 'a run is being prepared'}"
+        last = self.desk.run.last_error() if self.desk.run else ""
+        return f"{look.told}; no run goes on{f'; the last one said: {last}' if last else ''}"
 
     def _choose(self) -> None:
         with self._busy:
@@ -303,10 +282,4 @@ def _card(said: SoFar) -> str:
     return (
         f"<section class='rftlab-answer' aria-live='polite' style='border: 2px {edge} #0072b2; border-radius: 6px; "
         f"padding: 4px 12px; line-height: 1.45; white-space: normal'><h4>{escape(said.heading)}</h4>{body}</section>"
-    )
-
-
-def _note(text: str, kind: str = "") -> str:
-    return (
-        f"<div class='{kind}' aria-live='polite' style='white-space: pre-wrap; line-height: 1.4'>{escape(text)}</div>"
     )

@@ -129,6 +129,18 @@ def test_a_run_that_somebody_else_began_is_found_and_stopped_through_a_file(stud
     assert not run.going
 
 
+def test_why_the_last_run_ended_is_said_on_the_page_too(study):
+    study.with_suffix(".log").write_text("mine: 15 cells\nrftlab: task 'x' has 3 training examples\n")
+    studio = Studio(study)
+    try:
+        assert "no run goes on; the last one said: task &#x27;x&#x27; has 3 training examples" in studio._counts.value
+        study.with_suffix(".log").write_text("rftlab: a warning\nmine: 15 cells\n")
+        studio.refresh()
+        assert studio._counts.value.endswith("no run goes on</div>")
+    finally:
+        studio.close()
+
+
 def test_the_page_gets_data_alone_and_says_what_is_wanted_of_a_cell(study):
     results, heard = measure(study, (0,)), []
     folder, board = Folder(results), Board(lambda *said: heard.append(said))
