@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rftlab.plots.canvas import TEXT, WIDTH, box, canvas
+from rftlab.plots.canvas import TEXT, WIDTH, box, canvas, widest
 from rftlab.plots.ends import End, name_ends
 from rftlab.plots.look import QUIET, SOFT, colour_of, line_of, look
 from rftlab.plots.names import title
@@ -27,7 +27,7 @@ from rftlab.plots.style import styled
 
 _KEYS = ("task", "model", "variant", "prompt")
 _LEFT, _TOP, _BOTTOM = 58, 34, 52
-_LETTER = 8
+_LEADER = 28
 _SPREAD = 6
 """More arms than this stand no further apart together than as many do, and have fainter bars."""
 
@@ -56,7 +56,7 @@ def over_labels(
     with mpl.rc_context({"font.size": TEXT, "xtick.labelsize": TEXT, "axes.labelsize": TEXT}):
         figure = canvas(rows * (_TOP + high + _BOTTOM))
         wide = WIDTH / columns
-        right = 60 + _LETTER * max(len(_short(title(arm))) for arm in table["arm"].unique())
+        right = _LEADER + widest(f"{_short(title(arm))} 100 %" for arm in table["arm"].unique())
         for number, part in enumerate(parts):
             row, column = divmod(number, columns)
             left = column * wide + _LEFT
