@@ -26,6 +26,7 @@ _SHARE = re.compile(
     r"%|\b(?:per ?cent|percentage|share|fraction|proportion|probability|chance|ratio|rate)", re.IGNORECASE
 )
 _MONEY = re.compile(r"[$€£¥₹]|\b(?:dollars?|euros?|pounds?|cents?)\b", re.IGNORECASE)
+_OR = re.compile(r"(?:\b\w{1,30}, ?){0,8}\b\w{1,30},? or \w{1,30}", re.IGNORECASE)
 _REFERS = re.compile(r"\b(?:that|this|total|altogether|overall|in all)\b", re.IGNORECASE)
 _REMAINING = frozenset({"left", "remain", "remains", "remaining", "still", "now"})
 _SUBJECTS = frozenset({"he", "she", "they", "it", "we", "i", "you", "who", "then", "to"})
@@ -45,6 +46,7 @@ class Asked(NamedTuple):
         of_one: whether it asks about one of several; ``of_share``: whether it speaks of a share of something;
             ``refers``: whether it asks about all that was said (`that`).
         denies: whether the question itself denies (`which is not`).
+        alternatives: stems of the words that an "or" joins (`even, odd or neither`).
     """
 
     tokens: tuple[str | Fraction, ...]
@@ -60,6 +62,7 @@ class Asked(NamedTuple):
     of_share: bool
     refers: bool
     denies: bool
+    alternatives: frozenset[str]
 
 
 @functools.lru_cache(maxsize=2048)
@@ -84,7 +87,13 @@ def read_prompt(prompt: str) -> Asked:
         of_share=bool(_SHARE.search(prompt)),
         refers=bool(_REFERS.search(question)),
         denies=any(each in NEGATES or each.endswith("n't") for each in asked),
+        alternatives=_alternatives(prompt),
     )
+
+
+def _alternatives(prompt: str) -> frozenset[str]:
+    words = (word for found in _OR.findall(prompt) for word in re.findall(WORD, found))
+    return frozenset(map(stem, words)) - {"or"}
 
 
 def _is_number(token: str) -> bool:

@@ -9,27 +9,16 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
+from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
 from rftlab.verifiers._prompt import WORD, Asked, is_denial, looks_done, read_prompt, remains, stem
-from rftlab.verifiers._quantity import DECIMAL, NUMBER, Quantity, plain_quantity
+from rftlab.verifiers._quantity import Quantity, plain_quantity
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._words import ALTERS, MEASURES, NEUTRAL, NO_UNIT
 from rftlab.verifiers._working import Settled, settle
 from rftlab.verifiers.wrappers import unwrap
 
 _MOST_CHARS = 400
-_MOST_PIECES = 80
-_LONGEST_ECHO = 16
-_TIME = r"(?:weeks?|days?|h|hrs?|hours?|min|mins|minutes?|s|secs?|seconds?)"
-_SIZE = r"(?:km|m|cm|mm|ft|feet|foot|in|inch|inches|kg|g|lb|lbs|pounds?|oz|ounces?)"
-_SEVERAL = rf"(?:{DECIMAL} ?(?:{_TIME}|{_SIZE})(?:,? and |, | )){{1,3}}{DECIMAL} ?(?:{_TIME}|{_SIZE})\b"
-_NUMBER = (
-    rf"(?a:{_SEVERAL}|[+-]?\d{{1,9}} \d{{1,4}}/\d{{1,4}}|[+-]?10\^-?\d{{1,3}}|{re.sub(r'[?]P<[a-z]+>', '?:', NUMBER)})"
-)
-_TOKEN = re.compile(
-    rf"(?P<number>(?<![^\s(=:]){_NUMBER})|(?P<word>{WORD})|(?P<mark>[,:=]|(?<=[^\W\d_])-(?=[^\W\d_]))|(?P<other>\S)"
-)
 _UNIT_PIECE = re.compile(r" ?[^\s,.;:!?()]{1,30}")
 _PHRASES = (
     (re.compile(r"\b(?:is |are )?equal to\b|\b(?:amounts?|comes?|sums?|adds? up) to\b", re.IGNORECASE), "is"),
@@ -50,27 +39,6 @@ _REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
 _CALCULATES = frozenset(
     ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
 )
-_VERBS = frozenset(
-    map(
-        stem,
-        """is are was were be make get give take cost equal come become result yield has have had need require contain
-        total find will""".split(),  # noqa: SIM905
-    )
-)
-_BEFORE_MORE = frozenset({"in", "for", "of", "on", "from", "with", "after"})
-
-
-class _Piece(NamedTuple):
-    """A word, a mark or a number of a sentence.
-
-    ``value`` is that of a number; ``echo`` has what is counted by a phrase of the prompt with numbers in it.
-    """
-
-    text: str
-    start: int
-    end: int
-    value: Fraction | None = None
-    echo: tuple[str, ...] = ()
 
 
 def stated(answer: str, prompt: str) -> list[Quantity]:
@@ -133,6 +101,32 @@ def _is_reason(settled: Settled, values: set[Fraction], asked: Asked) -> bool:
     return not altered and not any(map(is_denial, words)) and numbers <= known
 
 
+def says_nothing_else(before: str, after: str, prompt: str) -> bool:
+    """Whether the words around an answer only say again what the prompt asks: `The capital of France is` ... .
+
+    Where the question itself denies (`Which is not ...?`), only neutral words say nothing. One of the prompt's
+    alternatives (`even or odd`) says something.
+
+    Args:
+        before: the text before the answer.
+        after: the text behind it.
+        prompt: what was asked, without the options.
+    """
+    if len(before) + len(after) > _MOST_CHARS:
+        return False
+    asked = read_prompt(prompt)
+    sides = [list(itertools.islice(to_pieces(side), MOST_PIECES)) for side in (before, after)]
+    words = [piece.text for side in sides for piece in side if piece.text[0].isalpha()]
+    if any(stem(word) in asked.alternatives or (asked.denies and word not in NEUTRAL) for word in words):
+        return False
+    numbers = {piece.value for side in sides for piece in side if piece.value is not None}
+    return numbers <= set(asked.tokens) and all(
+        piece.value is not None or piece.text == "by" or _is_plain(side, i, asked, before=side is sides[0])
+        for side in sides
+        for i, piece in enumerate(side)
+    )
+
+
 def _read(text: str, asked: Asked) -> list[Quantity]:
     """Readings of the one quantity that a sentence states."""
     whole = plain_quantity(text)
@@ -142,82 +136,27 @@ def _read(text: str, asked: Asked) -> list[Quantity]:
         text = pattern.sub(new, text)
     if asked.compared:
         text = re.sub(rf"(?<=\d) (?:{'|'.join(map(re.escape, asked.compared - {'than'}))})\b", "", text)
-    pieces = list(itertools.islice(_pieces(text), _MOST_PIECES + 1))
-    if len(pieces) > _MOST_PIECES:
+    pieces = list(itertools.islice(to_pieces(text), MOST_PIECES + 1))
+    if len(pieces) > MOST_PIECES:
         return []
     if sum(piece.value is not None for piece in pieces) > 1:
-        pieces = _without_echoes(pieces, asked)
+        pieces = without_echoes(pieces, asked)
     numbers = [i for i, piece in enumerate(pieces) if piece.value is not None]
-    if len(numbers) != 1 or not _may_echo(pieces, numbers[0], asked):
+    if len(numbers) != 1 or not may_echo(pieces, numbers[0], asked):
         return []
     if not all(_is_plain(pieces[: numbers[0]], i, asked, before=True) for i in range(numbers[0])):
         return []
     return list(_with_units(text, pieces, numbers[0], asked))
 
 
-def _pieces(text: str) -> Iterator[_Piece]:
-    for found in _TOKEN.finditer(text):
-        if found["number"]:
-            read = plain_quantity(found[0].strip())
-            yield _Piece(found[0], *found.span(), read.value if read else None)
-        else:
-            yield _Piece(found[0].casefold().replace("’", "'"), *found.span())
-
-
-def _without_echoes(pieces: list[_Piece], asked: Asked) -> list[_Piece]:
-    """The pieces, with each phrase that holds a number and stands so in the prompt as one (`12 trays of 24 rolls`)."""
-    said = [piece.value if piece.value is not None else stem(piece.text) for piece in pieces]
-    left, i = list[_Piece](), 0
-    while i < len(pieces):
-        end = max(
-            (_common(said, i, asked.tokens, p) for p, token in enumerate(asked.tokens) if token == said[i]), default=i
-        )
-        phrase = pieces[i:end]
-        numbers = [n for n, piece in enumerate(phrase) if piece.value is not None]
-        if numbers and len(phrase) > 1 and not any(is_denial(piece.text) for piece in phrase):
-            counted = tuple(stem(phrase[n + 1].text) for n in numbers if n + 1 < len(phrase))
-            left.append(_Piece(phrase[0].text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
-            i = end
-        else:
-            left.append(pieces[i])
-            i += 1
-    return left
-
-
-def _common(said: list[Fraction | str], i: int, tokens: tuple[str | Fraction, ...], p: int) -> int:
-    """Where the phrase ends that begins at ``said[i]`` and at ``tokens[p]`` alike."""
-    end = min(len(said), i + _LONGEST_ECHO)
-    while i < end and p < len(tokens) and said[i] == tokens[p]:
-        i, p = i + 1, p + 1
-    return i
-
-
-def _may_echo(pieces: list[_Piece], at: int, asked: Asked) -> bool:
-    """Whether phrases of the prompt with numbers may stand beside the stated one.
-
-    A verb or `in`, `for`, `of` has to stand between them, and one number must not count the same thing again.
-    """
-    counts = stem(pieces[at + 1].text) if at + 1 < len(pieces) else ""
-    for i, piece in enumerate(pieces):
-        if not piece.echo:
-            continue
-        between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
-        if between & {",", "and", ":"} or (len(piece.echo) == 1 and counts in piece.echo):
-            return False
-        is_linked = {stem(word) for word in between} & (_VERBS | asked.doings)
-        if not (is_linked if i < at else {piece.text, pieces[i - 1].text} & _BEFORE_MORE):
-            return False
-    return True
-
-
-def _is_plain(pieces: list[_Piece], i: int, asked: Asked, *, before: bool) -> bool:
+def _is_plain(pieces: list[Piece], i: int, asked: Asked, *, before: bool) -> bool:
     """Whether a piece before or behind the stated quantity makes it no other, denies nothing and doubts nothing."""
     piece, word = pieces[i], pieces[i].text
     following = pieces[i + 1].text if i + 1 < len(pieces) else ""
     if piece.echo:
         return True
     if not word[0].isalpha():
-        return word in ",-" or (word in ":=" and before and not following)
+        return word == "," or (word in ":=" and before and not following)
     if before and len(word) == 1 and following == "=":
         return i == 0 or pieces[i - 1].text not in "-:="
     if is_denial(word):
@@ -248,7 +187,7 @@ def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> b
     return known or (len(word) > 2 and word in asked.initials)  # LCM
 
 
-def _with_units(text: str, pieces: list[_Piece], at: int, asked: Asked) -> Iterator[Quantity]:
+def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterator[Quantity]:
     """The stated number with as much of what follows as can be its unit, if the rest is plain."""
     start, end, readings = pieces[at].start, pieces[at].end, []
     for _ in range(7):

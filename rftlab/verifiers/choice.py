@@ -1,19 +1,23 @@
 """Multiple choice: the chosen option by letter, by text, or by both when they agree."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from rftlab.verifiers._sentence import says_nothing_else
 from rftlab.verifiers.base import Gold, Judgement, Verifier
 from rftlab.verifiers.exact import normalise
 from rftlab.verifiers.wrappers import unwrap
 
-_LETTER = re.compile(r"(?:option|choice|answer:?)?\s{0,3}\(?([a-z])\)?[).:;]{0,2}", re.ASCII | re.IGNORECASE)
+_LETTER = re.compile(r"(?:option|choice|answer:?)?\s{0,3}[(\[]?([a-z])[)\]]?[).:;]{0,2}", re.ASCII | re.IGNORECASE)
 _LETTER_AND_TEXT = re.compile(
-    r"(?:option|choice)?\s{0,3}\(?([a-z])(?:\)|[).:,]|\s{1,3}[-\u2013\u2014:]|(?=\s))\s{0,3}(\S[^\n]{0,2000})",
+    r"(?:option|choice)?\s{0,3}[(\[]?([a-z])(?:[)\]]|[).:,]|\s{1,3}[-\u2013\u2014:]|(?=\s))\s{0,3}(\S[^\n]{0,2000})",
     re.ASCII | re.IGNORECASE,
 )
-_TEXT_AND_LETTER = re.compile(r"(\S[^\n]{0,2000}?)\s{0,3}\(([a-z])\)", re.ASCII | re.IGNORECASE)
+_TEXT_AND_LETTER = re.compile(
+    r"(\S[^\n]{0,2000}?),?\s{0,3}[(\[](?:(?:option|choice|answer)\s)?([a-z])[)\]]", re.ASCII | re.IGNORECASE
+)
 _BRACKETED = re.compile(r"\(?([a-z])\)?\s{1,3}\((\S[^\n()]{0,2000})\)", re.ASCII | re.IGNORECASE)
 # What only says that a choice is being made, before and behind it.
 _CHOOSING = re.compile(
@@ -43,7 +47,14 @@ _SECOND_GUESS = re.compile(
     r"|third|last|unsure|guess|however|but|wait|actually)\b|\w+n't\b",
     re.IGNORECASE,
 )
+# A capital, or a letter in brackets or before a mark, is an option's; `A` before another word is an article.
+_LETTERS_IN_IT = re.compile(
+    r"(?<![\w'])((?!A [a-z])[A-Z])(?![\w'])|(?<![\w'])([a-z])[)\].:]|[(\[]([a-z])(?!\w)", re.ASCII
+)
+_LISTED = re.compile(r"^[ \t]{0,9}[(\[]?[A-Za-z0-9][)\].:][^\n]*$", re.MULTILINE)
 _MOST_CHARS = 3000
+_MOST_SENTENCE = 400
+_ENDED = re.compile(r"([^\n]*[\w)\]])[.!]")
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
 
 
@@ -53,7 +64,8 @@ class Choice(Verifier):
     `meta["choices"]` is a list (lettered A, B, ...) or a mapping letter -> text. `B`, `(b)`, `B.`, `option B`,
     `B) Paris`, `B - Paris`, `Paris (B)`, `B (Paris)`, `Paris`, `I choose B`, `B is correct`, `B, not A` and `B because
     ...` all name option B, in whatever wrappers (`unwrap`); `B) Rome` names none, nor does a list of options, or a
-    letter with words behind it that name another option, deny or hedge. The gold answer may be a
+    letter with words behind it that name another option, deny or hedge. A whole sentence (`The capital of France is
+    Paris.`) names the one option in it where its other words are the prompt's or say nothing. The gold answer may be a
     letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
     """
 
@@ -69,6 +81,7 @@ class Choice(Verifier):
         gold, chosen = chosen_letter(example.answer, choices), chosen_letter(answer, choices)
         if gold is None:
             return Judgement(float(normalise(answer) == normalise(example.answer)))
+        chosen = chosen or _letter_of_sentence(answer, choices, example.prompt)
         if chosen is None:
             return Judgement(0.0, detail="names no option, or several")
         same_text = bool(choices) and choices.get(chosen) == choices.get(gold)
@@ -95,6 +108,8 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
         return None
     written = unwrap(answer)
     answer = unwrap(_MARKUP.sub(lambda found: found[1] or "", written)).strip("$\"'` ").strip()
+    if found := _ENDED.fullmatch(answer):
+        answer = found[1]
     if found := _LETTER.fullmatch(answer):
         letter = found[1].upper()
         return letter if not choices or letter in choices else None
@@ -108,6 +123,32 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
     for inner in _without_reason(answer, choices):
         return chosen_letter(inner, choices)
     return None
+
+
+def _letter_of_sentence(answer: str, choices: Mapping[str, str], prompt: str) -> str | None:
+    """The one option whose text a whole sentence has in it, in words that are the prompt's or say nothing else."""
+    if len(answer) > _MOST_SENTENCE:
+        return None
+    said = normalise(unwrap(_MARKUP.sub(lambda found: found[1] or "", answer)).rstrip("!"))
+    longest_first = sorted(filter(None, set(choices.values())), key=len, reverse=True)
+    any_text = "|".join(rf"(?<![\w-])(?<!\d[.,]){re.escape(text)}(?![\w-]|[.,]\d)" for text in longest_first)
+    found = list(re.finditer(any_text or "(?!)", said))
+    if len(found) != 1:
+        return None
+    letter = next(letter for letter, text in choices.items() if text == found[0][0])
+    if not {"".join(each).upper() for each in _LETTERS_IN_IT.findall(answer)}.isdisjoint(choices.keys() - {letter}):
+        return None
+    lettered = re.escape(letter.casefold())
+    before = re.sub(rf"^(?:option |choice )?[(\[]?{lettered}[)\].:] ", "", said[: found[0].start()])
+    after = re.sub(rf",? [(\[](?:option |choice )?{lettered}[)\]]$", "", said[found[0].end() :])
+    return letter if says_nothing_else(before, after, _without_options(prompt, tuple(longest_first))) else None
+
+
+@functools.lru_cache(maxsize=2048)
+def _without_options(prompt: str, texts: tuple[str, ...]) -> str:
+    """A prompt without the lines that list options, and without their texts elsewhere."""
+    prompt = _LISTED.sub("", prompt[:_MOST_CHARS])
+    return re.sub("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in texts), "", prompt, flags=re.IGNORECASE)
 
 
 def _without_reason(answer: str, choices: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,10 @@
 """Multiple choice by letter and by text."""
 
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rftlab.verifiers.choice import Choice, chosen_letter, to_choices
 from tests.verifiers.cases import as_example, example, load, require_figures_of_docs
@@ -40,3 +44,40 @@ def test_two_options_of_one_text_are_both_right():
         1,
         1,
     ]
+
+
+PROMPT = "What is the capital of France?\nA) Rome\nB) Paris\nC) Oslo"
+SENTENCES = ("The capital of France is {}.", "{} is the capital of France.", "It is {}.", "So the capital is **{}**.")
+
+
+def chosen(answer, gold="B", prompt=PROMPT):
+    return Choice()(f"<answer>{answer}</answer>", example(gold, prompt, choices=["Rome", "Paris", "Oslo"])).reward
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_sentence_chooses_the_option_in_it_and_no_other(sentence):
+    assert [chosen(sentence.format(text)) for text in ("Paris", "Rome", "Madrid", "Paris, Rome")] == [1, 0, 0, 0]
+    assert chosen(sentence.format("Paris"), prompt="Which city is not the capital of France?") == sentence.startswith(
+        "It"
+    )
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(SENTENCES),
+    st.sampled_from(["not", "never", "no", "isn't", "or", "maybe", "wrong", "Rome", "C", "(A)", "if", "neither"]),
+    st.integers(0, 8),
+)
+def test_a_word_that_denies_hedges_or_names_another_is_never_paid_wherever_it_stands(sentence, word, place):
+    words = sentence.format("Paris").split(" ")
+    place = min(place, len(words))
+    assert chosen(" ".join([*words[:place], word, *words[place:]])) == 0
+
+
+@pytest.mark.parametrize("piece", ["Paris ", "B) ", "(", "the ", "a, ", "[B] ", "because "])
+def test_a_long_answer_takes_no_time(piece):
+    started = time.perf_counter()
+    for length in (399, 2_900, 100_000):
+        chosen((piece * length)[:length])
+        chosen("It is Paris", prompt=(piece * length)[:length])
+    assert time.perf_counter() - started < 5

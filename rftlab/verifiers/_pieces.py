@@ -1,0 +1,98 @@
+"""A sentence as words, marks and numbers, and the phrases in it that only repeat numbers of the prompt."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from rftlab.verifiers._prompt import WORD, Asked, is_denial, stem
+from rftlab.verifiers._quantity import DECIMAL, NUMBER, plain_quantity
+
+MOST_PIECES = 80
+_LONGEST_ECHO = 16
+_TIME = r"(?:weeks?|days?|h|hrs?|hours?|min|mins|minutes?|s|secs?|seconds?)"
+_SIZE = r"(?:km|m|cm|mm|ft|feet|foot|in|inch|inches|kg|g|lb|lbs|pounds?|oz|ounces?)"
+_SEVERAL = rf"(?:{DECIMAL} ?(?:{_TIME}|{_SIZE})(?:,? and |, | )){{1,3}}{DECIMAL} ?(?:{_TIME}|{_SIZE})\b"
+_NUMBER = (
+    rf"(?a:{_SEVERAL}|[+-]?\d{{1,9}} \d{{1,4}}/\d{{1,4}}|[+-]?10\^-?\d{{1,3}}|{re.sub(r'[?]P<[a-z]+>', '?:', NUMBER)})"
+)
+_TOKEN = re.compile(
+    rf"(?P<number>(?<![^\s(=:]){_NUMBER})|(?P<word>{WORD})|(?P<mark>[,:=])|(?P<other>(?!(?<=[^\W\d_])-[^\W\d_])\S)"
+)
+_VERBS = frozenset(
+    map(
+        stem,
+        """is are was were be make get give take cost equal come become result yield has have had need require contain
+        total find will""".split(),  # noqa: SIM905
+    )
+)
+_BEFORE_MORE = frozenset({"in", "for", "of", "on", "from", "with", "after"})
+
+
+class Piece(NamedTuple):
+    """A word, a mark or a number of a sentence.
+
+    ``value`` is that of a number; ``echo`` has what is counted by a phrase of the prompt with numbers in it.
+    """
+
+    text: str
+    start: int
+    end: int
+    value: Fraction | None = None
+    echo: tuple[str, ...] = ()
+
+
+def to_pieces(text: str) -> Iterator[Piece]:
+    """The pieces of a text, in order; a hyphen between letters parts words and is none."""
+    for found in _TOKEN.finditer(text):
+        if found["number"]:
+            read = plain_quantity(found[0].strip())
+            yield Piece(found[0], *found.span(), read.value if read else None)
+        else:
+            yield Piece(found[0].casefold().replace("’", "'"), *found.span())
+
+
+def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
+    """The pieces, with each phrase that holds a number and stands so in the prompt as one (`12 trays of 24 rolls`)."""
+    said = [piece.value if piece.value is not None else stem(piece.text) for piece in pieces]
+    left, i = list[Piece](), 0
+    while i < len(pieces):
+        end = max(
+            (_common(said, i, asked.tokens, p) for p, token in enumerate(asked.tokens) if token == said[i]), default=i
+        )
+        phrase = pieces[i:end]
+        numbers = [n for n, piece in enumerate(phrase) if piece.value is not None]
+        if numbers and len(phrase) > 1 and not any(is_denial(piece.text) for piece in phrase):
+            counted = tuple(stem(phrase[n + 1].text) for n in numbers if n + 1 < len(phrase))
+            left.append(Piece(phrase[0].text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
+            i = end
+        else:
+            left.append(pieces[i])
+            i += 1
+    return left
+
+
+def _common(said: list[Fraction | str], i: int, tokens: tuple[str | Fraction, ...], p: int) -> int:
+    """Where the phrase ends that begins at ``said[i]`` and at ``tokens[p]`` alike."""
+    end = min(len(said), i + _LONGEST_ECHO)
+    while i < end and p < len(tokens) and said[i] == tokens[p]:
+        i, p = i + 1, p + 1
+    return i
+
+
+def may_echo(pieces: list[Piece], at: int, asked: Asked) -> bool:
+    """Whether phrases of the prompt with numbers may stand beside the stated one.
+
+    A verb or `in`, `for`, `of` has to stand between them, and one number must not count the same thing again.
+    """
+    counts = stem(pieces[at + 1].text) if at + 1 < len(pieces) else ""
+    for i, piece in enumerate(pieces):
+        if not piece.echo:
+            continue
+        between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
+        if between & {",", "and", ":"} or (len(piece.echo) == 1 and counts in piece.echo):
+            return False
+        is_linked = {stem(word) for word in between} & (_VERBS | asked.doings)
+        if not (is_linked if i < at else {piece.text, pieces[i - 1].text} & _BEFORE_MORE):
+            return False
+    return True
