@@ -10,6 +10,9 @@ from rftlab.plots.names import title
 from rftlab.stats import Interval
 
 HEADS = ("arm", "labels", "cost", "of it", "accuracy", "gain, points", "cost per point", "net return")
+# What a terminal shows beside each other, one below the other: all of it would be wider than most are.
+_NET = len(HEADS) - 1
+_TOGETHER = ((0, 1, 4, 5), (0, 1, 2, 6, _NET), (0, 1, 3))
 ASSUMED = "assumed"
 _MOST_PARTS, _TOLD = 3, 0.005
 
@@ -127,8 +130,10 @@ def _panel(found: Returns, panel: Panel) -> Iterator[str]:
     name = ", ".join(part for part in (where(panel, found.panels), panel[3]) if part) or "assumed"
     yield f"{name}{f' ({currency})' if currency else ''}"
     yield f"  {answer(found, panel)}"
-    columns = len(HEADS) if found.prices.point_value is not None else len(HEADS) - 1
-    yield from (f"  {line}" for line in _aligned([each[:columns] for each in (HEADS, *rows(found, panel))]))
+    table = [HEADS, *rows(found, panel)]
+    for columns in _TOGETHER:
+        shown = [column for column in columns if column != _NET or found.prices.point_value is not None]
+        yield from (f"  {line}" for line in _aligned([[each[column] for column in shown] for each in table]))
     for each in found.break_evens(panel):
         yield f"  Break-even: {break_even(each)}"
     yield f"  Frontier: {frontier(found, panel)}"
