@@ -48,20 +48,22 @@ def run(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Say what a grid will take, and which differences it or a study can show."""
-    from rftlab.advise.forecast import checked_prices, plan, prices_of
+    with busy("loading what a plan goes by"):
+        from rftlab.advise.forecast import checked_prices, plan, prices_of
 
     named = flags.values("--price", options.price, "machine_hour=2.5")
     prices = checked_prices({**(prices_of(options.prices) if options.prices else {}), **named})
-    found = plan(
-        options.target,
-        options.results,
-        workers=options.workers,
-        known=options.known,
-        prices=prices,
-        detect=None if options.detect is None else options.detect / 100,
-        measure=not options.no_measuring,
-        check_timeout=options.check_timeout,
-    )
+    with busy("planning"):
+        found = plan(
+            options.target,
+            options.results,
+            workers=options.workers,
+            known=options.known,
+            prices=prices,
+            detect=None if options.detect is None else options.detect / 100,
+            measure=not options.no_measuring,
+            check_timeout=options.check_timeout,
+        )
     say(found)
     return 0
 
@@ -118,9 +120,10 @@ def report(options: argparse.Namespace) -> int:
 
 def claims(options: argparse.Namespace) -> int:
     """Show what a study says of the thirteen claims."""
-    from rftlab.answer.ledger import ledger_of
+    with busy("reading the study"):
+        from rftlab.answer.ledger import ledger_of
 
-    found = ledger_of(options.results)
+        found = ledger_of(options.results)
     say(found.in_full(options.claim) if options.claim else found)
     return 0
 
@@ -244,10 +247,12 @@ def check(options: argparse.Namespace) -> int:
     if alone := [name for name in ("completions", "marks", "seed") if getattr(options, name) is not None]:
         raise RftlabError(f"--{alone[0]} is for completions that are marked by hand; give --label 30 too")
     if _is_grid(options.task):
-        reports = check_grid(Path(options.task), limit=options.check_timeout)
+        with busy("checking data and verifiers"):
+            reports = check_grid(Path(options.task), limit=options.check_timeout)
         say("\n\n".join(map(str, reports)))
         return 0 if all(report.ok for report in reports) else 1
-    report = check(options.task, **_of_task(options), limit=options.check_timeout)
+    with busy("checking data and verifier"):
+        report = check(options.task, **_of_task(options), limit=options.check_timeout)
     say(report)
     return 0 if report.ok else 1
 
@@ -416,10 +421,11 @@ def roi(options: argparse.Namespace) -> int:
     if options.example:
         print(prices.example(), end="")
         return 0
-    from rftlab.answer.returns import money, words
-
     results, file = prices.named(options.paths)
-    found = words.told(money.returns_of(results, prices.read(file)))
+    with busy("reading the study"):
+        from rftlab.answer.returns import money, words
+
+        found = words.told(money.returns_of(results, prices.read(file)))
     say(*map(printable, found.split("\n")))
     return 0
 
@@ -432,7 +438,7 @@ def show(options: argparse.Namespace) -> int:
     grid = Grid.load(options.grid)
     cells = [cell.model_dump(mode="json") for cell in grid.cells]
     request = {"cells": cells, "examples": options.examples, "limit": options.check_timeout}
-    with grid.lines_named():
+    with grid.lines_named(), busy("loading tasks and bases"):
         texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
     say("\n\n\n".join("\n".join(map(printable, text.split("\n"))) for text in texts))
     return 0

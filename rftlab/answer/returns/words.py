@@ -12,7 +12,7 @@ from rftlab.stats import Interval
 HEADS = ("arm", "labels", "cost", "of it", "accuracy", "gain, points", "cost per point", "net return")
 # What a terminal shows beside each other, one below the other: all of it would be wider than most are.
 _NET = len(HEADS) - 1
-_TOGETHER = ((0, 1, 4, 5), (0, 1, 2, 6, _NET), (0, 1, 3))
+_TOGETHER = ((0, 1, 4, 5), (0, 1, 6, _NET), (0, 1, 2, 3))
 ASSUMED = "assumed"
 _MOST_PARTS, _TOLD = 3, 0.005
 
