@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rftlab.advise.check_gold import FEW_CLASSES, marker_in, reads_like_a_solution, spellings
 from rftlab.errors import RftlabError, one_line
 from rftlab.folds import FEW_ROWS
 from rftlab.grid.written import grid_text
@@ -42,12 +43,11 @@ _ANSWERS = (
 )
 _CHOICES = "choices"
 _TITLES = ("subject", "title")
-_MARKER, _NOTES = "####", "<<.*?>>"
+_NOTES = "<<.*?>>"
 _UNANSWERED = "Rows without answers are for a grid of your own: docs/your_data.md, prompts without labels"
 _LEAST_LABELS = 2
 _ENCODINGS = ("utf-8", "cp1252")
 _MOST = 0.95
-_FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
 DEVELOPMENT = 50
 MOST_LABELS = _BUDGETS[-1]
@@ -116,8 +116,8 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
             f"{data} has {len(answers)} rows with answers and {distinct} different prompts; a study needs at least "
             f"{_LEAST_LABELS} to train on and one to test on, and says something from some fifty on"
         )
-    if sum(_MARKER in answer for answer in answers) > len(answers) / 2:
-        settings["answer_after"] = _MARKER
+    if marker := marker_in(answers):
+        settings["answer_after"] = marker
         settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
         task = load(**settings)
     if _CHOICES in row and not verifier and not _most([_is_option(example) for example in task.train + task.test]):
@@ -190,7 +190,14 @@ def _told(found: Sniffed) -> list[str]:
     by_hand = (
         [f"columns: {', '.join(f'{field} {one_line(repr(column))}' for field, column in read.items())}"] if read else []
     )
-    return [*found.task.notes, *by_hand, f"verifier {found.verifier}: {found.why}"]
+    answers = [example.answer for example in found.task.train + found.task.test]
+    doubts = [text] if (text := spellings(answers)) else []
+    if found.verifier != "choice" and 2 * sum(map(reads_like_a_solution, answers)) > len(answers):
+        doubts.append(
+            f"the answers read like whole solutions ({one_line(repr(answers[0]))[:80]}), which no short answer equals; "
+            "give the answer a column of its own, or name the words before it in task_settings.answer_after"
+        )
+    return [*found.task.notes, *by_hand, *doubts, f"verifier {found.verifier}: {found.why}"]
 
 
 def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -235,12 +242,12 @@ def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
             {"verifier_settings": {"schema": {}, "match_gold": True}},
         )
     if _most([to_quantity(answer) is not None for answer in answers]):
-        if len(classes) <= min(_FEW_CLASSES, len(answers) / 10):
+        if len(classes) <= min(FEW_CLASSES, len(answers) / 10):
             return "numeric", f"{len(classes)} different numbers; where they are classes: exact, and instructions", {}
         return "numeric", "the answers are numbers, with or without a unit; math reads formulas and LaTeX too", {}
     if any("\\" in answer or "^" in answer for answer in answers):
         return "math", "the answers are mathematics", {}
-    if len(classes) <= min(_FEW_CLASSES, len(answers) / 2):
+    if len(classes) <= min(FEW_CLASSES, len(answers) / 2):
         instructions = "Answer with one of: {classes}."
         return "exact", f"there are {len(classes)} different answers: classes", {"instructions": instructions}
     return "exact", "the answers are texts, and only the same text is right; for others write one: --checks", {}

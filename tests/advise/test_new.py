@@ -108,6 +108,47 @@ def test_rationales_before_a_marker_are_found(tmp_path):
     assert main(["check", str(path)]) == 0
 
 
+def test_the_last_box_of_a_solution_is_the_answer_and_the_solution_its_rationale(tmp_path):
+    rows = [
+        {
+            "problem": f"What is {i}+1?",
+            "solution": rf"We add, as \boxed{{1}} says. It is $\boxed{{\frac{{{i + 1}}}{{1}}}}$.",
+        }
+        for i in range(60)
+    ]
+    [path] = new(jsonl(tmp_path / "math.jsonl", rows), tmp_path / "g.yaml", model="tiny-base")
+    text = path.read_text()
+    assert "answer_after:" in text
+    assert "cot: true" in text
+    found = sniff(tmp_path / "math.jsonl")
+    by_prompt = {example.prompt: example for example in found.task.train + found.task.test}
+    asked = by_prompt["What is 6+1?"]
+    assert asked.answer == r"\frac{7}{1}"
+    assert asked.rationale == rows[6]["solution"]
+    assert main(["check", str(path)]) == 0
+
+
+def test_prose_that_ends_in_the_answer_is_said_to_be_a_whole_solution(tmp_path):
+    rows = [{"prompt": f"What is {i} times 8?", "answer": f"We multiply. So it is {8 * i}."} for i in range(60)]
+    said = []
+    new(jsonl(tmp_path / "d.jsonl", rows), tmp_path / "g.yaml", model="tiny-base", say=said.append)
+    assert any("the answers read like whole solutions ('We multiply. So it is" in note for note in said)
+    assert not any("whole solutions" in note for note in notes_on(KINDS["numeric"], tmp_path))
+
+
+def notes_on(rows, folder):
+    said = []
+    new(jsonl(folder / "notes.jsonl", rows), folder / "notes.yaml", model="tiny-base", say=said.append)
+    return said
+
+
+def test_classes_that_differ_in_case_alone_are_said(tmp_path):
+    rows = [{"text": f"review {i}", "label": ("NEG", "neg", "Pos", "pos")[i % 4]} for i in range(80)]
+    [said] = [note for note in notes_on(rows, tmp_path) if "written in several ways" in note]
+    assert said.startswith("2 of 2 classes are written in several ways")
+    assert "'NEG' (20), 'neg' (20)" in said
+
+
 @pytest.mark.parametrize("verifier", KINDS)
 def test_who_judges_is_found_from_the_answers(verifier, tmp_path):
     found = sniff(jsonl(tmp_path / "d.jsonl", KINDS[verifier]))
