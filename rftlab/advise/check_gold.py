@@ -67,8 +67,8 @@ def spellings(answers: Sequence[str]) -> str:
     if len(ways) > min(FEW_CLASSES, len(answers) / 2):
         return ""
     several = [
-        ", ".join(f"{way!r} ({count})" for way, count in found.most_common())
-        for found in ways.values()
+        ", ".join(f"{way!r} ({count})" for way, count in sorted(found.items(), key=lambda each: (-each[1], each[0])))
+        for _, found in sorted(ways.items())
         if len(found) > 1
     ]
     if not several:

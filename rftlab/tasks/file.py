@@ -39,6 +39,7 @@ def load(
     test_split: str = "",
     encoding: str = "utf-8",
     delimiter: str = "",
+    decimal: str = ".",
     shape: str = "",
     columns: Mapping[str, Any] | None = None,
     prompt: str = "",
@@ -70,10 +71,13 @@ def load(
         test_split: its test split; empty holds out ``test_share`` of ``split``.
         encoding: of text files, such as cp1252.
         delimiter: between the columns of a .csv or .tsv file; empty finds out.
+        decimal: what stands before the decimals of the answers: "," makes `1.234,5` the gold answer `1234.5`, as models
+            write it and verifiers read it.
         shape: what the rows are: prompt-answer, question-answer, prompt-completion, trl-chat, chat, rft, alpaca or
             sharegpt (`shapes.SHAPES`); empty recognises it by the columns.
-        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads. What is
-            named here goes before what the shape says.
+        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads;
+            `choices` -> list of the columns that hold the options A, B, ... What is named here goes before what the
+            shape says.
         prompt: template of the prompt, with columns in braces: "{Subject}\n{Body}"; `{classes}` is the classes' list.
         instructions: what stands before every prompt; `{classes}` in it is the list of classes, other braces are text.
         classes: the answers there are; "auto" takes those of the training rows. Told to verifiers as `meta["choices"]`.
@@ -96,7 +100,9 @@ def load(
         raise RftlabError("task 'file' needs either task_settings.path (a file) or task_settings.dataset (a hub id)")
     if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise RftlabError(f"task_settings.name is {name!r}; give a few letters, digits, blanks, dots and dashes")
-    read = Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern))
+    if decimal not in (".", ","):
+        raise RftlabError(f'task_settings.decimal is {decimal!r}; give "." or ","')
+    read = Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern), decimal)
 
     def rows(place: str, *, at: str = "", answers: bool = bool(path or dataset)) -> list[Found]:
         if at:
@@ -166,10 +172,16 @@ def _folds(count: int, rows: int, split_seed: int, *, apart: bool) -> Folds:
 
 
 def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
-    unknown = sorted(set(columns) - {*_FIELDS, "meta"})
+    unknown = sorted(set(columns) - {*_FIELDS, "meta", "choices"})
     if unknown:
         raise RftlabError(
-            f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta"
+            f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta, choices"
+        )
+    options = columns.get("choices")
+    if options is not None and not (isinstance(options, list | tuple) and len(options) > 1):
+        raise RftlabError(
+            f"task_settings.columns.choices is {options!r}; list the columns that hold the options, such as [A, B, C, "
+            "D]. One column that holds all of them is named in meta"
         )
     if template and columns.get("prompt"):
         raise RftlabError("task_settings.prompt builds the prompt and columns.prompt names its column; leave one out")

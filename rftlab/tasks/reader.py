@@ -16,6 +16,25 @@ BOXED = r"\boxed"
 _ELSE = "give the file as task_settings.prompts_path, if its rows have no answers"
 
 
+_DECIMAL_COMMA = re.compile(r"\s*([-+\u2212]?)(\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?(\s*[^\d\s.,][^\d]*)?\s*")
+
+
+def with_point(answer: str) -> str:
+    """A number with a decimal comma, and a unit or none, as one with a point: `1.234,5 kg` is `1234.5 kg`.
+
+    Raises:
+        RftlabError: it is none.
+    """
+    found = _DECIMAL_COMMA.fullmatch(answer)
+    if not found:
+        raise RftlabError(
+            f"the answer {answer[:80]!r} is no number with a decimal comma (task_settings.decimal); mend the row, or "
+            "leave decimal out"
+        )
+    sign, whole, fraction, unit = found.groups()
+    return f"{sign}{whole.replace('.', '')}{f'.{fraction}' if fraction else ''}{unit or ''}"
+
+
 class Found(NamedTuple):
     """A row that was read: where it stands, the row, and what it says; the prompt not yet put in words."""
 
@@ -28,8 +47,15 @@ class Reader:
     """Rows to what they say, with errors that name the line."""
 
     def __init__(
-        self, mapping: Mapping[str, Any], shape: str, template: str, marker: str, drop: re.Pattern[str] | None
+        self,
+        mapping: Mapping[str, Any],
+        shape: str,
+        template: str,
+        marker: str,
+        drop: re.Pattern[str] | None,
+        decimal: str = ".",
     ) -> None:
+        self._decimal = decimal
         self._mapping, self._shape, self._template, self._marker, self._drop = mapping, shape, template, marker, drop
         self._recognised: dict[str, list[str]] = {}
         self._as_json: list[str] = []
@@ -97,9 +123,13 @@ class Reader:
         if self._marker and answer:
             before, answer = self._parted(answer)
             rationale = "\n".join(text for text in (rationale.strip(), before) if text)
+        if self._decimal == "," and answer:
+            answer = with_point(answer)
         if self._drop and rationale:
             rationale = self._drop.sub("", rationale)
         meta = {**said.meta, **{column: value_of(row, column) for column in self._mapping["meta"]}}
+        if options := self._mapping.get("choices"):
+            meta["choices"] = [self._text(self._option(row, column), "choices") for column in options]
         return Said(prompt, answer.strip(), rationale, {name: _jsonable(value) for name, value in meta.items()})
 
     def _parted(self, answer: str) -> tuple[str, str]:
@@ -111,6 +141,12 @@ class Reader:
         if not found:
             raise RftlabError(f"the answer holds no {self._marker!r} (task_settings.answer_after); mend the row")
         return before.strip(), after
+
+    def _option(self, row: Row, column: str) -> Any:
+        value = value_of(row, column)
+        if value is None:
+            raise RftlabError(f"column {column!r} (task_settings.columns.choices) holds no option; fill it")
+        return value
 
     def _prompt(self, row: Row) -> str:
         column = self._column("prompt")

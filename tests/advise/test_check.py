@@ -297,6 +297,21 @@ def test_a_paraphrase_has_the_words_the_numbers_and_the_answer():
     assert not paraphrases(known, [example("15", "Bob ran 12 km, then 3 miles. Which sum of both figures?")])
 
 
+def test_functions_below_each_other_are_no_list_of_candidates(file):
+    rows = [
+        {
+            "prompt": f"Write a function add{i}(x) that adds {i}.",
+            "answer": f"def add{i}(x):\n    return x + {i}",
+            "entry_point": f"add{i}",
+            "tests": [{"args": [x], "expected": x + i} for x in range(3)],
+        }
+        for i in range(8)
+    ]
+    report = check(file(rows), {"columns": {"meta": ["entry_point", "tests"]}}, verifier="code")
+    assert levels(report)["lists of all candidates"] == "ok", str(report)
+    assert levels(report)["gold answers"] == "ok"
+
+
 def test_a_leak_by_white_space_fails(file):
     spaced = [{**row, "prompt": row["prompt"].replace("How much", "How  much").rstrip("?")} for row in SUMS[:9]]
     report = check(file(SUMS), {"test_path": file(spaced, "test.jsonl")})
