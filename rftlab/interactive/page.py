@@ -7,7 +7,7 @@ from rftlab.report.render import script
 
 def module(name: str) -> str:
     """The content of an ES module of this folder, after the functions that the report's page shows texts with."""
-    return "\n".join([script("texts.js"), script("answers.js"), _read(name)])
+    return "\n".join([script("texts.js"), script("tables.js"), script("answers.js"), _read(name)])
 
 
 def style(*names: str) -> str:

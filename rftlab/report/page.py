@@ -96,7 +96,7 @@ def write_report(
             built,
         )
         (built / "report.html").write_text(render(study, decisions, drawings, parts), encoding="utf-8")
-        _inert(study.cells.drop(columns=SHOWN_IN)).to_csv(built / "cells.csv", index=False)
+        inert(study.cells.drop(columns=SHOWN_IN)).to_csv(built / "cells.csv", index=False)
         problem = executed.result() if executed else ""
         written = _swap(built, results / FOLDER)
     if problem:
@@ -112,7 +112,7 @@ def _save(pictures: Iterable[Picture], built: Path) -> None:
             (built / f"{HERO}.png").write_bytes(plots.to_bytes(picture.figure, "png"))
 
 
-def _inert(table: pd.DataFrame) -> pd.DataFrame:
+def inert(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before each text that a spreadsheet would compute (`=1+1`, `@sum`)."""
     texts = table.select_dtypes(include=["object", "string"]).columns
     return table.assign(**{name: table[name].map(_inert_text) for name in texts})
@@ -130,7 +130,7 @@ def _executing(results: Path, waive: Iterable[str], target: Path) -> Iterator[Fu
     from rftlab.execute.kernels import KernelSettings
     from rftlab.execute.notebook import NotebookFailed, NotebookRun
 
-    parameters = {"results": str(results), "waive": ",".join(sorted(waive))}
+    parameters = {"results": str(results), "other": "", "waive": ",".join(sorted(waive))}
     run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings())
 
     def execute() -> str:

@@ -25,7 +25,7 @@ from rftlab.report import about, remarks, tables, verdicts, viewer
 from rftlab.report.figures import Drawing, inline
 from rftlab.report.returns import Part
 
-_SCRIPTS = {"page.js": ("page.js", "texts.js", "answers.js"), "figures.js": ("figures.js",)}
+_SCRIPTS = {"page.js": ("page.js", "texts.js", "tables.js", "answers.js"), "figures.js": ("figures.js",)}
 _REFUSED = ("Not compared", "Unknown")
 """Notes that a reader must see first."""
 _MEANS = ("accuracy", "sampled_accuracy", "train_accuracy", "ood_accuracy", "format_rate")
@@ -46,6 +46,21 @@ def render(study: Results, decisions: Decisions, drawings: Sequence[Drawing], re
     """
     context = {**_context(study, decisions, drawings), "returns": returns}
     return _environment().get_template("report.html.j2").render(**context)
+
+
+def matrix(decisions: Decisions) -> str:
+    """The page's section of decisions alone, for a widget: HTML that needs page.css."""
+    return _environment().get_template("decisions.html.j2").render(**_decided(decisions))
+
+
+def _decided(decisions: Decisions) -> dict[str, Any]:
+    return {
+        "decides": decisions.decides,
+        "matrix": verdicts.matrix(decisions),
+        "margin": f"{100 * decisions.plan.smallest_effect:g}",
+        "families": decisions.families,
+        "compared": [verdicts.row(each) for each in decisions.decisions],
+    }
 
 
 def _environment() -> jinja2.Environment:
@@ -98,7 +113,6 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
     ]
     return {
         "grid": results.name,
-        "decides": decisions.decides,
         "finished": len(cells),
         "damaged": record.kept_out(damaged) if damaged else "",
         "unfinished": unfinished(study),
@@ -111,10 +125,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "card": answer(study, decisions),
         "numbers": about.numbers(decisions),
         "tiny": about.is_tiny(cells),
-        "matrix": verdicts.matrix(decisions),
-        "margin": f"{100 * decisions.plan.smallest_effect:g}",
-        "families": decisions.families,
-        "compared": [verdicts.row(each) for each in decisions.decisions],
+        **_decided(decisions),
         "drawn": drawn,
         "missing": [f"{each.heading} ({each.caption.rstrip('.')})" for each in drawings if not each.pictures],
         "answers": answers,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rftlab import record
@@ -50,16 +51,40 @@ def samples(results: Results, decisions: Decisions) -> dict[str, Any]:
     kept = cells[[bool(rows[cell]) for cell in cells["id"]]]
     panels = [_panel(results, decisions, key, group, rows) for key, group in kept.groupby(_GROUP, sort=False)]
     asked = max((len(outcomes(results.where, cell)) for cell in kept["id"]), default=0)
-    most = _that_fit(panels)
-    for panel in panels:
-        del panel["items"][most:]
-        for arm in panel["arms"]:
-            del arm["rows"][most:]
+    _cut(panels)
     notes = [f"{cut} more arms are not here, to keep the page small"] if cut else []
     here = sorted({len(panel["items"]) for panel in panels})
     if here and here[0] < asked:
         notes.insert(0, f"{' to '.join(map(str, dict.fromkeys([here[0], here[-1]])))} of {asked} test items are here")
     return {"panels": panels, "notes": notes}
+
+
+def beside_base(results: Results, ids: Sequence[str]) -> dict[str, Any]:
+    """`samples` of single cells, each beside the untrained base of its seed where there is one.
+
+    Args:
+        results: as read.
+        ids: of the cells; those that kept no answers to test items are left out.
+
+    Returns:
+        ``notes`` and ``panels`` as in `samples`, one panel for each cell, named after its seed.
+    """
+    cells = results.cells
+    bases = cells[cells["method"] == BASE]
+    panels = []
+    for cell in cells[cells["id"].isin(list(ids))].sort_values("seed").to_dict("records"):
+        same = np.logical_and.reduce([bases[name] == cell[name] for name in ("task", "model", "cot_eval", "seed")])
+        shown = [each for each in bases[same].to_dict("records")[:1] if each["id"] != cell["id"]]
+        rows = {each["id"]: _rows(results, each["id"]) for each in (*shown, cell)}
+        if not rows[cell["id"]]:
+            continue
+        given = rows[cell["id"]].items()
+        items = [(name, str(row.get("prompt", "")), str(row.get("answer", ""))) for name, row in given]
+        arms = [_arm(results, _name(each, True), each["id"], items, rows[each["id"]]) for each in (*shown, cell)]
+        told = [(name, _short(prompt), _short(answer)) for name, prompt, answer in items]
+        name, seed = f"{cell['task']}, seed {cell['seed']}", int(cell["seed"])
+        panels.append({"name": name, "seed": seed, "items": told, "arms": arms, "left": 0, "right": len(arms) - 1})
+    return {"panels": _cut(panels), "notes": []}
 
 
 def as_json(value: Any) -> str:
@@ -190,6 +215,16 @@ def _short(text: str) -> str | list[Any]:
     if len(text) <= _HEAD + _TAIL:
         return text
     return [text[:_HEAD], len(text) - _HEAD - _TAIL, text[-_TAIL:]]
+
+
+def _cut(panels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The panels without the items that do not fit."""
+    most = _that_fit(panels)
+    for panel in panels:
+        del panel["items"][most:]
+        for arm in panel["arms"]:
+            del arm["rows"][most:]
+    return panels
 
 
 def _that_fit(panels: Sequence[Mapping[str, Any]]) -> int:

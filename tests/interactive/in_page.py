@@ -1,9 +1,10 @@
 """An anywidget in a page of its own: its real module and style beside its real Python object, without a kernel."""
 
+import base64
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import anywidget
 import pytest
@@ -24,7 +25,13 @@ window.model = (() => {
     state = now;
     changed.forEach((name) => (heard[`change:${name}`] ?? []).forEach((listener) => listener()));
   };
-  const tell = (what) => window.told(JSON.stringify(what)).then((text) => take(JSON.parse(text)));
+  const tell = (what) => window.told(JSON.stringify(what)).then((text) => {
+    const { now, sent } = JSON.parse(text);
+    take(now);
+    const bytes = (coded) => Uint8Array.from(atob(coded), (sign) => sign.charCodeAt(0));
+    const listeners = heard["msg:custom"] ?? [];
+    sent.forEach(([content, buffers]) => listeners.forEach((listener) => listener(content, buffers.map(bytes))));
+  });
   return {
     tell,
     get: (name) => state[name],
@@ -48,16 +55,26 @@ def shown_in_page(
     page.set_default_timeout(10_000)
     names = sorted(set(widget.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names()))
 
+    sent: list[object] = []
+
+    def send(content: object, buffers: Sequence[bytes] = ()) -> None:
+        sent.append([content, [base64.b64encode(each).decode() for each in buffers]])
+
+    widget.send = send  # type: ignore[method-assign]
+
     def told(text: str) -> str:
         said = json.loads(text)
         for name, value in said.get("state", {}).items():
             setattr(widget, name, value)
         if "content" in said:
             widget._handle_custom_msg(said["content"], [])
-        return json.dumps({name: getattr(widget, name) for name in names if not name.startswith("_")})
+        now = {name: getattr(widget, name) for name in names if not name.startswith("_")}
+        answer = json.dumps({"now": now, "sent": sent})
+        sent.clear()
+        return answer
 
     page.expose_function("told", told)
-    page.set_content(f"<!doctype html><style>{widget._css}</style><div id=el></div>")
+    page.set_content(f"<!doctype html><style>{getattr(widget, '_css', '')}</style><div id=el></div>")
     page.evaluate(_MODEL)
     page.evaluate("() => window.model.tell({})")
     rendered = "widget.render({ model: window.model, el: document.getElementById('el') }); window.ready = true;"

@@ -372,9 +372,9 @@ def test_the_reading_column_never_imports_torch():
 
 
 def test_no_text_of_the_table_is_a_formula_of_a_spreadsheet():
-    from rftlab.report.page import _inert
+    from rftlab.report.page import inert
 
     table = pd.DataFrame({"task": ["=1+1", "@sum", "word", "-x", "+x"], "gap": [-1.5, 0.0, 1.0, 2.0, 3.0]})
-    inert = _inert(table)
-    assert list(inert["task"]) == ["'=1+1", "'@sum", "word", "'-x", "'+x"]
-    assert list(inert["gap"]) == list(table["gap"])
+    safe = inert(table)
+    assert list(safe["task"]) == ["'=1+1", "'@sum", "word", "'-x", "'+x"]
+    assert list(safe["gap"]) == list(table["gap"])
