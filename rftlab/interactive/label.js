@@ -13,7 +13,7 @@ function render({ model, el }) {
   root.setAttribute("aria-label", "which of two completions is better; keys: 1 first, 2 second, t tie, b both bad, s skip, u undo");
   // JupyterLab's own keys (1 makes a heading of a cell) stay out of here.
   root.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.append(root);
+  el.append(element("div", { className: "rftlab-narrow" }, root));
   let waiting = null;
 
   const text = (box, value) => box.replaceChildren(...shown("span", value).childNodes);

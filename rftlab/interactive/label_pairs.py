@@ -15,6 +15,7 @@ from rftlab.errors import RftlabError, printable
 from rftlab.interactive.label_widget import PLACES, Candidate
 from rftlab.tasks.choices import Choice, Word, choices_path, key_of, read_choices, write_choices
 from rftlab.tasks.pairs import Pair, read_pairs, write_pairs
+from rftlab.verifiers.base import Score
 
 if TYPE_CHECKING:
     from rftlab.experiment import Experiment
@@ -83,7 +84,7 @@ class PairQueue:
         ties, bad = words.count("tie"), words.count("both bad")
         return (
             f"{self.done} judged, {len(self.waiting)} to go; {len(self.pairs)} with a preference, in {self.path}; "
-            f"{ties} ties and {bad} bad on both sides, in {choices_path(self.path).name} alone"
+            f"ties: {ties}, bad on both sides: {bad}, in {choices_path(self.path).name} alone"
         )
 
     @property
@@ -206,12 +207,16 @@ def verifier_opinion(experiment: "Experiment") -> Callable[[Candidate], str]:
         if prompt not in examples:
             return "The verifier cannot say: this prompt is not among the labels of the experiment."
         scores = experiment.verifier.score(texts, [examples[prompt]] * 2)
-        told = [
-            f"the {place} {score.reward:g}: {_cut(score.reason)}" for place, score in zip(PLACES, scores, strict=True)
-        ]
-        return f"The verifier gives {'; '.join(told)}. The gold answer is {_cut(examples[prompt].answer)}"
+        told = [f"the {place} {score.reward:g} ({_why(score)})" for place, score in zip(PLACES, scores, strict=True)]
+        return f"The verifier gives {', '.join(told)}. The gold answer is {_cut(examples[prompt].answer)}"
 
     return said
+
+
+def _why(score: Score) -> str:
+    if score.detail:
+        return _cut(score.detail)
+    return "no answer found" if score.extracted is None else f"read as {_cut(score.extracted)}"
 
 
 def _cut(text: str, most: int = 200) -> str:

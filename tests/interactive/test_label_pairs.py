@@ -79,7 +79,7 @@ def test_ties_and_what_is_bad_on_both_sides_are_kept_beside_the_pairs_alone(tmp_
     assert {choice.labeller for choice in read_choices(file)} == {"Ada"}
     assert read_pairs(file) == [Pair(*shown[0])]
     assert "3 judged, 1 to go; 1 with a preference" in queue.state
-    assert "1 ties and 1 bad on both sides, in pairs.choices.jsonl alone" in queue.state
+    assert "ties: 1, bad on both sides: 1, in pairs.choices.jsonl alone" in queue.state
 
 
 def test_the_pairs_file_is_a_preference_dataset_as_trl_reads_it(tmp_path: Path) -> None:

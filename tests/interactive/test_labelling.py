@@ -26,7 +26,7 @@ def test_a_second_labeller_judges_the_firsts_pairs_and_hears_what_is_missing(exp
     queue = make_queue(experiment, second, labeller="Bob", again=first)
     said = queue.opinion()
     place = "first" if queue.current[1] == right else "second"
-    assert f"the {place} 1: " in said
+    assert f"the {place} 1 (read as {example.answer})" in said
     assert said.endswith(f"The gold answer is {example.answer}")
     queue.choose(place)
     assert agreement(second, again=first).startswith("Ada and Bob agree on 100%")
