@@ -35,7 +35,6 @@ _EXPLAINED = re.compile(
     r"(?P<claim>[^\n]{1,200}?)(?:,? (?:because|since|as)\s(?P<reason>.+)|\s?\((?P<working>[^()]{3,100})\))",
     re.IGNORECASE | re.DOTALL,
 )
-_CALCULATED = re.compile(r"(?P<reason>.+[.\n])\s{0,3}(?P<claim>[^\W\d_].{2,200})", re.DOTALL)
 _REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
 _CALCULATES = frozenset(
     ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
@@ -67,10 +66,8 @@ def _stated(answer: str, asked: Asked) -> list[Quantity]:
         return []
     if found := _read(settled.text, asked):
         return found
-    for pattern in (_CONCLUDED, _EXPLAINED, _CALCULATED):
-        if (parts := pattern.fullmatch(_lines(answer))) and (
-            found := _claimed(parts.groupdict(), asked, calculated=pattern is _CALCULATED)
-        ):
+    for pattern in (_CONCLUDED, _EXPLAINED):
+        if (parts := pattern.fullmatch(_lines(answer))) and (found := _claimed(parts.groupdict(), asked)):
             return found
     return []
 
@@ -79,8 +76,8 @@ def _lines(answer: str) -> str:
     return "\n".join(line.strip() for line in answer.strip().split("\n") if line.strip())
 
 
-def _claimed(parts: Mapping[str, str | None], asked: Asked, *, calculated: bool) -> list[Quantity]:
-    """What an answer claims, if the reason beside it says nothing against it; ``calculated``: and is worked out."""
+def _claimed(parts: Mapping[str, str | None], asked: Asked) -> list[Quantity]:
+    """What an answer claims, if the reason beside the claim says nothing against it."""
     claim, working = parts["claim"] or "", parts.get("working")
     if working and (settled := settle(to_plain(f"{working} = {claim}"))):
         return _read(settled.text, asked)
@@ -88,10 +85,7 @@ def _claimed(parts: Mapping[str, str | None], asked: Asked, *, calculated: bool)
     if working or said is None or why is None:
         return []
     found = _read(said.text, asked)
-    values = {each.value for each in found}
-    if calculated and not values <= why.numbers | said.numbers:
-        return []
-    return found if _is_reason(why, values, asked) else []
+    return found if _is_reason(why, {each.value for each in found}, asked) else []
 
 
 def _is_reason(settled: Settled, values: set[Fraction], asked: Asked) -> bool:
@@ -184,11 +178,9 @@ def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> b
     if word in ALTERS:
         superlative = word.endswith(("est", "st", "imum")) and before and following[:1].isalpha()
         return superlative and stem(word) in asked.question
-    if word in ("at", "by") and before and not following:
-        return word == "at" or word in asked.question
     if word in NO_UNIT:
         return stem(word) in asked.question and following[:1].isalpha() and not asked.denies
-    if (asked.denies and not before) or (stem(word) in asked.names and not asked.refers):
+    if asked.denies and not before:
         return False
     done = looks_done(word) or stem(word) in asked.doings
     known = stem(word) in (asked.question if done and not asked.refers else asked.words) and not (done and asked.denies)
@@ -198,7 +190,6 @@ def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> b
 def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterator[Quantity]:
     """The stated number with as much of what follows as can be its unit, if the rest is plain."""
     start, end, readings = pieces[at].start, pieces[at].end, []
-    echo = next((piece.start for piece in pieces[at:] if piece.echo), len(text))
     for _ in range(7):
         rest = [piece for piece in pieces[at + 1 :] if piece.start >= end]
         read = plain_quantity(text[start:end].strip())
@@ -208,7 +199,7 @@ def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterat
             and not (text[start:end].endswith(" in") and rest)
         ):  # no inch
             readings.append((read, rest))
-        if not (found := _UNIT_PIECE.match(text, end)) or found.end() > echo:
+        if not (found := _UNIT_PIECE.match(text, end)):
             break
         end = found.end()
     scaled = [read for read, _ in readings if read.unit and (read.unit.scales or not read.named[0].isalpha())]
@@ -216,7 +207,5 @@ def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterat
         yield scaled[-1]
         return
     for read, rest in readings:
-        behind = re.match(rf" ?({WORD})?", text[rest[0].start :] if rest else "")
-        word = (behind[1] or "").casefold() if behind else ""
-        if read.unit or not word or word in NEUTRAL or remains(word, asked) or word == "than":
+        if read.unit or not rest or rest[0].text in NEUTRAL or remains(rest[0].text, asked) or rest[0].text == "than":
             yield read

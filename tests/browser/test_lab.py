@@ -117,28 +117,42 @@ def assert_all_ran(page: "sync_api.Page") -> None:
     assert all(re.search(r"\[\d+\]", prompt) for prompt in prompts)
 
 
-def test_compare_runs_and_a_moved_widget_changes_the_figure(page, lab, tmp_path):
+def test_compare_runs_and_is_filtered_pointed_at_and_clicked(page, lab, tmp_path):
     open_notebook(page, lab, "30_compare.ipynb")
     assert_all_ran(page)
     assert page.locator('.jp-RenderedImage img[src^="data:image/png"]').count() >= 5
-    view = page.locator("img.widget-image")
-    view.wait_for()
-    view.scroll_into_view_if_needed()
-    before = view.get_attribute("src")
-    page.screenshot(path=_screenshots(tmp_path) / "compare_before.png")
-    page.locator(".widget-dropdown:has-text('figure') select").select_option(label="accuracy vs cost")
-    page.wait_for_function("src => document.querySelector('img.widget-image').src !== src", arg=before)
-    page.locator(".widget-select-multiple:has-text('methods') select").select_option(label="GRPO")
-    page.wait_for_selector("text=8 of 20 cells")
-    page.screenshot(path=_screenshots(tmp_path) / "compare_after.png")
+    assert page.locator(".matrix tbody").count() >= 2
+    for width in (800, 1300):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.locator(".matrix").scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        page.screenshot(path=_screenshots(tmp_path) / f"compare_study_{width}.png")
+        page.locator(".rftlab-compare").scroll_into_view_if_needed()
+        page.wait_for_timeout(2500)
+        page.screenshot(path=_screenshots(tmp_path) / f"compare_{width}.png")
+    page.locator("[data-part=figure]").select_option(label="against training FLOPs")
+    page.locator("fieldset[data-part=arm] label:has-text('SFT') input").uncheck()
+    page.wait_for_selector("text=12 of 20 cells")
+    assert page.locator(".mark[aria-label^='untrained base']").count() == 2
+    mark = page.locator(".mark[aria-label^='GRPO, 300 labels']").first
+    mark.hover()
+    page.wait_for_selector(".tip:has-text('GRPO, 300 labels')")
+    page.screenshot(path=_screenshots(tmp_path) / "compare_pointed.png")
+    mark.click()
+    page.wait_for_selector(".rftlab-compare .behind article:has-text('GRPO, 300 labels')")
+    page.screenshot(path=_screenshots(tmp_path) / "compare_behind.png")
+    with page.expect_download() as download:
+        page.locator(".rftlab-compare button:has-text('PDF')").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
 
 
 def test_pairs_are_labelled_by_keys_without_a_click_and_a_later_sitting_takes_back(page, lab, root, tmp_path):
+    open_notebook(page, lab, "50_label_pairs.ipynb")
+    assert_all_ran(page)
     for width in (800, 1300):
         page.set_viewport_size({"width": width, "height": 1000})
-        open_notebook(page, lab, "50_label_pairs.ipynb")
-        assert_all_ran(page)
         page.locator(".rftlab-label").scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
         page.screenshot(path=_screenshots(tmp_path) / f"labelling_{width}.png")
     choices = root / "notebooks/results/pairs.choices.jsonl"
     prompt = page.locator(".rftlab-label .prompt")

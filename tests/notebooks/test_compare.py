@@ -33,7 +33,7 @@ def test_every_code_cell_ran_and_none_failed(executed):
     assert not [o for cell in code for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
 
 
-def test_five_figures_are_shown_as_pictures_without_a_browser(executed):
+def test_five_figures_and_the_view_are_shown_as_pictures_without_a_browser(executed):
     pictures = [
         o
         for cell in executed.cells
@@ -41,7 +41,7 @@ def test_five_figures_are_shown_as_pictures_without_a_browser(executed):
         for o in cell.outputs
         if "image/png" in o.get("data", {})
     ]
-    assert len(pictures) == 5
+    assert len(pictures) == 6
 
 
 def test_the_verdicts_are_printed(executed):
