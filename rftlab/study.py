@@ -25,7 +25,7 @@ from rftlab.execute.kernels import (
     preheat,
 )
 from rftlab.execute.one_cell import Outcome
-from rftlab.execute.results import lists, read_grid, results_lock, write_grid
+from rftlab.execute.results import lists, read_grid, read_stops, results_lock, write_grid
 from rftlab.execute.tuning import StageRun, told
 from rftlab.files import archive
 from rftlab.files.staging import set_aside
@@ -103,7 +103,9 @@ def run(
     grid = starts.resolved(grid, where)
     if until:
         settling.require_seeds_to_add(grid)
-        grid = settling.extended(grid, where)
+    # What an earlier call added stays: a verdict that it stopped with rests on it.
+    grown = bool(until or read_stops(where))
+    grid = settling.extended(grid, where) if grown else grid
     reported = grid.report_to if report_to is None else trackers.named(report_to)
     trackers.require(reported)
     done, left = grid.split(where)
@@ -134,7 +136,7 @@ def run(
         say(f"{grid.name}: {stage}")
         tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells, planned)
         grid = starts.resolved(stage.resolved(), where)
-        grid = settling.extended(grid, where) if until else grid
+        grid = settling.extended(grid, where) if grown else grid
     done, left = grid.split(where)
     again = _chosen(grid, rerun, done)
     starts.require_policies(grid, where, again)
