@@ -205,3 +205,27 @@ def test_the_notebook_runs_without_a_browser(tmp_path: Path) -> None:
     assert rows
     assert all(list(row) == ["prompt", "chosen", "rejected"] for row in rows)
     assert {choice.labeller for choice in read_choices(file)} == {"the verifier"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing. is deprecated:FutureWarning")
+def test_trl_trains_on_the_pairs_file_as_it_is(tmp_path: Path, small_cell) -> None:
+    import trl
+
+    from rftlab.policy.load import load_policy
+
+    queue = PairQueue(
+        [(f"{n} + 3?", f"<answer>{n + 3}</answer>", "<answer>0</answer>") for n in range(6)], tmp_path / "p"
+    )
+    for word in ("first", "second", "tie", "first", "both bad", "second"):
+        queue.choose(word)
+    read = datasets.Dataset.from_json(str(tmp_path / "p"), cache_dir=str(tmp_path / "cache"))
+    policy = load_policy(small_cell(method="dpo"))
+    settings = trl.DPOConfig(
+        output_dir=str(tmp_path / "out"), max_steps=1, per_device_train_batch_size=4, report_to=[], use_cpu=True,
+        bf16=False, gradient_checkpointing=False, disable_tqdm=True,
+    )  # fmt: skip
+    trained = trl.DPOTrainer(
+        model=policy.model, args=settings, train_dataset=read, processing_class=policy.tokenizer
+    ).train()
+    assert trained.training_loss == pytest.approx(0.693, abs=0.01), "log 2: policy and reference are still the same"
