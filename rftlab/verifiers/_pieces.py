@@ -62,14 +62,29 @@ def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
         )
         phrase = pieces[i:end]
         numbers = [n for n, piece in enumerate(phrase) if piece.value is not None]
-        if numbers and len(phrase) > 1 and not any(is_denial(piece.text) for piece in phrase):
+        if (
+            numbers
+            and len(phrase) > 1
+            and phrase[0].text[0].isalnum()
+            and not any(is_denial(piece.text) for piece in phrase)
+        ):
             counted = tuple(stem(phrase[n + 1].text) for n in numbers if n + 1 < len(phrase))
-            left.append(Piece(phrase[0].text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
+            links = [piece.text for piece in phrase[: numbers[0]] if piece.text in _BEFORE_MORE]
+            text = links[-1] if links else phrase[0].text
+            if any(_is_another(phrase[n].value, each, asked) for n, each in zip(numbers, counted, strict=False)):
+                return pieces
+            left.append(Piece(text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
             i = end
         else:
             left.append(pieces[i])
             i += 1
     return left
+
+
+def _is_another(value: Fraction | None, counted: str, asked: Asked) -> bool:
+    """Whether the question counts the same thing with another number (`for 30 cookies`, where the phrase has 10)."""
+    asked_for = {number for number, word in asked.pairs if word == counted}
+    return bool(asked_for) and value not in asked_for
 
 
 def _common(said: list[Fraction | str], i: int, tokens: tuple[str | Fraction, ...], p: int) -> int:
@@ -90,9 +105,14 @@ def may_echo(pieces: list[Piece], at: int, asked: Asked) -> bool:
         if not piece.echo:
             continue
         between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
-        if between & {",", "and", ":"} or (len(piece.echo) == 1 and counts in piece.echo):
+        leads_in = piece.text in _BEFORE_MORE and i < 2 and pieces[i + 1 : i + 2] and pieces[i + 1].text == ","
+        if i < at and leads_in and not between & {"and", ":"}:
+            continue
+        if between & {",", "and", ":"} or (counts and len(piece.echo) == 1 and counts in piece.echo):
             return False
         is_linked = {stem(word) for word in between} & (_VERBS | asked.doings)
-        if not (is_linked if i < at else {piece.text, pieces[i - 1].text} & _BEFORE_MORE):
+        before = [each.text for each in pieces[max(0, i - 2) : i]]
+        joint = before[-2:-1] if before[-1:] == ["the"] else before[-1:]
+        if not (is_linked if i < at else {piece.text, *joint} & _BEFORE_MORE):
             return False
     return True

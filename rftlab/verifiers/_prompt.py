@@ -6,9 +6,10 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from rftlab.verifiers._words import ALTERS, DENIES, IRREGULAR, MEASURES, NEGATES, NEUTRAL, NUMBERS
+from rftlab.verifiers._units import CURRENCIES, to_unit
+from rftlab.verifiers._words import DENIES, IRREGULAR, MEASURES, NEGATES, NEUTRAL, NUMBERS
 
-_MOST_CHARS = 4000
+MOST_CHARS = 4000
 WORD = r"[^\W\d_]{1,40}(?:['’][^\W\d_]{1,4})?"
 _TOKEN = re.compile(rf"{WORD}|(?a:\d{{1,40}}(?:,\d{{3}})*(?:\.\d{{1,40}})?)|[%$€£]")
 _SENTENCE = re.compile(r"[^.?!\n]*(?:\.(?=\S)[^.?!\n]*)*[.?!\n]?")
@@ -23,12 +24,28 @@ _ONE_EACH = re.compile(
     re.IGNORECASE,
 )
 _SHARE = re.compile(
-    r"%|\b(?:per ?cent|percentage|share|fraction|proportion|probability|chance|ratio|rate)", re.IGNORECASE
+    r"(?<!\d)(?<!\d )(?:%|per ?cent\b)|\b(?:percentage|share|fraction|proportion|probability|chance|ratio|rate"
+    r"|likelihood|interest|discount|increase|decrease|change|growth|margin|tax|yield)\b",
+    re.IGNORECASE,
 )
+SIGNS = CURRENCIES | {"°C", "°F"}
+_PRICED = re.compile(r"\b(?:how much|price|costs?|pays?|earns?|worth|spends?)\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥₹]|\b(?:dollars?|euros?|pounds?|cents?)\b", re.IGNORECASE)
 _OR = re.compile(r"(?:\b\w{1,30}, ?){0,8}\b\w{1,30},? or \w{1,30}", re.IGNORECASE)
-_REFERS = re.compile(r"\b(?:that|this|total|altogether|overall|in all)\b", re.IGNORECASE)
+_REFERS = re.compile(
+    r"\b(?:that|this|total|altogether|overall|in all|how many [^?]{1,40} (?:is|are) (?:there )?in"
+    r"|(?:what (?:is|was|are)|find|calculate|compute|determine) (?:its|his|her|their|the))\b",
+    re.IGNORECASE,
+)
+_OF_MANY = re.compile(r"\d[\d.,]*(?: [^\W\d_]{1,30})?,? each\b", re.IGNORECASE)
+_DEGREES = re.compile(r"° ?[CF]\b|\bcelsius\b|\bfahrenheit\b", re.IGNORECASE)
+_LEFT = re.compile(r"\b(?:left|remain\w{0,3}|still|now|after)\b", re.IGNORECASE)
 _REMAINING = frozenset({"left", "remain", "remains", "remaining", "still", "now"})
+_COMPARING = frozenset({"more", "fewer", "less"})
+_NO_NAMES = frozenset(
+    """how what which who whose when where why each every find calculate compute determine solve give express round if
+    suppose let after before during at by from with""".split()  # noqa: SIM905
+)
 _SUBJECTS = frozenset({"he", "she", "they", "it", "we", "i", "you", "who", "then", "to"})
 
 
@@ -40,12 +57,15 @@ class Asked(NamedTuple):
         question: stems of the sentences that ask, or of the last one; ``initials``: the first letters of its words.
         doings: stems of words that look like verbs: what somebody does need not be what is asked.
         counted: stems of what stands behind a number.
-        counts: what "how many" asks for, `$` for "how much" of money; empty where it asks for neither.
+        counts: words and stems of what "how many" asks for, `$` for an amount of money; empty where it asks neither.
         compared: words of a comparison that is asked for (`how many more ... than`).
         measures: the measures that it names.
-        of_one: whether it asks about one of several; ``of_share``: whether it speaks of a share of something;
+        of_one: whether it asks about one of several; ``of_share``: whether it asks for a percentage or may;
             ``refers``: whether it asks about all that was said (`that`).
         denies: whether the question itself denies (`which is not`).
+        names: stems of the names that the question, which has one, does not have.
+        pairs: numbers of the question with the stem of the word behind.
+        currencies: those that it names, and scales of temperature.
         alternatives: stems of the words that an "or" joins (`even, odd or neither`).
     """
 
@@ -62,13 +82,16 @@ class Asked(NamedTuple):
     of_share: bool
     refers: bool
     denies: bool
+    names: frozenset[str]
+    pairs: frozenset[tuple[Fraction, str]]
+    currencies: frozenset[str]
     alternatives: frozenset[str]
 
 
 @functools.lru_cache(maxsize=2048)
 def read_prompt(prompt: str) -> Asked:
     """A prompt as it is asked; its first 4 000 characters."""
-    prompt = prompt[:_MOST_CHARS].replace("’", "'")
+    prompt = prompt[:MOST_CHARS].replace("’", "'")
     question, written = _question(prompt), _TOKEN.findall(prompt)
     tokens = tuple(Fraction(each.replace(",", "")) if each[0].isdigit() else stem(each) for each in written)
     asked = [each.casefold() for each in _TOKEN.findall(question)]
@@ -83,12 +106,44 @@ def read_prompt(prompt: str) -> Asked:
         counts=_counts(question, prompt),
         compared=frozenset({compared[1].casefold()} | ({"than"} & set(asked))) if compared else frozenset(),
         measures=frozenset(MEASURES & {each.casefold() for each in written}),
-        of_one=bool(_ONE_EACH.search(question)),
-        of_share=bool(_SHARE.search(prompt)),
-        refers=bool(_REFERS.search(question)),
+        of_one=bool(_ONE_EACH.search(_OF_MANY.sub("", question))),
+        of_share=not prompt or bool(_SHARE.search(question)),
+        refers=bool(_REFERS.search(question)) and not _LEFT.search(question),
         denies=any(each in NEGATES or each.endswith("n't") for each in asked),
+        names=_names(prompt, question),
+        pairs=_pairs(_TOKEN.findall(question)),
+        currencies=frozenset(
+            {power for each in (*_MONEY.findall(prompt), *_DEGREES.findall(prompt)) for power in powers_of(each)}
+            & SIGNS
+        ),
         alternatives=_alternatives(prompt),
     )
+
+
+def powers_of(unit: str) -> frozenset[str]:
+    """The dimensions of a unit, a currency among them; empty if it is none."""
+    found = to_unit(unit)
+    return frozenset(found.powers) if found else frozenset()
+
+
+def _pairs(tokens: list[str]) -> frozenset[tuple[Fraction, str]]:
+    return frozenset(
+        (Fraction(one.replace(",", "")), stem(other)) for one, other in itertools.pairwise(tokens) if one[0].isdigit()
+    )
+
+
+def _names(prompt: str, question: str) -> frozenset[str]:
+    """Stems of the names of a prompt that its question leaves out, if it has another."""
+    lower = set(re.findall(rf"\b(?=[a-z]){WORD}", prompt))
+    asked, all_of_it = (
+        {
+            stem(each)
+            for each in re.findall(WORD, text)
+            if each[0].isupper() and each.casefold() not in lower | NEUTRAL | NUMBERS | _NO_NAMES
+        }
+        for text in (question, prompt)
+    )
+    return frozenset(all_of_it - asked) if asked else frozenset()
 
 
 def _alternatives(prompt: str) -> frozenset[str]:
@@ -102,8 +157,9 @@ def _is_number(token: str) -> bool:
 
 def _counts(question: str, prompt: str) -> frozenset[str]:
     if found := _HOW_MANY.search(question):
-        return frozenset(map(stem, found[1].split())) - set(map(stem, NEUTRAL))
-    return frozenset("$") if "how much" in question.casefold() and _MONEY.search(prompt) else frozenset()
+        words = [word for word in found[1].casefold().split() if word not in NEUTRAL | _COMPARING][:2]
+        return frozenset(words) | frozenset(map(stem, words))
+    return frozenset("$") if _PRICED.search(question) and _MONEY.search(prompt) else frozenset()
 
 
 def is_denial(word: str) -> bool:
@@ -156,24 +212,3 @@ def _doings(tokens: list[str]) -> frozenset[str]:
 def remains(word: str, asked: Asked) -> bool:
     """Whether a word says that something is left, as the prompt does in its own."""
     return word in _REMAINING and not {stem(each) for each in _REMAINING}.isdisjoint(asked.question)
-
-
-def may_count(named: str, asked: Asked) -> bool:
-    """Whether what is named behind a number can be what is asked for, as far as words show it.
-
-    Not what is done with it (`288 rolls eaten`), another thing that the prompt counts (`288 trays` where it asks how
-    many rolls) or a rate where one total is asked for.
-    """
-    words = [word.casefold() for word in re.findall(WORD, named)]
-    if any((word in ALTERS or is_denial(word)) and stem(word) not in asked.counts for word in words):
-        return False
-    if re.search(r"%|\bper ?cent|\bpct\b", named, re.IGNORECASE):
-        return asked.of_share or not asked.counts
-    if not asked.words or not words:
-        return True
-    if any(looks_done(word) and word not in NEUTRAL and stem(word) not in asked.question for word in words):
-        return False
-    first = stem(words[0])
-    if asked.counts and first in asked.counted and first not in asked.counts:
-        return False
-    return asked.of_one or not re.search(r"/|\b(?:per|each|every|apiece)\b", named)

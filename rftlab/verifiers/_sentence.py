@@ -35,6 +35,7 @@ _EXPLAINED = re.compile(
     r"(?P<claim>[^\n]{1,200}?)(?:,? (?:because|since|as)\s(?P<reason>.+)|\s?\((?P<working>[^()]{3,100})\))",
     re.IGNORECASE | re.DOTALL,
 )
+_CALCULATED = re.compile(r"(?P<reason>.+[.\n])\s{0,3}(?P<claim>[^\W\d_].{2,200})", re.DOTALL)
 _REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
 _CALCULATES = frozenset(
     ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
@@ -60,14 +61,21 @@ def _forms(answer: str) -> Iterator[str]:
         yield bare
 
 
+def _settle(text: str) -> Settled | None:
+    """A text settled; a line that ends parts numbers as a mark does."""
+    return settle(to_plain(re.sub(r"\s{0,9}\n\s{0,9}", "; ", text.strip())))
+
+
 def _stated(answer: str, asked: Asked) -> list[Quantity]:
-    settled = settle(to_plain(answer))
+    settled = _settle(answer)
     if settled is None:
         return []
     if found := _read(settled.text, asked):
         return found
-    for pattern in (_CONCLUDED, _EXPLAINED):
-        if (parts := pattern.fullmatch(_lines(answer))) and (found := _claimed(parts.groupdict(), asked)):
+    for pattern in (_CONCLUDED, _EXPLAINED, _CALCULATED):
+        if (parts := pattern.fullmatch(_lines(answer))) and (
+            found := _claimed(parts.groupdict(), asked, calculated=pattern is _CALCULATED)
+        ):
             return found
     return []
 
@@ -76,16 +84,19 @@ def _lines(answer: str) -> str:
     return "\n".join(line.strip() for line in answer.strip().split("\n") if line.strip())
 
 
-def _claimed(parts: Mapping[str, str | None], asked: Asked) -> list[Quantity]:
-    """What an answer claims, if the reason beside the claim says nothing against it."""
+def _claimed(parts: Mapping[str, str | None], asked: Asked, *, calculated: bool) -> list[Quantity]:
+    """What an answer claims, if the reason beside it says nothing against it; ``calculated``: and is worked out."""
     claim, working = parts["claim"] or "", parts.get("working")
-    if working and (settled := settle(to_plain(f"{working} = {claim}"))):
+    if working and (settled := _settle(f"{working} = {claim}")):
         return _read(settled.text, asked)
-    said, why = settle(to_plain(claim.removeprefix("and "))), settle(to_plain(parts["reason"] or ""))
+    said, why = _settle(claim.removeprefix("and ")), _settle(parts["reason"] or "")
     if working or said is None or why is None:
         return []
     found = _read(said.text, asked)
-    return found if _is_reason(why, {each.value for each in found}, asked) else []
+    values = {each.value for each in found}
+    if calculated and not values <= why.numbers | said.numbers:
+        return []
+    return found if _is_reason(why, values, asked) else []
 
 
 def _is_reason(settled: Settled, values: set[Fraction], asked: Asked) -> bool:
@@ -178,9 +189,11 @@ def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> b
     if word in ALTERS:
         superlative = word.endswith(("est", "st", "imum")) and before and following[:1].isalpha()
         return superlative and stem(word) in asked.question
+    if word in ("at", "by", "after") and before and not following:
+        return word == "at" or word in asked.question
     if word in NO_UNIT:
         return stem(word) in asked.question and following[:1].isalpha() and not asked.denies
-    if asked.denies and not before:
+    if (asked.denies and not before) or (stem(word) in asked.names and not asked.refers):
         return False
     done = looks_done(word) or stem(word) in asked.doings
     known = stem(word) in (asked.question if done and not asked.refers else asked.words) and not (done and asked.denies)
@@ -190,6 +203,7 @@ def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> b
 def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterator[Quantity]:
     """The stated number with as much of what follows as can be its unit, if the rest is plain."""
     start, end, readings = pieces[at].start, pieces[at].end, []
+    echo = next((piece.start for piece in pieces[at:] if piece.echo), len(text))
     for _ in range(7):
         rest = [piece for piece in pieces[at + 1 :] if piece.start >= end]
         read = plain_quantity(text[start:end].strip())
@@ -199,7 +213,7 @@ def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterat
             and not (text[start:end].endswith(" in") and rest)
         ):  # no inch
             readings.append((read, rest))
-        if not (found := _UNIT_PIECE.match(text, end)):
+        if not (found := _UNIT_PIECE.match(text, end)) or found.end() > echo:
             break
         end = found.end()
     scaled = [read for read, _ in readings if read.unit and (read.unit.scales or not read.named[0].isalpha())]
@@ -207,5 +221,7 @@ def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterat
         yield scaled[-1]
         return
     for read, rest in readings:
-        if read.unit or not rest or rest[0].text in NEUTRAL or remains(rest[0].text, asked) or rest[0].text == "than":
+        behind = re.match(rf" ?({WORD})?", text[rest[0].start :] if rest else "")
+        word = (behind[1] or "").casefold() if behind else ""
+        if read.unit or not word or word in NEUTRAL or remains(word, asked) or word == "than":
             yield read

@@ -96,7 +96,9 @@ _REWRITTEN: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], 
 _NAME = re.compile(r"((?:[^\W\d_]{1,20}[ -]){0,3}[^\W\d_]{1,20}|[%$€£¥₹]|°[CFcf]?)(-?[1-9])?")
 _FACTOR = re.compile(r"[^\W\d_]{1,20}(?:-?[1-9])?")
 _PRODUCT = re.compile(r"(?:[^\W\d_]{1,20}(?:-?[1-9])?[ ·-]{1,3}){1,4}[^\W\d_]{1,20}(?:-?[1-9])?")
-_WRITTEN = re.compile(r"[^\W\d_]{1,20}")
+# `in` is an inch only behind a number, and what an apostrophe leaves (`she's`, `can't`) is no unit.
+_WRITTEN = re.compile(r"(?<![^\W\d_])(?<!['’])(?!in\b)[^\W\d_]{1,20}|(?<=\d )in\b")
+_WANTED = re.compile(r"\b(?:how many|in) ([^\W\d_]{1,20})(?=[^?!]{0,200}\?)", re.IGNORECASE)
 _MOST_CHARS = 4000
 CURRENCIES = frozenset("$€£¥₹")
 
@@ -132,19 +134,21 @@ def to_unit(text: str) -> Unit | None:
 
 
 def is_asked_for(unit: str, prompt: str) -> bool:
-    """Whether a prompt speaks of this unit, and of no other of its dimensions: then a bare number is in it.
+    """Whether a bare number is in this unit: a prompt asks for it, or speaks of it and of no other of its dimensions.
 
     What is counted beside a unit (`pages per hour`) is asked for where the prompt has the word.
     """
-    words = _WRITTEN.findall(prompt[:_MOST_CHARS])
+    prompt = prompt[:_MOST_CHARS]
+    words = _WRITTEN.findall(prompt)
     known = {_named(word) for word in words if _known(word)}
+    wanted = {_named(found[1]) for found in _WANTED.finditer(prompt) if _known(found[1])}
     others = {_named(word) for word in words}
-    parts = [part for part, _ in _parts(unit) or []]
-    return all({each for each in known if each[0] == part[0]} == {part} or _is_counted(part, others) for part in parts)
-
-
-def _is_counted(part: tuple[str, Fraction], words: set[tuple[str, Fraction]]) -> bool:
-    return part[0] not in _SYMBOLS and part in words
+    return all(
+        {each for each in known if each[0] == part[0]} == {part}
+        or {each for each in wanted if each[0] == part[0]} == {part}
+        or (part[0] not in _SYMBOLS and part in others)
+        for part, _ in _parts(unit) or []
+    )
 
 
 def _parts(text: str) -> list[tuple[tuple[str, Fraction], int]] | None:

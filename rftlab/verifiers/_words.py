@@ -61,7 +61,7 @@ NEUTRAL = frozenset(
     """
     a an the this that these those there here it its it's he she they we i you him her them his my our your their
     that's there's he's she's they're we're is are was were be been being has have had having do does did done will
-    would now new so therefore thus hence then consequently accordingly finally overall altogether which means
+    would now new so therefore thus hence then consequently accordingly finally overall altogether which who means
     make makes made making get gets got gives give gave given take takes took cost costs costing equal equals come
     comes came become becomes result results yields obtain obtains find need needs needed require requires required
     contain contains total totals sum amount amounts answer final all number value solution correct right exactly

@@ -20,6 +20,9 @@ _TOKEN = re.compile(
     r"|(?P<operator>\*\*|[+*/×÷·^-])|(?P<bracket>[()])|(?P<word>[^\W\d_°]{1,40}(?:\^?-?\d|⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹])?|°[CF]?)|(?P<other>\S)"
 )
 _TIMES = re.compile(r"(?<=\d) ?[xX] ?(?=\d)", re.ASCII)
+_PERCENT_OF = re.compile(r"(?<=\d) ?per ?cent of\b", re.IGNORECASE)
+_THEN = re.compile(r"[a-z/²³ ]{0,20}[,;.]? ?(?:(?:and|then|next|so|finally),? ?){0,2}", re.IGNORECASE)
+_FRACTION = re.compile(r".*\)/\([\d/]+\)")
 _SAID = {"x": "*", "times": "*", "plus": "+", "minus": "-", "multiplied by": "*", "divided by": "/", "of": "*"}
 _EQUAL = frozenset({"is", "equals", "are", "makes", "gives", "make", "give"})
 _PYTHON = {"×": "*", "·": "*", "÷": "/", "^": "**"}
@@ -50,21 +53,32 @@ def settle(text: str) -> Settled | None:
     """
     if len(text) > _MOST_CHARS:
         return Settled(text, frozenset())
-    text = _TIMES.sub("×", text)
+    text = _PERCENT_OF.sub("% of", _TIMES.sub("×", text))
     tokens = list(_TOKEN.finditer(text))
-    pieces, numbers, end, i = [], set(), 0, 0
+    pieces, steps, numbers, end, i = list[str](), list[tuple[int, Fraction | None]](), set[Fraction](), 0, 0
     while i < len(tokens):
         chain, after = _chain(tokens, i)
         if chain is None:
             i += 1
             continue
-        result = _result(chain, text)
+        result, between = _result(chain, text), text[end : chain.spans[0][0]]
         if result is None:
             return None
-        pieces += [text[end : chain.spans[0][0]], text[slice(*result)]]
-        end, i = chain.spans[-1][1], after
-        numbers |= {_number(token) for token in tokens if token["number"] and _within(token, chain)}
+        operands = {_number(token) for token in tokens if token["number"] and _within(token, chain)}
+        steps = steps if _THEN.fullmatch(between) else []
+        while steps and steps[-1][1] in operands:  # a step on the way to this one
+            start = steps.pop()[0]
+            between, pieces = pieces[start], pieces[:start]
+        steps.append((len(pieces), _step(tokens, result)))
+        pieces += [between, text[slice(*result)]]
+        end, i, numbers = chain.spans[-1][1], after, numbers | operands
     return Settled("".join(pieces) + text[end:], frozenset(numbers))
+
+
+def _step(tokens: list[re.Match[str]], span: tuple[int, int]) -> Fraction | None:
+    return next(
+        (_number(token) for token in reversed(tokens) if token["number"] and span[0] <= token.start() < span[1]), None
+    )
 
 
 def _within(token: re.Match[str], chain: _Chain) -> bool:
@@ -96,7 +110,7 @@ def _chain(tokens: list[re.Match[str]], start: int) -> tuple[_Chain | None, int]
         elif token["equals"] or _is_said_equal(tokens, i, expression):
             _close(chain, expression, tokens, first, complete)
             expression, first, wants_number = "", i + 1, True
-        elif (said := _operator(tokens, i)) is not None:
+        elif (said := _operator(tokens, i, expression)) is not None:
             expression, wants_number = expression + said[0], True
             i = said[1] - 1
         elif (behind := _unit_ends(tokens, i)) is not None:
@@ -117,11 +131,11 @@ def _close(chain: _Chain, expression: str, tokens: list[re.Match[str]], first: i
     chain.spans.append((tokens[first].start(), tokens[complete - 1].end()))
 
 
-def _operator(tokens: list[re.Match[str]], i: int) -> tuple[str, int] | None:
+def _operator(tokens: list[re.Match[str]], i: int, expression: str) -> tuple[str, int] | None:
     """What a word such as `times` stands for between two numbers, and the token after it."""
     for words in (1, 2):
         said = " ".join(each[0].casefold() for each in tokens[i : i + words])
-        is_part = said == "of" and not tokens[i - 1]["percent"]
+        is_part = said == "of" and not (tokens[i - 1]["percent"] or _FRACTION.fullmatch(expression))
         if said in _SAID and not is_part and _begins_number(tokens, i + words):
             return _SAID[said], i + words
     return None
@@ -144,17 +158,18 @@ def _unit_ends(tokens: list[re.Match[str]], i: int) -> int | None:
         if token["equals"] or token[0] == ")" or (token["operator"] and _begins_number(tokens, j + 1)):
             return j if j > i else None
         word = token[0].casefold()
-        if (
-            not (token["word"] or token[0] == "/")
-            or (len(word) > 1 and word in DENIES | ALTERS | NO_UNIT)
-            or _is_variable(token)
-        ):
+        if not (token["word"] or token[0] == "/") or _is_no_unit(word) or _is_variable(token):
             return None
     return None
 
 
+def _is_no_unit(word: str) -> bool:
+    unit = to_unit(word)  # `min` is one, although it may mean a minimum
+    return len(word) > 1 and word in DENIES | ALTERS | NO_UNIT and not (unit and unit.scales)
+
+
 def _is_variable(token: re.Match[str]) -> bool:
-    return bool(token["word"]) and len(token[0]) == 1 and token[0] not in "mgshLlJNWVAdt°"
+    return bool(token["word"]) and len(token[0]) == 1 and token[0] not in "mgshLlJNWVAdtΩKC°"
 
 
 def _result(chain: _Chain, text: str) -> tuple[int, int] | None:
@@ -162,6 +177,9 @@ def _result(chain: _Chain, text: str) -> tuple[int, int] | None:
     plain = [re.fullmatch(r"[-+]?\([\d/.]+\)", member) is not None for member in chain.members]
     if all(plain):
         return _converted(chain, text)
+    if len(plain) > 2 and plain[-2] and plain[-1] and _converted(_last_two(chain), text):
+        shorter = _Chain(chain.members[:-1], chain.spans[:-1], chain.units)
+        return chain.spans[-1] if _result(shorter, text) else None
     where = -1 if plain[-1] else 0
     if not plain[where] or (where == 0 and len(plain) > 2):
         return None
@@ -189,6 +207,10 @@ def _value(member: str) -> Fraction:
     if not evaluator.exact:
         raise ExpressionError("no exact value")
     return value
+
+
+def _last_two(chain: _Chain) -> _Chain:
+    return _Chain(chain.members[-2:], chain.spans[-2:], chain.units)
 
 
 def _converted(chain: _Chain, text: str) -> tuple[int, int] | None:

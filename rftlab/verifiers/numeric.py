@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers._prompt import may_count, read_prompt
+from rftlab.verifiers._counted import is_turned_over, may_count
+from rftlab.verifiers._prompt import read_prompt
 from rftlab.verifiers._quantity import PERCENT, Quantity, to_quantity
 from rftlab.verifiers._sentence import stated
 from rftlab.verifiers._units import Unit, is_asked_for, to_unit
@@ -93,8 +94,8 @@ def _in_unit(found: Quantity, unit: Unit | None, prompt: str) -> list[Fraction]:
         return [found.value]
     if unit is None and not _may_be_added(found, prompt):
         return []
-    if found.unit == PERCENT and unit in (None, PERCENT):
-        return [found.value] if unit else [found.value, found.value / 100]
+    if found.unit == PERCENT and unit is None:
+        return [found.value / 100, *([found.value] if read_prompt(prompt).of_share else [])]
     if unit is None:
         return [found.value]
     return [found.value * found.unit.factor / unit.factor] if found.unit.powers == unit.powers else []
@@ -106,6 +107,8 @@ def _may_be_added(found: Quantity, prompt: str) -> bool:
     What the number counts or costs is no matter of scale; a letter alone may be anything.
     """
     first = to_unit(found.named.split(" ")[0])
+    if found.unit and is_turned_over(found.unit, prompt):
+        return False
     if found.unit and found.unit.scales:
         told = is_asked_for(found.named, prompt)
     elif first and first.scales:

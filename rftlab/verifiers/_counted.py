@@ -1,0 +1,76 @@
+"""Whether what is named behind a number can be what a prompt asks for, as far as words show it."""
+
+import re
+
+from rftlab.verifiers._prompt import MOST_CHARS, SIGNS, WORD, Asked, is_denial, looks_done, powers_of, remains, stem
+from rftlab.verifiers._units import Unit, to_unit
+from rftlab.verifiers._words import ALTERS, NEUTRAL
+
+_SPANS = frozenset({"month", "decad", "century", "cent", "fortnight", "penny"})
+_PER = re.compile(rf"(?:/|\b(?:per|each|every|apiece)\b) ?({WORD})?", re.IGNORECASE)
+_RATE = re.compile(rf"({WORD}) ?(?:/|\b(?:per|an?|each|every)\b) ?({WORD})", re.IGNORECASE)
+
+
+def may_count(named: str, asked: Asked) -> bool:
+    """Whether what is named behind a number can be what is asked for, as far as words show it.
+
+    Not what is done with it (`288 rolls eaten`), another thing that the prompt counts (`288 trays` where it asks how
+    many rolls) or a rate where one total is asked for.
+    """
+    words = [word.casefold() for word in re.findall(WORD, named)]
+    if any(
+        (word in ALTERS or is_denial(word)) and not _is_unit(word) and stem(word) not in asked.counts for word in words
+    ):
+        return False
+    if not asked.words:
+        return True
+    if asked.currencies and (powers_of(named) & SIGNS) - asked.currencies:
+        return False
+    if not words or not SIGNS.isdisjoint(powers_of(named)):
+        return (asked.of_one or not _PER.search(named)) and _is_sign_asked_for(named, asked)
+    if any(looks_done(word) and word not in NEUTRAL and stem(word) not in asked.question for word in words):
+        return False
+    first = stem(words[0])
+    if ("$" in asked.counts and first in asked.words) or first in _SPANS - asked.words:
+        return False
+    if asked.counts - {"$"} and not _is_what_counts(words, asked):
+        return False
+    rates = [stem(found[1] or "") for found in _PER.finditer(named)]
+    return not rates or (asked.of_one and all(not each or each in asked.words or _is_unit(each) for each in rates))
+
+
+def _is_what_counts(words: list[str], asked: Asked) -> bool:
+    """Whether the words behind a number begin with what "how many" asks for, or speak of nothing that is counted."""
+    if words[0] in NEUTRAL or remains(words[0], asked) or _is_rate(words[0]):
+        return True
+    unit, stems = powers_of(words[0]), list(map(stem, words))
+    if _is_unit(words[0]):
+        return any(_is_unit(each) and powers_of(each) == unit for each in asked.counts)
+    at = next((i for i, each in enumerate(stems) if each in asked.counts), None)
+    if at is None or stems[0] in asked.counted - asked.counts:
+        return False
+    return all(word in NEUTRAL or remains(word, asked) or stem(word) in asked.words for word in words[at + 1 :])
+
+
+def _is_sign_asked_for(named: str, asked: Asked) -> bool:
+    """Whether a currency or degrees answer what "how many" asks for, where it does."""
+    counts = asked.counts - {"$"}
+    kinds = {kind[0] for each in counts for kind in powers_of(each) if kind[0] in "°$€£¥₹"}
+    return not counts or not kinds.isdisjoint(kind[0] for kind in powers_of(named)) or not powers_of(named) & SIGNS
+
+
+def _is_rate(word: str) -> bool:
+    """Whether one word is a unit of several dimensions: `mph`."""
+    return _is_unit(word) and len(powers_of(word)) > 1
+
+
+def _is_unit(word: str) -> bool:
+    unit = to_unit(word)
+    return bool(unit and unit.scales)
+
+
+def is_turned_over(unit: Unit, prompt: str) -> bool:
+    """Whether a rate is one that the prompt speaks of, upside down: hours per page for pages per hour."""
+    rates = (to_unit(f"{found[1]}/{found[2]}") for found in _RATE.finditer(prompt[:MOST_CHARS]))
+    turned = {name: -power for name, power in unit.powers.items()}
+    return any(rate is not None and rate.powers == turned for rate in rates)
