@@ -69,8 +69,12 @@ def told(error: BaseException) -> str:
     """
     # Python writes the place of a syntax error into its text, too.
     said = error.msg if isinstance(error, SyntaxError) and error.filename else str(error)
-    name, text = type(error).__name__, one_line(said)
-    return f"{name}: {text}{place_of(error)}" if text else f"{name}{place_of(error)}"
+    name, text, place = type(error).__name__, one_line(said), place_of(error)
+    missing = error.filename if isinstance(error, FileNotFoundError) else None
+    if place and isinstance(missing, str | Path) and not Path(missing).is_absolute():
+        beside = f"Path(__file__).parent / {str(missing)!r}"
+        return f"{name}: {text}{place}; a relative path starts from the working folder, write {one_line(beside)}"
+    return f"{name}: {text}{place}" if text else f"{name}{place}"
 
 
 def came_from_user(error: BaseException) -> bool:

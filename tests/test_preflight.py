@@ -38,10 +38,36 @@ def run(cells):
     return checks.run({"cells": [cell.model_dump(mode="json") for cell in cells], "limit": 60.0})
 
 
-def test_a_sound_grid_passes_and_each_task_is_loaded_once(cell, tmp_path):
+def test_a_sound_grid_passes_and_each_task_is_loaded_for_all_cells_and_once_more_to_compare(cell, tmp_path):
     found = run([cell(seed=s, labels=n) for s in range(3) for n in (5, 16)])
     assert found["notes"][0] == "5, 16 labels + 4 for development"
-    assert len(user_code.load(f"{tmp_path}/mine.py").LOADED) == 1
+    assert len(user_code.load(f"{tmp_path}/mine.py").LOADED) == 2
+
+
+def test_a_task_that_is_another_one_at_every_load_is_refused(cell, tmp_path):
+    (tmp_path / "mine.py").write_text(TASK.replace('f"say {i}"', 'f"say {i} {len(LOADED)}"'))
+    with pytest.raises(
+        RftlabError, match="loaded twice, has other examples the second time .first: a0. .mine.py, line"
+    ):
+        run([cell()])
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([{"adapter.r": 8}, {"adapter.r": 16}], "adapter.r 8, 16 with adapter.kind full: r is LoRA's"),
+        ([{"adapter.dropout": 0.1}], "adapter.dropout 0.1 with adapter.kind full"),
+        ([{"adapter.r": 8}], ""),
+        ([{"adapter.r": 8}, {"adapter.r": 16, "adapter.kind": "lora"}], ""),
+    ],
+)
+def test_full_fine_tuning_has_nothing_of_lora_to_sweep(cell, values, says):
+    cells = [cell(**{"adapter.kind": "full", **each}) for each in values]
+    if says:
+        with pytest.raises(RftlabError, match=says):
+            run(cells)
+    else:
+        assert run(cells)["notes"]
 
 
 def test_the_driver_imports_nothing_of_the_users_and_gets_the_childs_sentence(cell, tmp_path):

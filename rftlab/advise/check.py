@@ -20,7 +20,7 @@ from rftlab.grid.tuning import prototypes
 from rftlab.preflight.checks import HUB_LIMIT_S, key, task_key
 from rftlab.preflight.data import Announced
 from rftlab.registry import short_name
-from rftlab.tasks.base import Task, load_task
+from rftlab.tasks.base import Task, load_task, require_same_again
 from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child
 from rftlab.user_code.child import announce
@@ -151,6 +151,7 @@ def loaded(request: Mapping[str, Any]) -> tuple[Task, Announced, str]:
     announce(f"loading task {request['name']!r}", limit=HUB_LIMIT_S if "dataset" in request["settings"] else None)
     with about("task_settings", request["settings"]):
         task = load_task(request["name"], request["settings"])
+        require_same_again(task, request["name"], request["settings"])
     asked = request["verifier_settings"]
     chosen, options = (
         (request["verifier"], asked) if request["verifier"] else (task.verifier, {**task.verifier_settings, **asked})

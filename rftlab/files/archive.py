@@ -154,9 +154,16 @@ def _add(out: BinaryIO | lzma.LZMAFile, name: str, content: BinaryIO, entry: Map
     return _BLOCK + member.size + -member.size % _BLOCK
 
 
+_XZ = b"\xfd7zXZ\x00"
+
+
 @contextlib.contextmanager
 def _opened(archive: Path) -> Iterator[BinaryIO]:
     try:
+        with archive.open("rb") as file:
+            begin = file.read(len(_XZ))
+        if not _XZ.startswith(begin):
+            raise RftlabError(f"{archive} is no archive: it does not begin as .tar.xz does; give one of rftlab export")
         with archive.open("rb") as file, io.BufferedReader(_Decompressed(file), _CHUNK) as stream:
             yield stream  # type: ignore[misc]
     except FileNotFoundError:

@@ -18,7 +18,7 @@ from rftlab.errors import about
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import METHODS, Entry, resolve
-from rftlab.tasks.base import Task, load_task
+from rftlab.tasks.base import Task, load_task, require_same_again
 from rftlab.tasks.folds import at
 from rftlab.user_code.child import announce
 from rftlab.user_code.opened import watched
@@ -64,6 +64,7 @@ class Looked:
             announce(f"loading task {named!r}", limit=limit)
             with about("task_settings", cell.task_settings):
                 self.tasks[key] = load_task(cell.task, cell.task_settings)
+                require_same_again(self.tasks[key], cell.task, cell.task_settings)
         loaded = self.tasks[key]
         if loaded.folds is None:
             return loaded

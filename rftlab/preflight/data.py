@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, about, defined_at
 from rftlab.folds import Folds
+from rftlab.parts import Adapter
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight import TEST_ITEMS
 from rftlab.preflight.checks import key, task_key
@@ -35,6 +36,7 @@ def check(looked: "Looked") -> None:
     for model in dict.fromkeys(cell.model for cell in looked.cells):
         announce(f"looking for model {model!r}", limit=_HUB_ANSWERS_WITHIN_S)
         require_reachable(model)
+    refuse_idle_lora(looked.cells)
     done: set[object] = set()
     # The largest budget first: whoever follows one error's advice shall not meet the next.
     for cell in sorted(looked.cells, key=lambda cell: -cell.labels):
@@ -62,6 +64,26 @@ def check(looked: "Looked") -> None:
     measured = [cell for cell in looked.cells if cell.evaluation.part == "test"]
     looked.facts[TEST_ITEMS] = {cell.task_name: len(looked.task(cell).test) for cell in measured}
     looked.notes += [*_of_folds(looked, measured), *_label_budgets(measured)]
+
+
+def refuse_idle_lora(cells: Sequence[Cell]) -> None:
+    """Raise where full fine-tuning is asked for with what only LoRA has: cells would differ in nothing.
+
+    A rank that a grid gives for its LoRA cells is fine on full ones beside them.
+
+    Raises:
+        RftlabError: as said.
+    """
+    idle = {name: field.default for name, field in Adapter.model_fields.items() if name != "kind"}
+    full = [cell for cell in cells if cell.adapter.kind == "full"]
+    for name, default in idle.items():
+        values = sorted({getattr(cell.adapter, name) for cell in full})
+        alone = len(full) == len(cells) and name == "dropout" and values not in ([], [default])
+        if len(values) > 1 or alone:
+            raise RftlabError(
+                f"adapter.{name} {', '.join(map(str, values))} with adapter.kind full: {name} is LoRA's and means "
+                "nothing in full fine-tuning; leave it out, or set adapter.kind: lora"
+            )
 
 
 def _of_folds(looked: "Looked", cells: Sequence[Cell]) -> list[str]:

@@ -107,6 +107,8 @@ class Task:
     folds: Folds | None = None
 
     def __post_init__(self) -> None:
+        for part in ("train", "test", "prompts"):
+            object.__setattr__(self, part, _examples(getattr(self, part), part, self.name))
         object.__setattr__(self, "ood", _by_kind(self.ood, self.name))
         if not isinstance(self.retention, Mapping):
             names = [self.retention] if isinstance(self.retention, str) else self.retention
@@ -268,6 +270,18 @@ def _shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
     return order
 
 
+def _examples(rows: Any, part: str, task: str) -> tuple[Example, ...]:
+    """A part as a tuple, also of one that is given as a list."""
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Example) for row in rows):
+        wrong = (
+            next((row for row in rows if not isinstance(row, Example)), rows)
+            if isinstance(rows, list | tuple)
+            else rows
+        )
+        raise RftlabError(f"task {task!r}: {part} holds a {type(wrong).__name__}; give a tuple of Examples")
+    return tuple(rows)
+
+
 def _by_kind(ood: Any, task: str) -> dict[str, tuple[Example, ...]]:
     """Out-of-distribution items by kind, from such a mapping or from items of no known kind."""
     kinds = ood if isinstance(ood, Mapping) else {OTHER: ood}
@@ -315,6 +329,27 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         what = f"task {name!r} gives a {type(task).__name__}{defined_at(loader)}"
         raise RftlabError(f"{what}; return an rftlab.tasks.base.Task")
     return _beside(task, Path(name.rpartition(":")[0]).expanduser().parent) if ".py:" in name else task
+
+
+def require_same_again(task: Task, name: str, settings: Mapping[str, Any]) -> None:
+    """Raise unless a user's task, loaded once more, has the same examples: every run loads it anew.
+
+    Raises:
+        RftlabError: it has others; the sentence names the first.
+    """
+    if ".py:" not in name:
+        return
+    again = load_task(name, settings)
+    if again.fingerprint == task.fingerprint:
+        return
+    parts = ((before.train + before.prompts + before.test + before.beyond) for before in (task, again))
+    first = next((a.id for a, b in zip(*parts, strict=False) if a != b), "")
+    place = defined_at(resolve(find(TASKS, name, "task")[0]))
+    raise RftlabError(
+        f"task {task.name!r}, loaded twice, has other examples the second time"
+        f"{f' (first: {one_line(first)})' if first else ''}{place}; draw them by random.Random(seed) of a fixed seed, "
+        "not by the global generator, the time or the order of a set"
+    )
 
 
 def _beside(task: Task, folder: Path) -> Task:

@@ -220,6 +220,11 @@ def _csv_rows(file: Path, encoding: str, delimiter: str) -> Rows:
             names = _header(next(reader, []), file)
             begun = reader.line_num + before + 1
             for fields in reader:
+                if any("\0" in field for field in fields):
+                    raise RftlabError(
+                        f"{file}, line {reader.line_num + before}: holds a NUL byte (0x00), which is no text; the file "
+                        "may be of another encoding or damaged: save it anew, or take the byte out"
+                    )
                 if any(field.strip() for field in fields):
                     where = f"line {reader.line_num + before}"
                     yield where, _row(names, fields, f"{file}, {where}")

@@ -277,6 +277,48 @@ def test_test_items_in_training_are_an_error(file):
         check(file(SUMS), {"test_path": file(SUMS[:3], "test.jsonl")})
 
 
+OWN = """from pathlib import Path
+from random import random
+from rftlab.tasks.base import Example, Task
+
+def rows(answer=str):
+    return [Example(f"e{i}", f"How much is {i} + 1?", answer(i + 1)) for i in range(60)]
+
+def lists():
+    return Task("own", "", rows()[:40], rows()[40:])
+
+def dicts():
+    return Task("own", "", [{"prompt": "x"}], rows()[40:])
+
+def drawn():
+    return Task("own", "", tuple(rows(lambda i: f"{i}{random()}")[:40]), tuple(rows()[40:]))
+
+def judge(answer, example):
+    return float(answer == Path("right.txt").read_text())
+"""
+
+
+def test_a_task_of_ones_own_may_give_lists_and_must_be_the_same_again(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    assert check(f"{own}:lists", verifier="exact").ok
+    with pytest.raises(RftlabError, match=r"train holds a dict; give a tuple of Examples \(own\.py, line 12\)"):
+        check(f"{own}:dicts")
+    with pytest.raises(
+        RftlabError, match=r"loaded twice, has other examples the second time \(first: e0\) \(own\.py, line"
+    ):
+        check(f"{own}:drawn")
+
+
+def test_a_file_that_a_verifier_looks_for_in_the_working_folder_is_told_with_the_way_out(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    report = check(f"{own}:lists", verifier=f"{own}:judge")
+    assert "own.py, line 18); a relative path starts from the working folder, write Path(__file__).parent" in str(
+        report
+    )
+
+
 def test_registered_tasks_pass():
     for name in ("arithmetic/word", "math/countdown"):
         assert check(name).ok, str(check(name))

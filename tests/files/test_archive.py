@@ -99,6 +99,12 @@ def test_one_that_is_cut_off_is_refused_wherever_it_ends(packed, tmp_path_factor
         unpacked(cut, cut.parent / "out")
 
 
+def test_a_text_that_is_called_an_archive_is_none(tmp_path):
+    (tmp_path / "a.tar.xz").write_text("junk\n")
+    with pytest.raises(RftlabError, match=r"a.tar.xz is no archive: it does not begin as .tar.xz does"):
+        unpacked(tmp_path / "a.tar.xz", tmp_path / "out")
+
+
 names = st.one_of(
     st.text(max_size=30),
     st.lists(st.sampled_from(["..", ".", "", "cells", "C:", "~", "a\\b", "\x00", "nul.", "é"]), max_size=5).map(

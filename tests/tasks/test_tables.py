@@ -95,6 +95,7 @@ def test_what_a_spreadsheet_writes_is_read_back(folder, table, delimiter):
         ("a.csv", b"a,b\n1,2,3\n", {}, r"a.csv, line 2: number of fields differs from the header's .3, not 2."),
         ("a.csv", b"a,b,\n1,2,x\n", {}, "line 2: column 3 holds 'x' and has no name"),
         ("a.csv", b"a, a\n1,2\n", {}, "two columns are called 'a'"),
+        ("a.csv", b"a,b\n1,2\nx\x00y,3\n", {}, "a.csv, line 3: holds a NUL byte"),
         ("a.xlsx", b"", {}, "save the sheet as .csv"),
         ("le.csv", TICKETS.encode("utf-16-le"), {}, "begins as UTF-16-LE does; set task_settings.encoding: utf-16-le"),
         ("le.csv.gz", gzip.compress(TICKETS.encode("utf-16"), mtime=0), {}, "set task_settings.encoding: utf-16"),
