@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rftlab.cell import NOT_YET, Cell
-from rftlab.errors import about
+from rftlab.errors import RftlabError, about, defined_at, one_line
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
-from rftlab.registry import METHODS, Entry, resolve
-from rftlab.tasks.base import Task, load_task, require_same_again
+from rftlab.registry import METHODS, TASKS, Entry, find, resolve
+from rftlab.tasks.base import Task, load_task
 from rftlab.tasks.folds import at
 from rftlab.user_code.child import announce
 from rftlab.user_code.opened import watched
@@ -116,6 +116,27 @@ def run(request: Mapping[str, Any]) -> dict[str, Any]:
             if looked.cells:
                 resolve(Entry(each.target, ""))(looked)
     return {"notes": [*looked.notes, *unfollowed.notes(cells, opened)], "facts": looked.facts}
+
+
+def require_same_again(task: Task, name: str, settings: Mapping[str, Any]) -> None:
+    """Raise unless a user's task, loaded once more, has the same examples: every run loads it anew.
+
+    Raises:
+        RftlabError: it has others; the sentence names the first.
+    """
+    if ".py:" not in name:
+        return
+    again = load_task(name, settings)
+    if again.fingerprint == task.fingerprint:
+        return
+    parts = ((before.train + before.prompts + before.test + before.beyond) for before in (task, again))
+    first = next((a.id for a, b in zip(*parts, strict=False) if a != b), "")
+    place = defined_at(resolve(find(TASKS, name, "task")[0]))
+    raise RftlabError(
+        f"task {task.name!r}, loaded twice, has other examples the second time"
+        f"{f' (first: {one_line(first)})' if first else ''}{place}; draw them by random.Random(seed) of a fixed seed, "
+        "not by the global generator, the time or the order of a set"
+    )
 
 
 def task_key(cell: Cell) -> tuple[str, str]:

@@ -107,8 +107,8 @@ class Task:
     folds: Folds | None = None
 
     def __post_init__(self) -> None:
-        for part in ("train", "test", "prompts"):
-            object.__setattr__(self, part, _examples(getattr(self, part), part, self.name))
+        for name in ("train", "test", "prompts"):
+            object.__setattr__(self, name, _examples(getattr(self, name), name, self.name))
         object.__setattr__(self, "ood", _by_kind(self.ood, self.name))
         if not isinstance(self.retention, Mapping):
             names = [self.retention] if isinstance(self.retention, str) else self.retention
@@ -329,27 +329,6 @@ def load_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         what = f"task {name!r} gives a {type(task).__name__}{defined_at(loader)}"
         raise RftlabError(f"{what}; return an rftlab.tasks.base.Task")
     return _beside(task, Path(name.rpartition(":")[0]).expanduser().parent) if ".py:" in name else task
-
-
-def require_same_again(task: Task, name: str, settings: Mapping[str, Any]) -> None:
-    """Raise unless a user's task, loaded once more, has the same examples: every run loads it anew.
-
-    Raises:
-        RftlabError: it has others; the sentence names the first.
-    """
-    if ".py:" not in name:
-        return
-    again = load_task(name, settings)
-    if again.fingerprint == task.fingerprint:
-        return
-    parts = ((before.train + before.prompts + before.test + before.beyond) for before in (task, again))
-    first = next((a.id for a, b in zip(*parts, strict=False) if a != b), "")
-    place = defined_at(resolve(find(TASKS, name, "task")[0]))
-    raise RftlabError(
-        f"task {task.name!r}, loaded twice, has other examples the second time"
-        f"{f' (first: {one_line(first)})' if first else ''}{place}; draw them by random.Random(seed) of a fixed seed, "
-        "not by the global generator, the time or the order of a set"
-    )
 
 
 def _beside(task: Task, folder: Path) -> Task:
