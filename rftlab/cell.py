@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from rftlab import scalars
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
 from rftlab.parts import Adapter, Budget, Decoding, Evaluation, Frozen, Part, Rates, Tuning
@@ -230,42 +231,19 @@ class Cell(Part):
 
         Seeds of -1 and empty texts mean "not set"; `cot_eval` is "yes" or "no"; `task_settings`, `verifier_settings`,
         `settings`, `tuning_learning_rates`, `learning_rates`, `evaluation_marks` and `digests` are dictionaries, lists,
-        or JSON texts of them, because a grid passes only scalars.
+        or JSON texts of them, because a grid passes only scalars. `steps` is short for `budget_amount`, and
+        `learning_rate` for one of `learning_rates`; 0 means "not set", and the long name goes before.
 
         Raises:
-            RftlabError: as `make`; a name that looks like a misspelt parameter; one of the JSON texts does not parse,
-                or `cot_eval` is another word.
+            RftlabError: as `make`; a name that looks like a misspelt parameter, or that papermill was given and nobody
+                knows; one of the JSON texts does not parse, or `cot_eval` is another word.
         """
-        _refuse_misspelt(namespace)
-        values: dict[str, Any] = {}
-        for flat, dotted in parameter_names().items():
-            if flat not in namespace:
-                continue
-            value = namespace[flat]
-            if flat in _JSON_PARAMETERS and (isinstance(value, str) or not value):
-                try:
-                    value = json.loads(value) if value else {}
-                except ValueError as error:
-                    raise RftlabError(f"parameter {flat} is not valid JSON ({error}): {value!r}") from None
-                if flat in _JSON_LISTS and not value:
-                    continue
-            if (value == "" and flat not in _EMPTY_COUNTS) or (flat.startswith("seed_") and value == -1):
-                continue
-            if flat in _YES_OR_NO and isinstance(value, str):
-                if value not in _WORDS:
-                    raise RftlabError(
-                        f"parameter {flat} is {value!r}; give yes or no, or nothing for the value of {FOLLOWS[flat]}"
-                    )
-                value = _WORDS[value]
-            values[dotted] = value
-        return cls.make(values)
+        return cls.make(scalars.read(namespace, parameter_names(), FOLLOWS))
 
     def to_parameters(self) -> dict[str, Any]:
         """The cell as a notebook's flat scalar parameters: the inverse of `from_parameters`."""
         values = self.flat()
-        parameters = {name: values[dotted] for name, dotted in parameter_names().items()}
-        parameters |= {name: json.dumps(parameters[name], sort_keys=True) for name in _JSON_PARAMETERS}
-        return parameters | {name: "yes" if parameters[name] else "no" for name in _YES_OR_NO}
+        return scalars.write({name: values[dotted] for name, dotted in parameter_names().items()})
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -279,34 +257,6 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             nested[group] = dict(value) if isinstance(value, Mapping) else value
     return nested
-
-
-# A notebook's parameters are scalars, and a bool cannot be "not set".
-_YES_OR_NO = frozenset({"cot_eval"})
-# Where an empty text is a value of its own, and not "not set".
-_EMPTY_COUNTS = frozenset({"evaluation_retention"})
-_WORDS = {"yes": True, "no": False}
-_JSON_LISTS = frozenset({"tuning_learning_rates", "learning_rates", "evaluation_marks"})
-_JSON_PARAMETERS = _JSON_LISTS | frozenset(
-    {"task_settings", "verifier_settings", "settings", "evaluation_verifier_settings", "digests"}
-)
-
-
-def _refuse_misspelt(namespace: Mapping[str, Any]) -> None:
-    """Raise if a notebook gives a value under a name that is nearly a parameter's: it would be left out in silence.
-
-    One declared with a type, as in a parameters cell, is also refused without its group (`temperature: float = 0.7`).
-    """
-    known, declared = parameter_names(), namespace.get("__annotations__") or {}
-    for name, value in namespace.items():
-        if name in known or name.startswith("_") or not isinstance(value, str | int | float | dict | None):
-            continue
-        grouped = [flat for flat, dotted in known.items() if name in declared and dotted.endswith(f".{name}")]
-        if near := grouped or difflib.get_close_matches(name, known, n=3, cutoff=0.8):
-            raise RftlabError(
-                f"{name} is no parameter; did you mean {', '.join(near)}? If it is a variable of yours, give it "
-                "another name"
-            )
 
 
 def task_name(task: str, settings: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ CAUGHT = (Exception, SystemExit, GeneratorExit)
 class RftlabError(ValueError):
     """Bad input, said in one sentence: what is wrong, where, and how to mend it.
 
-    The command line prints the sentence alone and exits with code 2; a notebook shows it as the exception's text.
+    The command line prints the sentence alone and exits with code 2; a notebook shows it without a traceback.
 
     Attributes:
         about: the dotted parameter of a cell that is wrong, where that is known (`task_settings.train`); a grid that
@@ -32,6 +32,10 @@ class RftlabError(ValueError):
 
     about: str = ""
     value: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def test_a_dictionary_and_a_list_are_fine_notebook_parameters() -> None:
     ("given", "says"),
     [
         ({"lables": 3}, "lables is no parameter; did you mean labels?"),
-        ({"learning_rate": 1e-3}, "did you mean learning_rates"),
+        ({"learning_rat": 1e-3}, "did you mean learning_rate"),
         ({"task_setings": {"path": "a"}}, "did you mean task_settings"),
         ({"temperature": 0.7, "__annotations__": {"temperature": float}}, "did you mean decoding_temperature"),
     ],

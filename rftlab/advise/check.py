@@ -142,7 +142,7 @@ def findings(request: Mapping[str, Any]) -> dict[str, Any]:
     task, judge, chosen = loaded(request)
     read = [Finding("ok", "rows", note) for note in task.notes]
     read += [Finding("ok", "verifier", judge.told)] if judge.told else []
-    found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(task)]
+    found = [*read, *check_verifier(judge, task), *check_conflicts(judge, task), *check_data(judge, task)]
     return {"task": task.name, "verifier": chosen, "findings": [asdict(finding) for finding in found]}
 
 

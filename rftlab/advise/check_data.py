@@ -1,37 +1,34 @@
-"""Whether a task's data can be trusted: sizes, base rate, what repeats itself, what gives the answer away."""
+"""Whether a task's data can be trusted: sizes, what repeats itself, what of the test is known from training."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
+from rftlab.advise.check_gold import check_gold
 from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.folds import rows
 from rftlab.verifiers.base import tagged
-from rftlab.verifiers.choice import chosen_letter, to_choices
 from rftlab.verifiers.exact import normalise
 
 NEAR_DUPLICATE = 0.8
 _MAX_COMPARED = 20_000
-_FEW_CLASSES, _BY_CHANCE, _FEWEST_WORDS = 30, 0.05, 5
+_FEWEST_WORDS = 5
 # White space, and punctuation that does not stand within a number.
 _PUNCTUATION = re.compile(r"\s+|(?<!\d)[.,;:!?'\"()]|[.,;:!?'\"()](?!\d)")
-# GSM8K's mark before the final answer.
-_RATIONALE = re.compile(r"\S\s*####")
 
 
-def check_data(task: Task) -> Iterator[Finding]:
-    """Findings on a task's data: sizes, lengths, base rate, duplicates within and between splits."""
+def check_data(verifier: Announced, task: Task) -> Iterator[Finding]:
+    """Findings on a task's data: sizes, lengths, gold answers, duplicates within and between splits."""
     splits = {"train": task.train, "prompts": task.prompts, "test": task.test, "ood": task.beyond}
     sizes = ", ".join(f"{len(part)} {name}" for name, part in splits.items() if part)
     yield Finding("ok", "sizes", sizes)
     yield Finding("ok", "lengths", _lengths(task.train + task.prompts + task.test + task.beyond))
     if answered := [example for example in task.train + task.test if example.answer]:
-        yield _base_rate(answered)
-        yield from _gold_findings(answered)
+        yield from check_gold(verifier, answered)
     for name, part in splits.items():
         pairs = _duplicates(part)
         if pairs:
@@ -148,50 +145,6 @@ def near_duplicates(known: Sequence[Example], asked: Sequence[Example]) -> list[
         if best >= NEAR_DUPLICATE:
             pairs.append((known[i], example))
     return pairs
-
-
-def _gold_findings(examples: Sequence[Example]) -> Iterator[Finding]:
-    """What is wrong with gold answers as such: no option, given away by the prompt, a whole rationale."""
-    with_options = [e for e in examples if to_choices(e.meta.get("choices"))]
-    strange = [e for e in with_options if chosen_letter(e.answer, to_choices(e.meta["choices"])) is None]
-    if strange:
-        evidence = tuple(f"{e.id}: {e.answer[:60]!r} of {_options(e)}" for e in strange[:MAX_SHOWN])
-        yield Finding("FAIL", "options", f"{len(strange)} gold answers are none of their options", evidence)
-    given = [e for e in examples if not e.meta.get("choices") and _gives_away(e)]
-    distinct = len({normalise(e.answer) for e in examples})
-    share = len(given) / len(examples)
-    if share > _BY_CHANCE and distinct > _FEW_CLASSES:  # a prompt may well list the few classes there are
-        evidence = tuple(f"{e.id}: {e.answer[:40]!r} in {e.prompt[:80]!r}" for e in given[:MAX_SHOWN])
-        text = f"{len(given)} prompts ({share:.0%}) hold their gold answer; right, if it is to be copied from there"
-        yield Finding("note", "gold in the prompt", text, evidence)
-    marked = [e for e in examples if _RATIONALE.search(e.answer)]
-    if len(marked) > len(examples) / 2:
-        evidence = tuple(f"{e.id}: {e.answer[:80]!r}" for e in marked[:MAX_SHOWN])
-        text = (
-            f"{len(marked)} gold answers hold their rationale too, which no model writes word for word; separate them: "
-            "task_settings.answer_after: '####'"
-        )
-        yield Finding("FAIL", "whole rationales", text, evidence)
-
-
-def _gives_away(example: Example) -> bool:
-    """Whether the gold answer, of two characters at least, stands in the prompt by itself."""
-    answer, prompt = normalise_prompt(example.answer), normalise_prompt(example.prompt)
-    return len(answer) > 1 and bool(re.search(rf"(?<![\w.,]){re.escape(answer)}(?!\w)", prompt))
-
-
-def _options(example: Example) -> str:
-    return ", ".join(map(repr, to_choices(example.meta["choices"]).values()))[:80]
-
-
-def _base_rate(examples: Sequence[Example]) -> Finding:
-    answers = Counter(normalise(example.answer) for example in examples)
-    answer, count = answers.most_common(1)[0]
-    share = count / len(examples)
-    options = [len(to_choices(example.meta.get("choices"))) for example in examples]
-    chance = f"; guessing among the choices scores {fmean(1 / n for n in options):.2f}" if all(options) else ""
-    text = f"{len(answers)} distinct answers; always saying {answer[:40]!r} scores {share:.2f}{chance}"
-    return Finding("note" if share > 0.5 else "ok", "base rate", text)
 
 
 def _lengths(examples: Sequence[Example]) -> str:

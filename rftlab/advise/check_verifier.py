@@ -65,7 +65,7 @@ def check_verifier(judge: Announced, task: Task) -> Iterator[Finding]:
     yield _gold_finding(verifier, examples, gold)
     yield _shuffled_finding(verifier, examples, others, gold, shuffled)
     yield from _near_findings(verifier, task)
-    for kind, completions in ((_EMPTY, ["", tagged("")]), (_LISTS, listings(examples))):
+    for kind, completions in ((_EMPTY, ["", tagged("")]), (_LISTS, listings(examples, programs=judge.is_program))):
         yield _nothing_finding(verifier, kind, completions, examples)
     yield from _failures(verifier)
     yield Finding("ok", "throughput", f"{len(examples) / max(seconds, 1e-9):,.0f} completions a second")

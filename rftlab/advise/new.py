@@ -5,14 +5,15 @@ decided where the data do not say.
 """
 
 import contextlib
-import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rftlab.advise.check_gold import marker_in, reads_like_a_solution, spellings
+from rftlab.advise.of_answers import CHOICES, is_option, judge, most
+from rftlab.advise.of_columns import carded, have_decimal_comma, option_columns, refused, unused, with_options
 from rftlab.errors import RftlabError, one_line
 from rftlab.folds import FEW_ROWS
 from rftlab.grid.written import grid_text
@@ -21,9 +22,6 @@ from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
 from rftlab.tasks.tables import WrongEncoding, encoding_told, read_rows
-from rftlab.verifiers._quantity import to_quantity
-from rftlab.verifiers.choice import chosen_letter, to_choices
-from rftlab.verifiers.exact import normalise
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PROMPTS = ("prompt", "question", "input", "text", "message", "body", "query", "problem", "sentence", "description")
@@ -40,14 +38,11 @@ _ANSWERS = (
     "intent",
     "answerkey",
 )
-_CHOICES = "choices"
 _TITLES = ("subject", "title")
-_MARKER, _NOTES = "####", "<<.*?>>"
+_NOTES = "<<.*?>>"
 _UNANSWERED = "Rows without answers are for a grid of your own: docs/your_data.md, prompts without labels"
 _LEAST_LABELS = 2
 _ENCODINGS = ("utf-8", "cp1252")
-_MOST = 0.95
-_FEW_CLASSES = 30
 _BUDGETS = (10, 30, 100, 300, 1000)
 DEVELOPMENT = 50
 MOST_LABELS = _BUDGETS[-1]
@@ -63,12 +58,14 @@ class Sniffed:
         verifier: who judges its answers.
         why: why that one, in a few words.
         task: the rows, read by these settings.
+        notes: what a person should know of the columns, a sentence each.
     """
 
     settings: Mapping[str, Any]
     verifier: str
     why: str
     task: Task
+    notes: tuple[str, ...] = ()
 
 
 def sniff(
@@ -116,20 +113,60 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
             f"{data} has {len(answers)} rows with answers and {distinct} different prompts; a study needs at least "
             f"{_LEAST_LABELS} to train on and one to test on, and says something from some fifty on"
         )
-    if sum(_MARKER in answer for answer in answers) > len(answers) / 2:
-        settings["answer_after"] = _MARKER
+    if marker := marker_in(answers):
+        settings["answer_after"] = marker
         settings |= {"drop_pattern": _NOTES} if any(re.search(_NOTES, answer) for answer in answers) else {}
         task = load(**settings)
-    if _CHOICES in row and not verifier and not _most([_is_option(example) for example in task.train + task.test]):
+    notes = []
+    if have_decimal_comma([example.answer for example in task.train + task.test]):
+        settings["decimal"] = ","
+        notes.append(f'answers have a decimal comma; decimal: "," makes {answers[0]} the gold answer with a point')
+        task = load(**settings)
+    settings, task = _with_choices(settings, row, task)
+    if CHOICES in row and not verifier and not most([is_option(example) for example in task.train + task.test]):
         raise RftlabError(
-            f"{data}: its answers are none of the options in its column {_CHOICES}, neither letter nor text; where "
+            f"{data}: its answers are none of the options in its column {CHOICES}, neither letter nor text; where "
             "they are positions, or the column holds texts and labels, task qa/choice reads it: rftlab tasks qa/choice"
         )
-    chosen, why, further = _judge(task.train + task.test)
+    chosen, why, further = judge(task.train + task.test)
+    if "choices" in settings.get("columns", {}):
+        why = "each answer is one of its options, which stand in the prompt"
     if verifier:
         chosen, why = verifier, "asked for"
         further.pop("verifier_settings", None)
-    return Sniffed(settings | further, chosen, why, load(**settings, **further) if further else task)
+    by_columns = {name: read for name, read in carded(row).items() if verifier in ("", name)}
+    for name, read in by_columns.items():
+        columned = settings | {"columns": {**settings.get("columns", {}), "meta": _meta(settings, read)}}
+        refusal = refused(name, load(**columned).train)
+        if refusal and not verifier:
+            notes.append(f"columns {', '.join(read)} are those of verifier {name}, which refuses gold: {refusal}")
+            continue
+        settings, further = columned, {}
+        chosen, why = name, "asked for" if verifier else f"the rows have its columns ({', '.join(read)})"
+        break
+    shape = (recognised(row) or [""])[0] if "prompt" not in settings.get("columns", {}) else ""
+    notes += filter(None, [unused(map(str, row), settings, shape)])
+    return Sniffed(settings | further, chosen, why, load(**settings, **further), tuple(notes))
+
+
+def _meta(settings: Mapping[str, Any], read: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*settings.get("columns", {}).get("meta", []), *read]))
+
+
+def _with_choices(settings: dict[str, Any], row: Mapping[str, Any], task: Task) -> tuple[dict[str, Any], Task]:
+    """Settings and task with the options that several columns hold, in the prompt and for the verifier, if they do."""
+    options = option_columns(map(str, row))
+    columns = settings.get("columns", {})
+    prompt = columns.get("prompt") or next((name for name in ("prompt", "question") if name in row), "")
+    if not options or CHOICES in row or not (prompt or "prompt" in settings) or "choices" in columns:
+        return settings, task
+    named = {name: column for name, column in columns.items() if name != "prompt"} | {"choices": options}
+    found = settings | {"prompt": with_options(settings.get("prompt", f"{{{prompt}}}"), options), "columns": named}
+    with contextlib.suppress(RftlabError):
+        read = load(**found)
+        if most([is_option(example) for example in read.train + read.test]):
+            return found, read
+    return settings, task
 
 
 def new(
@@ -190,13 +227,20 @@ def _told(found: Sniffed) -> list[str]:
     by_hand = (
         [f"columns: {', '.join(f'{field} {one_line(repr(column))}' for field, column in read.items())}"] if read else []
     )
-    return [*found.task.notes, *by_hand, f"verifier {found.verifier}: {found.why}"]
+    answers = [example.answer for example in found.task.train + found.task.test]
+    doubts = [text] if (text := spellings(answers)) else []
+    if found.verifier != "choice" and 2 * sum(map(reads_like_a_solution, answers)) > len(answers):
+        doubts.append(
+            f"the answers read like whole solutions ({one_line(repr(answers[0]))[:80]}), which no short answer equals; "
+            "give the answer a column of its own, or name the words before it in task_settings.answer_after"
+        )
+    return [*found.task.notes, *by_hand, *found.notes, *doubts, f"verifier {found.verifier}: {found.why}"]
 
 
 def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The settings by which prompt and answer are found; none where the rows are of a known shape."""
     names = {str(name).casefold(): str(name) for name in row}
-    meta = [_CHOICES] if _CHOICES in row else []
+    meta = [CHOICES] if CHOICES in row else []
     if recognised(row) and not given:
         return {"columns": {"meta": meta}} if meta else {}
     answer = given.get("answer") or next((names[name] for name in _ANSWERS if name in names), "")
@@ -220,46 +264,6 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
     if title and "prompt" not in given and title != answer:
         return {"prompt": f"{{{title}}}\n{{{prompt}}}", "columns": {"answer": answer, **rest}}
     return {"columns": {"prompt": prompt, "answer": answer, **rest}}
-
-
-def _judge(examples: Sequence[Example]) -> tuple[str, str, dict[str, Any]]:
-    """Who judges such answers, why, and what the task's settings need for it."""
-    answers = [example.answer for example in examples]
-    classes = Counter(map(normalise, answers))
-    if _most([_is_option(example) for example in examples]):
-        return "choice", "each answer is one of its options; task qa/choice also writes them into the prompt", {}
-    if _most([_is_json(answer) for answer in answers]):
-        return (
-            "json-schema",
-            "the answers are JSON, compared as values",
-            {"verifier_settings": {"schema": {}, "match_gold": True}},
-        )
-    if _most([to_quantity(answer) is not None for answer in answers]):
-        if len(classes) <= min(_FEW_CLASSES, len(answers) / 10):
-            return "numeric", f"{len(classes)} different numbers; where they are classes: exact, and instructions", {}
-        return "numeric", "the answers are numbers, with or without a unit; math reads formulas and LaTeX too", {}
-    if any("\\" in answer or "^" in answer for answer in answers):
-        return "math", "the answers are mathematics", {}
-    if len(classes) <= min(_FEW_CLASSES, len(answers) / 2):
-        instructions = "Answer with one of: {classes}."
-        return "exact", f"there are {len(classes)} different answers: classes", {"instructions": instructions}
-    return "exact", "the answers are texts, and only the same text is right; for others write one: --checks", {}
-
-
-def _most(fits: Sequence[bool]) -> bool:
-    return sum(fits) >= _MOST * len(fits)
-
-
-def _is_option(example: Example) -> bool:
-    choices = to_choices(example.meta.get(_CHOICES))
-    return bool(choices) and chosen_letter(example.answer, choices) is not None
-
-
-def _is_json(answer: str) -> bool:
-    try:
-        return isinstance(json.loads(answer), dict | list)
-    except (ValueError, RecursionError):
-        return False
 
 
 def study(found: Sniffed, grid: Path, model: str, *, folds: bool = False) -> tuple[dict[str, Any], dict[str, str]]:

@@ -128,11 +128,17 @@ def other_answers(examples: Sequence[Example]) -> list[str]:
     return others
 
 
-def listings(examples: Sequence[Example]) -> list[str]:
-    """Completions that list candidates: in one pair of tags, in many, and as prose."""
+def listings(examples: Sequence[Example], *, programs: bool = False) -> list[str]:
+    """Completions that list candidates: in one pair of tags, in many, and as prose.
+
+    Args:
+        examples: whose answers are listed.
+        programs: answers are programs. One below the other they are a program again, which defines what is asked
+            beside other things, as an honest one may: so that is no list.
+    """
     choices = [text for example in examples[:1] for text in to_choices(example.meta.get("choices"))]
     answers = list(dict.fromkeys([*choices, *(example.answer for example in examples)]))[:_MOST_LISTED]
     if len(answers) < 2:
         return []
-    joined = [tagged(separator.join(answers)) for separator in (", ", " or ", "\n")]
+    joined = [tagged(separator.join(answers)) for separator in (", ", " or ", *([] if programs else ["\n"]))]
     return [*joined, "".join(map(tagged, answers)), " ".join(f"The answer is {answer}." for answer in answers)]

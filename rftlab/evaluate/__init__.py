@@ -5,7 +5,8 @@ Accuracy is the share of items that are wholly right, score the mean reward; bot
 not trained on, and the verifier apart from the reward).
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ from rftlab.verifiers.base import Verifier
 
 # Sampling for evaluation draws from its own stream, so that what a method sampled in training cannot shift it.
 _EVALUATION_STREAM = 1_000_003
+# Parts of an evaluation, for whoever watches.
+_PARTS = 7
 # Draws of each sampled item that the divergences are taken over: exact at every token, they gain little from more.
 _KL_DRAWS = 2
 
@@ -46,7 +49,14 @@ class Outcome:
 
 
 def evaluate(
-    policy: Policy, task: Task, labels: Labels, verifier: Verifier, cell: Cell, also: Beside | None = None
+    policy: Policy,
+    task: Task,
+    labels: Labels,
+    verifier: Verifier,
+    cell: Cell,
+    also: Beside | None = None,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
     """Greedy and sampled evaluation as the cell asks for it: on test items and beside, or on development items alone.
 
@@ -58,24 +68,36 @@ def evaluate(
         verifier: decides.
         cell: how many items, how many samples.
         also: tasks not trained on and the verifier apart; loaded as the cell says where they are not given.
+        on_progress: called with parts asked and all of them, of test, labels, development, OOD, retention, sampled
+            items and what is compared with the base.
     """
+    steps = itertools.count(1)
+
+    def after(rows: list[Any]) -> list[Any]:
+        on_progress(next(steps), _PARTS)
+        return rows
+
+    on_progress(0, _PARTS)
     if cell.evaluation.part == "development":
-        return _on_development(policy, labels, verifier, cell)
+        found = _on_development(policy, labels, verifier, cell)
+        on_progress(_PARTS, _PARTS)
+        return found
     also = beside(cell, task) if also is None else also
     asked = cell.evaluation
     train_items = labels.train[: asked.train_items]
-    test = ask(policy, task.test[: asked.test_items], verifier, cell, part="test")
-    train = ask(policy, train_items, verifier, cell, part="train")
-    development = ask(policy, labels.development, verifier, cell, part="development")
-    ood = _beyond(policy, task, verifier, cell)
-    retained = [row for rows in _retained(policy, cell, also).values() for row in rows]
+    test = after(ask(policy, task.test[: asked.test_items], verifier, cell, part="test"))
+    train = after(ask(policy, train_items, verifier, cell, part="train"))
+    development = after(ask(policy, labels.development, verifier, cell, part="development"))
+    ood = after(_beyond(policy, task, verifier, cell))
+    retained = after([row for rows in _retained(policy, cell, also).values() for row in rows])
     sampled_items = task.test[: 0 if policy.votes else asked.sampled_items]
-    drawn = ask(policy, sampled_items, verifier, cell, part="sampled", samples=asked.samples, rollouts=True)
+    drawn = after(ask(policy, sampled_items, verifier, cell, part="sampled", samples=asked.samples, rollouts=True))
     rollouts = [row.pop("rollout") for row in drawn]
     _judge_apart(test, task.test, also.apart)
     base = _base_of(policy, cell)
     of_base = ask_base(base or policy, train_items, verifier, cell) if _trains(cell) else []
     divergences = _divergences(policy, base, cell, drawn, rollouts, sampled_items)
+    on_progress(_PARTS, _PARTS)
     samples = test + train + of_base + development + ood + retained + drawn
     metrics: dict[str, float | None] = {
         **_means("", test),

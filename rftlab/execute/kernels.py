@@ -22,6 +22,7 @@ from rftlab.errors import RftlabError
 from rftlab.files.paths import import_path
 from rftlab.files.staging import SCRATCH, scratch
 from rftlab.policy.weights import KEEP
+from rftlab.progress import BATCH
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (
@@ -78,6 +79,7 @@ class KernelSettings:
 
 
 _ENVIRONMENT = {
+    BATCH: "1",
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "TOKENIZERS_PARALLELISM": "false",

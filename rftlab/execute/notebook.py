@@ -5,6 +5,7 @@ first is an error, the second raises, and the notebook on disk shows the failure
 """
 
 import contextlib
+import difflib
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from rftlab import scalars
+from rftlab.cell import parameter_names
 from rftlab.errors import RftlabError, line_in_dump
 from rftlab.execute.folders import KERNEL_LOG
 from rftlab.execute.kernels import KernelSettings, dispose, make_manager
@@ -52,7 +55,7 @@ class NotebookRun:
     Args:
         notebook: the notebook to execute; it is not changed.
         target: where the executed notebook is written, also when it fails.
-        parameters: exactly the names its parameters cell declares.
+        parameters: every name its parameters cell declares, and more that it takes.
         settings: how its kernel is started.
         on_progress: called with each progress message of the notebook.
     """
@@ -75,7 +78,7 @@ class NotebookRun:
         """Execute the notebook.
 
         Raises:
-            RftlabError: the parameters cell declares other names than are passed.
+            RftlabError: it declares a name that is not passed, or is passed one that it does not take.
             NotebookFailed: a cell raised, the kernel died or took too long; the notebook shows where.
         """
         check_parameters(self.notebook, self.parameters)
@@ -137,20 +140,33 @@ def declared_parameters(notebook: Path) -> frozenset[str]:
 
 
 def check_parameters(notebook: Path, passed: Mapping[str, Any]) -> None:
-    """Raise unless the notebook's parameters cell declares exactly the names passed.
+    """Raise unless the notebook takes every parameter passed, and is passed every one it declares.
+
+    It takes those that its parameters cell declares; where its code calls `Cell.from_parameters` also a cell's others,
+    and where it calls `Experiment.from_parameters` also what a notebook is given beside them.
 
     Raises:
         RftlabError: names that are missing on either side.
     """
     declared = declared_parameters(notebook)
-    unknown, unset = sorted(set(passed) - declared), sorted(declared - set(passed))
+    taken = declared | _taken(notebook)
+    unknown, unset = sorted(set(passed) - taken), sorted(declared - set(passed))
+    if unset:
+        near = difflib.get_close_matches(unset[0], {*parameter_names(), *scalars.SHORT} - declared, n=1)
+        hint = f"did you mean {near[0]}?" if near else "remove them"
+        raise RftlabError(f"{notebook} has parameters a grid does not set: {', '.join(unset)}; {hint}")
     if unknown:
         raise RftlabError(
             f"{notebook} has no parameter {', '.join(unknown)}; add it to the cell tagged parameters, as "
             "`name: int|float|str|bool = literal`"
         )
-    if unset:
-        raise RftlabError(f"{notebook} has parameters a grid does not set: {', '.join(unset)}; remove them")
+
+
+@cache
+def _taken(notebook: Path) -> frozenset[str]:
+    code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+    of_cell = parameter_names() if ".from_parameters(" in code else ()
+    return frozenset((*of_cell, *(scalars.BESIDE if "Experiment.from_parameters(" in code else ())))
 
 
 class _Client(PapermillNotebookClient):

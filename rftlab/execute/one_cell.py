@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rftlab import record, trackers
-from rftlab.cell import Cell
+from rftlab import record, scalars, trackers
+from rftlab.cell import FOLLOWS, Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
@@ -125,15 +125,19 @@ class CellRun:
 
 
 def parameters_of(cell: Cell, notebook: Path, out: str = "", report_to: Sequence[str] = ()) -> dict[str, Any]:
-    """What a notebook is given: the cell, a folder for its record, and trackers, if any are asked for or it takes them.
+    """What a notebook is given: what it declares of the cell's parameters, and what differs from their defaults.
+
+    Beside them a folder for its record, and trackers, if any are asked for or it takes them.
 
     Raises:
         RftlabError: the notebook is not there or is none.
     """
-    parameters = {**cell.to_parameters(), "out": out}
-    if report_to or trackers.PARAMETER in declared_parameters(notebook):
+    declared = declared_parameters(notebook)
+    plain = Cell.make({leader: getattr(cell, leader) for leader in FOLLOWS.values()})
+    parameters = scalars.shortened(cell.to_parameters(), plain.to_parameters(), declared)
+    if report_to or trackers.PARAMETER in declared:
         parameters[trackers.PARAMETER] = ",".join(report_to)
-    return parameters
+    return {**parameters, "out": out}
 
 
 def ready(

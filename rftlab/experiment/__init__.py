@@ -10,15 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from rftlab import trackers
+from rftlab import scalars, trackers
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import data_of, require_data_unchanged, settled
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
-from rftlab.evaluate.beside import beside
+from rftlab.evaluate.beside import beside as also_asked
 from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.environment import environment, peak_memory_bytes
+from rftlab.experiment.live import Live
 from rftlab.experiment.reports import FOLDER as EVENTS
 from rftlab.experiment.reports import Reports
 from rftlab.experiment.room import require_room
@@ -41,8 +42,11 @@ from rftlab.policy.seen import inherited
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
+from rftlab.record.beside import beside
 from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.registry import METHODS, find, refuse_dropout
+from rftlab.shown.beside import Beside
+from rftlab.shown.tables import Measures, TextTable
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Labels, draw_labels, require_gold, require_rationales, verifier_of
 from rftlab.tasks.folds import task_of
@@ -83,6 +87,8 @@ class Experiment:
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _reports: Reports
+    _shown_before: list[dict[str, Any]]
+    _live: Live
     _evaluation_seconds: float
     _along_seconds: float
     _state: str
@@ -111,6 +117,7 @@ class Experiment:
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
         self.progress = Progress()
+        self.progress("loading the task", 0, 2)
         self.task = task_of(cell)
         self._entry, _ = find(METHODS, cell.method, "method")
         if cell.start_from and not self._entry.trains:
@@ -123,7 +130,7 @@ class Experiment:
         rates_of(cell, self._stages)
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
-        self.also = beside(cell, self.task)
+        self.also = also_asked(cell, self.task)
         self.code = code_of(cell, self.task)
         self.labels = draw_labels(self.cell, self.task)
         require_gold(self.labels, self.task, self.verifier, judge)
@@ -131,24 +138,37 @@ class Experiment:
             raise RftlabError("evaluation.part is development, and there are no development items; give more labels")
         if self._entry.needs_rationales and cell.cot:
             require_rationales(self.labels.train, cell.method)
+        self.progress("loading the base", 1, 2)
         self.policy = self._loaded(find_cell(str(kept)) if kept else None)
         self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
         self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
         require_room(self)
+        self._shown_before = []
         self._start("kept" if kept else "new")
+        self.progress("loaded", 2, 2)
+
+    @classmethod
+    def from_parameters(cls, namespace: Mapping[str, Any]) -> "Experiment":
+        """Experiment of a notebook's variables: the cell's parameters, and `out` and `report_to` where they are set.
+
+        Raises:
+            RftlabError: as `Cell.from_parameters`, and as the constructor.
+        """
+        out, report_to = (namespace.get(name, "") for name in scalars.BESIDE)
+        return cls(Cell.from_parameters(namespace), out=out, report_to=report_to)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and name in vars(self):
             raise AttributeError(f"an experiment keeps its {name}; make another one: Experiment(Cell.make(...))")
         super().__setattr__(name, value)
 
-    def examples(self, n: int = 3) -> pd.DataFrame:
+    def examples(self, n: int = 3) -> TextTable:
         """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
         shown = (self.labels.train or tuple(e for e in self.task.test if e.answer))[:n]
         cot = [self.cell.cot and bool(example.rationale) for example in shown]
         gold = [self.policy.completion_text(e, cot=c) for e, c in zip(shown, cot, strict=True)]
         scores = self.verifier.score(gold, shown)
-        return pd.DataFrame(
+        return TextTable(
             {
                 "prompt": [self.policy.template.prompt(example, cot=self.cell.cot) for example in shown],
                 "labelled completion": gold,
@@ -156,10 +176,24 @@ class Experiment:
             }
         )
 
-    def completions(self, n: int = 6) -> pd.DataFrame:
+    def completions(self, n: int = 6) -> TextTable:
         """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
-        rows = ask(self.policy, self.task.test[:n], self.verifier, self.capped, part="shown")
-        return pd.DataFrame(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
+        rows = self._ask_shown(self.policy, n)
+        return TextTable(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
+
+    def before_after(self, n: int = 6) -> Beside:
+        """Greedy completions of the first ``n`` test items before training, beside those of the policy as it is now."""
+        before = self._shown_before
+        if len(before) < min(n, len(self.task.test)):
+            before = self._ask_shown(self._loaded(), n)
+        names = ("base" if not self.cell.start_from else "before", "tuned" if self._entry.trains else "as asked here")
+        return beside(names, (before[:n], self._ask_shown(self.policy, n)))
+
+    def _ask_shown(self, policy: Policy, n: int) -> list[dict[str, Any]]:
+        rows = ask(policy, self.task.test[:n], self.verifier, self.capped, part="shown")
+        if self._state == "new" or policy is not self.policy:
+            self._shown_before = rows
+        return rows
 
     def train(self) -> pd.DataFrame:
         """Tune the learning rate if the cell asks for trials, then train; the trace as a table.
@@ -172,6 +206,8 @@ class Experiment:
             gc.collect()
             self.policy = self._loaded()
         self._start("training")
+        if self._entry.trains:
+            self.progress("train", 0, self.cell.budget.amount)  # before the curves, which stand below
         if self.cell.tuning.trials > 1 and self._entry.uses_labels:
             self._tune()
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
@@ -192,11 +228,12 @@ class Experiment:
                 monitor.evaluate()
         self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
         self._along_seconds = monitor.uncharged_seconds
+        self._live.close(self.trace)
         self._kept = monitor.kept
         self._state = "trained"
         return pd.DataFrame(self.trace)
 
-    def evaluate(self) -> pd.Series:
+    def evaluate(self) -> Measures:
         """Measure the policy; what was measured, by name (what the cell does not ask for is left out).
 
         Raises:
@@ -206,16 +243,17 @@ class Experiment:
         if self._state not in ("trained", "kept") and self._entry.uses_labels:
             problem = "has not been trained yet" if self._state == "new" else "was interrupted while it trained"
             raise RftlabError(f"{self.cell.method} {problem}; call train() first, which starts from the base")
-        self.progress("evaluate", 0, 1)
         began = time.perf_counter()
         if self._diverged:
             self._outcome = Outcome({"diverged": 1.0}, [])
         else:
-            self._outcome = evaluate(self.policy, self.task, self.labels, self.verifier, self.capped, self.also)
+            self._outcome = evaluate(
+                self.policy, self.task, self.labels, self.verifier, self.capped, self.also,
+                on_progress=partial(self.progress, "evaluate"),
+            )  # fmt: skip
         self._evaluation_seconds = time.perf_counter() - began
-        self.progress("evaluate", 1, 1)
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
-        return pd.Series(found, name=self.cell.label, dtype=float)
+        return Measures(found, name=self.cell.label, dtype=float)
 
     def record(self) -> Record:
         """Everything measured, as the record later stages read.
@@ -316,6 +354,7 @@ class Experiment:
         self._budget_warnings = []
         self._kept = None
         self._before, self._at_marks = [], []
+        self._live = Live(self.cell, self.policy)
         self._reports = Reports(self._trackers, self.cell, self._events())
 
     def _loaded(self, kept: Path | None = None) -> Policy:
@@ -396,7 +435,7 @@ class Experiment:
             evaluations=evaluations,
             plateau=Plateau(policy, patience=budget.patience, items=items, measure=decides) if items else None,
             marks=Marks(self.cell.evaluation.marks, self._score_at) if evaluations else None,
-            on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor.cost),
+            on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor),
             report=self._reports if self._trackers and phase == "train" else None,
         )
         return monitor
@@ -419,13 +458,15 @@ class Experiment:
         metrics = {}
         for part, examples in (("", self.labels.development), ("ood_", beyond)):
             rows = ask(policy, examples, self.verifier, self.capped, part="along")
+            if not part:
+                self._live.asked(rows)
             for measure in (ACCURACY, SCORE):
                 if (value := mean_worth(rows, measure)) is not None:
                     metrics[f"eval/{part}{measure}"] = value
         return metrics
 
-    def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], cost: Cost) -> None:
+    def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], monitor: Monitor) -> None:
         reward, loss = metrics.get("train/reward"), metrics.get("train/loss")
         capped = self.cell.budget.until == "plateau" and phase == "train"
-        warning = caveats.so_far(asdict(cost))
-        self.progress(phase, spent, amount, reward=reward, loss=loss, warning=warning, at_most=capped)
+        warning, beside = caveats.so_far(asdict(monitor.cost)), self._live.stepped(monitor) if phase == "train" else {}
+        self.progress(phase, spent, amount, reward=reward, loss=loss, warning=warning, at_most=capped, beside=beside)

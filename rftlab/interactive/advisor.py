@@ -16,8 +16,8 @@ from rftlab.advise.of_task import Subject, subjects
 from rftlab.advise.on_machine import Advised, advised, hardware_of
 from rftlab.errors import RftlabError
 from rftlab.interactive.background import Run
-from rftlab.interactive.texts import preformatted
 from rftlab.record import require_folder_of, write_atomically
+from rftlab.shown.texts import preformatted
 
 _EVERY_S = 1.0
 _COLOURS = {"bad": "#a3261b", "quiet": "#59636e"}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from rftlab.errors import RftlabError
-from rftlab.interactive.texts import preformatted
+from rftlab.shown.texts import preformatted
 
 if TYPE_CHECKING:
     from rftlab.experiment import Experiment

@@ -6,11 +6,20 @@ from collections.abc import Mapping, Sequence
 from rftlab.methods.core import alike
 from rftlab.policy.rollout import Rollout
 
+# Of each draw, so many are kept to be looked at.
+_SAMPLES = 3
+
 
 class Drawn:
-    """Completions that were sampled, scored and compared since the last step."""
+    """Completions that were sampled, scored and compared since the last step.
 
-    def __init__(self) -> None:
+    Attributes:
+        samples: a few of the last that were scored, with their rewards; those of before until there are new ones.
+    """
+
+    def __init__(self, samples: Sequence[tuple[Rollout, float]] = ()) -> None:
+        self.samples = list(samples)
+        self._last: Sequence[Rollout] = ()
         self._lengths: list[int] = []
         self._cut = 0
         self._surprise = 0.0
@@ -20,12 +29,16 @@ class Drawn:
 
     def sampled(self, rollouts: Sequence[Rollout]) -> None:
         """Add completions."""
+        self._last = rollouts
         self._lengths += [len(rollout.completion_ids) for rollout in rollouts]
         self._cut += sum(rollout.truncated for rollout in rollouts)
         self._surprise -= sum(map(sum, (rollout.logprobs for rollout in rollouts)))
 
-    def scored(self, parts: Sequence[Mapping[str, float]]) -> None:
-        """Add the parts of completions' rewards."""
+    def scored(self, rewards: Sequence[float], parts: Sequence[Mapping[str, float]]) -> None:
+        """Add completions' rewards and their parts."""
+        if rewards and len(rewards) == len(self._last):
+            spread = range(0, len(rewards), -(-len(rewards) // _SAMPLES))
+            self.samples = [(self._last[i], float(rewards[i])) for i in spread]
         for each in parts:
             self._parts.update(each)
             self._scored.update(each.keys())

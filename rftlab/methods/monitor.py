@@ -40,6 +40,7 @@ class Monitor:
         uncharged_seconds: wall time of evaluations along the way and at marks, which no budget counts.
         trace: one row per step, evaluation, stage ended at a plateau, and mark.
         unseen: whether the policy as it is now has not been evaluated.
+        drawn: what was sampled since the last step, and a few completions to look at.
         steps_per_draw: a method that learns several steps from each draw of completions says here how many, so that
             what the next step will cost is known.
 
@@ -87,7 +88,7 @@ class Monitor:
         self._hook = self._count_at(policy.model.get_input_embeddings())
         self._largest = 0.0
         self._paces = {unit: Pace() for unit in (budget.unit, "flops")}
-        self._drawn = Drawn()
+        self.drawn = Drawn()
         self._begin_stage(self._amount)
 
     @property
@@ -180,7 +181,7 @@ class Monitor:
         """Count completions that were sampled to be learnt from, and those of them that the cap cut."""
         self.cost.completions += len(rollouts)
         self.cost.completions_cut += sum(rollout.truncated for rollout in rollouts)
-        self._drawn.sampled(rollouts)
+        self.drawn.sampled(rollouts)
         self.generated(sum(len(rollout.completion_ids) for rollout in rollouts))
 
     def generated(self, completion_tokens: int) -> None:
@@ -196,7 +197,7 @@ class Monitor:
             group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
             parts: what each reward is made of, for the trace.
         """
-        self._drawn.scored(parts)
+        self.drawn.scored(rewards, parts)
         self.cost.verifier_calls += len(rewards)
         self.cost.completions_rewarded += sum(reward > 0 for reward in rewards)
         if group:
@@ -210,7 +211,7 @@ class Monitor:
         groups = [group for group in groups if len(group) > 1]
         self.cost.groups += len(groups)
         self.cost.groups_alike += sum(alike(group) for group in groups)
-        self._drawn.compared(groups)
+        self.drawn.compared(groups)
 
     def differentiated_again(self, tokens: int) -> None:
         """Count a second backward pass, through the gradient of tokens fed before (a Hessian or Fisher product).
@@ -259,8 +260,8 @@ class Monitor:
                 it, `Drawn.metrics` is added where the method says nothing itself.
             beside: what a trainer logged of it too, by its own names; for trackers alone.
         """
-        metrics = {**self._drawn.metrics(), **metrics}
-        self._drawn = Drawn()
+        metrics = {**self.drawn.metrics(), **metrics}
+        self.drawn = Drawn(self.drawn.samples)
         self._end_draw()
         self.cost.optimizer_steps += 1
         spent, self.unseen = self._spent(), True

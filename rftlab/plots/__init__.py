@@ -22,9 +22,10 @@ from rftlab.plots.names import title
 from rftlab.plots.ranking import ranking
 from rftlab.plots.returns import cost_frontier, tornado
 from rftlab.plots.style import style, to_bytes
+from rftlab.plots.training import training_panels, trainings_beside
 
 __all__ = [
     "FAMILIES", "STYLES", "accuracy_vs_cost", "accuracy_vs_labels", "cost_frontier", "cot_vs_direct", "forest",
     "generalisation_gap", "learning_curves", "look", "marks", "over_labels", "ranking", "signals", "style", "title",
-    "to_bytes", "tornado", "training_curve",
+    "to_bytes", "tornado", "training_curve", "training_panels", "trainings_beside",
 ]  # fmt: skip

@@ -255,11 +255,13 @@ class Announced:
         graded: as the verifier's.
         needs_gold: as the verifier's.
         told: as the verifier's.
+        is_program: as the verifier's.
         singly: whether it is the user's own.
     """
 
     def __init__(self, verifier: Verifier, name: str) -> None:
         self.graded, self.needs_gold, self.told = verifier.graded, verifier.needs_gold, verifier.told
+        self.is_program = verifier.is_program
         self._verifier, self._name = verifier, name
         self.singly = isinstance(verifier, FunctionVerifier) or name not in VERIFIERS
 

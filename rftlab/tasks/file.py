@@ -1,29 +1,27 @@
 """Your own data: a file or a Hugging Face dataset id, in the shapes people have, with mappable columns.
 
-`tables` reads the rows, `shapes` recognises what they are, `columns` takes texts out of them; here settings go first
-and a `Task` comes out.
+`tables` reads the rows, `reader` says what each holds by its shape (`shapes`) and columns (`columns`); here settings go
+first and a `Task` comes out.
 """
 
-import json
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rftlab.cell import task_name
 from rftlab.errors import RftlabError, printable
 from rftlab.folds import Folds
 from rftlab.tasks.base import OTHER, Example, Task, normalise_prompt
-from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of, value_of
+from rftlab.tasks.columns import CLASSES, Row, filled, listed_classes, placeholders, text_of
 from rftlab.tasks.folds import deal
-from rftlab.tasks.shapes import SHAPES, Said, blanked, completion_in, is_conversation, prompt_in, recognised, unanswered
+from rftlab.tasks.reader import Found, Reader
+from rftlab.tasks.shapes import Said
 from rftlab.tasks.tables import read_rows
 
 AUTO = "auto"
 MAX_CLASSES = 200
-_ELSE = "give the file as task_settings.prompts_path, if its rows have no answers"
 SHARE = 0.3
 _NAME = r"([^\W_][\w .-]{0,39})?"
 _FIELDS = ("prompt", "answer", "rationale")
@@ -41,6 +39,7 @@ def load(
     test_split: str = "",
     encoding: str = "utf-8",
     delimiter: str = "",
+    decimal: str = ".",
     shape: str = "",
     columns: Mapping[str, Any] | None = None,
     prompt: str = "",
@@ -72,14 +71,18 @@ def load(
         test_split: its test split; empty holds out ``test_share`` of ``split``.
         encoding: of text files, such as cp1252.
         delimiter: between the columns of a .csv or .tsv file; empty finds out.
+        decimal: what stands before the decimals of the answers: "," makes `1.234,5` the gold answer `1234.5`, as models
+            write it and verifiers read it.
         shape: what the rows are: prompt-answer, question-answer, prompt-completion, trl-chat, chat, rft, alpaca or
             sharegpt (`shapes.SHAPES`); empty recognises it by the columns.
-        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads. What is
-            named here goes before what the shape says.
+        columns: prompt, answer, rationale -> column name; `meta` -> list of further columns the verifier reads;
+            `choices` -> list of the columns that hold the options A, B, ... What is named here goes before what the
+            shape says.
         prompt: template of the prompt, with columns in braces: "{Subject}\n{Body}"; `{classes}` is the classes' list.
         instructions: what stands before every prompt; `{classes}` in it is the list of classes, other braces are text.
         classes: the answers there are; "auto" takes those of the training rows. Told to verifiers as `meta["choices"]`.
-        answer_after: marker that separates rationale from answer inside the answer column (GSM8K: "####").
+        answer_after: marker that separates rationale from answer inside the answer column (GSM8K: "####"); `\boxed`
+            takes the answer out of the last box of a solution, which is the rationale (MATH).
         drop_pattern: regular expression removed from rationales (GSM8K's calculator notes: "<<.*?>>").
         verifier: registered name or path.py:function.
         verifier_settings: its settings.
@@ -97,9 +100,11 @@ def load(
         raise RftlabError("task 'file' needs either task_settings.path (a file) or task_settings.dataset (a hub id)")
     if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise RftlabError(f"task_settings.name is {name!r}; give a few letters, digits, blanks, dots and dashes")
-    read = _Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern))
+    if decimal not in (".", ","):
+        raise RftlabError(f'task_settings.decimal is {decimal!r}; give "." or ","')
+    read = Reader(_mapping(columns or {}, prompt), shape, prompt, answer_after, _pattern(drop_pattern), decimal)
 
-    def rows(place: str, *, at: str = "", answers: bool = bool(path or dataset)) -> list[_Found]:
+    def rows(place: str, *, at: str = "", answers: bool = bool(path or dataset)) -> list[Found]:
         if at:
             return read.rows(read_rows(dataset=place, config=config, split=at), f"{place}[{at}]", answers)
         return read.rows(read_rows(path=place, encoding=encoding, delimiter=delimiter), str(place), answers)
@@ -143,7 +148,7 @@ def load(
     )
 
 
-def _unanswered(rows: Sequence["_Found"], prompts: Sequence[Example]) -> list[str]:
+def _unanswered(rows: Sequence["Found"], prompts: Sequence[Example]) -> list[str]:
     """Rows without an answer, in a sentence: whoever left one out by mistake shall see it."""
     if not rows:
         return []
@@ -167,10 +172,16 @@ def _folds(count: int, rows: int, split_seed: int, *, apart: bool) -> Folds:
 
 
 def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
-    unknown = sorted(set(columns) - {*_FIELDS, "meta"})
+    unknown = sorted(set(columns) - {*_FIELDS, "meta", "choices"})
     if unknown:
         raise RftlabError(
-            f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta"
+            f"task_settings.columns maps unknown field {unknown[0]!r}; known: prompt, answer, rationale, meta, choices"
+        )
+    options = columns.get("choices")
+    if options is not None and not (isinstance(options, list | tuple) and len(options) > 1):
+        raise RftlabError(
+            f"task_settings.columns.choices is {options!r}; list the columns that hold the options, such as [A, B, C, "
+            "D]. One column that holds all of them is named in meta"
         )
     if template and columns.get("prompt"):
         raise RftlabError("task_settings.prompt builds the prompt and columns.prompt names its column; leave one out")
@@ -182,148 +193,6 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         return re.compile(text) if text else None
     except re.error as error:
         raise RftlabError(f"task_settings.drop_pattern {text!r} is not a regular expression: {error}") from None
-
-
-class _Found(NamedTuple):
-    """A row that was read: where it stands, the row, and what it says; the prompt not yet put in words."""
-
-    where: str
-    row: Row
-    said: Said
-
-
-class _Reader:
-    """Rows to what they say, with errors that name the line."""
-
-    def __init__(
-        self, mapping: Mapping[str, Any], shape: str, template: str, marker: str, drop: re.Pattern[str] | None
-    ) -> None:
-        self._mapping, self._shape, self._template, self._marker, self._drop = mapping, shape, template, marker, drop
-        self._recognised: dict[str, list[str]] = {}
-        self._as_json: list[str] = []
-        if shape and shape not in SHAPES:
-            raise RftlabError(f"task_settings.shape is {shape!r}; known: {', '.join(SHAPES)}")
-
-    def notes(self) -> list[str]:
-        """How the rows were read, a sentence each."""
-        read = [f"{', '.join(names)}: read as {SHAPES[shape].summary}" for shape, names in self._recognised.items()]
-        as_json = [f"{', '.join(self._as_json)}: answers that are objects or lists are written as JSON"]
-        return [*read, *(as_json if self._as_json else [])]
-
-    def rows(self, rows: Iterable[tuple[str, Row]], source: str, answers: bool) -> list[_Found]:
-        """What all rows of a file or split say.
-
-        Args:
-            rows: with where each stands.
-            source: named in errors.
-            answers: there is a column for answers, though it may be empty; else rows without one are fine.
-
-        Raises:
-            RftlabError: naming source and line.
-        """
-        found: list[_Found] = []
-        shape = ""
-        for where, row in rows:
-            place = f"{source}, {where}"
-            try:
-                if not found:
-                    shape = self._shape or self._recognise(row, answers)
-                found.append(_Found(place, row, self._said(row, shape, source, answers)))
-            except RftlabError as error:
-                raise RftlabError(f"{place}: {error}") from None
-        if not found:
-            raise RftlabError(f"{source} holds no rows; add some, one per line")
-        if shape:
-            self._recognised.setdefault(shape, []).append(Path(source).name)
-        return found
-
-    def _recognise(self, row: Row, answers: bool) -> str:
-        """The shape of a first row; "" where none is needed, or none fits."""
-        if "answer" in self._mapping and (self._template or "prompt" in self._mapping):
-            return ""
-        found = recognised(row)
-        if not found:  # it may be that the first row alone has no answer
-            found = [name for name in unanswered(row) if SHAPES[name].answer in row or not answers][:1]
-        if len(found) > 1:
-            raise RftlabError(
-                f"its columns ({_named(row)}) fit {' and '.join(found)}; say which with task_settings.shape, or name "
-                "the columns with task_settings.columns.prompt and columns.answer"
-            )
-        return found[0] if found else ""
-
-    def _said(self, row: Row, shape: str, source: str, answers: bool) -> Said:
-        if shape and (blank := blanked(row, shape)) and (SHAPES[shape].answer in row or not answers):
-            row = blank
-        if shape and not SHAPES[shape].fits(row):
-            held = _named({name: value for name, value in row.items() if value_of(row, name) is not None})
-            raise RftlabError(
-                f"only {held} hold anything, no row of {SHAPES[shape].summary}; fill the others or drop the row"
-            )
-        said = SHAPES[shape].said(row) if shape else Said("", None)
-        prompt = "" if self._template else said.prompt if shape and "prompt" not in self._mapping else self._prompt(row)
-        answer, rationale = self._answer(row, said, shape, source, answers), self._rationale(row, said)
-        if self._marker and answer:
-            before, found, answer = answer.rpartition(self._marker)
-            if not found:
-                raise RftlabError(f"the answer holds no {self._marker!r} (task_settings.answer_after); mend the row")
-            rationale = "\n".join(text for text in (rationale.strip(), before.strip()) if text)
-        if self._drop and rationale:
-            rationale = self._drop.sub("", rationale)
-        meta = {**said.meta, **{column: value_of(row, column) for column in self._mapping["meta"]}}
-        return Said(prompt, answer.strip(), rationale, {name: _jsonable(value) for name, value in meta.items()})
-
-    def _prompt(self, row: Row) -> str:
-        column = self._column("prompt")
-        return prompt_in({column: self._value(row, "prompt")}, column)
-
-    def _answer(self, row: Row, said: Said, shape: str, source: str, answers: bool) -> str:
-        value = said.answer
-        if "answer" in self._mapping or not shape:
-            column = self._column("answer")
-            value = value_of(row, column)
-            if value is None and column not in row and answers:
-                raise RftlabError(
-                    f"no column {column!r} for the answer; it has {_named(row)}; map it with "
-                    f"task_settings.columns.answer, or {_ELSE}"
-                )
-            if is_conversation(value):
-                value = completion_in(value, column)
-        elif value is None and answers:
-            raise RftlabError(
-                f"the assistant has not the last word, and no column is known to hold the gold answer; it has "
-                f"{_named(row)}; name it with task_settings.columns.answer, or {_ELSE}"
-            )
-        if value is None:
-            return ""
-        if isinstance(value, Mapping | list) and Path(source).name not in self._as_json:
-            self._as_json.append(Path(source).name)
-        return self._text(value, "answer")
-
-    def _rationale(self, row: Row, said: Said) -> str:
-        value = value_of(row, self._column("rationale"))
-        return said.rationale if value is None else self._text(value, "rationale")
-
-    def _column(self, field: str) -> str:
-        return str(self._mapping.get(field, field))
-
-    def _value(self, row: Row, field: str) -> Any:
-        column = self._column(field)
-        value = value_of(row, column)
-        if value is None and column in row:
-            raise RftlabError(f"the {field} (column {column!r}) is empty; fill it or drop the row")
-        if value is None:
-            build = f', or build it from columns: task_settings.prompt: "{{{next(iter(row), "column")}}}"'
-            raise RftlabError(
-                f"no column {column!r} for the {field}; it has {_named(row)}; map it with "
-                f"task_settings.columns.{field}{build if field == 'prompt' else ''}"
-            )
-        return value
-
-    def _text(self, value: Any, field: str) -> str:
-        try:
-            return text_of(value)
-        except RftlabError as error:
-            raise RftlabError(f"column {self._column(field)!r} holds {error}") from None
 
 
 @dataclass(frozen=True)
@@ -341,7 +210,7 @@ class _Words:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, template: str, instructions: str, classes: Any, train: Sequence[_Found]) -> "_Words":
+    def of(cls, template: str, instructions: str, classes: Any, train: Sequence[Found]) -> "_Words":
         """The words, with the classes as they are given or as the training rows have them.
 
         Raises:
@@ -367,7 +236,7 @@ class _Words:
         """The classes, in a sentence."""
         return [f"{len(self.classes)} classes: {printable(listed_classes(self.classes))}"] if self.classes else []
 
-    def examples(self, rows: Sequence[_Found], mark: str = "") -> list[Example]:
+    def examples(self, rows: Sequence[Found], mark: str = "") -> list[Example]:
         """Examples of rows, in order, their ids beginning with a mark.
 
         Raises:
@@ -393,10 +262,6 @@ class _Words:
         meta = {"choices": list(self.classes), **said.meta} if self.classes else said.meta
         identity = f"{number}-{_short_hash(prompt)}"
         return Example(identity, prompt.strip(), said.answer, said.rationale or None, meta)
-
-
-def _named(row: Row) -> str:
-    return ", ".join(printable(str(name)) for name in row) or "none"
 
 
 def hold_out(rows: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
@@ -425,7 +290,3 @@ def _short_hash(text: str) -> str:
     import hashlib
 
     return hashlib.sha256(text.encode()).hexdigest()[:6]
-
-
-def _jsonable(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))

@@ -1,7 +1,7 @@
 """The shapes in which people keep labelled rows, each recognised by a row's columns, and what a row of each says.
 
 A new shape is one function from a row to `Said`, one predicate on its columns, and one line in `SHAPES`. Nothing here
-reads files or settings; what a user maps by hand (`task_settings.columns`) goes before it, in `rftlab.tasks.file`.
+reads files or settings; what a user maps by hand (`task_settings.columns`) goes before it, in `rftlab.tasks.reader`.
 """
 
 import json

@@ -167,12 +167,14 @@ class Verifier:
             form), so that several may be right and none need be known.
         row: an example of a row that it judges, as a file of one's own would hold it: prompt, answer, and further
             columns that become `meta`.
+        is_program: True where an answer is a program, which may define more than what is asked.
         isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
     """
 
     row: ClassVar[Mapping[str, Any]] = {"prompt": "What is 2 + 3?", "answer": "5"}
     graded: bool = False
     needs_gold: bool = True
+    is_program: bool = False
     told: str = ""
     answer_format: Literal["strict", "lenient"] = "strict"  # also of a subclass that forgets to call __init__
     isolation: str | None = None

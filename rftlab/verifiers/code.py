@@ -57,7 +57,7 @@ class Code(Verifier):
         "tests": [{"args": [2], "expected": 4}],
     }
 
-    needs_gold = False
+    needs_gold, is_program = False, True
 
     def __init__(
         self,

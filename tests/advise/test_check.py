@@ -192,6 +192,38 @@ def test_whole_rationales_as_gold_answers_fail_and_say_what_to_set(file):
     assert check(file(rows), {"answer_after": "####"}).ok
 
 
+@pytest.mark.parametrize(
+    ("answer", "level", "says"),
+    [
+        (r"We add and get \boxed{{{}}}", "FAIL", r"task_settings.answer_after: '\boxed'"),
+        ("We add both. So it is {}.", "note", "name the words before it in task_settings.answer_after"),
+        (r"$\boxed{{{}}}$", None, ""),
+    ],
+)
+def test_whole_solutions_as_gold_answers_are_found(file, answer, level, says):
+    report = check(file([{**row, "answer": answer.format(row["answer"])} for row in SUMS]))
+    assert levels(report).get("whole rationales") == level
+    assert says in str(report)
+
+
+def test_one_answer_that_the_verifier_takes_for_most_is_the_base_rate(file, tmp_path):
+    body = "return float(abs(float(answer) - float(example.answer)) <= 20)"
+    (tmp_path / "near.py").write_text(f"def judge(answer, example):\n    {body}\n")
+    rows = [{"prompt": f"How much is {i}?", "answer": str(i)} for i in range(40)]
+    assert "always saying '0' scores 0.03" in str(check(file(rows)))
+    [said] = [f for f in check(file(rows), verifier=f"{tmp_path}/near.py:judge").findings if f.what == "base rate"]
+    right = max(sum(abs(i - j) <= 20 for i in range(40)) for j in range(40))
+    assert (right, said.level) == (40, "note")
+    assert said.text.endswith("scores 1.00")
+
+
+def test_spellings_of_one_class_are_a_note(file):
+    rows = [{"prompt": f"Review {i}", "answer": ("NEG", "neg", "Pos", "pos")[i % 4]} for i in range(80)]
+    report = check(file(rows))
+    assert levels(report)["spellings"] == "note"
+    assert "spellings" not in levels(check(file(SUMS)))
+
+
 def test_gold_answers_that_stand_in_their_prompts_are_said(file):
     rows = [{"prompt": f"Ticket {i} of customer c{i}x: whose is it?", "answer": f"c{i}x"} for i in range(64)]
     assert levels(check(file(rows)))["gold in the prompt"] == "note"
@@ -263,6 +295,21 @@ def test_a_paraphrase_has_the_words_the_numbers_and_the_answer():
     assert not paraphrases(known, [example("9", told)])
     assert not paraphrases(known, [example("15", told.replace("12", "13"))])
     assert not paraphrases(known, [example("15", "Bob ran 12 km, then 3 miles. Which sum of both figures?")])
+
+
+def test_functions_below_each_other_are_no_list_of_candidates(file):
+    rows = [
+        {
+            "prompt": f"Write a function add{i}(x) that adds {i}.",
+            "answer": f"def add{i}(x):\n    return x + {i}",
+            "entry_point": f"add{i}",
+            "tests": [{"args": [x], "expected": x + i} for x in range(3)],
+        }
+        for i in range(8)
+    ]
+    report = check(file(rows), {"columns": {"meta": ["entry_point", "tests"]}}, verifier="code")
+    assert levels(report)["lists of all candidates"] == "ok", str(report)
+    assert levels(report)["gold answers"] == "ok"
 
 
 def test_a_leak_by_white_space_fails(file):

@@ -108,6 +108,113 @@ def test_rationales_before_a_marker_are_found(tmp_path):
     assert main(["check", str(path)]) == 0
 
 
+def test_the_last_box_of_a_solution_is_the_answer_and_the_solution_its_rationale(tmp_path):
+    rows = [
+        {
+            "problem": f"What is {i}+1?",
+            "solution": rf"We add, as \boxed{{1}} says. It is $\boxed{{\frac{{{i + 1}}}{{1}}}}$.",
+        }
+        for i in range(60)
+    ]
+    [path] = new(jsonl(tmp_path / "math.jsonl", rows), tmp_path / "g.yaml", model="tiny-base")
+    text = path.read_text()
+    assert "answer_after:" in text
+    assert "cot: true" in text
+    found = sniff(tmp_path / "math.jsonl")
+    by_prompt = {example.prompt: example for example in found.task.train + found.task.test}
+    asked = by_prompt["What is 6+1?"]
+    assert asked.answer == r"\frac{7}{1}"
+    assert asked.rationale == rows[6]["solution"]
+    assert main(["check", str(path)]) == 0
+
+
+def test_prose_that_ends_in_the_answer_is_said_to_be_a_whole_solution(tmp_path):
+    rows = [{"prompt": f"What is {i} times 8?", "answer": f"We multiply. So it is {8 * i}."} for i in range(60)]
+    said = []
+    new(jsonl(tmp_path / "d.jsonl", rows), tmp_path / "g.yaml", model="tiny-base", say=said.append)
+    assert any("the answers read like whole solutions ('We multiply. So it is" in note for note in said)
+    assert not any("whole solutions" in note for note in notes_on(KINDS["numeric"], tmp_path))
+
+
+def notes_on(rows, folder):
+    said = []
+    new(jsonl(folder / "notes.jsonl", rows), folder / "notes.yaml", model="tiny-base", say=said.append)
+    return said
+
+
+@pytest.mark.parametrize("names", [("A", "B", "C", "D"), ("option_a", "option_b", "option_c", "option_d")])
+def test_options_in_columns_of_their_own_stand_in_the_prompt_and_are_the_verifiers_choices(tmp_path, names):
+    rows = [
+        {
+            "question": f"Which of {i}?",
+            **dict(zip(names, ("w", "x", "y", f"z{i}"), strict=True)),
+            "answer": "ABCD"[i % 4],
+        }
+        for i in range(60)
+    ]
+    [path] = new(jsonl(tmp_path / "d.jsonl", rows), tmp_path / "g.yaml", model="tiny-base")
+    found = sniff(tmp_path / "d.jsonl")
+    assert found.verifier == "choice"
+    one = next(e for e in found.task.train + found.task.test if "of 7?" in e.prompt)
+    assert one.prompt == "Which of 7?\nA) w\nB) x\nC) y\nD) z7"
+    assert one.meta["choices"] == ["w", "x", "y", "z7"]
+    assert main(["check", str(path)]) == 0
+
+
+def test_columns_that_are_operands_are_no_options(tmp_path):
+    rows = [{"question": f"{i} + 1 + 2?", "a": i, "b": 1, "c": 2, "answer": i + 3} for i in range(60)]
+    found = sniff(jsonl(tmp_path / "d.jsonl", rows))
+    assert found.verifier == "numeric"
+    assert [note for note in found.notes if note.startswith("not used: a, b, c;")]
+
+
+QUERIES = [
+    {
+        "question": f"Names of people older than {age}.",
+        "answer": f"select name from p where age > {age}",
+        "databases": ["create table p(name, age); insert into p values ('Ann', 30)",
+                      "create table p(name, age); insert into p values ('Bo', 40), ('Cy', 5)"],
+    }
+    for age in range(60)
+]  # fmt: skip
+
+
+def test_the_verifier_whose_columns_are_there_is_proposed(tmp_path):
+    found = sniff(jsonl(tmp_path / "sql.jsonl", QUERIES))
+    assert (found.verifier, found.why) == ("sql", "the rows have its columns (databases)")
+    assert found.settings["columns"]["meta"] == ["databases"]
+    assert len(found.task.train[0].meta["databases"]) == 2
+    one = [{**row, "databases": row["databases"][:1]} for row in QUERIES]
+    found = sniff(jsonl(tmp_path / "one.jsonl", one))
+    assert found.verifier == "exact"
+    assert found.notes[0].startswith("columns databases are those of verifier sql, which refuses gold: ")
+
+
+def test_columns_that_nothing_reads_are_named(tmp_path):
+    rows = [{**row, "level": 3, "id": i} for i, row in enumerate(KINDS["numeric"])]
+    assert [note for note in notes_on(rows, tmp_path) if note.startswith("not used: level; name in columns.meta")]
+    assert sniff(jsonl(tmp_path / "p.jsonl", KINDS["numeric"])).notes == ()
+
+
+def test_a_decimal_comma_becomes_a_point(tmp_path):
+    path = tmp_path / "german.csv"
+    path.write_text("prompt;answer\n" + "\n".join(f"Was ist {i} halbe?;{1000 * (i % 2) + i / 2:,.1f}".replace(",", "#")
+                    .replace(".", ",").replace("#", ".") for i in range(60)))  # fmt: skip
+    found = sniff(path)
+    assert (found.settings["decimal"], found.verifier) == (",", "numeric")
+    by_prompt = {example.prompt: example.answer for example in found.task.train + found.task.test}
+    assert by_prompt["Was ist 7 halbe?"] == "1003.5"
+    english = [{"prompt": f"{i}?", "answer": f"{1000 + i:,}"} for i in range(60)]
+    assert "decimal" not in sniff(jsonl(tmp_path / "e.jsonl", english)).settings
+
+
+def test_classes_that_differ_in_case_alone_are_said(tmp_path):
+    rows = [{"text": f"review {i}", "label": ("NEG", "neg", "Pos", "pos")[i % 4]} for i in range(80)]
+    [said] = [note for note in notes_on(rows, tmp_path) if "written in several ways" in note]
+    assert said.startswith("2 of 2 classes are written in several ways")
+    assert "'NEG' (20), 'neg' (20)" in said
+
+
 @pytest.mark.parametrize("verifier", KINDS)
 def test_who_judges_is_found_from_the_answers(verifier, tmp_path):
     found = sniff(jsonl(tmp_path / "d.jsonl", KINDS[verifier]))

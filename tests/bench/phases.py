@@ -9,9 +9,8 @@ from rftlab import record
 
 # Phase -> what a cell of rftlab's notebooks begins with or contains; the first that fits.
 _OURS = {
-    "load": "rftlab.Experiment(cell",
+    "load": "rftlab.Experiment",
     "train": "experiment.train()",
-    "figure": "training_curve",
     "evaluate": "experiment.evaluate()",
     "write": "experiment.save(",
     "show": "experiment.",

@@ -163,7 +163,7 @@ def test_a_kernel_that_dies_before_it_answers_is_noticed_at_once(stub, tmp_path,
     assert outcome.seconds < 20
 
 
-@pytest.mark.parametrize(("extra", "says"), [("more: int = 3", "does not set: more"), ("", "has no parameter labels")])
+@pytest.mark.parametrize(("extra", "says"), [("more: int = 3", "set: more"), ("", "lables; did you mean labels")])
 def test_parameters_that_differ_from_the_cells_are_refused_before_anything_is_written(tmp_path, extra, says):
     notebook = write_stub(tmp_path / f"other{len(extra)}.ipynb", extra=extra)
     if not extra:

@@ -43,8 +43,12 @@ def test_method_notebook_keeps_its_curve_its_samples_and_its_record(
     assert records.read(folder).id == cell.id
     assert {path.name for path in folder.iterdir()} >= {"notebook.ipynb", "record.json", "trace.jsonl", "samples.jsonl"}
     executed = nbformat.read(folder / records.NOTEBOOK, as_version=4)
-    assert outputs(executed, "image/png"), "the executed notebook shows its training curve"
-    assert any("reward" in html for html in outputs(executed, "text/html")), "and completions with their rewards"
+    assert len(outputs(executed, "image/png")) == 1, "the executed notebook shows its training curve, once"
+    pages = outputs(executed, "text/html")
+    assert any("reward" in html for html in pages), "and completions with their rewards"
+    assert any("Right of these 5: base" in html for html in pages), "and the same items before and after"
+    assert not any("Completions of" in html for html in pages), "but not what streamed while it trained"
+    assert not any("nan" in html.lower().split(">") for html in pages)
     assert not on_stderr(executed)
     assert not outputs(executed, MIME), "progress messages are kept out of the saved notebook"
     row = json.loads((folder / records.SAMPLES).read_text().splitlines()[0])
@@ -60,9 +64,14 @@ def run(name: str, tmp_path: Path, **parameters: object) -> nbformat.NotebookNod
     return executed
 
 
-def test_start_here(tmp_path: Path) -> None:
-    executed = run("00_start_here.ipynb", tmp_path, steps=2.0, labels=8)
-    assert len(outputs(executed, "image/png")) == 2
+def test_start_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    executed = run("00_start_here.ipynb", tmp_path, steps=2, labels=8, seeds=1)
+    assert len(outputs(executed, "image/png")) == 1
+    assert len(list(records.cells_dir(tmp_path / "results" / "start_here").iterdir())) == 3
+    pages = outputs(executed, "text/html")
+    assert any("3 of 3 cells" in page for page in pages)
+    assert any("Right of these 2: untrained base" in page for page in pages)
 
 
 def test_advisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +91,19 @@ def test_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["10_sft.ipynb", "20_rft.ipynb"])
 def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run(name, tmp_path, budget_amount=2.0, evaluation_test_items=8, evaluation_sampled_items=2)
+    executed = run(name, tmp_path, steps=2, evaluation_test_items=8, evaluation_sampled_items=2)
     (made,) = (tmp_path / "results" / "interactive" / "cells").iterdir()
     assert records.read(made) is not None
+    under = {cell.source.splitlines()[-1]: str(cell.outputs) for cell in executed.cells if cell.cell_type == "code"}
+    assert "evaluate 7/7" in under["experiment.evaluate()"], "each long cell has its own progress"
+    assert "train 2/2" in under["trace = experiment.train()"]
+    assert "this run" in under["rftlab.runs(experiment)"]
+
+
+def test_a_mistake_is_one_line_under_the_cell(tmp_path: Path) -> None:
+    with pytest.raises(papermill.PapermillExecutionError):
+        run("10_sft.ipynb", tmp_path, model="nobody/nowhere")
+    cells = nbformat.read(tmp_path / "10_sft.ipynb", as_version=4).cells
+    (error,) = [o for cell in cells for o in cell.get("outputs", []) if o.output_type == "error"]
+    (line,) = error["traceback"]
+    assert line.startswith("RftlabError: model 'nobody/nowhere': ")

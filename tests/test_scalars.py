@@ -1,0 +1,56 @@
+"""A notebook's variables and the cell they give."""
+
+import re
+from typing import Any
+
+import pytest
+
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+
+TAGGED = "labels: int = 50\nmine: int = 3\nsteps: int = 40"
+
+
+def injected(**given: Any) -> dict[str, Any]:
+    """Variables of a notebook after papermill has given it some."""
+    lines = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+    return {"labels": 50, "steps": 40, "mine": 3, **given, "In": ["", TAGGED, f"# Parameters\n{lines}\n"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"steps": 12}, {"budget.amount": 12}),
+        ({"budget_amount": 5.0}, {"budget.amount": 5.0}),
+        ({"budget_amount": 900.0, "budget_unit": "tokens"}, {"budget.amount": 900.0, "budget.unit": "tokens"}),
+        ({"learning_rate": 0.01}, {"learning_rates": [0.01]}),
+        ({"learning_rate": 0.0, "learning_rates": "[0.1, 0.2]"}, {"learning_rates": [0.1, 0.2]}),
+        ({"steps": 0}, {}),
+        ({"decoding_temperature": 0.7, "mine": 4}, {"decoding.temperature": 0.7}),
+    ],
+)
+def test_what_is_given_sets_the_cell_whatever_the_defaults_say(given: dict[str, Any], values: dict[str, Any]) -> None:
+    assert Cell.from_parameters(injected(**given)) == Cell.make(values)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"temperature": 0.7}, "temperature is given to this notebook and is no parameter; did you mean decoding_temp"),
+        ({"evaluation_tests": 5}, "did you mean evaluation_test_items"),
+        ({"zebra": 5}, "zebra is given to this notebook and is no parameter; rftlab.parameters() lists them"),
+        ({"zebras": [5]}, "zebras is given"),
+        ({"steps": 5, "budget_amount": 6.0}, "steps and budget_amount are both given; leave one out"),
+        ({"budget_unit": "tokens"}, "budget_unit is 'tokens', and steps counts steps; give budget_amount in tokens"),
+        ({"learning_rate": "x"}, "'learning_rates"),
+    ],
+)
+def test_what_would_be_left_out_in_silence_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(RftlabError, match=re.escape(says)):
+        Cell.from_parameters(injected(**given))
+
+
+def test_a_name_that_was_mended_and_run_again_is_no_longer_refused() -> None:
+    first = injected(temperature=0.7)["In"]
+    namespace = {**injected(decoding_temperature=0.7), "In": [*first, "# Parameters\ndecoding_temperature = 0.7"]}
+    assert Cell.from_parameters(namespace).decoding.temperature == 0.7
