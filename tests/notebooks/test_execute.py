@@ -97,6 +97,7 @@ def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: 
     under = {cell.source.splitlines()[-1]: str(cell.outputs) for cell in executed.cells if cell.cell_type == "code"}
     assert "evaluate 7/7" in under["experiment.evaluate()"], "each long cell has its own progress"
     assert "train 2/2" in under["trace = experiment.train()"]
+    assert "Completions of the last" in under["trace = experiment.train()"], "and what streams while it trains"
     assert "this run" in under["rftlab.runs(experiment)"]
 
 
