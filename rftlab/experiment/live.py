@@ -58,9 +58,7 @@ class Live:
         if is_watched() and now - self._drawn_at >= EVERY_S:
             self._draw(monitor.trace)
             if samples := self._samples(monitor):
-                where = (
-                    "the last step's completions" if monitor.drawn.samples else "the last answers on development items"
-                )
+                where = "of the last step" if monitor.drawn.samples else "of the last evaluation, on development items"
                 self._display("completions", {"text/html": sampled(samples, f"Completions {where}")})
             self._drawn_at = time.monotonic()
         return self._news(monitor, now)
