@@ -94,9 +94,10 @@ def _log_ticks(spent: "pd.Series[float]", most: int = 3) -> Locator:
     """Round ticks of a log axis that do not run into each other, two at the least and about ``most``."""
     low, high = log10(spent.min()), log10(spent.max())
     decades = range(floor(low) - 1, ceil(high) + 2)
+    beyond = min(0.05, 0.1 * (high - low))  # within the margins of the axis
     for steps in _STEPS:
         ticks = [step * 10.0**decade for decade in decades for step in steps]
-        seen = [tick for tick in ticks if low - 0.05 <= log10(tick) <= high + 0.05]
+        seen = [tick for tick in ticks if low - beyond <= log10(tick) <= high + beyond]
         apart: list[float] = []
         for tick in seen:
             if not apart or log10(tick / apart[-1]) >= (high - low) / most:

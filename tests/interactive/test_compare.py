@@ -215,6 +215,13 @@ def test_450_cells_change_within_a_second(tmp_path):
     assert max(spent.values()) < 1, spent
 
 
+def test_a_cost_axis_has_ticks_however_alike_the_costs_are(view):
+    view.choose(figure="flops", arm=["grpo"])
+    for ax in view._drawn.figure.axes:
+        low, high = ax.get_xlim()
+        assert sum(low <= tick <= high for tick in ax.get_xticks()) >= 2
+
+
 def test_no_more_panels_than_can_be_looked_at_are_drawn(tmp_path):
     synthetic.write_grid(tmp_path, methods=("base", "sft"), labels=(10,), seeds=tuple(range(8)), items=4)
     view = compare(tmp_path)
