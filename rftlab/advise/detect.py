@@ -17,7 +17,7 @@ from rftlab.answer.comparisons import Pair
 from rftlab.answer.decisions import Decisions, confidence_of, declared, spreads_of
 from rftlab.answer.folder import study_of
 from rftlab.answer.more_seeds import at_its_end
-from rftlab.answer.results import UNTRAINED
+from rftlab.answer.results import BASE, UNTRAINED
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
@@ -35,6 +35,8 @@ STEADY = (0.0187, 0.0418, 0.2243)
 """On its task word, which every arm learns in every seed."""
 UNSTEADY = (0.3073, 0.0965, 0.3311)
 """On rare and band, which GRPO learns in some seeds and not in others."""
+AGAINST = (0.0152, 0.4755, 0.1872)
+"""On word, of trained arms against the untrained base, from which they differ on more items."""
 ALONE = (0.076, *STEADY[1:])
 """Where every seed chooses its own learning rate, as in earlier studies of these tasks."""
 
@@ -76,22 +78,30 @@ def of_grid(grid: Grid, effect: float | None = None, there: Mapping[str, int] = 
     wanted = effect or plan.smallest_effect
     folds = max((int(cell.task_settings.get("folds", 0)) for cell in named), default=0)
     budgets = max(1, len(plan.labels))
-    spread, like = usual(tuned_alone=any(cell.tuning.trials > 1 for cell in named))
-    steady, unsteady = (expected(each, items, budgets, folds) for each in (spread, UNSTEADY))
+    alone = any(cell.tuning.trials > 1 for cell in named)
+    spread, like = usual(tuned_alone=alone)
+    against = (spread[0], *AGAINST[1:]) if alone else AGAINST
+    pairs = len({cell.method for cell in named if cell.method not in UNTRAINED}) > 1
+    kinds = (spread if pairs else against, UNSTEADY, against)
+    steady, unsteady, lifted = (expected(each, items, budgets, folds) for each in kinds)
     among = f" in a family of {family} comparison{'s' * (family != 1)}{_at_look(seeds, plan)}"
     first, smallest = _told(steady, plan, family, seeds, items, wanted, among, most)
     confidence = confidence_of(seeds, plan, family)[0]
-    falls = unsteady.detectable(seeds, items=items, confidence=confidence)
+    falls, lift = (each.detectable(seeds, items=items, confidence=confidence) for each in (unsteady, lifted))
+    between = "between trained arms that" if pairs else "of an arm that"
+    learns = "learn" if pairs else "learns"
     sentences = [
         first,
-        f"  that is where all arms learn in every seed (seed SD {100 * spread[0]:.1f} points, {like}); "
+        f"  that is {between} {learns} in every seed (seed SD {100 * kinds[0][0]:.1f} points, {like}); "
         f"where one learns in some seeds only (SD {100 * UNSTEADY[0]:.0f}), they show "
         f"{_shown(falls)}",
     ]
+    if pairs and BASE in arms:
+        sentences.append(f"  against the untrained base, from which they differ on more items, {_shown(lift)}")
     if 1 < seeds < plan.max_seeds:
-        alone = steady.detectable(seeds, items=items, confidence=at_its_end(family)(seeds))
-        if alone <= 1 and round(100 * alone) < round(100 * min(smallest, 10.0)):
-            sentences.append(f"  declared as all there will be (max_seeds: {seeds}), they can show {_points(alone)}")
+        fixed = steady.detectable(seeds, items=items, confidence=at_its_end(family)(seeds))
+        if fixed <= 1 and round(100 * fixed) < round(100 * min(smallest, 10.0)):
+            sentences.append(f"  declared as all there will be (max_seeds: {seeds}), they can show {_points(fixed)}")
     return Detection(tuple(sentences), smallest)
 
 

@@ -75,7 +75,7 @@ def test_a_glance_at_a_grid_says_its_cells_its_time_and_what_it_can_show(tmp_pat
     grid = Grid.load(tmp_path / "g.yaml", design_text(Design(("base", "sft"), (10,)), subject, "g"))
     found = glance(grid, tmp_path / "results" / "g")
     assert str(found).startswith("6 cells, time not known on this machine, can show ")
-    assert 0.01 < found.shows < 0.5
+    assert 0.01 < found.shows < 0.8
     assert not list(tmp_path.iterdir())
     refused = Grid.load(tmp_path / "g.yaml", "method: sft\nlabels: 5000\n")
     with pytest.raises(RftlabError, match="fewer than labels=5000"):

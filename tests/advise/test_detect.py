@@ -50,10 +50,11 @@ def test_the_sentences_name_seeds_items_family_look_and_what_would_do(tmp_path):
         found[0],
     )
     assert "as four of five pairs of the shipped reference study" in found[1]
-    assert re.match(r"  declared as all there will be \(max_seeds: 3\), they can show [\d.]+ points", found[2])
+    assert re.match(r"  declared as all there will be \(max_seeds: 3\), they can show [\d.]+ points", found[3])
+    assert re.match(r"  against the untrained base, from which they differ on more items, \d+ points", found[2])
     assert not [line for line in detect.of_grid(grid(tmp_path, seeds=2, items=2)).sentences if "declared" in line]
     declared = detect.of_grid(grid(tmp_path, seeds=3, more="max_seeds: 3\n")).sentences
-    assert len(declared) == 2
+    assert len(declared) == 3
     ten = detect.of_grid(grid(tmp_path, seeds=3, more="max_seeds: 3\n"), 0.10).sentences[0]
     assert "for 5 points" not in ten
 
@@ -114,10 +115,15 @@ def test_the_spread_that_is_planned_with_is_that_of_the_shipped_study():
         pair
         for pair in comparisons.pairs(arms)
         if pair.table.size and pair.axis == "method" and pair.place.prompt == "chain-of-thought"
-        if NAMED.issuperset(pair.methods)
+        if {*NAMED, "base"}.issuperset(pair.methods)
     ]
-    for tasks, said in ((("word",), detect.STEADY), (("band", "rare"), detect.UNSTEADY)):
-        own = [pair for pair in pairs if pair.place.task.rpartition("/")[2] in tasks]
+    trained = [pair for pair in pairs if NAMED.issuperset(pair.methods)]
+    lifted = [pair for pair in pairs if pair not in trained]
+    word, hard = ("word",), ("band", "rare")
+    for of, tasks, said in (
+        (trained, word, detect.STEADY), (trained, hard, detect.UNSTEADY), (lifted, word, detect.AGAINST),
+    ):  # fmt: skip
+        own = [pair for pair in of if pair.place.task.rpartition("/")[2] in tasks]
         assert spread_of(own) == pytest.approx(said, abs=5e-5)
 
 
