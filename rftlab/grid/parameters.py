@@ -30,6 +30,13 @@ _FOUND = {
     "started_by": "is written for arms that go on from another; give start_from the arm's values",
 }
 """Parameters that the workbench fills in: by hand they would claim what nobody has done."""
+_CALLED = {
+    "stop": "budget.until: plateau, by which training stops by itself", "until": "budget.until",
+    "early_stopping": "budget.until: plateau", "max_steps": "budget.amount", "epochs": "budget.amount, in steps",
+    "num_train_epochs": "budget.amount, in steps", "batch_size": "settings.per_device_train_batch_size",
+    "temperature": "decoding.temperature",
+}  # fmt: skip
+"""What other tools call it -> what it is here."""
 _REGISTRIES: Mapping[str, Mapping[str, Entry]] = {"task": TASKS, "verifier": VERIFIERS, "method": METHODS}
 _GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in parameter_names().values() if "." in name))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -203,6 +210,8 @@ class GridFile:
         known = [*parameter_names().values(), *_GROUPS]
         if name in known or (name.partition(".")[0] in SETTINGS and all(name.split("."))):
             return
+        if name in _CALLED:
+            self.fail(line, f"unknown parameter {name!r}; here it is {_CALLED[name]}")
         near = difflib.get_close_matches(name, [*known, *RESERVED], n=3, cutoff=0.6)
         hint = f"did you mean {', '.join(near)}?" if near else "see `rftlab parameters` for all of them"
         self.fail(line, f"unknown parameter {name!r}; {hint}")

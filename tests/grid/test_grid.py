@@ -128,6 +128,7 @@ def test_paths_are_relative_to_the_file(load, tmp_path):
     ("text", "line", "says"),
     [
         ("method: sft\nlables: 3\n", 2, "unknown parameter 'lables'; did you mean labels?"),
+        ("method: sft\nstop: true\n", 2, "unknown parameter 'stop'; here it is budget.until: plateau"),
         ("method: sft\nbudget:\n  amont: 3\n", 3, "unknown parameter 'budget.amont'; did you mean budget.amount"),
         ("excludes: []\n", 1, "did you mean exclude"),
         ("seed: [0,\n  1,\n  -2]\n", 3, "parameter 'seed'"),
