@@ -127,7 +127,11 @@ def test_the_keys_of_the_file_are_the_fields_and_the_example_is_read(tmp_path, c
     assert (found.label, found.engineer_hours["rft"], found.assumed[0].labels) == (2.5, 12, 3000)
     assert main(["roi", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "SFT at 3000 labels returns most (assumed)" in said
+    assert "No arm returns what it costs" in said
+    assert "The least loss (assumed) is that of SFT at 3000 labels: -" in said
+    path.write_text(path.read_text().replace("point_value:", "point_value: 9000  #"))
+    assert main(["roi", str(path)]) == 0
+    assert "SFT at 3000 labels returns most (assumed)" in capsys.readouterr().out
     assert "90 % assumed" in said
 
 
@@ -148,6 +152,8 @@ WRONG = {
     "label: true": "label is True",
     "label: .inf": "is not a number a parameter can have",
     "rationale: [1]": "rationale is [1]",
+    "engineer_hour: 90": "engineer_hour costs nothing without engineer_hours or verifier_hours",
+    "engineer_hours: 4": "engineer_hours costs nothing without engineer_hour",
     "comparison: x": "comparison is 'x'",
     "prompt: ~": "prompt is None",
     "check: 1e13": "check is 1e+13; give a number from 0 to 1e+12",

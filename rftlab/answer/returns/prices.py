@@ -169,6 +169,12 @@ class _File:
             found[name] = self._value(name, self._document[name], line)
         if not found.keys() - {"currency", "point_value", "base_accuracy", "assumed", "runs"}:
             self.fail(1, "no price is given; name one at least, such as label: 2.50")
+        hours = found.keys() & {"engineer_hours", "verifier_hours"}
+        if ("engineer_hour" in found) != bool(hours):
+            given, lacking = ("engineer_hour", "engineer_hours or verifier_hours") if not hours else (
+                sorted(hours)[0], "engineer_hour"
+            )  # fmt: skip
+            self.fail(line_of(self._document, given), f"{given} costs nothing without {lacking}; give both, or neither")
         return Prices(**found)
 
     def _value(self, name: str, node: Any, line: int) -> Any:

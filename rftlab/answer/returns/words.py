@@ -42,6 +42,11 @@ def answer(found: Returns, panel: Panel) -> str:
         return "No arm is shown to gain anything: its interval holds 0, so no cost per point is named."
     name = f"{title(best.taken.arm)} at {best.taken.labels} labels"
     assumed = f" ({ASSUMED})" if best.taken.assumed else ""
+    if best.net and best.net.estimate < 0:
+        return (
+            f"No arm returns what it costs, and the untrained base costs nothing. The least loss{assumed} is that of "
+            f"{name}: {_limits(best.net, currency)}, after {amount(best.cost, currency)} of cost."
+        )
     if best.net:
         return (
             f"{name} returns most{assumed}: {_limits(best.net, currency)}, after {amount(best.cost, currency)} of cost."
