@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -341,8 +342,9 @@ def _settle(
     """Look at a study, run the seeds that it still needs, and look again until none is needed."""
     outcomes: list[Outcome] = []
     while True:
+        seeds = max(Counter(cell.variant for cell in grid.cells).values())
         grid, left, told = settling.next_look(grid, results, [each.cell for each in outcomes])
-        say(f"{grid.name}, look: {told}")
+        say(f"{grid.name}, look after {seeds} seeds: {told}")
         if not left:
             return outcomes, grid
         keeper = Keeper(grid.cells, results, cast("Keep", keep), forced=False)
