@@ -11,6 +11,7 @@ _HOMES = {
     "Experiment": "rftlab.experiment:Experiment",
     "GeneralisationGap": "rftlab.report.displays:GeneralisationGap",
     "Grid": "rftlab.grid:Grid",
+    "GridRun": "rftlab.interactive.grid_run:GridRun",
     "LearningCurves": "rftlab.report.displays:LearningCurves",
     "OutOfDistribution": "rftlab.report.displays:OutOfDistribution",
     "Record": "rftlab.record:Record",

@@ -1,6 +1,7 @@
 """One training as it goes, and several beside each other: what a notebook redraws while they run."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ _PANELS = {
 }
 _SHARES = frozenset({"train/reward", "eval/accuracy", "train/zero_std_groups"})
 _ACROSS = 2
+_MOST_ACROSS = 3
 
 
 @styled
@@ -65,30 +67,38 @@ def training_panels(trace: pd.DataFrame, *, method: str = "", steps: float = 0) 
 
 
 @styled
-def trainings_beside(traces: Mapping[str, Sequence[pd.DataFrame]], *, base: float | None = None) -> Figure:
-    """Accuracy on development items (solid) and training reward (dashed) of several methods, a panel each.
+def trainings_beside(
+    traces: Mapping[str, Sequence[pd.DataFrame]], *, base: Mapping[str, float] = MappingProxyType({})
+) -> Figure:
+    """Accuracy on development items (solid) and training reward (dashed) of several arms, a panel each.
 
     Args:
-        traces: method -> its runs' traces, one a seed: step, and `eval/accuracy`, `train/reward` where there are any.
-        base: accuracy of the untrained base, a dashed line across; None draws none.
+        traces: arm (`grpo`, `grpo [100 labels]`) -> its runs' traces, one a seed: step, and `eval/accuracy`,
+            `train/reward` where there are any.
+        base: arm -> accuracy of the untrained base asked the same way, a dashed line across; none where it is missing.
     """
     if not traces:
         return nothing("nothing is trained")
-    figure = ShownFigure(figsize=(8.4, 3.0), layout="constrained")
-    axes = figure.subplots(1, len(traces), squeeze=False, sharex=True, sharey=True)[0]
-    for ax, (method, runs) in zip(axes, traces.items(), strict=True):
-        colour, marker = look(method)
+    across = len(traces) if len(traces) <= _MOST_ACROSS else _ACROSS
+    down = -(-len(traces) // across)
+    figure = ShownFigure(figsize=(8.4, 3.0 if down == 1 else 2.4 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat
+    for ax, (arm, runs) in zip(axes, traces.items(), strict=False):
+        colour, marker = look(arm)
         for trace in runs:
             for name, style in (("train/reward", {"ls": (0, (3, 2)), "lw": 1.2, "alpha": 0.6}),
                                 ("eval/accuracy", {"lw": 2, "marker": marker, "ms": 6, "clip_on": False})):  # fmt: skip
                 if name in trace:
                     line = trace[["step", name]].dropna()
                     ax.plot(line["step"], line[name], color=colour, **style)
-        if base is not None:
-            ax.axhline(base, color=look("base")[0], lw=1.6, ls=(0, (5, 2)))
-        ax.set_title(title(method), color=colour)
+        if arm in base:
+            ax.axhline(base[arm], color=look("base")[0], lw=1.6, ls=(0, (5, 2)))
+        ax.set_title(title(arm), color=colour)
         _step_axis(ax, 0)
         percent_axis(ax)
+        ax.label_outer()
+    for ax in axes[len(traces) :]:
+        ax.set_axis_off()
     return figure
 
 

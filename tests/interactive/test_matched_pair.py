@@ -16,7 +16,7 @@ def test_both_methods_have_the_same_labels_and_seeds_and_the_base_has_none(tmp_p
 
 def test_examples_are_labels_of_the_task_whole(tmp_path) -> None:
     shown = rftlab.MatchedPair("arithmetic/word", results=tmp_path).examples(2)
-    assert list(shown.columns) == ["prompt", "rationale", "answer"]
+    assert list(shown.columns) == ["prompt", "rationale", "answer", "reward"]
     assert all(shown["rationale"])
 
 

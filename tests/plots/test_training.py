@@ -37,7 +37,7 @@ def test_a_training_of_which_nothing_is_known_says_so(rows: list) -> None:
 
 def test_methods_beside_each_other_share_their_axes_and_each_seed_has_its_line() -> None:
     runs = {"sft": [trace(rewarded=False)] * 3, "grpo": [trace(rewarded=True)]}
-    sft, grpo = plots.trainings_beside(runs, base=0.25).axes
+    sft, grpo = plots.trainings_beside(runs, base={"sft": 0.25, "grpo": 0.25}).axes
     assert (sft.get_title(), grpo.get_title()) == ("SFT", "GRPO")
     assert (len(sft.lines), len(grpo.lines)) == (4, 3), "three seeds and the base; accuracy, reward and the base"
     assert list(sft.lines[-1].get_ydata()) == [0.25, 0.25]
@@ -46,3 +46,12 @@ def test_methods_beside_each_other_share_their_axes_and_each_seed_has_its_line()
 
 def test_a_method_that_has_not_begun_has_its_panel() -> None:
     assert titles(plots.trainings_beside({"sft": [], "grpo": []})) == ["SFT", "GRPO"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_every_arm_has_a_panel_and_what_is_left_of_the_grid_is_empty(count: int) -> None:
+    names = [f"grpo [{labels} labels]" for labels in range(count)]
+    figure = plots.trainings_beside({name: [trace(rewarded=True)] for name in names}, base={names[-1]: 0.5})
+    drawn = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title() for ax in drawn] == [f"GRPO [{labels} labels]" for labels in range(count)]
+    assert [len(ax.lines) for ax in drawn] == [2] * (count - 1) + [3], "the base across where it was asked alike"

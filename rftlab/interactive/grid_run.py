@@ -1,0 +1,143 @@
+"""A small grid that is run and watched in a notebook: what is verified, who trains, and the answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rftlab import plots, preflight
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
+from rftlab.execute.kernels import cool, default_kernel, default_workers, kernel_settings
+from rftlab.execute.local import run_cells
+from rftlab.grid import Grid
+from rftlab.interactive.grid_view import GridView, arms
+from rftlab.record import SAMPLES, cells_dir, read, read_lines
+from rftlab.record.beside import beside
+from rftlab.registry import trains
+from rftlab.shown.beside import Beside
+from rftlab.shown.tables import TextTable
+from rftlab.tasks.base import Example, draw_labels, verifier_of
+from rftlab.tasks.folds import task_of
+from rftlab.verifiers.base import make_verifier, tagged
+
+if TYPE_CHECKING:
+    from rftlab.answer.card import Answer
+
+
+class GridRun:
+    """A grid in a notebook; what is shown of its task is shown of its first cell that trains.
+
+    Args:
+        grid: a YAML file, the name of a packaged one (`scenario_math`), or a grid made in code.
+        results: the grid's results folder, by default results/NAME; cells that are done there are not run again.
+
+    Raises:
+        RftlabError: as `Grid.load`; its learning rates are tuned in a stage, which `rftlab run` alone does; or none of
+            its cells trains.
+    """
+
+    def __init__(self, grid: str | Path | Grid, results: str | Path = "") -> None:
+        self.grid = grid if isinstance(grid, Grid) else Grid.load(grid)
+        self.results = Path(results or Path("results") / self.grid.name)
+        if self.grid.tuning:
+            raise RftlabError(f"{self.grid.name} tunes its learning rates in a stage; run it with: rftlab run")
+        shown = next((cell for cell in self.grid.cells if trains(cell.method)), None)
+        if shown is None:
+            raise RftlabError(f"no cell of {self.grid.name} trains; add a method such as sft")
+        self._cell, self._task = shown, task_of(shown)
+        judge, settings = verifier_of(shown, self._task)
+        self._verifier = make_verifier(judge, answer_format=shown.answer_format, settings=settings)
+
+    def examples(self, n: int = 3) -> TextTable:
+        """The first ``n`` labelled examples: prompt, rationale and answer, and the reward that the answer gets."""
+        shown = self._labelled(n)
+        scores = self._verifier.score([tagged(example.answer) for example in shown], shown)
+        rows = [
+            {"prompt": example.prompt, "rationale": example.rationale, "answer": example.answer, "reward": score.reward}
+            for example, score in zip(shown, scores, strict=True)
+        ]
+        return TextTable(rows)
+
+    def judged(self, answers: Sequence[str], example: int = 0) -> TextTable:
+        """What the verifier says of answers of yours to one of the examples: the reward in [0, 1], and why.
+
+        Args:
+            answers: each is put into answer tags, but for one that has some.
+            example: its row in `examples`.
+
+        Raises:
+            RftlabError: there is no such example.
+        """
+        found = self._labelled(example + 1)
+        if not 0 <= example < len(found):
+            raise RftlabError(f"there is no example {example}; give 0 to {len(found) - 1}")
+        said = [answer if tagged("")[:8] in answer else tagged(answer) for answer in answers]
+        scores = self._verifier.score(said, [found[example]] * len(said))
+        rows = [
+            {"answer": answer, "reward": score.reward, "why": score.detail}
+            for answer, score in zip(answers, scores, strict=True)
+        ]
+        return TextTable(rows)
+
+    def run(self) -> None:
+        """Run what is left of the grid, and show its arms while they train.
+
+        Raises:
+            RftlabError: something about the grid cannot work, and nothing has run; or cells failed, and the sentence
+                says where their logs are.
+        """
+        done, left = self.grid.split(self.results)
+        if left and self.grid.path:
+            with self.grid.lines_named():
+                preflight.check(self.grid.cells)
+        view = GridView(self.grid.cells)
+        for cell in done:
+            view.read(cell, self._folder(cell))
+        view.draw()
+        workers = default_workers(left) if left else 1
+        settings = replace(kernel_settings(default_kernel(), workers), keep="best")
+        try:
+            outcomes = run_cells(left, self.results, view, workers=workers, settings=settings, grid=self.grid)
+        finally:
+            cool()
+        view.draw()
+        if failed := [each for each in outcomes if each.status == "failed"]:
+            where = f"; its notebook is {failed[0].folder}/notebook.ipynb" if failed[0].folder else ""
+            raise RftlabError(f"{len(failed)} of {len(outcomes)} cells failed: {failed[0].error}{where}")
+
+    def before_after(self, n: int = 4) -> Beside:
+        """The first ``n`` test items with the greedy completions of the base and the arms, asked alike, at one seed.
+
+        Of several label budgets the largest is shown.
+
+        Raises:
+            RftlabError: one of them has not run.
+        """
+        like = self._cell
+        alike = [c for c in self.grid.cells if (c.task, c.cot, c.seed) == (like.task, like.cot, like.seed)]
+        most = max(cell.labels for cell in alike)
+        shown = [cell for cell in alike if cell.labels == most or not trains(cell.method)]
+        named = arms(shown)
+        answers = [[r for r in read_lines(self._folder(c) / SAMPLES) if r["part"] == "test"][:n] for c in shown]
+        return beside([plots.title(named[cell.id]) for cell in shown], answers)
+
+    def card(self) -> "Answer":
+        """The answer of the study, with its numbers and what it does not cover.
+
+        Raises:
+            RftlabError: no cell has finished.
+        """
+        from rftlab.report import card
+
+        return card(self.results)
+
+    def _labelled(self, n: int) -> tuple[Example, ...]:
+        labels = draw_labels(self._cell, self._task)
+        return (labels.train or labels.prompts)[:n]
+
+    def _folder(self, cell: Cell) -> Path:
+        folder = cells_dir(self.results) / cell.id
+        if read(folder) is None:
+            raise RftlabError(f"{cell.label} has not run yet; call run() first")
+        return folder
