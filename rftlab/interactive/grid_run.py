@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rftlab import plots, preflight
 from rftlab.cell import Cell
@@ -19,14 +19,14 @@ from rftlab.shown.beside import Beside
 from rftlab.shown.tables import TextTable
 from rftlab.tasks.base import Example, draw_labels, verifier_of
 from rftlab.tasks.folds import task_of
-from rftlab.verifiers.base import make_verifier, tagged
+from rftlab.verifiers.base import OPEN_TAG, Verifier, make_verifier, tagged
 
 if TYPE_CHECKING:
     from rftlab.answer.card import Answer
 
 
 class GridRun:
-    """A grid in a notebook; what is shown of its task is shown of its first cell that trains.
+    """A grid in a notebook, from the examples of its task to the answer.
 
     Args:
         grid: a YAML file, the name of a packaged one (`scenario_math`), or a grid made in code.
@@ -45,40 +45,39 @@ class GridRun:
         shown = next((cell for cell in self.grid.cells if trains(cell.method)), None)
         if shown is None:
             raise RftlabError(f"no cell of {self.grid.name} trains; add a method such as sft")
-        self._cell, self._task = shown, task_of(shown)
-        judge, settings = verifier_of(shown, self._task)
-        self._verifier = make_verifier(judge, answer_format=shown.answer_format, settings=settings)
+        self._cell = shown
+        task_of(shown)  # an unknown task is said here, before anybody waits
 
     def examples(self, n: int = 3) -> TextTable:
-        """The first ``n`` labelled examples: prompt, rationale and answer, and the reward that the answer gets."""
-        shown = self._labelled(n)
-        scores = self._verifier.score([tagged(example.answer) for example in shown], shown)
-        rows = [
-            {"prompt": example.prompt, "rationale": example.rationale, "answer": example.answer, "reward": score.reward}
-            for example, score in zip(shown, scores, strict=True)
-        ]
-        return TextTable(rows)
+        """The first ``n`` labelled examples of each task, and the reward in [0, 1] that their answers get.
+
+        Returns:
+            Columns prompt, rationale, answer, reward, and task where there are several.
+        """
+        first = {cell.task_name: cell for cell in reversed(self.grid.cells) if trains(cell.method)}
+        shown = TextTable([row for name in reversed(first) for row in _shown(first[name], n)])
+        return shown if len(first) > 1 else shown.drop(columns="task")
 
     def judged(self, answers: Sequence[str], example: int = 0) -> TextTable:
-        """What the verifier says of answers of yours to one of the examples: the reward in [0, 1], and why.
+        """What the verifier says of answers of yours to one of the first task's labels.
 
         Args:
             answers: each is put into answer tags, but for one that has some.
-            example: its row in `examples`.
+            example: which of the labels, as `examples` numbers them.
+
+        Returns:
+            Columns answer, reward in [0, 1], why (a sentence, where the verifier has one).
 
         Raises:
-            RftlabError: there is no such example.
+            RftlabError: there is no such label.
         """
-        found = self._labelled(example + 1)
+        found, verifier = _labels(self._cell), _verifier(self._cell)
         if not 0 <= example < len(found):
             raise RftlabError(f"there is no example {example}; give 0 to {len(found) - 1}")
-        said = [answer if tagged("")[:8] in answer else tagged(answer) for answer in answers]
-        scores = self._verifier.score(said, [found[example]] * len(said))
-        rows = [
-            {"answer": answer, "reward": score.reward, "why": score.detail}
-            for answer, score in zip(answers, scores, strict=True)
-        ]
-        return TextTable(rows)
+        said = [answer if OPEN_TAG in answer else tagged(answer) for answer in answers]
+        # One by one: some verifiers take off what repeats the other samples of a prompt.
+        scores = [verifier(answer, found[example]) for answer in said]
+        return TextTable({"answer": answers, "reward": [s.reward for s in scores], "why": [s.detail for s in scores]})
 
     def run(self) -> None:
         """Run what is left of the grid, and show its arms while they train.
@@ -132,12 +131,26 @@ class GridRun:
 
         return card(self.results)
 
-    def _labelled(self, n: int) -> tuple[Example, ...]:
-        labels = draw_labels(self._cell, self._task)
-        return (labels.train or labels.prompts)[:n]
-
     def _folder(self, cell: Cell) -> Path:
         folder = cells_dir(self.results) / cell.id
         if read(folder) is None:
             raise RftlabError(f"{cell.label} has not run yet; call run() first")
         return folder
+
+
+def _labels(cell: Cell) -> tuple[Example, ...]:
+    return draw_labels(cell, task_of(cell)).asked
+
+
+def _verifier(cell: Cell) -> Verifier:
+    judge, settings = verifier_of(cell, task_of(cell))
+    return make_verifier(judge, answer_format=cell.answer_format, settings=settings)
+
+
+def _shown(cell: Cell, n: int) -> list[dict[str, Any]]:
+    shown = _labels(cell)[:n]
+    scores = _verifier(cell).score([tagged(example.answer) for example in shown], shown)
+    return [
+        {"task": cell.task_name, "prompt": e.prompt, "rationale": e.rationale, "answer": e.answer, "reward": s.reward}
+        for e, s in zip(shown, scores, strict=True)
+    ]
