@@ -68,9 +68,13 @@ class Consultation:
     def _answer(self) -> Iterator[str]:
         for each in self.evidence:
             yield f"Records: {each.results}: {each.told}"
+            if each.few_shot_told:
+                yield f"  {each.few_shot_told}"
         if self.disagreement:
             yield self.disagreement
-        if self.advice.try_prompts:
+        if any(each.few_shot == "worse" for each in self.evidence):
+            yield "Few-shot was measured and loses to the base, so it comes last; other instructions were not measured."
+        elif self.advice.try_prompts:
             yield (
                 "Before any training: examples in the prompt and better instructions (base-few-shot measures the "
                 "first); they cost least."
@@ -139,7 +143,7 @@ def consult(
         fitted: method -> settings with which the study fits a machine.
 
     Raises:
-        RftlabError: a folder that was named cannot be read.
+        RftlabError: a folder that was named cannot be read; or several tasks have records, and none was named.
     """
     measured = subject.facts if subject else Facts()
     labels = given.over(measured).labels
@@ -148,6 +152,8 @@ def consult(
     # A folder that was named may be of another base; one that was found may not.
     own = {"task": task, **({} if results else {"model": base})}
     evidence = tuple(each for folder in folders for each in _read(folder, labels, own, named=bool(results)))
+    if subject is None:
+        model = _of_one_task(evidence, model)
     recorded = Facts()
     for each in evidence:
         recorded = recorded.over(each.facts)
@@ -165,6 +171,21 @@ def _named(subject: Subject | None) -> tuple[str, str]:
     if subject is None:
         return "", ""
     return subject.name, str(subject.values.get("model", Cell.model_fields["model"].default))
+
+
+def _of_one_task(evidence: Sequence[Evidence], model: str) -> str:
+    """The base that records are of, unless one is named; facts of several tasks are not those of one problem.
+
+    Raises:
+        RftlabError: they are of several tasks.
+    """
+    tasks, bases = ({each.panel[at] for each in evidence} for at in (0, 1))
+    if len(tasks) > 1:
+        raise RftlabError(
+            f"these records are of {len(tasks)} tasks ({', '.join(sorted(tasks))}); name a task, such as rftlab advise "
+            f"{min(tasks)} --results {evidence[0].results}"
+        )
+    return model or (bases.pop() if len(bases) == 1 else "")
 
 
 def _read(folder: Path, labels: int | None, own: dict[str, str], *, named: bool) -> list[Evidence]:

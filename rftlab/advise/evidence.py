@@ -18,6 +18,8 @@ from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
 from rftlab.registry import METHODS, find
 
+FEW_SHOT = "base-few-shot"
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -32,7 +34,10 @@ class Evidence:
         decided: whether it is.
         labels: the budget that it speaks of.
         seeds: that this rests on.
-        facts: what its untrained base measured.
+        facts: what its untrained base measured, and that few-shot was tried, where it was.
+        panel: that it speaks of: task, model, variant and prompt.
+        few_shot: how few-shot compares with the base, a word of `Decision`; "" where it was not compared.
+        few_shot_told: that in a sentence.
     """
 
     results: Path
@@ -43,6 +48,9 @@ class Evidence:
     labels: int
     seeds: int
     facts: Facts
+    panel: Panel = ("", "", "", "")
+    few_shot: str = ""
+    few_shot_told: str = ""
 
 
 def evidence_of(results: Path, labels: int | None, task: str = "", model: str = "") -> list[Evidence]:
@@ -80,12 +88,19 @@ def _has(folder: Path, task: str, model: str) -> bool:
 
 
 def weighed(advice: Advice, found: Iterable[Evidence]) -> Advice:
-    """The advice with what records advise ranked first: what is decided before what is open, then by seeds."""
+    """The advice with what records advise ranked first: what is decided before what is open, then by seeds.
+
+    Few-shot goes behind all else that is possible where it was measured to be worse than the base.
+    """
+    found = list(found)
     saying = [each for each in found if each.decided or advice.first.name in each.beaten]
     order = [name for each in sorted(saying, key=_standing)[:1] for name in each.families]
     by_name = {each.name: each for each in advice.ranking}
     ahead = [by_name[name] if name in by_name else _unreasoned(name) for name in order]
-    return replace(advice, ranking=(*ahead, *(each for each in advice.ranking if each.name not in order)))
+    rest = [each for each in advice.ranking if each.name not in order]
+    if any(each.few_shot == "worse" for each in found):
+        rest.sort(key=lambda each: (not each.possible, each.name == "prompting"))  # else as they are: sorting is stable
+    return replace(advice, ranking=(*ahead, *rest))
 
 
 def _standing(evidence: Evidence) -> tuple[bool, int]:
@@ -119,13 +134,28 @@ def _of_panel(
     seeds = max((len(each.seeds) for each in decisions.levels if each.place == place and each.trained), default=0)
     task = f"{where(panel, beside)}, " if len(beside) > 1 else ""
     told = f"{task}{panel[1]}, at {choice.labels} labels, {seeds} seeds: {what_to_do(decisions, panel, choice)}"
+    word, few_shot = _few_shot(decisions, place)
     facts = Facts(
+        prompted=True if few_shot else None,
         base_accuracy=level.mean.estimate if level and isfinite(level.mean.estimate) else None,
         base_pass_at_8=_pass_at_8(study, panel),
     )
     ahead, decided = tuple(_families(choice)), choice.kind in ("use", "alike", "none", "harm")
     beaten = [name for name in _of_arms(named_arms(decisions, place)) if name not in ahead]
-    return Evidence(results, told, ahead, tuple(beaten), decided, choice.labels, seeds, facts)
+    return Evidence(results, told, ahead, tuple(beaten), decided, choice.labels, seeds, facts, panel, word, few_shot)
+
+
+def _few_shot(decisions: Decisions, place: Place) -> tuple[str, str]:
+    """How few-shot compares with the base, in a word and in a sentence; both "" where it was not measured."""
+    base = decisions.base(place)
+    levels = decisions.level(place, FEW_SHOT), decisions.level(place, base)
+    if not (levels[0] and levels[1]) or not (found := decisions.between(place, FEW_SHOT, base)):
+        return "", ""
+    shots, alone = (f"{100 * level.mean.estimate:.0f} %" for level in levels if level)
+    word = {"open": "not decided against the base"}.get(
+        found.word, f"{found.word} {'as' if found.word == 'same' else 'than'} the base"
+    )
+    return found.word, f"few-shot was measured: {shots}, the base {alone}: {word}"
 
 
 def _families(choice: Choice) -> Iterator[str]:
@@ -143,5 +173,6 @@ def _of_arms(arms: Iterable[str]) -> Iterator[str]:
 def _pass_at_8(study: Results, panel: Panel) -> float | None:
     cells = study.cells
     here = cells[(cells["task"] == panel[0]) & (cells["model"] == panel[1]) & (cells["method"] == "base")]
+    here = here[(here["variant"] == panel[2]) & (here["prompt"] == panel[3])]
     values = here["pass_at_8"].dropna()
     return float(values.mean()) if len(values) else None

@@ -88,14 +88,10 @@ def smallest(
     families = [each.name for each in advice.possible if each.family.methods and trains(each.family.methods[0])][:2]
     methods = [] if advice.first.name == "none" else [FAMILIES[family].methods[0] for family in families]
     labels, held_out = _rows(facts, subject)
+    _require_measurable(facts, subject)
     if methods[:1] == ["dpo"]:  # held against imitation of what was preferred; one comparison is one label
         methods = ["dpo", "sft"]
         labels = labels or min(facts.preferences or _LABELS, MOST_LABELS)
-    elif subject is None and facts.labels == 0 and facts.verifier in ("none", "gold"):
-        raise RftlabError(
-            "no study can be made yet: without labels and without a check that needs none, nothing can be measured; "
-            f"label {_ITEMS} prompts to test on first"
-        )
     untrained = ["base", *(["base-few-shot"] if labels >= _SHOTS else [])]
     if not labels and methods:  # what has no labels trains on prompts, and is held against a coin on the same
         methods = [method for method in methods if METHODS[method].prompts == "alone"]
@@ -124,6 +120,19 @@ def smallest(
     text = grid_text(values, head=head, said=said)
     shows = _shows(len(named), seeds, items, folds)
     return Study(text, arms, named, seeds, items, shows, folds, _to_fill_in(subject, text))
+
+
+def _require_measurable(facts: Facts, subject: Subject | None) -> None:
+    """Check that there is something to measure by: labels, a check that needs none, or comparisons.
+
+    Raises:
+        RftlabError: there is none of these.
+    """
+    if subject is None and facts.labels == 0 and facts.verifier in ("none", "gold") and not facts.preferences:
+        raise RftlabError(
+            "no study can be made yet: without labels, without a check that needs none and without comparisons that "
+            f"are known of, nothing can be measured; label {_ITEMS} prompts to test on first"
+        )
 
 
 _SAID = {

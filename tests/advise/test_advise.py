@@ -236,3 +236,34 @@ def test_the_page_has_the_rules_as_they_are(capsys):
     assert main(["advise", "--rules"]) == 0
     [table] = re.findall(r"<!-- rules -->\n(.*)<!-- /rules -->", PAGE.read_text(), flags=re.DOTALL)
     assert table == capsys.readouterr().out
+
+
+REFERENCE = Path(__file__).parents[2] / "results" / "shipped" / "reference.tar.xz"
+
+
+def test_few_shot_that_was_measured_to_lose_comes_last_and_before_no_training():
+    [subject] = subjects("arithmetic/word")
+    found = consult(Facts(), subject, results=[REFERENCE])
+    assert found.advice.possible[-1].name == "prompting"
+    assert found.facts["records"].prompted is True
+    assert found.facts["records"].base_pass_at_8 >= found.facts["records"].base_accuracy, "of the same prompts"
+    said = str(found)
+    assert "few-shot was measured: 1 %, the base 65 %: worse than the base" in said
+    assert "Before any training" not in said
+    with pytest.raises(
+        RftlabError, match=r"of 3 tasks \(arithmetic/band, arithmetic/rare, arithmetic/word\); name a task"
+    ):
+        consult(Facts(), results=[REFERENCE])
+
+
+def test_records_name_the_base_of_a_study_where_nothing_else_does(study):
+    found = consult(Facts(labels=60, verifier="gold"), results=[study])
+    assert "model: tiny-base" in found.study.text
+    assert "model: other" in consult(Facts(), results=[study], model="other").study.text
+
+
+@pytest.mark.parametrize("facts", [{"verifier": "none", "prompts": 300}, {"verifier": "gold"}])
+def test_no_study_is_made_of_arms_that_are_not_possible(facts):
+    with pytest.raises(RftlabError, match="no study can be made yet: without labels"):
+        smallest(advise(Facts(labels=0, **facts)))
+    assert smallest(advise(Facts(labels=0, preferences=500, verifier="none"))).named == ("base", "dpo", "sft")
