@@ -1,6 +1,7 @@
 """The answer of a study while it runs: at its declared looks as it will be cited, in between marked as so far."""
 
 import warnings
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,18 @@ class SoFar(NamedTuple):
     heading: str
     lines: tuple[str, ...]
     final: bool
+
+    @property
+    def html(self) -> str:
+        """The card; its edge is dashed where it may still change before the next look."""
+        first, *rest = self.lines
+        more = "".join(f"<p>{escape(line)}</p>" for line in rest)
+        edge = "solid" if self.heading.startswith("The answer") else "dashed"
+        style = f"border: 2px {edge} #0072b2; border-radius: 6px; padding: 4px 12px; line-height: 1.45"
+        return (
+            f"<section class='rftlab-answer' aria-live='polite' style='{style}; white-space: normal'>"
+            f"<h4>{escape(self.heading)}</h4><p><b>{escape(first)}</b></p>{more}</section>"
+        )
 
 
 def so_far(results: Path, look: Look, cells: dict[str, Cell]) -> SoFar:

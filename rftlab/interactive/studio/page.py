@@ -271,15 +271,4 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         except Exception as error:
             said = SoFar("No answer", (told(error),), False)
         if evidence == self._answered:
-            self._answer.value = _card(said)
-
-
-def _card(said: SoFar) -> str:
-    first, *rest = said.lines
-    more = "".join(f"<p>{escape(line)}</p>" for line in rest)
-    body = f"<p><b>{escape(first)}</b></p>{more}"
-    edge = "solid" if said.final or said.heading.startswith("The answer") else "dashed"
-    return (
-        f"<section class='rftlab-answer' aria-live='polite' style='border: 2px {edge} #0072b2; border-radius: 6px; "
-        f"padding: 4px 12px; line-height: 1.45; white-space: normal'><h4>{escape(said.heading)}</h4>{body}</section>"
-    )
+            self._answer.value = said.html
