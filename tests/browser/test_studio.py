@@ -58,7 +58,7 @@ def test_a_study_is_written_run_stopped_widened_and_found_again(page, lab, root,
     page.set_viewport_size(SHOT)
     open_notebook(page, lab, "05_studio.ipynb")
     assert_all_ran(page)
-    labels = page.locator(".widget-text input").nth(1)
+    labels = page.locator(".rftlab-labels input")
     labels.fill("ten")
     labels.press("Tab")
     page.wait_for_selector("text=label budgets are 'ten'; give whole numbers")

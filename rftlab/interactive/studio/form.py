@@ -20,7 +20,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
 from rftlab.interactive.texts import preformatted, wrong
-from rftlab.registry import METHODS, TASKS, names
+from rftlab.registry import METHODS, TASKS, names, short_name
 from rftlab.user_code import child
 
 _EXAMPLES = 3
@@ -58,6 +58,8 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
         self.labels, self.seeds, self.steps = (
             ipywidgets.Text(continuous_update=False, layout=ipywidgets.Layout(width="200px")) for _ in range(3)
         )
+        for name in ("labels", "seeds", "steps"):
+            getattr(self, name).add_class(f"rftlab-{name}")
         self.prompts = ipywidgets.Dropdown(options=[(said, name) for name, said in _PROMPTED.items()], layout=wide)
         self.tuned = ipywidgets.Checkbox(description="choose learning rates first (takes longer)", indent=False)
         self.methods: dict[str, ipywidgets.Checkbox] = {}
@@ -103,17 +105,19 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
         self._filling = False
 
     def _offer(self, known: list[str], chosen: tuple[str, ...]) -> None:
-        families: dict[str, list[ipywidgets.Checkbox]] = {}
+        families: dict[str, list[ipywidgets.HBox]] = {}
         self.methods = {}
         for name in known:
             entry = METHODS.get(name)
             box = ipywidgets.Checkbox(
-                value=name in chosen, description=f"{name}: {entry.summary if entry else 'yours'}", indent=False,
-                tooltip=entry.summary if entry else name, layout=ipywidgets.Layout(width="98%", margin="0"),
+                value=name in chosen, description=short_name(name), indent=False, tooltip=name,
+                layout=ipywidgets.Layout(width="135px", min_width="135px", margin="0"),
             )  # fmt: skip
             box.observe(lambda _: self._tell(), names="value")
             self.methods[name] = box
-            families.setdefault(entry.family if entry else "own", []).append(box)
+            summary = f"<div style='line-height: 1.3; padding: 4px 0'>{escape(entry.summary if entry else name)}</div>"
+            row = ipywidgets.HBox([box, ipywidgets.HTML(summary)])
+            families.setdefault(entry.family if entry else "own", []).append(row)
         rows = []
         for family, boxes in families.items():
             rows += [ipywidgets.HTML(f"<b>{escape(_FAMILIES[family])}</b>"), *boxes]
