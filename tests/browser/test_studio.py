@@ -28,7 +28,7 @@ SMALL = """model: tiny-base
 task: arithmetic/word
 method: [base, sft]
 labels: 8
-budget.amount: [10, 60000]
+budget.amount: [10, 600000]
 evaluation: {test_items: 8, train_items: 4, sampled_items: 0, ood_items: 0, along_items: 4, retention_items: 4}
 """
 SHOT = {"width": 1300, "height": 1500}
@@ -72,7 +72,7 @@ def test_a_study_is_written_run_stopped_widened_and_found_again(page, lab, root,
     (folder / "studio.yaml").write_text(SMALL)  # the study itself takes minutes
     press(page, "Run")
     page.wait_for_selector("text=go on when this page is closed")
-    counts(page, "3 cells: .*2 done, 1 running")
+    counts(page, "3 cells: 1 running, 2 done")
     pictures(page, shots, "studio_running")
     long = page.locator("button.cell[data-kind=running]")
     assert "train" in long.get_attribute("title")
@@ -82,8 +82,7 @@ def test_a_study_is_written_run_stopped_widened_and_found_again(page, lab, root,
     page.keyboard.press("s")
     counts(page, "3 cells: 2 done, 1 skipped; no run goes on")
     press(page, "Add a seed")
-    counts(page, "6 cells: .*4 done, 1 skipped|6 cells: 1 running, 4 done, 1 skipped")
-    counts(page, "1 running")
+    counts(page, "6 cells: 1 running, 4 done, 1 skipped")
 
     page.reload()
     open_notebook(page, lab, "05_studio.ipynb")

@@ -49,7 +49,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, task: str, model: str, grid: Path, design: Design, changed: Callable[[], None]) -> None:
         self._path, self._changed = grid, changed
         self._filling = False
-        wide = ipywidgets.Layout(width="340px")
+        wide = ipywidgets.Layout(width="340px", max_width="98%")
         self.task = ipywidgets.Combobox(
             value=task, options=[name for name in names(TASKS) if not name.endswith("/*")], ensure_option=False,
             continuous_update=False, layout=wide,

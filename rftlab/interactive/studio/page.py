@@ -111,9 +111,9 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
             ipywidgets.HBox([*(self.buttons[name] for name in more), self.budgets], layout=wrap),
         ]
         place = ipywidgets.HTML(f"<h3>{escape(self._name)}</h3>{escape(str(self.desk.results))}")
-        folds = ipywidgets.Accordion([self.form, self._log], titles=("The study", "What the run prints"))
-        folds.selected_index = None if self._folder_has_cells else 0
-        return [place, folds, self._line, *rows, self._said, self._counts, self.board, self._answer]
+        self._folds = ipywidgets.Accordion([self.form, self._log], titles=("The study", "What the run prints"))
+        self._folds.selected_index = None if self._folder_has_cells else 0
+        return [place, self._folds, self._line, *rows, self._said, self._counts, self.board, self._answer]
 
     @property
     def _name(self) -> str:
@@ -144,7 +144,9 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
             self._write()
         elif is_ours(self.desk.text) and self._differs():
             raise RftlabError(f"the form differs from {self._name}; write the grid first")
-        return self.desk.start(until_decided=self.until.value)
+        said = self.desk.start(until_decided=self.until.value)
+        self._folds.selected_index = None
+        return said
 
     def _differs(self) -> bool:
         """Whether the form says another study than the file does."""
