@@ -93,7 +93,7 @@ def read_prompt(prompt: str) -> Asked:
     """A prompt as it is asked; its first 4 000 characters."""
     prompt = prompt[:MOST_CHARS].replace("’", "'")
     question, written = _question(prompt), _TOKEN.findall(prompt)
-    tokens = tuple(Fraction(each.replace(",", "")) if each[0].isdigit() else stem(each) for each in written)
+    tokens = _stems(written)
     asked = [each.casefold() for each in _TOKEN.findall(question)]
     compared = _COMPARED.search(question)
     return Asked(
@@ -120,6 +120,24 @@ def read_prompt(prompt: str) -> Asked:
     )
 
 
+def repeats(text: str, prompt: str, *, whole: bool = False) -> bool:
+    """Whether a text, words among it, only says a run of the prompt's words again; ``whole``: all of them.
+
+    >>> repeats("How far is 3?", "How far is 3?"), repeats("It is 3 km far.", "How far is 3?")
+    (True, False)
+    """
+    said, tokens = _stems(_TOKEN.findall(text.replace("’", "'"))), read_prompt(prompt).tokens
+    if not any(isinstance(each, str) for each in said):
+        return False
+    if whole:
+        return said == tokens
+    return any(tokens[i : i + len(said)] == said for i in range(len(tokens) - len(said) + 1))
+
+
+def _stems(written: list[str]) -> tuple[str | Fraction, ...]:
+    return tuple(Fraction(each.replace(",", "")) if each[0].isdecimal() else stem(each) for each in written)
+
+
 def powers_of(unit: str) -> frozenset[str]:
     """The dimensions of a unit, a currency among them; empty if it is none."""
     found = to_unit(unit)
@@ -128,7 +146,7 @@ def powers_of(unit: str) -> frozenset[str]:
 
 def _pairs(tokens: list[str]) -> frozenset[tuple[Fraction, str]]:
     return frozenset(
-        (Fraction(one.replace(",", "")), stem(other)) for one, other in itertools.pairwise(tokens) if one[0].isdigit()
+        (Fraction(one.replace(",", "")), stem(other)) for one, other in itertools.pairwise(tokens) if one[0].isdecimal()
     )
 
 
@@ -152,7 +170,7 @@ def _alternatives(prompt: str) -> frozenset[str]:
 
 
 def _is_number(token: str) -> bool:
-    return token[0].isdigit() or token.casefold() in NUMBERS
+    return token[0].isdecimal() or token.casefold() in NUMBERS
 
 
 def _counts(question: str, prompt: str) -> frozenset[str]:
@@ -204,7 +222,7 @@ def _doings(tokens: list[str]) -> frozenset[str]:
             continue
         subject = before.casefold()
         is_name = before[:1].isupper() and subject not in NEUTRAL | NUMBERS | {"each", "every", "how"}
-        if after[:1].isdigit() or subject in _SUBJECTS or (is_name and word.islower()) or looks_done(word.casefold()):
+        if after[:1].isdecimal() or subject in _SUBJECTS or (is_name and word.islower()) or looks_done(word.casefold()):
             found.add(stem(word))
     return frozenset(found)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
-from rftlab.verifiers._prompt import WORD, Asked, is_denial, looks_done, read_prompt, remains, stem
+from rftlab.verifiers._prompt import WORD, Asked, is_denial, looks_done, read_prompt, remains, repeats, stem
 from rftlab.verifiers._quantity import Quantity, plain_quantity
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._words import ALTERS, MEASURES, NEUTRAL, NO_UNIT
@@ -45,11 +45,13 @@ _CALCULATES = frozenset(
 def stated(answer: str, prompt: str) -> list[Quantity]:
     """What an answer states in whole sentences: readings of its one number, which differ in how much is the unit.
 
+    A question states nothing, nor does the prompt said again, whole or in part.
+
     Args:
         answer: an extracted answer; anything goes. None is read of one that is longer than 400 characters.
         prompt: what was asked.
     """
-    if len(answer) > _MOST_CHARS:
+    if len(answer) > _MOST_CHARS or unwrap(answer).endswith("?") or repeats(answer, prompt):
         return []
     asked = read_prompt(prompt)
     return next((found for text in _forms(answer) if (found := _stated(text, asked))), [])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers._counted import is_turned_over, may_count
-from rftlab.verifiers._prompt import read_prompt
+from rftlab.verifiers._prompt import read_prompt, repeats
 from rftlab.verifiers._quantity import PERCENT, Quantity, to_quantity
 from rftlab.verifiers._sentence import stated
 from rftlab.verifiers._units import Unit, is_asked_for, to_unit
@@ -64,6 +64,8 @@ class Numeric(Verifier):
         except (ValueError, ZeroDivisionError) as error:
             return cannot_judge(f"meta.absolute or meta.relative is no number: {error}")
         given = example.meta.get("unit")
+        if answer.strip() != example.answer.strip() and repeats(answer, example.prompt, whole=True):
+            return Judgement(0.0, detail="the prompt repeated")
         unit = gold.unit or (to_unit(str(given)) if given else None)
         gold = gold._replace(unit=unit)
         if found and self._is_within(tolerance, found, gold, example.prompt):

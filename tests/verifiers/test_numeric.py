@@ -71,3 +71,26 @@ def test_compound_units_keep_their_dimensions_apart():
     assert to_unit("m/s").powers == {"length": 1, "time": -1}
     assert to_unit("?") is None
     assert to_quantity("5 5") is None
+
+
+WORDS = st.sampled_from(
+    ["how", "far", "is", "the", "many", "apples", "has", "it", "total", "of", "in", "km", "stop", "give"]
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(WORDS, min_size=1, max_size=6), st.integers(0, 6), st.integers(0, 999), st.sampled_from(["", ".", "?"]))
+def test_the_prompt_repeated_is_no_answer(words, at, number, mark):
+    at = min(at, len(words))
+    prompt = " ".join([*words[:at], str(number), *words[at:]]) + mark
+    for gold in (str(number), f"{number} km"):
+        repeated = f"<answer>{prompt}</answer>"
+        if prompt != gold:
+            assert Numeric()(repeated, example(gold, prompt)).reward == 0
+        for start in range(at):
+            part = " ".join([*words[start:at], str(number)])
+            assert Numeric()(f"<answer>{part}</answer>", example(gold, f"{prompt} Say it.")).reward == 0
+
+
+def test_raised_digits_in_a_prompt_are_read_as_a_word():
+    assert Numeric()("<answer>It is 3 far.</answer>", example("3", "How far is 10 ⁻¹⁹ or ² m?")).reward == 1
