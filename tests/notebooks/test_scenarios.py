@@ -67,3 +67,16 @@ def test_a_scenario_ends_with_the_answer_of_its_grid(
     assert "Right of these 3: untrained base" in shown
     assert "Tiny base: no evidence about large models" in shown, "the card"
     assert len(list(records.cells_dir(tmp_path / "results" / name).iterdir())) == len(cells)
+
+
+@pytest.mark.slow
+def test_the_creative_page_offers_pairs_and_ends_with_win_rates_and_the_answer(
+    small_grid: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = executed("64_creative.ipynb", tmp_path, grid=small_grid("win_rate"), pairs=2)
+    assert "4 of 4 cells" in shown
+    assert "Right of these 3: untrained base" in shown
+    assert "preference-model, seed 0: " in shown
+    assert all(f"<td>{first}</td>" in shown for first in ("sft", "dpo", "rlhf"))
+    assert "Tiny base: no evidence about large models" in shown, "the card"
