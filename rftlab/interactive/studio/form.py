@@ -19,8 +19,8 @@ from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
-from rftlab.interactive.texts import preformatted, wrong
 from rftlab.registry import METHODS, TASKS, names, short_name
+from rftlab.shown.texts import preformatted, wrong
 from rftlab.user_code import child
 
 _EXAMPLES = 3

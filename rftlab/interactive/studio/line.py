@@ -9,7 +9,7 @@ import ipywidgets
 from rftlab.advise.design import glance
 from rftlab.errors import RftlabError, told
 from rftlab.grid import Grid
-from rftlab.interactive.texts import noted, wrong
+from rftlab.shown.texts import noted, wrong
 
 _SETTLES_S = 0.8
 _KIND = "rftlab-line"

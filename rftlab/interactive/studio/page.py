@@ -19,7 +19,7 @@ from rftlab.interactive.studio.desk import Desk
 from rftlab.interactive.studio.detail import detail
 from rftlab.interactive.studio.form import Form
 from rftlab.interactive.studio.line import Line
-from rftlab.interactive.texts import noted, preformatted, wrong
+from rftlab.shown.texts import noted, preformatted, wrong
 
 _EVERY_S = 1.0
 _FIRST = Design(("base", "sft", "grpo"), (10, 100))
