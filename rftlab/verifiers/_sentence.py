@@ -37,6 +37,8 @@ _EXPLAINED = re.compile(
 )
 _CALCULATED = re.compile(r"(?P<reason>.+[.\n])\s{0,3}(?P<claim>[^\W\d_].{2,200})", re.DOTALL)
 _REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
+# `I = P·r·t = 2000 × 0.05 × 3 = 300`: what is in letters alone is no calculation.
+_FORMULA = re.compile(r"^\s{0,9}[A-Za-z] ?= ?[A-Za-z](?: ?[·*×/] ?[A-Za-z]){1,4} ?= ?(?=\d)")
 _CALCULATES = frozenset(
     ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
 )
@@ -59,6 +61,8 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
 
 def _forms(answer: str) -> Iterator[str]:
     yield answer
+    if (calculated := _FORMULA.sub("", answer)) != answer:
+        yield calculated
     if (bare := unwrap(answer)) != answer.strip():
         yield bare
 

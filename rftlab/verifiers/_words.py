@@ -53,7 +53,7 @@ ALTERS = NUMBERS | frozenset(
         above below under up down divided multiplied added subtracted increased decreased reduced raised rounded
         divide multiply add subtract increase decrease reduce round also too until only just
         out away missing lacking wanting older younger taller shorter longer colder warmer hotter cooler cheaper heavier
-        lighter faster slower bigger wider deeper richer poorer farther further nearer earlier later
+        lighter faster slower bigger wider deeper richer poorer farther further nearer earlier later bc bce
         """.split()  # noqa: SIM905
 )
 # What a sentence is made of besides what it speaks of.

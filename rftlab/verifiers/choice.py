@@ -56,6 +56,7 @@ _MOST_CHARS = 3000
 _MOST_SENTENCE = 400
 _ENDED = re.compile(r"([^\n]*[\w)\]])[.!]")
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
+_RAISED = str.maketrans({"²": "^2", "³": "^3"})
 
 
 class Choice(Verifier):
@@ -115,14 +116,21 @@ def chosen_letter(answer: str, choices: Mapping[str, str]) -> str | None:
         return letter if not choices or letter in choices else None
     for form in (written, answer):  # what looks like markup may be part of an option: `H_2O`, `$15`
         for letter, text in _named_twice(form):
-            if letter in choices and choices[letter] == text:
+            if letter in choices and _plain(choices[letter]) == _plain(text):
                 return letter
-        named = [letter for letter, known in choices.items() if known == normalise(form)]
-        if named and len({choices[letter] for letter in named}) == 1:
-            return named[0]
+        said = _plain(form)
+        for article in ("", "the "):  # an option may be named without its article
+            named = [letter for letter, known in choices.items() if _plain(known) == article + said]
+            if named and len({choices[letter] for letter in named}) == 1:
+                return named[0]
     for inner in _without_reason(answer, choices):
         return chosen_letter(inner, choices)
     return None
+
+
+def _plain(text: str) -> str:
+    """A normalised text with its powers written in one way (`cm^2` for `cm²`)."""
+    return normalise(text.translate(_RAISED).replace("\\ ", " "))
 
 
 def _letter_of_sentence(answer: str, choices: Mapping[str, str], prompt: str) -> str | None:
