@@ -31,6 +31,7 @@ _HOMES = {
     "load_kept": "rftlab.policy.kept:load_kept",
     "load_task": "rftlab.tasks.base:load_task",
     "make_verifier": "rftlab.verifiers.base:make_verifier",
+    "new": "rftlab.advise.new:new",
     "parameters": "rftlab.interactive.parameters:parameters",
     "plan": "rftlab.advise.forecast:plan",
     "plots": "rftlab.plots:",

@@ -9,8 +9,9 @@ import papermill
 import pytest
 from ruamel.yaml import YAML
 
+import rftlab
 from rftlab import record as records
-from rftlab.files.paths import notebooks_dir, packaged_grids
+from rftlab.files.paths import data_dir, notebooks_dir, packaged_grids
 from rftlab.grid import Grid
 
 SMALL = {
@@ -79,4 +80,22 @@ def test_the_creative_page_offers_pairs_and_ends_with_win_rates_and_the_answer(
     assert "Right of these 3: untrained base" in shown
     assert "preference-model, seed 0: " in shown
     assert all(f"<td>{first}</td>" in shown for first in ("sft", "dpo", "rlhf"))
+    assert "Tiny base: no evidence about large models" in shown, "the card"
+
+
+@pytest.mark.slow
+def test_the_page_for_data_of_ones_own_checks_them_and_ends_with_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid, yaml = tmp_path / "own_data.yaml", YAML()
+    rftlab.new(data_dir() / "samples" / "word_problems.csv", grid, model="tiny-base")
+    values = yaml.load(grid.read_text())
+    values |= {"labels": [8], "seed": [0], "budget": {"unit": "steps", "amount": 2}, "evaluation": SMALL}
+    with grid.open("w") as out:
+        yaml.dump(values, out)
+    shown = executed("65_own_data.ipynb", tmp_path)
+    assert "3 of 3 cells" in shown
+    assert "passed" in shown, "the check"
+    assert "Right of these 3: untrained base" in shown
     assert "Tiny base: no evidence about large models" in shown, "the card"
