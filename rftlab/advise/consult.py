@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rftlab.advise.evidence import Evidence, disagreement, evidence_of, studies_of, weighed
 from rftlab.advise.facts import FACTS, Facts
@@ -20,6 +21,21 @@ _FACTS = {
 }  # fmt: skip
 
 
+FORECASTS = {"yes": "gets a signal", "no": "gets no signal", "unsure": "may or may not get a signal"}
+
+
+class Forecast(NamedTuple):
+    """What was forecast of a base on a task.
+
+    Attributes:
+        words: RFT or SFT -> yes, no or unsure: whether it gets a signal.
+        few_shot_loses: whether examples in the prompt made its answers worse.
+    """
+
+    words: Mapping[str, str] = MappingProxyType({})
+    few_shot_loses: bool = False
+
+
 @dataclass(frozen=True)
 class Consultation:
     """What is said; `str` is for a terminal.
@@ -32,6 +48,7 @@ class Consultation:
         study: the grid that would settle it; None where none can be made.
         unmeasurable: why there is none; "" where there is one.
         subject: the task, if one was given.
+        forecast: what `rftlab sense` has kept of it.
     """
 
     facts: dict[str, Facts]
@@ -41,6 +58,7 @@ class Consultation:
     study: Study | None
     unmeasurable: str
     subject: Subject | None
+    forecast: Forecast
 
     @property
     def disagreement(self) -> str:
@@ -57,6 +75,7 @@ class Consultation:
         for source, facts in self.facts.items():
             if facts.known:
                 yield f"  {_FACTS[source]}: {_listed(facts)}"
+        yield from self._at_odds()
         if unknown := self.advice.unknown:
             yield f"  not known: {', '.join(unknown)}"
         for each in self.advice.aside:
@@ -65,14 +84,30 @@ class Consultation:
             )
             yield f"  contradiction ({values}): {each.because}. Set aside: {', '.join(each.aside)}."
 
+    def _at_odds(self) -> Iterator[str]:
+        """Figures that hardly go together, and labels that the data does not have."""
+        facts, there = self.advice.facts, self.subject.facts.labels if self.subject else None
+        if facts.base_pass_at_8 and (facts.base_accuracy or 0) > facts.base_pass_at_8:
+            yield (
+                f"  base_accuracy {FACTS['base_accuracy'].told(facts.base_accuracy)} and base_pass_at_8 "
+                f"{FACTS['base_pass_at_8'].told(facts.base_pass_at_8)} hardly go together: eight tries seldom succeed "
+                "less often than one; measure both on the same prompts"
+            )
+        if there is not None and (facts.labels or 0) > there:
+            yield f"  {facts.labels} labels are given, and the data has {there} to train on: the study takes no more"
+
     def _answer(self) -> Iterator[str]:
         for each in self.evidence:
             yield f"Records: {each.results}: {each.told}"
+            if each.above:
+                yield f"  these do not count here: {each.labels} labels are more than there are"
             if each.few_shot_told:
                 yield f"  {each.few_shot_told}"
         if self.disagreement:
             yield self.disagreement
-        if any(each.few_shot == "worse" for each in self.evidence):
+        if self.forecast.words:
+            yield f"Forecast by rftlab sense on this base: {self._forecast}"
+        if self.forecast.few_shot_loses or any(each.few_shot == "worse" for each in self.evidence):
             yield "Few-shot was measured and loses to the base, so it comes last; other instructions were not measured."
         elif self.advice.try_prompts:
             yield (
@@ -99,6 +134,12 @@ class Consultation:
     def _resting_on(self, rule: Rule) -> str:
         facts = self.advice.facts
         return ", ".join(f"{name} {FACTS[name].told(getattr(facts, name))}" for name in _facts_of(rule))
+
+    @property
+    def _forecast(self) -> str:
+        told = ", ".join(f"{arm} {FORECASTS[word]}" for arm, word in self.forecast.words.items())
+        first = self.advice.first.family.title
+        return told + f"; it speaks against {first}, which is first below" * (self.forecast.words.get(first) == "no")
 
     def _changes(self) -> Iterator[str]:
         if self.advice.changes:
@@ -129,6 +170,7 @@ def consult(
     model: str = "",
     name: str = "advice",
     sensed: Facts = Facts(),  # noqa: B008
+    forecast: Forecast = Forecast(),  # noqa: B008
     fitted: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Consultation:
     """Advice on what is known, on a task, and on records.
@@ -140,6 +182,7 @@ def consult(
         model: the base, where there is no subject.
         name: of the study that would settle it.
         sensed: what `rftlab sense` measured on the base; records, which are larger, go before it.
+        forecast: what it forecast.
         fitted: method -> settings with which the study fits a machine.
 
     Raises:
@@ -159,12 +202,12 @@ def consult(
         recorded = recorded.over(each.facts)
     facts = {"given": given, "measured": measured, "records": recorded, "sensed": sensed}
     rules = advise(given.over(measured.over(recorded.over(sensed))))
-    advice = weighed(rules, evidence)
+    advice = weighed(rules, evidence, few_shot_loses=forecast.few_shot_loses)
     try:
         study, problem = smallest(advice, subject, model=model, name=name, fitted=fitted), ""
     except RftlabError as error:
         study, problem = None, str(error)
-    return Consultation(facts, rules, advice, evidence, study, problem, subject)
+    return Consultation(facts, rules, advice, evidence, study, problem, subject, forecast)
 
 
 def _named(subject: Subject | None) -> tuple[str, str]:

@@ -38,6 +38,8 @@ class Evidence:
         panel: that it speaks of: task, model, variant and prompt.
         few_shot: how few-shot compares with the base, a word of `Decision`; "" where it was not compared.
         few_shot_told: that in a sentence.
+        lifting: where it is open, families of the arms that are decided to be better than the base.
+        above: its budget is more than the labels that there are, so that it does not count.
     """
 
     results: Path
@@ -51,6 +53,8 @@ class Evidence:
     panel: Panel = ("", "", "", "")
     few_shot: str = ""
     few_shot_told: str = ""
+    lifting: tuple[str, ...] = ()
+    above: bool = False
 
 
 def evidence_of(results: Path, labels: int | None, task: str = "", model: str = "") -> list[Evidence]:
@@ -87,18 +91,19 @@ def _has(folder: Path, task: str, model: str) -> bool:
         return False
 
 
-def weighed(advice: Advice, found: Iterable[Evidence]) -> Advice:
+def weighed(advice: Advice, found: Iterable[Evidence], *, few_shot_loses: bool = False) -> Advice:
     """The advice with what records advise ranked first: what is decided before what is open, then by seeds.
 
-    Few-shot goes behind all else that is possible where it was measured to be worse than the base.
+    What is above the labels that there are does not count. Few-shot goes behind all else that is possible where it was
+    measured to be worse than the base, here or (``few_shot_loses``) elsewhere.
     """
     found = list(found)
-    saying = [each for each in found if each.decided or advice.first.name in each.beaten]
+    saying = [each for each in found if not each.above and (each.decided or advice.first.name in each.beaten)]
     order = [name for each in sorted(saying, key=_standing)[:1] for name in each.families]
     by_name = {each.name: each for each in advice.ranking}
     ahead = [by_name[name] if name in by_name else _unreasoned(name) for name in order]
     rest = [each for each in advice.ranking if each.name not in order]
-    if any(each.few_shot == "worse" for each in found):
+    if few_shot_loses or any(each.few_shot == "worse" for each in found):
         rest.sort(key=lambda each: (not each.possible, each.name == "prompting"))  # else as they are: sorting is stable
     return replace(advice, ranking=(*ahead, *rest))
 
@@ -110,9 +115,14 @@ def _standing(evidence: Evidence) -> tuple[bool, int]:
 def disagreement(rules: Advice, found: Iterable[Evidence]) -> str:
     """Where records advise something else than the rules put first, in a sentence; "" where they do not."""
     first = rules.first.name
-    others = [each for each in found if first in each.beaten or (each.decided and first not in each.families)]
+    counting = [each for each in found if not each.above]
+    others = [each for each in counting if first in each.beaten or (each.decided and first != each.families[0])]
     if not others:
-        return ""
+        lifting = [name for each in counting if each.lifting and first not in each.lifting for name in each.lifting]
+        if not lifting:
+            return ""
+        titles = " and ".join(FAMILIES[name].title for name in dict.fromkeys(lifting))
+        return f"The rules put {FAMILIES[first].title} first; records leave it open, and show {titles} above the base."
     told = "; ".join(f"{each.results}: {each.told}" for each in others)
     return f"The rules put {FAMILIES[first].title} first and records say otherwise, which counts for more ({told})."
 
@@ -142,7 +152,21 @@ def _of_panel(
     )
     ahead, decided = tuple(_families(choice)), choice.kind in ("use", "alike", "none", "harm")
     beaten = [name for name in _of_arms(named_arms(decisions, place)) if name not in ahead]
-    return Evidence(results, told, ahead, tuple(beaten), decided, choice.labels, seeds, facts, panel, word, few_shot)
+    return Evidence(
+        results,
+        told,
+        ahead,
+        tuple(beaten),
+        decided,
+        choice.labels,
+        seeds,
+        facts,
+        panel,
+        word,
+        few_shot,
+        tuple(_of_arms(choice.lifting)),
+        not below,
+    )
 
 
 def _few_shot(decisions: Decisions, place: Place) -> tuple[str, str]:

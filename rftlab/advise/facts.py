@@ -234,6 +234,8 @@ def _yes(value: Any, _fact: Fact) -> bool | None:
 def _count(value: Any, _fact: Fact) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\d{1,3}([ ,_]\d{3})*|\d{1,10}", value, re.ASCII):
         value = int(re.sub(r"[ ,_]", "", value))
+    if type(value) is float and value.is_integer():
+        value = int(value)  # JSON has one kind of number
     return value if type(value) is int and 0 <= value <= _MOST else None
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rftlab.advise.architecture import AUTO, Architecture, architecture
-from rftlab.advise.consult import Consultation, consult
+from rftlab.advise.consult import Consultation, Forecast, consult
 from rftlab.advise.facts import Facts
 from rftlab.advise.hardware import Hardware, found, named
 from rftlab.advise.of_task import Subject, absolute
-from rftlab.advise.sense.kept import recall
+from rftlab.advise.sense.kept import forecast, recall
 from rftlab.user_code import child
 
 
@@ -61,8 +61,9 @@ def advised(
         RftlabError: a folder that was named cannot be read, or the task or a method cannot be loaded.
     """
     sensed = recall(subject, beside) if subject else Facts()
+    forecast_ = forecast(subject, beside) if subject else Forecast()
     base = "" if model == AUTO else model
-    said = consult(given, subject, results=results, model=base, name=name, sensed=sensed)
+    said = consult(given, subject, results=results, model=base, name=name, sensed=sensed, forecast=forecast_)
     if hardware is None:
         return Advised(said, None)
     values = None
@@ -74,6 +75,7 @@ def advised(
         base = fit.anatomy.name
         renamed = subject and subject._replace(values={**subject.values, "model": base})
         said = consult(
-            given, renamed, results=results, model=base, name=name, sensed=sensed, fitted=fit.settings
+            given, renamed, results=results, model=base, name=name, sensed=sensed, forecast=forecast_,
+            fitted=fit.settings,
         )  # fmt: skip
     return Advised(said, machine)

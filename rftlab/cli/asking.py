@@ -82,9 +82,12 @@ def consulted(options: argparse.Namespace) -> int:
     if out and len(found) > 1:
         names = ", ".join(subject.name for subject in found if subject)
         raise RftlabError(f"{options.task} has {len(found)} tasks ({names}), and -o takes one study; leave it out")
-    if not given.known and can_ask():
+    asked = not given.known and can_ask()
+    if asked:
         given = ask(found[0].facts if len(found) == 1 and found[0] else Facts())
-    if not (given.known or found or options.results or hardware):
+    if asked and not (given.known or found):
+        say("nothing is known, so the order below is by cost alone")
+    if not (asked or given.known or found or options.results or hardware):
         raise RftlabError(
             "there is no terminal to ask in; give facts (--labels 60 --verifier gold), a file of them (--json FILE), "
             "a task, records (--results) or a machine (--hardware)"

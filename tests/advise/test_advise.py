@@ -267,3 +267,33 @@ def test_no_study_is_made_of_arms_that_are_not_possible(facts):
     with pytest.raises(RftlabError, match="no study can be made yet: without labels"):
         smallest(advise(Facts(labels=0, **facts)))
     assert smallest(advise(Facts(labels=0, preferences=500, verifier="none"))).named == ("base", "dpo", "sft")
+
+
+def test_where_records_and_ranking_disagree_a_sentence_says_so():
+    (rare,), (word,) = subjects("arithmetic/rare"), subjects("arithmetic/word")
+    opened = consult(Facts(labels=50), rare, results=[REFERENCE])
+    assert opened.advice.first.name == "rft"
+    assert (
+        "The rules put RFT first; records leave it open, and show SFT and hybrid, SFT then RFT above the base."
+        in str(opened)
+    )
+    cheaper = consult(Facts(labels=5000, reasoning=True), word, results=[REFERENCE])
+    assert cheaper.advice.first.name == "sft"
+    assert "The rules put hybrid, SFT then RFT first and records say otherwise" in str(cheaper)
+    assert "5000 labels are given, and the data has 1000" in str(cheaper)
+    few = consult(Facts(labels=5), word, results=[REFERENCE])
+    assert few.advice.first.name == few.rules.first.name == "rft"
+    assert "these do not count here: 10 labels are more than there are" in str(few)
+
+
+def test_figures_that_hardly_go_together_are_named():
+    said = str(consult(Facts(base_accuracy=0.6, base_pass_at_8=0.2)))
+    assert "base_accuracy 60 % and base_pass_at_8 20 % hardly go together" in said
+
+
+def test_enter_to_every_question_is_an_answer(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n" * len(FACTS)))
+    monkeypatch.setattr("rftlab.cli.asking.can_ask", lambda: True)
+    assert main(["advise"]) == 0
+    assert "nothing is known, so the order below is by cost alone" in capsys.readouterr().out
+    assert read_fact("labels", 60.0) == 60

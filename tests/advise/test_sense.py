@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rftlab
+from rftlab.advise.consult import Forecast, consult
 from rftlab.advise.facts import Facts
 from rftlab.advise.of_task import subjects
 from rftlab.advise.sense import asked, sensed
 from rftlab.advise.sense.asked import Answer, Sizes, answers, known_answers, questions
-from rftlab.advise.sense.kept import keep, place, recall
+from rftlab.advise.sense.kept import forecast, keep, place, recall
 from rftlab.advise.sense.labels import UNKNOWN, more_labels
 from rftlab.advise.sense.outlook import TRACK, Seen, nova, outlooks
 from rftlab.advise.sense.signal import gain, signal
@@ -273,15 +274,29 @@ def test_a_base_that_never_succeeds_is_told_so_and_advice_knows_it(here, capsys)
     assert "measured on the base: base_accuracy 0 %, base_pass_at_8 0 %" in capsys.readouterr().out
 
 
+REFERENCE = Path(__file__).parents[2] / "results" / "shipped" / "reference.tar.xz"
+
+
 def test_what_is_kept_is_of_this_task_and_base_alone(unasked):
     (word,), (rare,) = subjects("arithmetic/word"), subjects("arithmetic/rare")
     keep(place(word, unasked), {"facts": {"base_accuracy": 0.5}})
     assert recall(word, unasked) == Facts(base_accuracy=0.5)
+    assert forecast(word, unasked) == Forecast()
+    outlooks = [{"arm": "RFT", "word": "no"}, {"arm": "SFT", "word": "yes"}, {"arm": "<b>", "word": "yes"}]
+    body = {"facts": {"base_accuracy": 0.5}, "outlooks": outlooks, "gains": {"shots": [-0.63, -0.7, -0.5]}}
+    keep(place(word, unasked), body)
+    assert forecast(word, unasked) == Forecast({"RFT": "no", "SFT": "yes"}, few_shot_loses=True)
+    said = str(consult(Facts(labels=50), word, results=[REFERENCE], forecast=forecast(word, unasked)))
+    assert "RFT gets no signal, SFT gets a signal" in said
+    alone = consult(Facts(labels=50, reasoning=True), word, forecast=forecast(word, unasked))
+    assert "it speaks against RFT, which is first below" in str(alone)
+    assert "Before any training" not in str(alone)
     assert recall(rare, unasked) == Facts()
     assert recall(word._replace(values={**word.values, "model": "other"}), unasked) == Facts()
     for text in ("{", "[]", '{"version": 9}', '{"version": 1, "facts": {"nothing": 3}}', "[" * 9999):
         place(word, unasked).write_text(text)
         assert recall(word, unasked) == Facts()
+        assert forecast(word, unasked) == Forecast()
 
 
 def test_what_a_study_has_asked_its_base_is_not_asked_again(unasked):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rftlab.advise.consult import FORECASTS, Forecast
 from rftlab.advise.facts import Facts, make
 from rftlab.advise.of_task import Subject
 from rftlab.advise.sense.asked import Sizes, key, questions
@@ -36,6 +37,35 @@ def keep(path: Path, body: Mapping[str, Any]) -> Path:
     return write_atomically(path, text + "\n")
 
 
+def forecast(subject: Subject, beside: Path, folder: Path = FOLDER) -> Forecast:
+    """What was forecast of the base; nothing where nothing was, or what lies there cannot be read.
+
+    Args:
+        subject: the task.
+        beside: where its paths start from.
+        folder: where such files lie.
+    """
+    body = _body(subject, beside, folder)
+    try:
+        words = {each["arm"]: each["word"] for each in body.get("outlooks", [])}
+        high = (body.get("gains", {}).get("shots") or [None])[-1]  # estimate, low, high
+        known = {arm: word for arm, word in words.items() if arm in ("RFT", "SFT") and word in FORECASTS}
+        return Forecast(known, high is not None and high < 0)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return Forecast()
+
+
+def _body(subject: Subject, beside: Path, folder: Path) -> dict[str, Any]:
+    """What lies there; {} where it is not of this version or cannot be read."""
+    if not folder.is_dir():
+        return {}
+    try:
+        body = json.loads(place(subject, beside, folder).read_text(encoding="utf-8"))
+        return body if body["version"] == _VERSION else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, RftlabError):
+        return {}
+
+
 def recall(subject: Subject, beside: Path, folder: Path = FOLDER) -> Facts:
     """Facts that were measured on the base; none where nothing was, or what lies there cannot be read.
 
@@ -44,10 +74,7 @@ def recall(subject: Subject, beside: Path, folder: Path = FOLDER) -> Facts:
         beside: where its paths start from.
         folder: where such files lie.
     """
-    if not folder.is_dir():
-        return Facts()
     try:
-        body = json.loads(place(subject, beside, folder).read_text(encoding="utf-8"))
-        return make(body["facts"]) if body["version"] == _VERSION else Facts()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, RftlabError):
+        return make(_body(subject, beside, folder).get("facts", {}))
+    except (TypeError, AttributeError, RftlabError):
         return Facts()

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
+from rftlab.advise.consult import FORECASTS
 from rftlab.advise.sense.asked import WAYS
 from rftlab.advise.sense.outlook import TRACK, Outlook, nova, percent
 from rftlab.advise.sense.signal import Signal
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rftlab.advise.sense.sensed import Sensed
 
 _SHOWN = 60
-_WORDS = {"yes": "gets a signal", "no": "gets no signal", "unsure": "may or may not get a signal"}
 
 
 def told(sensed: "Sensed") -> str:
@@ -130,7 +130,7 @@ def _forecast(sensed: "Sensed") -> Iterator[str]:
     seen = sensed.seen
     yield "Forecast"
     for each in sensed.outlooks:
-        yield f"  {each.arm} {_WORDS[each.word]}: {'; '.join(each.because)}"
+        yield f"  {each.arm} {FORECASTS[each.word]}: {'; '.join(each.because)}"
         if seen.sound and ("taught" if each.arm == "SFT" else seen.way) in seen.signals:
             improved, many = TRACK[each.arm, each.word]
             yield f"    where this was said of the tiny base, {improved} of {many} settings improved (docs/sense.md)"
