@@ -39,6 +39,7 @@ _CALCULATED = re.compile(r"(?P<reason>.+[.\n])\s{0,3}(?P<claim>[^\W\d_].{2,200})
 _REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
 # `I = P·r·t = 2000 × 0.05 × 3 = 300`: what is in letters alone is no calculation.
 _FORMULA = re.compile(r"^\s{0,9}[A-Za-z] ?= ?[A-Za-z](?: ?[·*×/] ?[A-Za-z]){1,4} ?= ?(?=\d)")
+_ODDS = re.compile(r"(\d{1,9}) in (\d{1,9})", re.ASCII)
 _CALCULATES = frozenset(
     ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
 )
@@ -56,6 +57,8 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
     if len(answer) > _MOST_CHARS or unwrap(answer).endswith("?") or repeats(answer, prompt):
         return []
     asked = read_prompt(prompt)
+    if asked.of_share and (odds := _ODDS.fullmatch(unwrap(answer).rstrip("."))) and int(odds[2]):
+        return [Quantity(Fraction(int(odds[1]), int(odds[2])), None)]
     return next((found for text in _forms(answer) if (found := _stated(text, asked))), [])
 
 
@@ -137,8 +140,15 @@ def says_nothing_else(before: str, after: str, prompt: str) -> bool:
     if any(stem(word) in asked.alternatives or (asked.denies and word not in NEUTRAL) for word in words):
         return False
     numbers = {piece.value for side in sides for piece in side if piece.value is not None}
+    again = [
+        not any(is_denial(piece.text) for piece in pieces) and repeats(side, prompt)
+        for side, pieces in zip((before, after), sides, strict=True)
+    ]
     return numbers <= set(asked.tokens) and all(
-        piece.value is not None or piece.text == "by" or _is_plain(side, i, asked, before=side is sides[0])
+        (again[side is not sides[0]] and piece.text[0].isalpha())
+        or piece.value is not None
+        or piece.text == "by"
+        or _is_plain(side, i, asked, before=side is sides[0])
         for side in sides
         for i, piece in enumerate(side)
     )

@@ -56,6 +56,7 @@ _MOST_CHARS = 3000
 _MOST_SENTENCE = 400
 _ENDED = re.compile(r"([^\n]*[\w)\]])[.!]")
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|boxed)\{([^{}]{0,2000})\}|[*_]{1,3}")
+_QUOTES = re.compile(r"(?<!\w)['\"‘’“”]|['\"‘’“”](?!\w)")
 _RAISED = str.maketrans({"²": "^2", "³": "^3"})
 
 
@@ -137,7 +138,7 @@ def _letter_of_sentence(answer: str, choices: Mapping[str, str], prompt: str) ->
     """The one option whose text a whole sentence has in it, in words that are the prompt's or say nothing else."""
     if len(answer) > _MOST_SENTENCE:
         return None
-    said = normalise(unwrap(_MARKUP.sub(lambda found: found[1] or "", answer)).rstrip("!"))
+    said = _QUOTES.sub("", normalise(unwrap(_MARKUP.sub(lambda found: found[1] or "", answer)).rstrip("!")))
     longest_first = sorted(filter(None, set(choices.values())), key=len, reverse=True)
     any_text = "|".join(rf"(?<![\w-])(?<!\d[.,]){re.escape(text)}(?![\w-]|[.,]\d)" for text in longest_first)
     found = list(re.finditer(any_text or "(?!)", said))
