@@ -10,6 +10,7 @@ from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice
 from rftlab.advise.rules import FAMILIES
 from rftlab.answer.decisions import confidence_of
+from rftlab.answer.results import UNTRAINED
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid.plan import Plan
@@ -55,7 +56,7 @@ class Study(NamedTuple):
         if self.folds:
             more = ", with what folds of the same rows share counted"
         elif self.items < _ITEMS:
-            with_more = 100 * _shows(len(self.named), self.seeds, _ITEMS)
+            with_more = 100 * _shows(self.named, self.seeds, _ITEMS)
             more = f"; {self.items} test items are few, {_ITEMS} would show {with_more:.0f}"
         return (
             f"{self.seeds} seeds x {self.items} items would probably show a difference of {100 * self.shows:.0f} "
@@ -100,7 +101,7 @@ def smallest(
     arms, items = (*untrained, *methods), min(_ITEMS, held_out)
     named = ("base", *methods) if methods else arms
     folds = subject.folds if subject else 0
-    seeds = folds or _seeds(len(named), items)
+    seeds = folds or _seeds(named, items)
     budget = _budget(labels, facts.prompts, bool(methods), apart=not folds)
     cells = {
         **(subject.values if subject else _of_yours(labels, model)), **budget,
@@ -118,7 +119,7 @@ def smallest(
     if any(METHODS[method].family == "preference" for method in methods):
         head.append(f"  rftlab judge results/{name}     afterwards: where no answer is right")
     text = grid_text(values, head=head, said=said)
-    shows = _shows(len(named), seeds, items, folds)
+    shows = _shows(named, seeds, items, folds)
     return Study(text, arms, named, seeds, items, shows, folds, _to_fill_in(subject, text))
 
 
@@ -201,13 +202,16 @@ def _to_fill_in(subject: Subject | None, text: str) -> str:
     return " and ".join(needed)
 
 
-def _shows(arms: int, seeds: int, items: int, folds: int = 0) -> float:
+def _shows(named: Sequence[str], seeds: int, items: int, folds: int = 0) -> float:
     spread, _ = detect.usual(tuned_alone=bool(folds))  # over folds no stage may choose the rates
+    if sum(method not in UNTRAINED for method in named) < 2:  # no two trained arms: held against the base alone
+        spread = (spread[0], *detect.AGAINST[1:]) if folds else detect.AGAINST
+    arms = len(named)
     # As the grid declares it: no more than these seeds, looked at from the third on.
     confidence, _ = confidence_of(seeds, Plan(max_seeds=seeds), max(1, arms * (arms - 1) // 2))
     return detect.expected(spread, items, folds=folds).detectable(seeds, items=items, confidence=confidence)
 
 
-def _seeds(arms: int, items: int) -> int:
-    enough = [seeds for seeds in _SEEDS if _shows(arms, seeds, items) <= Plan().smallest_effect]
+def _seeds(named: Sequence[str], items: int) -> int:
+    enough = [seeds for seeds in _SEEDS if _shows(named, seeds, items) <= Plan().smallest_effect]
     return enough[0] if enough else _FALLBACK
