@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rftlab.advise import Facts, advise, detect
@@ -31,6 +31,7 @@ ANY = {
 }
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries(ANY))
 def test_whatever_is_known_is_ranked(values):
     found = advise(Facts(**values))

@@ -57,7 +57,7 @@ def test_rft_that_learnt_nothing_says_so_while_it_trains_and_in_its_record(
     monkeypatch.setattr(experiment, "progress", lambda *_, warning="", **__: lines.append(warning))
     experiment.train()
     experiment.evaluate()
-    assert lines[:4] == ["", "", "", live]
+    assert next(filter(None, lines)) == live
     (warning,) = [text for text in experiment.record().warnings if "nothing to learn" in text]
     assert warning.startswith(recorded)
     assert "what helps is" in warning
