@@ -1,5 +1,6 @@
 """A row an arm: differences around zero, and what an arm reaches on several kinds of items or prompts."""
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -36,8 +37,9 @@ class _Marks(Display):
     def _lines(self, rows: pd.DataFrame) -> float:
         return 1.9 * rows["row"].nunique() + 2
 
+    @abstractmethod
     def _kinds(self, measure: str) -> Kinds:
-        raise NotImplementedError
+        """What stands in a row: measure -> how its mark is told and drawn."""
 
     def _draw(self, ax: Axes, rows: pd.DataFrame, measure: str, palette: Palette | None) -> None:
         handles = draw_marks(ax, rows, self._kinds(measure), palette=palette, bars=True)
