@@ -79,11 +79,10 @@ def of_grid(grid: Grid, effect: float | None = None, there: Mapping[str, int] = 
     folds = max((int(cell.task_settings.get("folds", 0)) for cell in named), default=0)
     budgets = max(1, len(plan.labels))
     alone = any(cell.tuning.trials > 1 for cell in named)
-    spread, like = usual(tuned_alone=alone)
-    against = (spread[0], *AGAINST[1:]) if alone else AGAINST
     pairs = len({cell.method for cell in named if cell.method not in UNTRAINED}) > 1
-    kinds = (spread if pairs else against, UNSTEADY, against)
-    steady, unsteady, lifted = (expected(each, items, budgets, folds) for each in kinds)
+    spread, like = usual(tuned_alone=alone, against_base=not pairs)
+    against, _ = usual(tuned_alone=alone, against_base=True)
+    steady, unsteady, lifted = (expected(each, items, budgets, folds) for each in (spread, UNSTEADY, against))
     among = f" in a family of {family} comparison{'s' * (family != 1)}{_at_look(seeds, plan)}"
     first, smallest = _told(steady, plan, family, seeds, items, wanted, among, most)
     confidence = confidence_of(seeds, plan, family)[0]
@@ -92,7 +91,7 @@ def of_grid(grid: Grid, effect: float | None = None, there: Mapping[str, int] = 
     learns = "learn" if pairs else "learns"
     sentences = [
         first,
-        f"  that is {between} {learns} in every seed (seed SD {100 * kinds[0][0]:.1f} points, {like}); "
+        f"  that is {between} {learns} in every seed (seed SD {100 * spread[0]:.1f} points, {like}); "
         f"where one learns in some seeds only (SD {100 * UNSTEADY[0]:.0f}), they show "
         f"{_shown(falls)}",
     ]
@@ -165,15 +164,17 @@ def _named(pair: Pair) -> str:
     return f"{', '.join(filter(None, where))}: {pair.first} and {pair.second}"
 
 
-def usual(*, tuned_alone: bool) -> tuple[tuple[float, float, float], str]:
+def usual(*, tuned_alone: bool, against_base: bool = False) -> tuple[tuple[float, float, float], str]:
     """The spread of a study whose arms all learn, as `STEADY` has it, and where it was seen.
 
     Args:
         tuned_alone: every seed chooses its learning rate, rather than a stage for all of them.
+        against_base: of trained arms against the untrained base, rather than against each other.
     """
+    by_seed, *rest = AGAINST if against_base else STEADY
     if tuned_alone:
-        return ALONE, "as in earlier studies where every seed chose its own rate"
-    return STEADY, "as four of five pairs of the shipped reference study"
+        return (ALONE[0], rest[0], rest[1]), "as in earlier studies where every seed chose its own rate"
+    return (by_seed, rest[0], rest[1]), "as four of five pairs of the shipped reference study"
 
 
 def expected(deviations: tuple[float, float, float], items: int, budgets: int = 1, folds: int = 0) -> Components:

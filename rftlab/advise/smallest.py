@@ -203,9 +203,9 @@ def _to_fill_in(subject: Subject | None, text: str) -> str:
 
 
 def _shows(named: Sequence[str], seeds: int, items: int, folds: int = 0) -> float:
-    spread, _ = detect.usual(tuned_alone=bool(folds))  # over folds no stage may choose the rates
-    if sum(method not in UNTRAINED for method in named) < 2:  # no two trained arms: held against the base alone
-        spread = (spread[0], *detect.AGAINST[1:]) if folds else detect.AGAINST
+    # Over folds no stage may choose the rates; where no two arms are trained they are held against the base alone.
+    one = sum(method not in UNTRAINED for method in named) < 2
+    spread, _ = detect.usual(tuned_alone=bool(folds), against_base=one)
     arms = len(named)
     # As the grid declares it: no more than these seeds, looked at from the third on.
     confidence, _ = confidence_of(seeds, Plan(max_seeds=seeds), max(1, arms * (arms - 1) // 2))
