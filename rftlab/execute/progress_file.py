@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from rftlab.record import write_atomically
+from rftlab.shown.progress import seconds_left
 
 FILE = "progress.json"
 _EVERY_S = 1.0
@@ -90,8 +91,9 @@ class Progress:
     def __str__(self) -> str:
         """One line, as over the live table of a terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
-        left = _left(self.seconds_left) if self.ended < self.cells else ""
-        return f"{self.name}: {self.ended} of {self.cells} cells{failed}{left}"
+        left = "estimating the time left" if self.seconds_left is None else seconds_left(self.seconds_left)
+        more = f", {left}" if self.ended < self.cells else ""
+        return f"{self.name}: {self.ended} of {self.cells} cells{failed}{more}"
 
 
 class ProgressFile:
@@ -134,12 +136,3 @@ def read_progress(results: Path) -> Progress | None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-
-def _left(seconds: float | None) -> str:
-    if seconds is None:
-        return ", estimating the time left"
-    for unit, size in (("s", 1), ("min", 60)):
-        if seconds < 90 * size:
-            return f", about {seconds / size:.0f} {unit} left"
-    return f", about {seconds / 3600:.1f} h left"

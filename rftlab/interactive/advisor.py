@@ -1,7 +1,9 @@
 """`rftlab advise` as a form: facts, what they advise, the study that settles it, and a button that runs it."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,10 @@ from rftlab.advise.on_machine import Advised, advised, hardware_of
 from rftlab.errors import RftlabError
 from rftlab.interactive.background import Run
 from rftlab.record import require_folder_of, write_atomically
-from rftlab.shown.texts import preformatted
+from rftlab.shown.texts import noted, preformatted, wrong
 
 _EVERY_S = 1.0
-_COLOURS = {"bad": "#a3261b", "quiet": "#59636e"}
+_MACHINE = "hardware"
 
 
 class Advisor(ipywidgets.VBox):  # type: ignore[misc]
@@ -61,8 +63,8 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         given = from_json(facts, "facts") if isinstance(facts, str) else facts
         given = given if isinstance(given, Facts) else make(given, "facts: ")
         measured = self._subject.facts if self._subject else Facts()
-        self._fields = {name: _Field(name, getattr(given, name), getattr(measured, name)) for name in FACTS}
-        self._hardware = _MachineField(hardware)
+        self._fields = {name: _of_fact(name, getattr(given, name), getattr(measured, name)) for name in FACTS}
+        self._hardware = _of_machine(hardware)
         self._advice, self._said = ipywidgets.HTML(), ipywidgets.HTML()
         self._picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self._grid = ipywidgets.HTML()
@@ -96,27 +98,23 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         )  # fmt: skip
 
     def _changed(self, _: Any) -> None:
-        values, bad, hardware = {}, False, None
-        try:
-            hardware = self._hardware.read()
-        except RftlabError:
-            bad = True
-        for name, field in self._fields.items():
-            try:
+        values: dict[str, Any] = {}
+        fields = {**self._fields, _MACHINE: self._hardware}
+        for name, field in fields.items():
+            with contextlib.suppress(RftlabError):  # said below the field
                 values[name] = field.read()
-            except RftlabError:
-                bad = True
-        if bad:
-            self._said.value = _line("a field cannot be read, and the advice is as it was before", "bad")
+        if len(values) < len(fields):
+            self._said.value = wrong("a field cannot be read, and the advice is as it was before")
             return
+        hardware = values.pop(_MACHINE)
         given = make(values)
         given = make({name: value for name, value in values.items() if self._asked(FACTS[name], given)})
         if hardware:
-            self._said.value = _line(f"counting what fits {hardware} ...")
+            self._said.value = noted(f"counting what fits {hardware} ...")
         try:
             self.consultation, self.machine = self._advised(given, hardware)
         except RftlabError as error:
-            self._said.value = _line(str(error), "bad")
+            self._said.value = wrong(str(error))
             return
         self._show(given)
 
@@ -125,8 +123,8 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
         return holds(fact.when, given.over(self._subject.facts if self._subject else Facts())) is not False
 
     def _show(self, given: Facts) -> None:
-        for field in self._fields.values():
-            field.control.disabled = not self._asked(field.fact, given)
+        for name, field in self._fields.items():
+            field.control.disabled = not self._asked(FACTS[name], given)
         first = self.consultation.advice.first
         self._said.value = f"<h3 class='rftlab-first'>{escape(first.family.title)}</h3>"
         self._picture.value = plots.to_bytes(plots.ranking(self.table), "png", dpi=80)
@@ -138,14 +136,17 @@ class Advisor(ipywidgets.VBox):  # type: ignore[misc]
 
 
 class _Field:
-    """One fact: its question, its control, and what is wrong with it."""
+    """A question, its control, and what is wrong with what it holds.
 
-    def __init__(self, name: str, given: Any, measured: Any) -> None:
-        self.name, self.fact = name, FACTS[name]
-        told = f"measured: {self.fact.told(measured)}" if measured is not None else UNKNOWN
-        self.control = _control(self.fact, given, told)
-        self._wrong = ipywidgets.HTML()
-        self.view = ipywidgets.VBox([ipywidgets.Label(self.fact.question), self.control, self._wrong])
+    Args:
+        question: in a sentence.
+        control: whose value is a text.
+        reader: text -> its value; raises RftlabError where it has none.
+    """
+
+    def __init__(self, question: str, control: Any, reader: Callable[[str], Any]) -> None:
+        self.control, self._reader, self._wrong = control, reader, ipywidgets.HTML()
+        self.view = ipywidgets.VBox([ipywidgets.Label(question), control, self._wrong])
 
     def read(self) -> Any:
         """Its value; None where it is not known.
@@ -154,39 +155,30 @@ class _Field:
             RftlabError: it is none; said below the field too.
         """
         try:
-            found = read_fact(self.name, self.control.value)
+            found = self._reader(self.control.value)
         except RftlabError as error:
-            self._wrong.value = _line(str(error), "bad")
+            self._wrong.value = wrong(str(error))
             raise
         self._wrong.value = ""
         return found
 
 
-class _MachineField:
-    """The machine to train on: a name, and what is wrong with it."""
+def _of_fact(name: str, given: Any, measured: Any) -> _Field:
+    fact = FACTS[name]
+    told = f"measured: {fact.told(measured)}" if measured is not None else UNKNOWN
+    return _Field(fact.question, _control(fact, given, told), partial(read_fact, name))
 
-    def __init__(self, name: str) -> None:
-        layout = ipywidgets.Layout(width="320px")
-        self.control = ipywidgets.Text(
-            value=name, placeholder="here, 24 GB, l4, 2 x l4; empty: not asked", continuous_update=False, layout=layout
-        )
-        self._wrong = ipywidgets.HTML()
-        self.view = ipywidgets.VBox([ipywidgets.Label("Which machine will train?"), self.control, self._wrong])
 
-    def read(self) -> Hardware | None:
-        """The machine; None where the field is empty.
+def _of_machine(name: str) -> _Field:
+    control = ipywidgets.Text(
+        value=name, placeholder="here, 24 GB, l4, 2 x l4; empty: not asked", continuous_update=False,
+        layout=ipywidgets.Layout(width="320px"),
+    )  # fmt: skip
+    return _Field("Which machine will train?", control, _read_machine)
 
-        Raises:
-            RftlabError: it names none; said below the field too.
-        """
-        name = self.control.value.strip()
-        try:
-            found = hardware_of(name) if name else None
-        except RftlabError as error:
-            self._wrong.value = _line(str(error), "bad")
-            raise
-        self._wrong.value = ""
-        return found
+
+def _read_machine(text: str) -> Hardware | None:
+    return hardware_of(text.strip()) if text.strip() else None
 
 
 def _control(fact: Fact, given: Any, told: str) -> Any:
@@ -223,9 +215,9 @@ class _Desk:
 
     def _try(self, act: Callable[[], str]) -> None:
         try:
-            self._said.value = _line(act())
+            self._said.value = noted(act())
         except RftlabError as error:
-            self._said.value = _line(str(error), "bad")
+            self._said.value = wrong(str(error))
 
     def _written(self) -> str:
         study, path = self._advisor.consultation.study, Path(self.path.value.strip()).expanduser()
@@ -257,7 +249,7 @@ class _Desk:
     def _stopped(self) -> None:
         if self._advisor.run is not None:
             self._advisor.run.stop()
-            self._said.value = _line("stopping; what has ended stays, and running again goes on")
+            self._said.value = noted("stopping; what has ended stays, and running again goes on")
 
     def _watch(self, run: Run) -> None:
         pause = threading.Event()
@@ -268,13 +260,14 @@ class _Desk:
         code = run.exit_code
         self._bar.value = self._bar.max if code == 0 else self._bar.value
         self._run.disabled, self._stop.disabled = False, True
-        self._said.value = _line(_ENDS.get(code, f"ended with exit code {code}"), "" if code == 0 else "bad")
+        told = _ENDS.get(code, f"ended with exit code {code}")
+        self._said.value = noted(told) if code == 0 else wrong(told)
 
     def _look(self, run: Run) -> None:
         progress = run.progress
         if progress is not None:
             self._bar.max, self._bar.value = max(1, progress.cells), progress.ended
-            self._said.value = _line("\n".join(map(str, (progress, *progress.running))))
+            self._said.value = noted("\n".join(map(str, (progress, *progress.running))))
         self._log.value = preformatted(run.last_lines())
 
 
@@ -293,8 +286,3 @@ def _one(found: Sequence[Subject]) -> Subject:
 
 def _column(width: str) -> ipywidgets.Layout:
     return ipywidgets.Layout(min_width=width, flex=f"1 1 {width}", max_width="100%")
-
-
-def _line(text: str, kind: str = "") -> str:
-    style = f"color: {_COLOURS[kind]}; " if kind else ""
-    return f"<div style='{style}white-space: pre-wrap'>{escape(text)}</div>"

@@ -43,8 +43,11 @@ def sampled(rows: Sequence[Sampled], heading: str) -> str:
 
 
 def seconds_left(seconds: float) -> str:
-    """`about 40 s left`, or minutes."""
-    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+    """`about 40 s left`, or minutes, or hours."""
+    for unit, size in (("s", 1), ("min", 60)):
+        if seconds < 90 * size:
+            return f"about {seconds / size:.0f} {unit} left"
+    return f"about {seconds / 3600:.1f} h left"
 
 
 _WRAPPED = "white-space: pre-wrap; overflow-wrap: anywhere"
