@@ -143,3 +143,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The text as `printable` writes it, its lines left lines."""
+    return "\n".join(map(printable, text.split("\n")))

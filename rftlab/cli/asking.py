@@ -10,7 +10,7 @@ from rftlab.advise.architecture import AUTO
 from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, read_fact
 from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.advise.on_machine import advised, hardware_of
-from rftlab.errors import RftlabError, printable, told
+from rftlab.errors import RftlabError, printable, printable_lines, told
 from rftlab.record import require_folder_of, write_atomically
 from rftlab.screen import fitted, say
 
@@ -100,14 +100,14 @@ def consulted(options: argparse.Namespace) -> int:
             given, subject, beside, hardware=hardware, model=options.model or own if hardware else model,
             results=options.results, name=out.stem if out else "advice", limit=options.check_timeout,
         )  # fmt: skip
-        say("\n" * bool(number) + "\n".join(map(printable, str(said).split("\n"))))
+        say("\n" * bool(number) + printable_lines(str(said)))
         if said.study and out:
             write_atomically(out, said.study.text)
             say(f"  written to {out}; what it costs: rftlab plan {out}")
         elif said.study:
             print("\n".join(f"  | {printable(line)}" for line in said.study.text.splitlines()))
         if machine:
-            say("\n".join(map(printable, str(machine).split("\n"))))
+            say(printable_lines(str(machine)))
     return 0
 
 

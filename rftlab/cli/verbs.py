@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftlab.cli import flags
 from rftlab.cli.failures import failure, say_failures
-from rftlab.errors import RftlabError, RftlabWarning, printable
+from rftlab.errors import RftlabError, RftlabWarning, printable, printable_lines
 from rftlab.screen import busy, say
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def sense(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([each.to_json() for each in found], indent=1))
     for number, each in enumerate(found if not options.json else []):
-        say("\n" * bool(number) + "\n".join(map(printable, str(each).split("\n"))))
+        say("\n" * bool(number) + printable_lines(str(each)))
         say(f"kept in {each.file}")
     if out and (study := found[0].consultation.study):
         write_atomically(out, study.text)
@@ -426,7 +426,7 @@ def roi(options: argparse.Namespace) -> int:
         from rftlab.answer.returns import money, words
 
         found = words.told(money.returns_of(results, prices.read(file)))
-    say(*map(printable, found.split("\n")))
+    say(printable_lines(found))
     return 0
 
 
@@ -440,7 +440,7 @@ def show(options: argparse.Namespace) -> int:
     request = {"cells": cells, "examples": options.examples, "limit": options.check_timeout}
     with grid.lines_named(), busy("loading tasks and bases"):
         texts = child.call("rftlab.experiment.shown:shown", request, limit=options.check_timeout)
-    say("\n\n\n".join("\n".join(map(printable, text.split("\n"))) for text in texts))
+    say("\n\n\n".join(map(printable_lines, texts)))
     return 0
 
 
