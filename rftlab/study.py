@@ -27,11 +27,11 @@ from rftlab.execute.kernels import (
 )
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import lists, read_grid, read_stops, results_lock, write_grid
-from rftlab.execute.tuning import StageRun, told
+from rftlab.execute.tuning import StageRun, stage_of, told
 from rftlab.files import archive
 from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, is_done
-from rftlab.grid.tuning import LADDERS, prototypes
+from rftlab.grid.tuning import prototypes
 from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES, Keep, find_cell
 from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
@@ -125,7 +125,7 @@ def run(
     to_come = settling.to_come(grid) if until else []
     with grid.lines_named(), busy("loading the base and checking the grid"):
         found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
-    stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
+    stage = stage_of(grid, found.facts, where)
     items = found.facts[preflight.TEST_ITEMS]
     with busy("loading the base; looking for what such cells took before"):
         forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None

@@ -16,10 +16,10 @@ from rftlab.advise.of_task import Subject
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import starts
-from rftlab.execute.tuning import StageRun
+from rftlab.execute.tuning import stage_of
 from rftlab.grid import Grid
 from rftlab.grid.plan import NAMED
-from rftlab.grid.tuning import LADDERS, prototypes
+from rftlab.grid.tuning import prototypes
 from rftlab.grid.written import grid_text
 from rftlab.registry import METHODS, family_of, trains
 
@@ -188,7 +188,7 @@ def glance(grid: Grid, results: Path) -> Glance:
     """
     grid = starts.resolved(grid, results)
     found = preflight.check([*grid.cells, *prototypes(grid)])
-    stage = StageRun(grid, found.facts.get(LADDERS, {}), results) if grid.tuning else None
+    stage = stage_of(grid, found.facts, results)
     forecast = forecasts.before(grid, results, stage, 0, shown=found.facts[preflight.TEST_ITEMS])
     seconds = forecast.amounts["seconds"].estimate if "seconds" in forecast.amounts else None
     shows = forecast.shown.smallest if forecast.shown else float("inf")

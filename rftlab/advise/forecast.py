@@ -27,10 +27,10 @@ from rftlab.execute.keep import peak_bytes, said_size
 from rftlab.execute.kernels import cool, cores, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.results import results_lock
-from rftlab.execute.tuning import StageRun
+from rftlab.execute.tuning import StageRun, stage_of
 from rftlab.files.archive import SUFFIX
 from rftlab.grid import Grid
-from rftlab.grid.tuning import LADDERS, prototypes
+from rftlab.grid.tuning import prototypes
 from rftlab.policy.weights import DEFAULT_KEEP
 from rftlab.record.machine import machine
 from rftlab.registry import suggest
@@ -178,7 +178,7 @@ def plan(
     grid = starts.resolved(grid, where)
     with grid.lines_named():
         found = preflight.check([*grid.cells, *prototypes(grid)], limit=check_timeout)
-    stage = StageRun(grid, found.facts.get(LADDERS, {}), where) if grid.tuning else None
+    stage = stage_of(grid, found.facts, where)
     forecast, rates = _forecast(grid, where, stage, workers or 0, known=known, measure=measure)
     forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect, found.facts[preflight.TEST_ITEMS]))
     probed = {kind: [m.to_json() for m in found.cells] for kind, found in rates.items() if found.probed}

@@ -19,6 +19,7 @@ from rftlab.execute.ladders import Arm, Ladder, Scores, tune
 from rftlab.execute.one_cell import Outcome
 from rftlab.execute.rungs import Rung, Score
 from rftlab.grid import Grid
+from rftlab.grid.tuning import LADDERS
 from rftlab.record.outcomes import worth
 
 _AXES = (
@@ -250,3 +251,17 @@ def _cost(results: Path, cells: Iterable[Cell]) -> dict[str, float]:
             for axis in _AXES:
                 total[axis] = total.get(axis, 0) + (found.cost.get(axis) or 0)
     return total
+
+
+def stage_of(grid: Grid, facts: Mapping[str, Any], results: Path) -> StageRun | None:
+    """The tuning stage of a grid; None if it has none.
+
+    Args:
+        grid: settled.
+        facts: of its preflight.
+        results: its results folder.
+
+    Raises:
+        RftlabError: as `StageRun`.
+    """
+    return StageRun(grid, facts.get(LADDERS, {}), results) if grid.tuning else None
