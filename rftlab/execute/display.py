@@ -68,7 +68,8 @@ class Display:
         self._live = Live(get_renderable=self._screen, console=self._console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        # A kernel sets FORCE_COLOR for what it starts: to rich the log of such a run is a terminal too.
+        if self._console.is_terminal and self._stream.isatty():
             self._live.start()
         return self
 

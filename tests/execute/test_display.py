@@ -81,6 +81,15 @@ def test_the_first_row_stands_below_the_bar(monkeypatch, columns):
     assert row == "  word base n=0 cot seed 0  0 s  loading the base"
 
 
+def test_nothing_moves_in_a_file_even_where_colour_is_forced_as_a_kernel_does(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+    with Display("mine", CELLS, left=CELLS, workers=2, stream=out) as display:
+        display.started(CELLS[0])
+        display.noted("one line")
+    assert out.getvalue() == "one line\n"
+
+
 def test_finished_lines_say_what_was_measured_and_an_error_once(tmp_path):
     out = io.StringIO()
     with Display("mine", CELLS, left=CELLS, workers=2, stream=out) as display:
