@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _COLUMN = re.compile(r"(?<=\S)  +(?=\S)")
 # A column that begins further right would be too narrow.
 _DEEPEST = 2 / 3
+# A line that begins as far right is the column of a table alone.
+_ALONE = 24
 
 
 def say(*texts: object, file: TextIO | None = None) -> None:
@@ -59,6 +61,24 @@ def wrapped(text: str, columns: int) -> str:
     return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
 
 
+def row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """A row of a table, two spaces further right than its title.
+
+    Args:
+        cells: the last one is as long as it is.
+        widths: of the others; what stands behind one that is wider begins in its own column of a new line.
+    """
+    *columns, last = cells
+    lines, line, end = list[str](), "", 0
+    for cell, wide in zip(columns, widths, strict=True):
+        line, end = line + cell, end + wide + 2
+        if len(line) + 2 > end:
+            lines.append(line)
+            line = ""
+        line = line.ljust(end)
+    return "\n".join(f"  {each}".rstrip() for each in (*lines, line + last) if each.strip())
+
+
 def _wrapped(line: str, columns: int) -> str:
     if len(line) <= columns:
         return line
@@ -67,7 +87,7 @@ def _wrapped(line: str, columns: int) -> str:
     return textwrap.fill(
         line,
         columns,
-        subsequent_indent=" " * (begins[-1] if begins else indent + 2),
+        subsequent_indent=" " * (begins[-1] if begins else indent if indent >= _ALONE else indent + 2),
         expand_tabs=False,
         replace_whitespace=False,
         break_long_words=False,

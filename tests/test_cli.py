@@ -232,6 +232,7 @@ def test_what_an_executor_cannot_do_is_said_before_anything_is_written(here, cap
     [
         (["rnu", "g.yaml"], "invalid choice: 'rnu'; did you mean run"),
         (["run", "g.yaml", "--dryrun"], "unrecognized arguments: --dryrun; did you mean --dry-run"),
+        (["advise", "--task", "x"], "unrecognized arguments: --task; did you mean"),
         (["run", "g.yaml", "--kernel", "wram"], "invalid choice: 'wram'; did you mean warm"),
         (["run", "g.yaml", "--workers", "many"], "--workers"),
         ([], "VERB"),

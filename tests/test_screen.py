@@ -57,6 +57,14 @@ def test_what_is_broken_off_stands_under_the_last_column_that_leaves_room():
     assert wrapped("    deep prose of words", 16) == "    deep prose\n      of words"
 
 
+def test_the_last_column_of_a_table_stands_under_itself_also_behind_a_cell_that_is_too_wide():
+    assert screen.row(("name", "10", "text"), (6, 4)) == "  name    10    text"
+    assert screen.row(("name", "a wide one", "text"), (6, 4)) == "  name    a wide one\n                text"
+    assert screen.row(("name", "10", ""), (6, 4)) == "  name    10"
+    alone = f"{' ' * 30}text of words"
+    assert wrapped(alone, 40).split("\n") == [f"{' ' * 30}text of", f"{' ' * 30}words"]
+
+
 def test_what_fits_is_left_as_it_is_and_a_path_is_never_broken():
     assert wrapped("a   b\n  c", 10) == "a   b\n  c"
     assert PATH in wrapped(f"see {PATH} and mend it", 40).split("\n")[1]

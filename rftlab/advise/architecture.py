@@ -183,7 +183,7 @@ class Architecture:
             many = max(1, int(self.hardware.room // fit.peak))
             yield (
                 f"a cell takes one process; memory would hold {many} at once (--workers), cores decide; two cores "
-                f"sample about {self._completions(fit):.2g} completions a second, and rftlab plan measures it"
+                f"sample about {_roughly(self._completions(fit))} completions a second, and rftlab plan measures it"
             )
         elif self.hardware.devices > 1:
             yield (
@@ -358,4 +358,10 @@ def _terms(name: str) -> Iterator[str]:
 
 
 def _count(parameters: float) -> str:
-    return f"{parameters / 1e9:.2f} B" if parameters >= 9.995e8 else f"{parameters / 1e6:.0f} M"
+    if parameters >= 9.995e8:
+        return f"{parameters / 1e9:.2f} B"
+    return f"{parameters / 1e6:.0f} M" if parameters >= 9.5e6 else f"{parameters / 1e6:.1g} M"
+
+
+def _roughly(value: float) -> str:
+    return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"

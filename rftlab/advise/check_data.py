@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from rftlab.advise.check_gold import check_gold
-from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
+from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, excerpt
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.folds import rows
@@ -80,7 +80,9 @@ def check_conflicts(verifier: Announced, task: Task) -> Iterator[Finding]:
     scores = verifier.score([tagged(later.answer) for _, later in asked], [earlier for earlier, _ in asked])
     wrong = [pair for pair, score in zip(asked, scores, strict=True) if score.reward < 1]
     if wrong:
-        evidence = tuple(f"{a.id} {a.prompt[:60]!r}: {a.answer[:40]!r}, {b.id}: {b.answer[:40]!r}" for a, b in wrong)
+        evidence = tuple(
+            f"{a.id} {excerpt(a.prompt)}: {excerpt(a.answer, 40)}, {b.id}: {excerpt(b.answer, 40)}" for a, b in wrong
+        )
         text = (
             f"{len(wrong)} repeated prompt{'s have' if len(wrong) > 1 else ' has'} answers that contradict each other"
         )
@@ -174,4 +176,4 @@ def _shape(prompt: str) -> tuple[Any, set[str]]:
 
 
 def _shown(pairs: Sequence[tuple[Example, Example]]) -> tuple[str, ...]:
-    return tuple(f"{a.id} {a.prompt[:60]!r} ~ {b.id} {b.prompt[:60]!r}" for a, b in pairs[:MAX_SHOWN])
+    return tuple(f"{a.id} {excerpt(a.prompt, 100)} ~ {b.id} {excerpt(b.prompt, 100)}" for a, b in pairs[:MAX_SHOWN])

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding
+from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, excerpt
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, normalise_prompt
 from rftlab.tasks.reader import BOXED
@@ -36,13 +36,13 @@ def check_gold(verifier: Announced, examples: Sequence[Example]) -> Iterator[Fin
     with_options = [e for e in examples if to_choices(e.meta.get("choices"))]
     strange = [e for e in with_options if chosen_letter(e.answer, to_choices(e.meta["choices"])) is None]
     if strange:
-        evidence = tuple(f"{e.id}: {e.answer[:60]!r} of {_options(e)}" for e in strange[:MAX_SHOWN])
+        evidence = tuple(f"{e.id}: {excerpt(e.answer)} of {_options(e)}" for e in strange[:MAX_SHOWN])
         yield Finding("FAIL", "options", f"{len(strange)} gold answers are none of their options", evidence)
     given = [e for e in examples if not e.meta.get("choices") and _gives_away(e)]
     distinct = len({normalise(e.answer) for e in examples})
     share = len(given) / len(examples)
     if share > _BY_CHANCE and distinct > FEW_CLASSES:  # a prompt may well list the few classes there are
-        evidence = tuple(f"{e.id}: {e.answer[:40]!r} in {e.prompt[:80]!r}" for e in given[:MAX_SHOWN])
+        evidence = tuple(f"{e.id}: {excerpt(e.answer, 40)} in {excerpt(e.prompt, 80)}" for e in given[:MAX_SHOWN])
         text = f"{len(given)} prompts ({share:.0%}) hold their gold answer; right, if it is to be copied from there"
         yield Finding("note", "gold in the prompt", text, evidence)
     if verifier.needs_gold and not verifier.graded:
@@ -87,7 +87,9 @@ def _whole_solutions(examples: Sequence[Example]) -> Iterator[Finding]:
             f"{len(marked)} gold answers hold their rationale too, which no model writes word for word; separate them: "
             f"task_settings.answer_after: '{marker}'"
         )
-        yield Finding("FAIL", "whole rationales", text, tuple(f"{e.id}: {e.answer[:80]!r}" for e in marked[:MAX_SHOWN]))
+        yield Finding(
+            "FAIL", "whole rationales", text, tuple(f"{e.id}: {excerpt(e.answer, 80)}" for e in marked[:MAX_SHOWN])
+        )
         return
     prose = [e for e in examples if reads_like_a_solution(e.answer)]
     if 2 * len(prose) > len(examples):
@@ -96,7 +98,9 @@ def _whole_solutions(examples: Sequence[Example]) -> Iterator[Finding]:
             "answer will not be the same: give the answer a column of its own, or name the words before it in "
             "task_settings.answer_after"
         )
-        yield Finding("note", "whole rationales", text, tuple(f"{e.id}: {e.answer[:80]!r}" for e in prose[:MAX_SHOWN]))
+        yield Finding(
+            "note", "whole rationales", text, tuple(f"{e.id}: {excerpt(e.answer, 80)}" for e in prose[:MAX_SHOWN])
+        )
 
 
 def _ends_in(marker: str, answer: str) -> bool:
@@ -119,7 +123,7 @@ def _base_rate(verifier: Announced, examples: Sequence[Example]) -> Finding:
     answer, share = _paid_most(verifier, examples, answers)
     options = [len(to_choices(example.meta.get("choices"))) for example in examples]
     chance = f"; guessing among the choices scores {fmean(1 / n for n in options):.2f}" if all(options) else ""
-    text = f"{len(answers)} distinct answers; always saying {answer[:40]!r} scores {share:.2f}{chance}"
+    text = f"{len(answers)} distinct answers; always saying {excerpt(answer, 40)} scores {share:.2f}{chance}"
     return Finding("note" if share > 0.5 else "ok", "base rate", text)
 
 

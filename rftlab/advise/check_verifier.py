@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, Level
+from rftlab.advise.finding import MAX_SCORED, MAX_SHOWN, Finding, Level, excerpt
 from rftlab.advise.wrong_answers import listings, near_misses, other_answers
 from rftlab.preflight.data import Announced
 from rftlab.tasks.base import Example, Task
@@ -37,7 +37,7 @@ class _Watched:
         self.given[kind] += len(scores)
         for completion, example, score in zip(completions, examples, scores, strict=True):
             if score.parts.get("verifier_error"):
-                told = f"{completion[:60]!r} to {example.id}: {score.reason}"
+                told = f"{excerpt(completion)} to {example.id}: {score.reason}"
                 self.failed.setdefault(kind, []).append(told)
         return scores
 
@@ -101,7 +101,7 @@ def _gold_finding(verifier: _Watched, examples: Sequence[Example], gold: Sequenc
         return Finding("ok", "gold answers", f"mean reward {fmean(s.reward for s in gold):.2f}, graded")
     if not wrong:
         return Finding("ok", "gold answers", f"all {len(gold)} score 1")
-    evidence = tuple(f"{e.id}: {e.answer[:60]!r} scores {s.reward:g}. {s.reason[:120]}" for e, s in wrong[:MAX_SHOWN])
+    evidence = tuple(f"{e.id}: {excerpt(e.answer)} scores {s.reward:g}. {s.reason[:120]}" for e, s in wrong[:MAX_SHOWN])
     return Finding("FAIL", "gold answers", f"{len(wrong)} of {len(gold)} do not score 1", evidence)
 
 
@@ -117,7 +117,7 @@ def _shuffled_finding(
     mean, right = fmean(score.reward for score in shuffled), fmean(score.reward for score in gold)
     accepted = [(e, a) for e, a, s in zip(examples, others, shuffled, strict=True) if s.reward >= 1]
     text = f"{len(accepted)} of {len(shuffled)} get full marks, mean reward {mean:.2f} (gold: {right:.2f})"
-    evidence = tuple(f"{e.id}: {a[:60]!r} passes for {e.answer[:60]!r}" for e, a in accepted[:MAX_SHOWN])
+    evidence = tuple(f"{e.id}: {excerpt(a)} passes for {excerpt(e.answer)}" for e, a in accepted[:MAX_SHOWN])
     many = len(accepted) > max(1, ACCEPTED_SHARE * len(shuffled))
     if many or mean >= right:
         return Finding("FAIL", "shuffled answers", f"{text}; another example's answer must not pass", evidence)
@@ -136,7 +136,7 @@ def _near_findings(verifier: _Watched, task: Task) -> Iterator[Finding]:
         scores = verifier.score(_NEAR, [tagged(answer) for _, answer in misses], [example for example, _ in misses])
         paid = [(e, answer) for (e, answer), score in zip(misses, scores, strict=True) if score.reward >= 1]
         if paid:
-            paid_of[kind] = tuple(f"{e.id}: {a[:60]!r} passes for {e.answer[:60]!r}" for e, a in paid)
+            paid_of[kind] = tuple(f"{e.id}: {excerpt(a)} passes for {excerpt(e.answer)}" for e, a in paid)
     for kind, evidence in paid_of.items():
         level: Level = "note" if verifier.graded or not verifier.needs_gold else "FAIL"
         weigh = "a wrong answer must not pass" if level == "FAIL" else "right, if other answers than the gold one are"

@@ -8,6 +8,11 @@ Level = Literal["ok", "note", "FAIL"]
 MAX_SHOWN, MAX_SCORED = 5, 200
 
 
+def excerpt(text: str, longest: int = 60) -> str:
+    """A text in quotes, cut where it is too long for a line of evidence, and then it says so."""
+    return repr(text) if len(text) <= longest else f"{text[: longest - 3]!r}..."
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing looked at.

@@ -454,27 +454,27 @@ def _add_kept(verbs: Any) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with one sentence on a mistake, which offers the nearest verb, option or choice."""
+    """Ends with one sentence on a mistake, which offers the nearest verb, option of the verb, or choice."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse's, but what a verb does not know is said by that verb, with its own options."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         wrong, known = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message), list[str]()
         if wrong:
             known = re.findall(r"[\w.+-]+", wrong[2])
         elif wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
-            known = sorted(_options(self))
+            known = sorted(name for action in self._actions for name in action.option_strings if name[:2] == "--")
         if wrong and known:
             from rftlab.registry import suggest
 
             message = f"{message.partition(' (choose')[0]}{suggest(wrong[1], known)}"
         complain(f"{printable(message)}; see {self.prog} --help", self.prog)
         sys.exit(2)
-
-
-def _options(parser: argparse.ArgumentParser) -> set[str]:
-    """Long options of a parser and of its verbs."""
-    found = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
-    verbs = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return found.union(*(_options(each) for choices in verbs for each in choices.values()))
 
 
 def _whole(text: str) -> int:

@@ -11,6 +11,7 @@ from rftlab.cell import Cell, parameter_help
 from rftlab.grid.plan import NAMED, Plan
 from rftlab.grid.tuning import Stage
 from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES
+from rftlab.screen import row
 from rftlab.trackers import TRACKERS
 
 SQUARE = "2x2"
@@ -106,4 +107,4 @@ def listing() -> Iterator[str]:
 
 
 def _table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
-    yield from (f"  {name:<30}  {default:<17}  {text}" for name, default, text in rows)
+    yield from (row(cells, (30, 17)) for cells in rows)

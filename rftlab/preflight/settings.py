@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
+from rftlab.screen import row
+
 _SHOWN = 300
 # How a line begins that does not go on with the one before: a word and a colon, an item of a list, further right.
 _BEGINS = re.compile(r"[A-Z][\w ]{0,20}: |[-*] |\s|$")
@@ -61,14 +63,14 @@ def _arguments(docstring: str) -> dict[str, str]:
 
 
 def flowing(text: str) -> str:
-    """Prose that was broken into lines at some width, with one line for each of its paragraphs."""
+    """Prose that was broken into lines at some width, a line for each of its paragraphs; code in single marks."""
     found: list[str] = []
     for line in text.splitlines():
         if found and found[-1].strip() and not _BEGINS.match(line):
             found[-1] += f" {line}"
         else:
             found.append(line)
-    return "\n".join(found)
+    return "\n".join(found).replace("``", "`")
 
 
 def listed(title: str, settings: Iterable[Setting]) -> Iterator[str]:
@@ -78,8 +80,8 @@ def listed(title: str, settings: Iterable[Setting]) -> Iterator[str]:
         yield f"{title}: none"
         return
     yield f"{title}:"
-    wide = max(len(row.name) for row in rows)
-    yield from (f"  {row.name:<{wide}}  {row.default:<12}  {row.what}".rstrip() for row in rows)
+    wide = max(len(each.name) for each in rows)
+    yield from (row(each, (wide, 12)) for each in rows)
 
 
 def written(value: Any) -> str:

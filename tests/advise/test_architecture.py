@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 
 import pytest
@@ -106,6 +107,13 @@ def test_on_a_cpu_time_is_short_before_memory_is(here):
     assert all(fit.fits for fit in found.fits)
     assert found.advised is found.fits[0]
     assert "completions a second" in str(found)
+
+
+def test_small_counts_are_not_rounded_away_and_large_ones_not_written_with_an_exponent(here):
+    said = str(architecture(named("cpu 32 GB"), model="tiny-base", values={"task": "arithmetic/word"}))
+    assert "fits tiny-base (0.4 M)" in said
+    assert "all-linear: 0 M" not in said
+    assert re.search(r"about \d,\d00 completions a second", said)
 
 
 def test_a_hub_that_cannot_be_reached_costs_a_sentence_and_the_table_stands_in(here):

@@ -6,6 +6,7 @@ import pytest
 
 from rftlab.advise.check import check
 from rftlab.advise.check_data import leaks, near_duplicates, paraphrases
+from rftlab.advise.finding import excerpt
 from rftlab.advise.wrong_answers import near_misses
 from rftlab.cli import main
 from rftlab.errors import RftlabError
@@ -263,6 +264,11 @@ def test_repeated_and_nearly_repeated_prompts_are_listed(file):
     report = check(file([*rows, rows[0], {**rows[0], "answer": "other"}]))
     assert levels(report)["near duplicates"] == "note"
     assert {"duplicates in train", "duplicates in test"} & set(levels(report))
+
+
+def test_what_is_cut_from_a_line_of_evidence_says_so():
+    assert excerpt("How many books now?", 19) == "'How many books now?'"
+    assert excerpt("How many books now?", 18) == "'How many books '..."
 
 
 def test_near_duplicates_need_the_same_numbers_and_signs():

@@ -40,8 +40,8 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             "word_both",
-            "The stories of word_new, each beginning with `New:`; those of word, without it, still go by the old rule: "
-            "both can be kept. Ood: the other wording of word.",
+            "Stories of word_new, each beginning with `New:`, beside those of word, by the old rule: both can be kept. "
+            "Ood: the other wording of word.",
             sums.draw_word_both,
             splits_as="word",
         ),
