@@ -6,7 +6,7 @@ decided where the data do not say.
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,19 @@ _BUDGETS = (10, 30, 100, 300, 1000)
 DEVELOPMENT = 50
 MOST_LABELS = _BUDGETS[-1]
 FOLDS = 5
+
+
+class Unanswered(RftlabError):
+    """No column of a file is known to hold answers.
+
+    Attributes:
+        columns: that it has, printable.
+        prompt: the one that is taken as the prompt; "" where none is.
+    """
+
+    def __init__(self, sentence: str, columns: Iterable[object], prompt: str) -> None:
+        super().__init__(sentence)
+        self.columns, self.prompt = tuple(one_line(str(name)) for name in columns), prompt
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,8 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
     task = load(**settings)
     answers = [example.answer for example in task.train + task.test]
     if not task.train:
-        raise RftlabError(f"{data}: none of its rows has an answer; fill them in. {_UNANSWERED}")
+        prompt = str(settings.get("columns", {}).get("prompt", ""))
+        raise Unanswered(f"{data}: none of its rows has an answer; fill them in. {_UNANSWERED}", row, prompt)
     distinct = len({normalise_prompt(example.prompt) for example in task.train + task.test})
     if len(task.train) < _LEAST_LABELS or distinct <= _LEAST_LABELS:
         raise RftlabError(
@@ -254,9 +268,11 @@ def _columns(data: Path, row: Mapping[str, Any], given: dict[str, Any]) -> dict[
         objects = [name for name, value in row.items() if isinstance(value, Mapping) and value]
         inside = f"{objects[0]}.{next(iter(row[objects[0]]))}" if objects else ""
         reach = f" (a dotted name reaches into an object: {one_line(inside)})" if objects else ""
-        raise RftlabError(
+        raise Unanswered(
             f"{data}: which of its columns ({known}) is the {' and which the '.join(wanted)}{taken}? say so: --columns "
-            f"{' '.join(f'{name}=...' for name in wanted)}{reach} {_UNANSWERED}"
+            f"{' '.join(f'{name}=...' for name in wanted)}{reach} {_UNANSWERED}",
+            row,
+            "" if answer else prompt,
         )
     rest = {name: value for name, value in given.items() if name not in ("prompt", "answer")}
     rest |= {"meta": meta} if meta and "meta" not in rest else {}
@@ -275,7 +291,9 @@ def study(found: Sniffed, grid: Path, model: str, *, folds: bool = False) -> tup
         model: hub id or folder of the base.
         folds: test on every row, each seed on a fifth of them.
     """
-    paths = {name: _from(grid, Path(found.settings[name])) for name in ("path", "test_path") if name in found.settings}
+    paths = {
+        name: from_grid(grid, Path(found.settings[name])) for name in ("path", "test_path") if name in found.settings
+    }
     settings = {**found.settings, **paths, "verifier": found.verifier}
     rationales = all(example.rationale for example in found.task.train)
     rows, trained = len(found.task.train + found.task.test), len(found.task.train)
@@ -331,7 +349,7 @@ def _grid(found: Sniffed, source: Path, grid: Path, model: str) -> str:
     return grid_text(values, head=head, said=said)
 
 
-def _from(grid: Path, source: Path) -> str:
+def from_grid(grid: Path, source: Path) -> str:
     """The data's path as the grid has it: relative to the grid, where it lies below."""
     folder, path = grid.resolve().parent, source.resolve()
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

@@ -6,11 +6,13 @@ A task and a verifier may be the user's code: they are loaded in a process of th
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rftlab.advise.check import loaded, request_of, requests_of
 from rftlab.advise.facts import Facts, make
-from rftlab.advise.new import FOLDS, MODEL, in_folds, sniff, study
+from rftlab.advise.new import FOLDS, MODEL, Unanswered, from_grid, in_folds, sniff, study
+from rftlab.advise.of_rows import Unlabelled, comparisons, prompts
 from rftlab.cell import Cell, task_name
 from rftlab.contract import SEEDS
 from rftlab.grid import Grid
@@ -41,6 +43,8 @@ class Subject(NamedTuple):
         held_out: test items, of each seed where rows are tested by folds.
         notes: what was found, in words.
         folds: parts that rows are tested in, one a seed; 0 where test items are apart.
+        preferred: task settings that take what was preferred as the answer; empty without a file of comparisons.
+        pairs: that file, as a grid names it; "" where methods cannot read it as it is.
     """
 
     name: str
@@ -50,6 +54,13 @@ class Subject(NamedTuple):
     held_out: int
     notes: tuple[str, ...]
     folds: int = 0
+    preferred: Mapping[str, Any] = MappingProxyType({})
+    pairs: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether it says who judges an answer."""
+        return self.facts.verifier is not None
 
 
 def subjects(name: str, *, model: str = "", beside: Path | None = None, limit: float = child.LIMIT_S) -> list[Subject]:
@@ -114,7 +125,12 @@ def _of_request(request: Mapping[str, Any], values: Mapping[str, Any], limit: fl
 
 
 def _of_file(path: Path, model: str, grid: Path) -> Subject:
-    found = sniff(path)
+    if compared := comparisons(path):
+        return _of_rows(compared, path, model, grid)
+    try:
+        found = sniff(path)
+    except Unanswered as error:
+        return _of_rows(prompts(path, error), path, model, grid)
     folds, held_out = in_folds(found), len(found.task.test)
     values, said = study(found, grid, model, folds=folds)
     facts = make({**_of_labels(found.task), "verifier": "gold"})
@@ -125,6 +141,23 @@ def _of_file(path: Path, model: str, grid: Path) -> Subject:
     notes = (_sizes(facts, held_out, FOLDS * folds), f"judged by {found.verifier}: {found.why}")
     name = task_name("file", {"path": str(path)})
     return Subject(name, facts, values, said, held_out, notes, FOLDS * folds)
+
+
+def _of_rows(rows: Unlabelled, path: Path, model: str, grid: Path) -> Subject:
+    asked, preferred = (
+        {name: from_grid(grid, Path(value)) if name in _PATHS else value for name, value in settings.items()}
+        for settings in (rows.settings, rows.preferred)
+    )
+    said = {
+        "task_settings.prompts_path": "prompts without labels",
+        "task_settings.path": "what was preferred is read as the answer; held-out prompts are left out of the pairs",
+        "task_settings.verifier": "who says what is right",
+    }
+    values = {"model": model, "task": "file", "task_settings": asked}
+    notes = (rows.told, "the rows do not say who judges an answer")
+    pairs = from_grid(grid, Path(rows.pairs)) if rows.pairs else ""
+    name = task_name("file", {"path": str(path)})
+    return Subject(name, rows.facts, values, said, rows.held_out, notes, preferred=preferred, pairs=pairs)
 
 
 def _sizes(facts: Facts, test: int, folds: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from rftlab.advise import detect
 from rftlab.advise.facts import Facts
 from rftlab.advise.new import DEVELOPMENT, MODEL, MOST_LABELS
+from rftlab.advise.of_rows import JUDGE
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice
 from rftlab.advise.rules import FAMILIES
@@ -92,7 +93,7 @@ def smallest(
     _require_measurable(facts, subject)
     if methods[:1] == ["dpo"]:  # held against imitation of what was preferred; one comparison is one label
         methods = ["dpo", "sft"]
-        labels = labels or min(facts.preferences or _LABELS, MOST_LABELS)
+        labels = labels or min(_compared(facts, subject), MOST_LABELS)
     untrained = ["base", *(["base-few-shot"] if labels >= _SHOTS else [])]
     if not labels and methods:  # what has no labels trains on prompts, and is held against a coin on the same
         methods = [method for method in methods if METHODS[method].prompts == "alone"]
@@ -102,16 +103,18 @@ def smallest(
     named = ("base", *methods) if methods else arms
     folds = subject.folds if subject else 0
     seeds = folds or _seeds(named, items)
-    budget = _budget(labels, facts.prompts, bool(methods), apart=not folds)
+    budget = _budget(labels, _prompts(facts, subject), bool(methods), apart=not folds)
+    own = _values(subject, compared="dpo" in methods) if subject else _of_yours(labels, model)
     cells = {
-        **(subject.values if subject else _of_yours(labels, model)), **budget,
+        **own, **budget,
         "seed": list(range(seeds)), **({} if folds else {"evaluation.test_items": items}),
     }  # fmt: skip
     plan: dict[str, Any] = {"max_seeds": seeds, "named": list(named)}
     if methods:
         tuning = {"trials": _TRIALS} if folds else {"seeds": 2, "items": DEVELOPMENT}
         plan |= {"tuning": tuning}
-    values = {"name": name, **_with_arms(cells, arms, fitted or {}), **plan}
+    pairs = (subject and subject.pairs) or _PAIRS
+    values = {"name": name, **_with_arms(cells, arms, fitted or {}, pairs), **plan}
     said = {**(subject.said if subject else _YOURS), **_SAID}
     if "defaults" in values:
         said |= {f"defaults.{key}": text for key, text in said.items()}
@@ -120,7 +123,7 @@ def smallest(
         head.append(f"  rftlab judge results/{name}     afterwards: where no answer is right")
     text = grid_text(values, head=head, said=said)
     shows = _shows(named, seeds, items, folds)
-    return Study(text, arms, named, seeds, items, shows, folds, _to_fill_in(subject, text))
+    return Study(text, arms, named, seeds, items, shows, folds, _to_fill_in(subject, own, text))
 
 
 def _require_measurable(facts: Facts, subject: Subject | None) -> None:
@@ -129,7 +132,8 @@ def _require_measurable(facts: Facts, subject: Subject | None) -> None:
     Raises:
         RftlabError: there is none of these.
     """
-    if subject is None and facts.labels == 0 and facts.verifier in ("none", "gold") and not facts.preferences:
+    unlabelled = subject is None or not subject.judged
+    if unlabelled and facts.labels == 0 and facts.verifier in ("none", "gold") and not facts.preferences:
         raise RftlabError(
             "no study can be made yet: without labels, without a check that needs none and without comparisons that "
             f"are known of, nothing can be measured; label {_ITEMS} prompts to test on first"
@@ -154,8 +158,27 @@ def _of_yours(labels: int, model: str) -> dict[str, Any]:
         apart = {"test_path": "test.jsonl"} if _HELD_OUT * labels < _LEAST else {}
         settings = {"path": "data.jsonl", **apart, "verifier": "exact"}
     else:
-        settings = {"prompts_path": "prompts.jsonl", "verifier": "checks.py:score"}
+        settings = {"prompts_path": "prompts.jsonl", "verifier": JUDGE}
     return {"model": model or MODEL, "task": "file", "task_settings": settings}
+
+
+def _values(subject: Subject, *, compared: bool) -> dict[str, Any]:
+    """How a grid names a task; where comparisons are learnt from, what was preferred is the answer, without steps."""
+    if not (compared and subject.preferred):
+        return dict(subject.values)
+    return {**subject.values, "task_settings": subject.preferred, "cot": False}
+
+
+def _compared(facts: Facts, subject: Subject | None) -> int:
+    """Comparisons to train on: of a file, those whose prompts are not held out."""
+    there = facts.preferences or _LABELS
+    return max(1, there - subject.held_out) if subject and subject.preferred else there
+
+
+def _prompts(facts: Facts, subject: Subject | None) -> int | None:
+    """Prompts without labels: not more than the subject has."""
+    there = subject.facts.prompts if subject else None
+    return facts.prompts if there is None or facts.prompts is None else min(facts.prompts, there)
 
 
 def _rows(facts: Facts, subject: Subject | None) -> tuple[int, int]:
@@ -169,11 +192,11 @@ def _rows(facts: Facts, subject: Subject | None) -> tuple[int, int]:
 
 
 def _with_arms(
-    cells: Mapping[str, Any], arms: Sequence[str], fitted: Mapping[str, Mapping[str, Any]]
+    cells: Mapping[str, Any], arms: Sequence[str], fitted: Mapping[str, Mapping[str, Any]], pairs: str
 ) -> dict[str, Any]:
     """The cells' parameters and their methods; one that learns from comparisons reads a file of its own."""
     settings = {
-        arm: {**({"pairs_file": _PAIRS} if METHODS[arm].family == "preference" else {}), **fitted.get(arm, {})}
+        arm: {**({"pairs_file": pairs} if METHODS[arm].family == "preference" else {}), **fitted.get(arm, {})}
         for arm in arms
     }
     others = [arm for arm in arms if not settings[arm]]
@@ -188,17 +211,22 @@ def _with_arms(
 
 def _budget(labels: int, prompts: int | None, trained: bool, *, apart: bool) -> dict[str, Any]:
     """One label budget, the largest that there is; or prompts alone. Over folds nothing stands apart."""
-    if not labels:
-        return {"labels": 0, "prompts": min(prompts or _PROMPTS, MOST_LABELS)} if trained else {}
-    if not apart or labels < 2 * DEVELOPMENT:
-        return {"labels": max(2, labels), "development": "from_labels"}
-    return {"labels": min(labels - DEVELOPMENT, MOST_LABELS)}
+    rows = labels or prompts or _PROMPTS
+    if not labels and not trained:
+        return {}
+    few = not apart or rows < 2 * DEVELOPMENT
+    many = max(2, rows) if few else min(rows - DEVELOPMENT, MOST_LABELS)
+    return ({"labels": many} if labels else {"labels": 0, "prompts": many}) | (
+        {"development": "from_labels"} if few else {}
+    )
 
 
-def _to_fill_in(subject: Subject | None, text: str) -> str:
+def _to_fill_in(subject: Subject | None, own: Mapping[str, Any], text: str) -> str:
     """What has to be named before it runs."""
     needed = ["your data and who judges it (rftlab advise DATA does it for you)"] if subject is None else []
-    needed += [f"the comparisons, {_PAIRS}"] if _PAIRS in text else []
+    if subject and own.get("task_settings", {}).get("verifier") == JUDGE and not subject.judged:
+        needed.append(f"who judges an answer: {JUDGE.partition(':')[0]}, or a verifier of rftlab verifiers")
+    needed += [f"the comparisons, {_PAIRS}"] if f"pairs_file: {_PAIRS}" in text else []
     return " and ".join(needed)
 
 

@@ -7,6 +7,7 @@ one chosen, and with probability `noise_rate` the other way round. The trace say
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -58,8 +59,9 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
 
     Args:
         run: from a file at most as many pairs as the label budget are used, drawn with `seed_data`: one comparison
-            counts as one label; those of development and validation items, which differ by seed, are left out, and the
-            record says so. Simulated pairs are completions of the labelled prompts by the policy as it is.
+            counts as one label; those of development and validation items, which differ by seed, are left out, and so
+            are those of test items where the file is the task's own rows; the record says so. Simulated pairs are
+            completions of the labelled prompts by the policy as it is.
         settings: file, or how to simulate.
 
     Raises:
@@ -68,7 +70,8 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
     chance = random.Random(f"pairs-{run.cell.seed_data}")
     if settings.pairs_file:
         pairs = read_pairs(settings.pairs_file)
-        _refuse_test_items(run, pairs, settings.pairs_file)
+        if not _are_the_rows(run, settings.pairs_file):
+            _refuse_test_items(run, pairs, settings.pairs_file)
         pairs = _without_held_out(run, pairs)
         chance.shuffle(pairs)
         tokenised = [_tokenise(run.policy, pair, cot=run.cell.cot) for pair in pairs[: run.cell.labels]]
@@ -134,10 +137,20 @@ def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
             raise RftlabError(f"pairs file {path} holds the prompt of test item {twin}; remove it, or it would leak")
 
 
+def _are_the_rows(run: TrainingRun, path: str) -> bool:
+    """Whether the task reads its rows from the pairs' file, so that a share of its prompts is held out by design."""
+    rows = str(run.cell.task_settings.get("path", ""))
+    return bool(rows) and Path(rows).expanduser().resolve() == Path(path).expanduser().resolve()
+
+
 def _without_held_out(run: TrainingRun, pairs: list[Pair]) -> list[Pair]:
-    """The pairs whose prompt is no development or validation item of this run: its policies are chosen by those."""
-    kept = list(unlike(pairs, (*run.labels.development, *run.labels.validation)))
-    if left_out := len(pairs) - len(kept):
+    """The pairs whose prompt is no test, development or validation item: these choose and judge its policies."""
+    task = task_of(run.cell)
+    tested = list(unlike(pairs, (*task.test, *task.beyond)))
+    kept = list(unlike(tested, (*run.labels.development, *run.labels.validation)))
+    if left_out := len(pairs) - len(tested):
+        run.monitor.warn(f"{left_out} of {len(pairs)} pairs of its file have the prompt of a test item: left out")
+    if left_out := len(tested) - len(kept):
         run.monitor.warn(
             f"{left_out} of {len(pairs)} pairs of its file have the prompt of a development or validation item: left "
             "out"

@@ -167,6 +167,8 @@ class Policy:
     def count_gold(self, examples: Sequence[Example], cot: bool) -> list[int]:
         """Tokens of labelled completions, end-of-sequence token included."""
         texts = [self.completion_text(example, cot=cot) for example in examples]
+        if not texts:  # a tokenizer takes no empty list
+            return []
         return [len(ids) + 1 for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def decode(self, completion_ids: Sequence[int], *, cot: bool) -> str:

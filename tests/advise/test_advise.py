@@ -298,3 +298,54 @@ def test_enter_to_every_question_is_an_answer(monkeypatch, capsys):
     assert main(["advise"]) == 0
     assert "nothing is known, so the order below is by cost alone" in capsys.readouterr().out
     assert read_fact("labels", 60.0) == 60
+
+
+def _written(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_file_of_comparisons_is_one_and_its_study_passes_the_dry_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"prompt": f"Write on {n}.", "chosen": f"A line on {n}.", "rejected": "No."} for n in range(60)]
+    _written(tmp_path / "prefs.jsonl", rows)
+    assert main(["advise", "prefs.jsonl", "--subjective", "yes", "--model", "tiny-base", "-o", "settle.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "measured on the task: labels 0, prompts 42, preferences 60" in said
+    assert "1 learning from comparisons, DPO or RLHF (dpo, rlhf): +5" in said
+    assert "before it runs" not in said
+    cells = Grid.load(tmp_path / "settle.yaml").cells
+    assert {cell.settings["pairs_file"] for cell in cells if cell.method == "dpo"} == {str(tmp_path / "prefs.jsonl")}
+    assert main(["run", "settle.yaml", "--dry-run"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"prompt": "a", "chosen": [{"role": "user"}], "rejected": "b"}], "are read as texts, and here they are not"),
+        ([{"prompt": "a", "chosen": "b", "rejected": "b"}], "line 1: chosen and rejected are the same text"),
+        ([{"vraag": "a", "soort": "b"}], "say so: rftlab new rows.jsonl --columns prompt=... answer=... -o GRID.yaml"),
+    ],
+)
+def test_a_file_that_does_not_say_what_it_holds_is_answered_in_a_sentence(rows, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _written(tmp_path / "rows.jsonl", rows)
+    assert main(["advise", "rows.jsonl"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_of_prompts_alone_is_advised_on_and_asks_who_judges(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _written(tmp_path / "asked.jsonl", [{"prompt": f"Write on {n}.", "by": "me"} for n in range(60)])
+    assert main(["advise", "asked.jsonl", "--verifier", "no_gold", "--model", "tiny-base", "-o", "settle.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "measured on the task: labels 0, prompts 42" in said
+    assert "no column (by) is known to hold answers" in said
+    assert "1 RFT (grpo): +3" in said
+    assert "before it runs it needs who judges an answer: checks.py" in said
+    scored = "def score(completion, example):\n    return float('a' in completion)\n\n\nscore.needs_gold = False\n"
+    (tmp_path / "checks.py").write_text(scored)
+    assert main(["run", "settle.yaml", "--dry-run"]) == 0
+    assert main(["advise", "asked.jsonl", "--verifier", "none"]) == 0
+    assert "no study can be made yet" in capsys.readouterr().out
+    assert main(["sense", "asked.jsonl"]) == 2
+    assert "nothing says who judges an answer" in capsys.readouterr().err

@@ -55,6 +55,25 @@ def test_a_pairs_file_with_a_test_item_is_refused(tmp_path: Path) -> None:
         preference_pairs(toy_run("dpo", 0, steps=1), PairSettings(pairs_file=str(file)))
 
 
+def test_pairs_of_test_items_are_left_out_where_the_rows_are_the_tasks_own(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": f"prompt {n}", "chosen": "ca", "rejected": "b"} for n in range(10)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"path": str(file), "columns": {"answer": "chosen", "prompt": "prompt"}}
+    test = load_task("file", **settings).test
+    run = toy_run("dpo", 0, steps=1)
+    cell = run.cell.model_copy(update={"task": "file", "task_settings": settings, "labels": 10})
+    run = replace(run, cell=cell)
+    pairs, _ = preference_pairs(run, PairSettings(pairs_file=str(file)))
+    assert len(test) == 3
+    assert len(pairs) == 7
+    assert run.monitor.warnings == ["3 of 10 pairs of its file have the prompt of a test item: left out"]
+    copied = tmp_path / "copy.jsonl"
+    copied.write_text(file.read_text())
+    with pytest.raises(RftlabError, match="it would leak"):
+        preference_pairs(run, PairSettings(pairs_file=str(copied)))
+
+
 def test_pairs_of_development_and_validation_items_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "pairs.jsonl"
     rows = [{"prompt": prompt, "chosen": "ca", "rejected": "b"} for prompt in ("A ", "cb", "ac")]

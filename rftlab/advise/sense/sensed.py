@@ -146,6 +146,11 @@ def sense(
         names = ", ".join(subject.name for subject in found)
         raise RftlabError(f"{name} has {len(found)} tasks ({names}), and one grid is of one; leave the grid out")
     for subject in found:
+        if not subject.judged:
+            raise RftlabError(
+                f"{name}: {subject.notes[0]}, and nothing says who judges an answer; name a verifier in a grid of your "
+                "own (docs/your_data.md, prompts without labels), and ask of that"
+            )
         require_reachable(_model(subject))
     cells = _cells_of(name) or [[]] * len(found)
     planned = [_planned(subject, own, labels, cot) for subject, own in zip(found, cells, strict=True)]

@@ -174,6 +174,11 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
             if not name:
                 raise RftlabError("a study needs a task; name one, or a data file")
             found = subjects(name, model=self.model.value.strip(), beside=self._path)
+            if not found[0].judged:
+                raise RftlabError(
+                    f"{name}: {found[0].notes[0]}, and nothing says who judges an answer; a grid of your own names a "
+                    "verifier (docs/your_data.md, prompts without labels)"
+                )
         except RftlabError as error:
             self._wrong["task"].value = wrong(str(error))
             return None
