@@ -10,7 +10,7 @@ from rftlab.advise.evidence import Evidence, disagreement, evidence_of, studies_
 from rftlab.advise.facts import FACTS, Facts
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice, Ranked, advise
-from rftlab.advise.rules import FAMILIES, OURS, Rule
+from rftlab.advise.rules import OURS, Rule
 from rftlab.advise.smallest import Study, smallest
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -150,7 +150,7 @@ class Consultation:
         if self.advice.missing:
             yield "Missing"
             for each in self.advice.missing:
-                yield f"  {each.fact}: would open {', '.join(FAMILIES[name].title for name in each.opens)}"
+                yield f"  {each}"
 
     def _study(self) -> Iterator[str]:
         if self.study is None:

@@ -63,10 +63,10 @@ _FORMS = '"24 GB" (of a GPU), "cpu 32 GB", a name such as a100-80gb, or "2 x l4"
 
 
 def named(text: str) -> Hardware:
-    """Hardware by its name, or by its memory.
+    """Hardware by its name, or by its memory; `cpu` alone is this machine's.
 
     Raises:
-        RftlabError: it is neither.
+        RftlabError: it is neither, or a name of several sizes without one.
     """
     wanted = " ".join(text.casefold().split())
     count, rest = 1, wanted
@@ -80,7 +80,13 @@ def named(text: str) -> Hardware:
         if not 0 < bytes < 1e15:
             raise RftlabError(f"--hardware {text!r}: memory is from above 0 to 1000 TB; give {_FORMS}")
         return Hardware("a CPU" if kind == "cpu" else "a GPU", kind, bytes, count, "as given")
+    if wanted in ("cpu", "ram"):
+        return _this_cpu()
     name = re.sub(r"[\s_]+", "-", rest.removeprefix("nvidia "))
+    if sizes := [] if name in GPUS else [each for each in GPUS if re.fullmatch(rf"{re.escape(name)}-\d+gb", each)]:
+        many = f"{count} x " if several else ""
+        choices = " or ".join(f'"{many}{each}"' for each in sizes)
+        raise RftlabError(f"--hardware {text!r} is made with several sizes of memory; give {choices}, or its memory")
     if name not in GPUS:
         raise RftlabError(f"no hardware {text!r}{suggest(name, GPUS)}; give {_FORMS}")
     gigabytes, source = GPUS[name]
@@ -91,6 +97,10 @@ def found() -> Hardware:
     """The machine this runs on: its first GPU where it has one, else its memory, or its container's if that is less."""
     if (name := gpu()) and (size := gpu_bytes()):
         return Hardware(name, "gpu", float(size), source="found here")
+    return _this_cpu()
+
+
+def _this_cpu() -> Hardware:
     least = min([psutil.virtual_memory().total, *_limits()])
     return Hardware("this machine's CPU", "cpu", float(least), source="found here")
 

@@ -52,10 +52,29 @@ class Change(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """What there is none of, or too little, and which families it would open."""
+    """What there is none of, or too little, and which families it would open.
+
+    Attributes:
+        fact: labels, verifier, preferences or prompts.
+        opens: families.
+        unknown: whether there is none is not known, and what is ranked first stands or falls with it.
+    """
 
     fact: str
     opens: tuple[str, ...]
+    unknown: bool = False
+
+    def __str__(self) -> str:
+        titles = ", ".join(FAMILIES[name].title for name in self.opens)
+        if self.unknown:
+            return f"{self.fact}: not known to be there, and {titles} needs {_THEM[self.fact]}"
+        return f"{self.fact}: would open {titles}"
+
+
+_THEM = {
+    "labels": "prompts with the answer they should get", "verifier": "somebody who can say what is right",
+    "preferences": "people's (or a judge's) comparisons of two answers", "prompts": "prompts to try",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,4 +186,8 @@ def _missing(facts: Facts, ranking: tuple[Ranked, ...]) -> tuple[Missing, ...]:
     lacking = [(bar.missing, each.name) for each in ranking for bar in each.bars if bar.missing]
     lacking += [(short.missing, name) for short in SHORT if holds(short.when, facts) for name in short.families]
     facts_ = dict.fromkeys(fact for fact, _ in lacking)
-    return tuple(Missing(fact, tuple(dict.fromkeys(n for f, n in lacking if f == fact))) for fact in facts_)
+    found = [Missing(fact, tuple(dict.fromkeys(n for f, n in lacking if f == fact))) for fact in facts_]
+    first = ranking[0]
+    needed = dict.fromkeys(bar.missing for bar in BARS if first.name in bar.families and bar.missing in first.depends)
+    unknown = [Missing(fact, (first.name,), unknown=True) for fact in needed if getattr(facts, fact) is None]
+    return (*unknown, *(each for each in found if each.fact not in needed))

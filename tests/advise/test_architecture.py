@@ -50,6 +50,15 @@ def test_other_machines_are_answered_in_a_sentence(text):
     assert "a100-80gb" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [("a100", '"a100-40gb" or "a100-80gb"'), ("2 x NVIDIA V100", '"2 x v100-16gb" or "2 x v100-32gb"')],
+)
+def test_a_name_of_several_sizes_asks_which_one(text, choices):
+    with pytest.raises(RftlabError, match=f"give {choices}, or its memory"):
+        named(text)
+
+
 @given(st.text())
 def test_whatever_is_named_is_a_machine_or_a_sentence(text):
     with contextlib.suppress(RftlabError):
@@ -63,6 +72,7 @@ def test_the_machine_that_is_here(monkeypatch):
     monkeypatch.setattr(hardware, "gpu", lambda: "NVIDIA L4")
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 24 * 2**30)
     assert (hardware.found().kind, hardware.found().bytes) == ("gpu", 24 * 2**30)
+    assert (named("CPU").kind, named("cpu").bytes) == ("cpu", 1e9)
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 0)  # a driver that does not say
     assert hardware.found().kind == "cpu"
     assert set(GPUS) == {name.casefold() for name in GPUS}

@@ -148,11 +148,9 @@ def _what_to_do(outlook: Outlook) -> Iterator[str]:
 def _missing(sensed: "Sensed") -> Iterator[str]:
     missing = sensed.consultation.advice.missing
     if missing:
-        from rftlab.advise.rules import FAMILIES
-
         yield "Missing feedback"
         for each in missing:
-            yield f"  {each.fact}: would open {', '.join(FAMILIES[name].title for name in each.opens)}"
+            yield f"  {each}"
     yield "More labels"
     yield from (f"  {sentence}" for sentence in sensed.more)
     first = sensed.consultation.advice.first.family
