@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from rftlab.advise.evidence import Evidence, disagreement, evidence_of, studies_of, weighed
 from rftlab.advise.facts import FACTS, Facts
 from rftlab.advise.of_task import Subject
 from rftlab.advise.ranking import Advice, Ranked, advise
 from rftlab.advise.rules import OURS, Rule
+from rftlab.advise.signals import FORECASTS, Forecast, at_odds
 from rftlab.advise.smallest import Study, smallest
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -19,21 +19,6 @@ _FACTS = {
     "measured": "measured on the task", "sensed": "measured on the base", "records": "measured in records",
     "given": "given",
 }  # fmt: skip
-
-
-FORECASTS = {"yes": "gets a signal", "no": "gets no signal", "unsure": "may or may not get a signal"}
-
-
-class Forecast(NamedTuple):
-    """What was forecast of a base on a task.
-
-    Attributes:
-        words: RFT or SFT -> yes, no or unsure: whether it gets a signal.
-        few_shot_loses: whether examples in the prompt made its answers worse.
-    """
-
-    words: Mapping[str, str] = MappingProxyType({})
-    few_shot_loses: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +47,9 @@ class Consultation:
 
     @property
     def disagreement(self) -> str:
-        """Where records and rules differ, in a sentence; "" where they do not."""
-        return disagreement(self.rules, self.evidence)
+        """Where records or the forecast and the rules differ, in a sentence; "" where they do not."""
+        said = disagreement(self.rules, self.evidence)
+        return said or at_odds(self.rules.first.name, self.forecast, self.advice.first.name)
 
     def __str__(self) -> str:
         return "\n".join(line for part in (self._facts, self._answer, self._changes, self._study) for line in part())
@@ -106,7 +92,8 @@ class Consultation:
         if self.disagreement:
             yield self.disagreement
         if self.forecast.words:
-            yield f"Forecast by rftlab sense on this base: {self._forecast}"
+            told = ", ".join(f"{arm} {FORECASTS[word]}" for arm, word in self.forecast.words.items())
+            yield f"Forecast by rftlab sense on this base: {told}"
         if self.forecast.few_shot_loses or any(each.few_shot == "worse" for each in self.evidence):
             yield "Few-shot was measured and loses to the base, so it comes last; other instructions were not measured."
         elif self.advice.try_prompts:
@@ -125,6 +112,8 @@ class Consultation:
         methods = f" ({', '.join(ranked.family.methods)})" if ranked.family.methods else ""
         depends = f" (depends on {', '.join(ranked.depends)})" if ranked.depends else ""
         yield f"  {number} {ranked.family.title}{methods}: {ranked.weight:+d}{depends}"
+        if ranked.measured:
+            yield f"      held back: {ranked.measured}"
         if ranked.family.note:
             yield f"      {ranked.family.note}"
         for rule in (*ranked.reasons, *ranked.against):
@@ -134,12 +123,6 @@ class Consultation:
     def _resting_on(self, rule: Rule) -> str:
         facts = self.advice.facts
         return ", ".join(f"{name} {FACTS[name].told(getattr(facts, name))}" for name in _facts_of(rule))
-
-    @property
-    def _forecast(self) -> str:
-        told = ", ".join(f"{arm} {FORECASTS[word]}" for arm, word in self.forecast.words.items())
-        first = self.advice.first.family.title
-        return told + f"; it speaks against {first}, which is first below" * (self.forecast.words.get(first) == "no")
 
     def _changes(self) -> Iterator[str]:
         if self.advice.changes:
@@ -202,7 +185,7 @@ def consult(
         recorded = recorded.over(each.facts)
     facts = {"given": given, "measured": measured, "records": recorded, "sensed": sensed}
     rules = advise(given.over(measured.over(recorded.over(sensed))))
-    advice = weighed(rules, evidence, few_shot_loses=forecast.few_shot_loses)
+    advice = weighed(rules, evidence, forecast)
     try:
         study, problem = smallest(advice, subject, model=model, name=name, fitted=fitted), ""
     except RftlabError as error:

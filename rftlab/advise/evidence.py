@@ -8,6 +8,7 @@ from pathlib import Path
 from rftlab.advise.facts import Facts
 from rftlab.advise.ranking import Advice, Ranked
 from rftlab.advise.rules import FAMILIES
+from rftlab.advise.signals import Forecast, held_back
 from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import Place
 from rftlab.answer.decisions import Decisions
@@ -91,11 +92,12 @@ def _has(folder: Path, task: str, model: str) -> bool:
         return False
 
 
-def weighed(advice: Advice, found: Iterable[Evidence], *, few_shot_loses: bool = False) -> Advice:
+def weighed(advice: Advice, found: Iterable[Evidence], forecast: Forecast = Forecast()) -> Advice:  # noqa: B008
     """The advice with what records advise ranked first: what is decided before what is open, then by seeds.
 
     What is above the labels that there are does not count. Few-shot goes behind all else that is possible where it was
-    measured to be worse than the base, here or (``few_shot_loses``) elsewhere.
+    measured to be worse than the base, here or in the forecast. What was measured to get no signal goes behind what
+    may get one, where no record puts it first.
     """
     found = list(found)
     saying = [each for each in found if not each.above and (each.decided or advice.first.name in each.beaten)]
@@ -103,9 +105,9 @@ def weighed(advice: Advice, found: Iterable[Evidence], *, few_shot_loses: bool =
     by_name = {each.name: each for each in advice.ranking}
     ahead = [by_name[name] if name in by_name else _unreasoned(name) for name in order]
     rest = [each for each in advice.ranking if each.name not in order]
-    if few_shot_loses or any(each.few_shot == "worse" for each in found):
+    if forecast.few_shot_loses or any(each.few_shot == "worse" for each in found):
         rest.sort(key=lambda each: (not each.possible, each.name == "prompting"))  # else as they are: sorting is stable
-    return replace(advice, ranking=(*ahead, *rest))
+    return replace(advice, ranking=held_back((*ahead, *rest), forecast, fixed=len(ahead)))
 
 
 def _standing(evidence: Evidence) -> tuple[bool, int]:

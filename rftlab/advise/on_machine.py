@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rftlab.advise.architecture import AUTO, Architecture, architecture
-from rftlab.advise.consult import Consultation, Forecast, consult
+from rftlab.advise.consult import Consultation, consult
 from rftlab.advise.facts import Facts
 from rftlab.advise.hardware import Hardware, found, named
 from rftlab.advise.of_task import Subject, absolute
 from rftlab.advise.sense.kept import forecast, recall
+from rftlab.advise.signals import Forecast
 from rftlab.user_code import child
 
 

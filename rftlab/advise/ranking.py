@@ -20,6 +20,7 @@ class Ranked(NamedTuple):
         against: rules that speak against it.
         bars: what makes it impossible; empty where it is possible as far as is known.
         depends: facts that are not known, and that could make it impossible.
+        measured: why it stands behind where the rules have it; "" where it does not.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Ranked(NamedTuple):
     against: tuple[Rule, ...]
     bars: tuple[Bar, ...]
     depends: tuple[str, ...]
+    measured: str = ""
 
     @property
     def family(self) -> Family:

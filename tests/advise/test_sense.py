@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rftlab
-from rftlab.advise.consult import Forecast, consult
+from rftlab.advise.consult import consult
 from rftlab.advise.facts import Facts
 from rftlab.advise.of_task import subjects
 from rftlab.advise.sense import asked, sensed
@@ -20,6 +20,7 @@ from rftlab.advise.sense.kept import forecast, keep, place, recall
 from rftlab.advise.sense.labels import UNKNOWN, more_labels
 from rftlab.advise.sense.outlook import TRACK, Seen, nova, outlooks
 from rftlab.advise.sense.signal import gain, signal
+from rftlab.advise.signals import Forecast
 from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.evaluate.rates import pass_at
@@ -289,7 +290,12 @@ def test_what_is_kept_is_of_this_task_and_base_alone(unasked):
     said = str(consult(Facts(labels=50), word, results=[REFERENCE], forecast=forecast(word, unasked)))
     assert "RFT gets no signal, SFT gets a signal" in said
     alone = consult(Facts(labels=50, reasoning=True), word, forecast=forecast(word, unasked))
-    assert "it speaks against RFT, which is first below" in str(alone)
+    assert alone.rules.first.name == "rft"
+    assert alone.advice.first.name in ("sft", "hybrid")
+    order = [each.name for each in alone.advice.possible]
+    assert order.index("rft") > max(order.index("sft"), order.index("hybrid"))
+    assert "The rules put RFT first, and rftlab sense measured no signal for RFT" in str(alone)
+    assert "held back: rftlab sense measured no signal for RFT" in str(alone)
     assert "Before any training" not in str(alone)
     assert recall(rare, unasked) == Facts()
     assert recall(word._replace(values={**word.values, "model": "other"}), unasked) == Facts()

@@ -6,8 +6,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from rftlab.advise import advise
+from rftlab.advise.evidence import weighed
 from rftlab.advise.facts import FACTS, Facts, holds, make
 from rftlab.advise.rules import BARS, CONTRADICTIONS, FAMILIES, RULES, SHORT
+from rftlab.advise.signals import Forecast
 
 SITUATIONS = YAML(typ="safe", pure=True).load(Path(__file__).with_name("situations.yaml"))
 
@@ -18,7 +20,7 @@ def facts_of(rules) -> set[str]:
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each["name"])
 def test_a_situation(situation):
-    found = advise(make(situation["facts"]))
+    found = weighed(advise(make(situation["facts"])), (), Forecast(situation.get("forecast", {})))
     by_family = {each.name: each for each in found.ranking}
     assert found.first.name == situation["first"]
     assert {*situation.get("why", ())} <= facts_of(found.first.reasons)
@@ -27,6 +29,8 @@ def test_a_situation(situation):
     assert [name for name in situation.get("impossible", ()) if by_family[name].possible] == []
     assert {*situation.get("missing", ())} <= {each.fact for each in found.missing}
     assert {*situation.get("aside", ())} == {name for each in found.aside for name in each.aside}
+    for family in situation.get("held_back", ()):
+        assert "measured no signal" in by_family[family].measured
     if "tried" in situation:
         assert found.try_prompts == situation["tried"]
 

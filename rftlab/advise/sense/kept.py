@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rftlab.advise.consult import FORECASTS, Forecast
 from rftlab.advise.facts import Facts, make
 from rftlab.advise.of_task import Subject
 from rftlab.advise.sense.asked import Sizes, key, questions
+from rftlab.advise.signals import FORECASTS, Forecast
 from rftlab.errors import RftlabError
 from rftlab.record import write_atomically
 
@@ -50,7 +50,8 @@ def forecast(subject: Subject, beside: Path, folder: Path = FOLDER) -> Forecast:
         words = {each["arm"]: each["word"] for each in body.get("outlooks", [])}
         high = (body.get("gains", {}).get("shots") or [None])[-1]  # estimate, low, high
         known = {arm: word for arm, word in words.items() if arm in ("RFT", "SFT") and word in FORECASTS}
-        return Forecast(known, high is not None and high < 0)
+        because = {each["arm"]: str(each["because"][0]) for each in body.get("outlooks", []) if each.get("because")}
+        return Forecast(known, high is not None and high < 0, {arm: because[arm] for arm in known if arm in because})
     except (KeyError, TypeError, AttributeError, IndexError):
         return Forecast()
 

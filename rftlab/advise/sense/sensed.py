@@ -15,6 +15,7 @@ from rftlab.advise.sense.asked import Answer, Sizes
 from rftlab.advise.sense.labels import more_labels
 from rftlab.advise.sense.outlook import Outlook, Seen, outlooks
 from rftlab.advise.sense.signal import gain, signal
+from rftlab.advise.signals import Forecast
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import cool
@@ -211,6 +212,13 @@ class _Asking:
         )
         named = _model(subject)
         given = Facts(labels=planned.labels) if planned.labels != subject.facts.labels else Facts()
+        found = outlooks(seen)
+        shots = seen.gains.get("shots")
+        forecast = Forecast(
+            {each.arm: each.word for each in found},
+            few_shot_loses=shots is not None and shots.high < 0,
+            because={each.arm: each.because[0] for each in found},
+        )
         sensed = Sensed(
             subject=subject,
             model=named,
@@ -220,9 +228,11 @@ class _Asking:
             seen=seen,
             wrong=answers[planned.way].wrong(_WRONG) if planned.way in answers else (),
             known={each: answer.known for each, answer in answers.items() if answer.known},
-            outlooks=outlooks(seen),
+            outlooks=found,
             more=more_labels(subject.name, named, self.results),
-            consultation=consult(given, subject, results=self.results, name=self.beside.stem, sensed=facts_of(seen)),
+            consultation=consult(
+                given, subject, results=self.results, name=self.beside.stem, sensed=facts_of(seen), forecast=forecast
+            ),
             file=file,
         )
         kept.keep(sensed.file, sensed.to_json())

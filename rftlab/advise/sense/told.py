@@ -5,10 +5,10 @@ from dataclasses import asdict, fields
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
-from rftlab.advise.consult import FORECASTS
 from rftlab.advise.sense.asked import WAYS
 from rftlab.advise.sense.outlook import TRACK, Outlook, nova, percent
 from rftlab.advise.sense.signal import Signal
+from rftlab.advise.signals import FORECASTS
 from rftlab.answer.published import NOVA
 from rftlab.stats import Interval, points
 
@@ -156,7 +156,7 @@ def _missing(sensed: "Sensed") -> Iterator[str]:
     first = sensed.consultation.advice.first.family
     against = any(each.arm == first.title and each.word == "no" for each in sensed.outlooks)
     but = ", though the forecast speaks against it" * against
-    yield f"First by the rules and records: {first.title}{but}; rftlab advise says why"
+    yield f"First by rules, records and this forecast: {first.title}{but}; rftlab advise says why"
 
 
 def _of_signal(signal: Signal) -> dict[str, Any]:
