@@ -21,6 +21,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.folders import SHARED, failed_with
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters, declared_parameters
+from rftlab.execute.trace_so_far import TraceSoFar
 from rftlab.files.staging import staged, swap_in
 from rftlab.grid import is_done
 from rftlab.policy.weights import POLICY
@@ -85,8 +86,15 @@ class CellRun:
             return Outcome(self.cell, "done", 0.0, final)
         began = time.monotonic()
         with staged(final) as staging:
+            trace = TraceSoFar(staging)
+
+            def heard(progress: Mapping[str, Any]) -> None:
+                trace.hear(progress)
+                on_progress(progress)
+
             try:
-                self._execute(staging, on_progress)
+                self._execute(staging, heard)
+                trace.remove()
                 _require_record(self.cell, staging).seal(staging)
             except NotebookFailed as error:
                 if self.stopped:

@@ -110,3 +110,26 @@ def test_what_a_model_or_a_library_wrote_is_shown_as_it_is(page):
     assert page.evaluate("window.hit") is None
     page.locator(".acts button", has_text="Retry").click()
     assert page.evaluate("model.sent") == [{"do": "retry", "cell": "0-0-2"}]
+
+
+def test_the_button_that_somebody_is_on_keeps_the_focus_while_a_cell_runs(page):
+    draw(page, 1, 1, 2)
+    shown = {"id": "0-0-1", "label": "sft", "facts": [], "curve": "", "log": "", "samples": []}
+    page.evaluate(f"() => model.set('shown', {json.dumps(shown)})")
+    page.locator(".acts button", has_text="Skip").focus()
+    page.evaluate("() => model.set('states', { '0-0-1': ['running', 0.5, 'train 30/60'] })")
+    assert "train 30/60" in page.locator(".detail").inner_text()
+    page.keyboard.press("Enter")
+    assert page.evaluate("model.sent") == [{"do": "skip", "cell": "0-0-1"}]
+
+
+def test_the_items_of_a_cell_scroll_and_words_stay_whole_where_the_page_breaks_them(page):
+    draw(page, 1, 1, 1)
+    samples = [["A prompt of several words that needs more than one line here", "9", "9", "9", 1.0]] * 30
+    shown = {"id": "0-0-0", "label": "sft", "facts": [], "curve": "", "log": "", "samples": samples}
+    jupyterlab = "const rule = document.createElement('style'); rule.textContent = 'div pre { word-break: break-all }';"
+    page.evaluate(f"() => {{ {jupyterlab} document.head.append(rule); }}")
+    page.evaluate(f"() => model.set('shown', {json.dumps(shown)})")
+    assert page.locator(".detail").evaluate("panel => panel.offsetHeight") < 600
+    assert page.locator(".samples tbody tr").count() == 30
+    assert page.locator(".samples pre").first.evaluate("pre => getComputedStyle(pre).wordBreak") == "normal"

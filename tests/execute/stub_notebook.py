@@ -20,7 +20,7 @@ cell = rftlab.Cell.from_parameters(globals())
 do, seconds = cell.task_settings.get("do"), cell.task_settings.get("seconds", 0)
 progress = Progress()
 for step in range(3):
-    progress("train", step, 2, reward=0.5)
+    progress("train", step, 2, reward=0.5, beside={"trace": [{"step": step, "train/reward": 0.5}]})
     time.sleep(seconds / 3)
 """, """
 print("about to", do)

@@ -22,6 +22,7 @@ from rftlab.execute import folders, one_cell
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
 from rftlab.execute.results import read_grid, results_lock
+from rftlab.execute.trace_so_far import read_trace
 from rftlab.execute.vigil import Vigil
 from rftlab.files.staging import staged
 from rftlab.grid import Grid, is_done
@@ -88,6 +89,7 @@ def test_a_failed_notebook_shows_the_failure_where_it_happened(stub, tmp_path, w
     kinds = [output.output_type for output in failing.outputs]
     assert kinds[-1] == "error"
     assert failing.outputs[-1].evalue.startswith({"fail": "told to fail", "die": "KernelDied"}[what])
+    assert [row["step"] for row in read_trace(outcome.folder / "trace_so_far.json")] == [0, 1, 2]
 
 
 def test_progress_is_heard_and_kept_out_of_the_notebook(stub, tmp_path):
@@ -96,6 +98,7 @@ def test_progress_is_heard_and_kept_out_of_the_notebook(stub, tmp_path):
     assert [progress["step"] for _, progress in listener.progress] == [0, 1, 2]
     assert {progress["reward"] for _, progress in listener.progress} == {0.5}
     assert "rftlab.progress+json" not in (outcome.folder / "notebook.ipynb").read_text()
+    assert not (outcome.folder / "trace_so_far.json").exists()
 
 
 def test_a_cell_that_failed_is_run_again_and_its_failure_forgotten(stub, tmp_path):

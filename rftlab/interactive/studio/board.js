@@ -115,7 +115,9 @@ function drawDetail(model, panel, ask, close) {
   panel.append(list);
   if (curve) panel.append(element("img", { alt: `how ${label} trained`, src: `data:image/png;base64,${curve}` }));
   if (samples.length) {
-    panel.append(element("h5", { text: `the first ${samples.length} test items` }), drawSamples(samples));
+    const items = element("div", { class: "items", tabindex: "0", role: "group", "aria-label": "test items" });
+    items.append(drawSamples(samples));
+    panel.append(element("h5", { text: `the first ${samples.length} test items` }), items);
   }
   if (log) panel.append(element("h5", { text: "log" }), element("pre", { class: "log", text: log }));
 }
@@ -125,7 +127,7 @@ function legend() {
   for (const [kind, mark] of Object.entries(MARKS)) {
     line.append(element("span", { class: "cell", "data-kind": kind, text: mark }), ` ${kind}  `);
   }
-  const how = "Numbers are percent: accuracy of what is done, steps of what runs. Arrow keys move, Enter opens.";
+  const how = "Numbers are percent: accuracy of what is done, steps of what trains. Arrow keys move, Enter opens.";
   line.append(element("br"), how);
   return line;
 }
@@ -170,7 +172,14 @@ function render({ model, el }) {
     const now = JSON.stringify([model.get("shown"), id ? stateOf(model, id) : null]);
     if (now === drawn) return;
     drawn = now;
+    // What runs changes every second: the button that somebody is on, and how far the log was read, stay.
+    const active = root.ownerDocument.activeElement;
+    const held = panel.contains(active) ? active.textContent : "";
+    const read = panel.querySelector("pre.log")?.scrollTop ?? 0;
     drawDetail(model, panel, ask, close);
+    if (held) [...panel.querySelectorAll("button")].find((each) => each.textContent === held)?.focus();
+    const log = panel.querySelector("pre.log");
+    if (log) log.scrollTop = read;
     for (const [each, { button }] of buttons) button.setAttribute("aria-pressed", String(each === id));
   };
   frame.addEventListener("click", (event) => {

@@ -53,7 +53,7 @@ class State(NamedTuple):
 
     Attributes:
         kind: of `KINDS`.
-        share: accuracy in [0, 1] of one that is done, steps done of one that runs; None where that is not known.
+        share: accuracy in [0, 1] of one that is done, steps done of one that trains; None for any other.
         said: progress, error or reason, in a line; "" for none.
     """
 
@@ -238,6 +238,7 @@ def _value(value: Any) -> str:
 
 
 def _running(now: Running, *, leaving: bool) -> State:
-    share = min(1.0, now.step / now.total) if now.step is not None and now.total else None
+    steps = now.phase == "train" and now.step is not None and now.total
+    share = min(1.0, (now.step or 0) / now.total) if steps and now.total else None
     said = "  ".join(filter(None, (now.phase, now.steps, now.measure, now.warning)))
     return State("running", share, f"ending, as was asked; {said}" if leaving else said)

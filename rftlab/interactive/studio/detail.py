@@ -5,7 +5,8 @@ All texts are plain: what a model or a library wrote is never markup, and what s
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from rftlab import plots, record
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.folders import KERNEL_LOG
+from rftlab.execute.trace_so_far import read_trace, trace_so_far
 from rftlab.files.staging import RUNNING
 from rftlab.interactive.studio.cells import State
 from rftlab.record.copied import ERROR, FAILED
@@ -44,7 +46,7 @@ class Detail(NamedTuple):
 
     Attributes:
         facts: name and value of what was measured, as people read it.
-        curve: a PNG of its trace; empty where there is none.
+        curve: a PNG of its trace, of one that runs or has failed as far as it came; empty where there is none.
         samples: the first test items, at most `SAMPLES`.
         log: error, traceback, warnings and what the kernel wrote, as far as there is any.
     """
@@ -69,10 +71,11 @@ def detail(cell: Cell, results: Path, state: State) -> Detail:
             return Detail(facts, _curve(folder, cell), tuple(_samples(folder)), log)
     if state.kind == "running":
         logs = sorted(folder.parent.glob(f".{cell.id}.*{RUNNING}/{KERNEL_LOG}"))
-        return Detail((), b"", (), "\n".join([state.said, *map(_tail, logs)]).strip())
+        return Detail((), _curve_so_far(results, cell), (), "\n".join(map(_tail, logs)).strip())
     failed = results / FAILED / cell.id
     parts = (_tail(failed / ERROR), _traceback(failed / record.NOTEBOOK), _tail(failed / KERNEL_LOG))
-    return Detail((), b"", (), "\n\n".join(filter(None, parts)) or state.said)
+    log = "\n\n".join(filter(None, parts)) or state.said
+    return Detail((), _curve_so_far(results, cell) if state.kind == "failed" else b"", (), log)
 
 
 def _facts(found: record.Record) -> Iterator[tuple[str, str]]:
@@ -88,12 +91,30 @@ def _facts(found: record.Record) -> Iterator[tuple[str, str]]:
 
 def _curve(folder: Path, cell: Cell) -> bytes:
     try:
-        trace = pd.DataFrame(record.read_lines(folder / record.TRACE))
+        return _drawn(record.read_lines(folder / record.TRACE), cell.method)
     except RftlabError:
         return b""
+
+
+def _curve_so_far(results: Path, cell: Cell) -> bytes:
+    try:
+        path = trace_so_far(results, cell.id)
+        return _drawn_once(path, path.stat().st_mtime_ns, cell.method) if path else b""
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
+@lru_cache(maxsize=4)
+def _drawn_once(path: Path, _changed: int, method: str) -> bytes:
+    """Of a file that has not changed the same picture: a cell that runs is looked at every second."""
+    return _drawn(read_trace(path), method)
+
+
+def _drawn(rows: Iterable[dict[str, Any]], method: str) -> bytes:
+    trace = pd.DataFrame(list(rows))
     if trace.empty or "step" not in trace:
         return b""
-    return plots.to_bytes(plots.training_curve(trace, method=cell.method), "png", dpi=80)
+    return plots.to_bytes(plots.training_curve(trace, method=method), "png", dpi=80)
 
 
 def _samples(folder: Path) -> Iterator[Sample]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import requests
 from rftlab.execute.results import write_grid
+from rftlab.execute.trace_so_far import TraceSoFar
 from rftlab.grid import Grid
 from rftlab.interactive.studio.cells import Folder, State, layout
 from rftlab.interactive.studio.detail import SAMPLES, detail
@@ -141,6 +143,33 @@ def test_a_cell_in_full(results, grid):
     (results / "failed" / failed.id / "notebook.ipynb").write_text(json.dumps(notebook))
     assert detail(failed, results, State("failed")).log == "KernelDied: it ended\n\nRuntimeError: no"
     assert detail(waiting, results, State("waiting", said="asked for again")).log == "asked for again"
+
+
+def test_one_that_loads_or_evaluates_has_no_share_of_steps(results, grid):
+    for phase in ("loading the base", "evaluate"):
+        run_on(results, grid.cells[0], phase=phase, step=1.0, total=2.0)
+        assert Folder(results).look().states[grid.cells[0].id].share is None
+
+
+def test_a_cell_that_runs_shows_its_curve_as_far_as_it_has_come_and_one_that_failed_too(results, grid):
+    cell = grid.cells[3]
+    staging = results / "cells" / f".{cell.id}.abcdefgh.running"
+    staging.mkdir(parents=True)
+    state = State("running", 0.25, "train  15/60")
+    assert detail(cell, results, state).curve == b""
+    trace = TraceSoFar(staging)
+    trace.hear({"trace": [{"step": 0, "eval/accuracy": 0.1}, {"step": 1, "train/loss": 2.0}]})
+    first = detail(cell, results, state)
+    assert first.curve.startswith(b"\x89PNG")
+    assert first.log == ""
+    assert detail(cell, results, state).curve is first.curve
+    trace.hear({"trace": [{"step": 9, "eval/accuracy": 0.8}]})
+    assert detail(cell, results, state).curve != first.curve
+    fail(results, cell)
+    shutil.move(staging / "trace_so_far.json", results / "failed" / cell.id)
+    assert detail(cell, results, State("failed")).curve.startswith(b"\x89PNG")
+    (results / "failed" / cell.id / "trace_so_far.json").write_text('[{"step": 1')
+    assert detail(cell, results, State("failed")).curve == b""
 
 
 @pytest.mark.slow
