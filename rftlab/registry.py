@@ -37,6 +37,7 @@ class Entry:
         prompts: methods only; "" where it trains on labels alone; else prompts without labels are trained on "beside"
             them, or also "alone".
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
+        resumes: methods only; True where a training that was killed goes on from its last checkpoint.
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
@@ -54,6 +55,7 @@ class Entry:
     needs_rationales: bool = False
     prompts: Literal["", "beside", "alone"] = ""
     shots: int = 0
+    resumes: bool = False
     dropout: bool = True
     version: int = 1
     family: str = ""
@@ -166,19 +168,20 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb", family="sft", needs_rationales=True, version=2,
+        notebook="10_sft.ipynb", family="sft", needs_rationales=True, resumes=True, version=2,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=2,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", resumes=True,
+        version=2,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=2,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
@@ -203,7 +206,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "grpo-format": Entry(
         "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
-        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True, version=2,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
@@ -239,7 +242,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "dpo": Entry(
         "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
-        notebook="20_rft.ipynb", family="preference", dropout=False, version=2,
+        notebook="20_rft.ipynb", family="preference", dropout=False, resumes=True, version=2,
     ),
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from rftlab.execute.cluster import Resources
 from rftlab.execute.display import Display
 from rftlab.execute.keep import Keeper, require_room
 from rftlab.execute.kernels import (
+    CHECKPOINT_EVERY_S,
     KernelKind,
     KernelSettings,
     cool,
@@ -54,6 +55,7 @@ def run(
     workers: int | None = None,
     kernel: Literal["warm", "cold"] | None = None,
     timeout: int | None = None,
+    checkpoint: float | None = None,
     executor: str = "local",
     resources: Resources | None = None,
     keep: Keep | None = None,
@@ -72,6 +74,8 @@ def run(
         workers: cells run at once; by default one per core.
         kernel: fork kernels from a warm process, or start each; by default warm on Linux and cold elsewhere.
         timeout: limit in seconds for one cell of a notebook; by default a day.
+        checkpoint: minutes between two checkpoints of a training, from which a run that was killed goes on; 0 writes
+            one after every step, None is ten.
         executor: local, ray or slurm.
         resources: of an executor that is not local.
         keep: which trained policies are kept: none, best (of each arm, by development accuracy) or all; by default
@@ -96,7 +100,7 @@ def run(
 
     _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)), until=(until, settling.UNTIL))
     _require_positive("whole number", int, workers=workers, timeout=timeout)
-    _require_positive("number", (int, float), check_timeout=check_timeout)
+    _require_positive("number", (int, float), check_timeout=check_timeout, checkpoint=checkpoint or None)
     if not isinstance(grid, Grid | str | Path):
         raise RftlabError(f"a grid is a Grid or the path of its YAML file, not a {type(grid).__name__}")
     grid = grid.settled() if isinstance(grid, Grid) else Grid.load(grid)
@@ -119,6 +123,7 @@ def run(
         kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept),
         keep_going=keep_going,
         report_to=reported,
+        checkpoint_s=CHECKPOINT_EVERY_S if checkpoint is None else 60.0 * checkpoint,
     )
     if here and left and not dry_run:
         preheat(settings)

@@ -280,6 +280,10 @@ def make_parser() -> argparse.ArgumentParser:
         )
     for timed in (run, one):
         timed.add_argument(
+            "--checkpoint", type=_whole, metavar="MINUTES", help="between two checkpoints of a long training, from "
+            "which a run that was killed goes on; 0 writes one after every step (default: 10)",
+        )  # fmt: skip
+        timed.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )
     for checking in (run, plan, check, method, verbs.choices["advise"], verbs.choices["sense"], examples, one):

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         kernel=options.kernel,
         timeout=options.timeout,
+        checkpoint=options.checkpoint,
         executor=options.executor,
         resources=Resources(options.address, options.cpus, options.gpus, options.gather, read_options(options.option)),
         keep=options.keep,
@@ -467,7 +468,7 @@ def run_cell(options: argparse.Namespace) -> int:
     """Run one cell from a file, as a cluster's worker does; 1 if it failed."""
     from rftlab import preflight
     from rftlab.digests import with_digests
-    from rftlab.execute.kernels import DAY_S, KernelSettings, cores
+    from rftlab.execute.kernels import CHECKPOINT_EVERY_S, DAY_S, KernelSettings, cores
     from rftlab.execute.one_cell import CellRun, read_cell
     from rftlab.grid import is_done
 
@@ -475,7 +476,10 @@ def run_cell(options: argparse.Namespace) -> int:
     cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
         preflight.check([cell], limit=options.check_timeout)
-    settings = KernelSettings(threads=options.threads or cores(), cell_timeout=options.timeout or DAY_S)
+    every = CHECKPOINT_EVERY_S if options.checkpoint is None else 60 * options.checkpoint
+    settings = KernelSettings(
+        threads=options.threads or cores(), cell_timeout=options.timeout or DAY_S, checkpoint_s=every
+    )
     outcome = CellRun(cell, options.results, settings).run()
     say(failure(outcome) if outcome.status == "failed" else outcome.folder)
     return 0 if outcome.status == "done" else 1

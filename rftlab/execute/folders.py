@@ -7,6 +7,7 @@ from pathlib import Path
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.files.staging import OLD, RUNNING, put_back, remove_if_left, set_aside, sweep_scratch
+from rftlab.policy.weights import CHECKPOINTS
 from rftlab.record.copied import ERROR, FAILED
 
 SHARED = "shared"
@@ -24,6 +25,9 @@ def sweep(results: Path) -> None:
     for leftover in (*record.cells_dir(results).glob(".*"), *(results / FAILED).glob(".*")):
         if leftover.suffix in (RUNNING, OLD) and leftover.is_dir():
             (put_back if leftover.suffix == OLD else remove_if_left)(leftover)
+    for checkpoint in (results / SHARED / CHECKPOINTS).glob("*"):
+        if checkpoint.name.startswith(".") or (record.cells_dir(results) / checkpoint.stem / record.RECORD).is_file():
+            checkpoint.unlink(missing_ok=True)
     # Files that were being written: only kernels of a run write them, and none is running yet.
     for leftover in (*results.glob(".*.*.*"), *(results / SHARED).glob(".*.json.*")):
         if re.fullmatch(r"\..+\.(json|yaml)\.[a-z0-9_]{8}", leftover.name):

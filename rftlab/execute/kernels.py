@@ -21,7 +21,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.files.paths import import_path
 from rftlab.files.staging import SCRATCH, scratch
-from rftlab.policy.weights import KEEP
+from rftlab.policy.weights import CHECKPOINT_S, KEEP
 from rftlab.progress import BATCH
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
@@ -36,6 +36,7 @@ TRAINING_MODULES = (
 _MAX_SOCKET_FOLDER = 70
 
 DAY_S = 24 * 60 * 60
+CHECKPOINT_EVERY_S = 600.0
 KernelKind = Literal["warm", "cold"]
 
 
@@ -54,6 +55,7 @@ class KernelSettings:
             nothing.
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
             cell's for good.
+        checkpoint_s: seconds between two checkpoints of a cell that trains; None writes none.
         keep_going: begin further cells also after several have failed alike.
         report_to: trackers that cells report to, of `rftlab.trackers`.
         stay_warm: leave what warm kernels are forked from running, for the cells that come after these.
@@ -67,6 +69,7 @@ class KernelSettings:
     silent_timeout: float = 600.0
     shared: Path | None = None
     keep: str = ""
+    checkpoint_s: float | None = CHECKPOINT_EVERY_S
     keep_going: bool = False
     report_to: tuple[str, ...] = ()
     stay_warm: bool = False
@@ -75,6 +78,8 @@ class KernelSettings:
         """Environment variables of a kernel, the driver's own beneath."""
         shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
         keep = {KEEP: self.keep} if self.keep else {}
+        if self.checkpoint_s is not None:
+            keep[CHECKPOINT_S] = f"{self.checkpoint_s:g}"
         return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared, **keep}
 
 

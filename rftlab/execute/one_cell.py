@@ -24,7 +24,7 @@ from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, che
 from rftlab.execute.trace_so_far import TraceSoFar
 from rftlab.files.staging import staged, swap_in
 from rftlab.grid import is_done
-from rftlab.policy.weights import POLICY
+from rftlab.policy.weights import CHECKPOINTS, POLICY
 from rftlab.record.copied import ERROR, FAILED
 from rftlab.registry import METHODS, find
 
@@ -103,6 +103,7 @@ class CellRun:
                 return Outcome(self.cell, "failed", time.monotonic() - began, folder, str(error))
             record.put_in_place(staging, final)
         shutil.rmtree(self.results / FAILED / self.cell.id, ignore_errors=True)
+        (self.results / SHARED / CHECKPOINTS / f"{self.cell.id}.pt").unlink(missing_ok=True)
         return Outcome(self.cell, "done", time.monotonic() - began, final)
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from rftlab.evaluate import Outcome, ask, evaluate
 from rftlab.evaluate.beside import beside as also_asked
 from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
+from rftlab.experiment.checkpointing import checkpoints_of
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.live import Live
 from rftlab.experiment.reports import FOLDER as EVENTS
@@ -28,6 +29,7 @@ from rftlab.experiment.training import Diverged, train
 from rftlab.experiment.trials import try_rates
 from rftlab.files.staging import staged
 from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
+from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
@@ -82,6 +84,7 @@ class Experiment:
     cost: Cost
     _budget_warnings: list[str]
     _kept: Kept | None
+    _checkpoints: Checkpoints | None
     _before: list[dict[str, Any]]
     _at_marks: list[dict[str, Any]]
     learning_rates: tuple[float, ...]
@@ -199,7 +202,8 @@ class Experiment:
         """Tune the learning rate if the cell asks for trials, then train; the trace as a table.
 
         Called again it starts again: from the base's weights and the same seeds, to the same result. In a cell of a
-        tuning stage divergence is a finding, not an error.
+        tuning stage divergence is a finding, not an error. In a grid's kernel, a training that was killed goes on from
+        its last checkpoint.
         """
         if self._state != "new":
             del self.policy  # before the next is loaded: two may not fit
@@ -208,16 +212,18 @@ class Experiment:
         self._start("training")
         if self._entry.trains:
             self.progress("train", 0, self.cell.budget.amount)  # before the curves, which stand below
-        if self.cell.tuning.trials > 1 and self._entry.uses_labels:
+        self._checkpoints = checkpoints_of(self.cell, self.settings, self._beside_checkpoint)
+        resumed = self._checkpoints is not None and self._go_on_with(self._checkpoints)
+        if self.cell.tuning.trials > 1 and self._entry.uses_labels and not resumed:
             self._tune()
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
-            if self._entry.trains:
+            if self._entry.trains and not resumed:
                 monitor.evaluate()
                 with monitor.uncharged():
                     self._before = self._ask_test_items() if self.cell.evaluation.marks else []
             if self._entry.uses_labels:
                 try:
-                    self._train(self.policy, self.labels, self.learning_rates, monitor)
+                    self._train(self.policy, self.labels, self.learning_rates, monitor, self._checkpoints)
                     monitor.end_stage()
                 except Diverged:
                     if self.cell.evaluation.part != "development":
@@ -284,7 +290,7 @@ class Experiment:
                 "peak_memory_bytes": peak_memory_bytes(),
             },
             tuning=tuple(self.tuning),
-            environment=environment() | {"sandbox": self.verifier.isolation, "completion_caps": told(self.caps)},
+            environment=self._environment(),
             warnings=(
                 *self._budget_warnings,
                 *inherited(self.cell, self.task, self.labels),
@@ -339,6 +345,15 @@ class Experiment:
         """Folder of event files; by hand beside the cells, since a cell's own folder appears only once it is whole."""
         return self.folder / EVENTS if self._given else self.folder.parents[1] / EVENTS / self.cell.id
 
+    def _environment(self) -> dict[str, Any]:
+        resumed = self._checkpoints.resumed_at if self._checkpoints else None
+        return {
+            **environment(),
+            "sandbox": self.verifier.isolation,
+            "completion_caps": told(self.caps),
+            **({"resumed_at_step": resumed} if resumed is not None else {}),
+        }
+
     def _keep(self, folder: Path) -> None:
         if self.cell.evaluation.part == "test" and (keep := wanted()) != "none" and self.cost.optimizer_steps:
             folder.mkdir(parents=True, exist_ok=True)
@@ -352,7 +367,7 @@ class Experiment:
         self.learning_rates = self._first_rates()
         self._outcome, self._diverged, self._along_seconds = None, False, 0.0
         self._budget_warnings = []
-        self._kept = None
+        self._kept, self._checkpoints = None, None
         self._before, self._at_marks = [], []
         self._live = Live(self.cell, self.policy)
         self._reports = Reports(self._trackers, self.cell, self._events())
@@ -419,10 +434,29 @@ class Experiment:
         rows = ask(policy, split.validation, self.verifier, self.capped, part="validation", samples=samples)
         return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
-    def _train(self, policy: Policy, labels: Labels, rates: tuple[float, ...], monitor: Monitor) -> None:
-        run = TrainingRun(
-            policy, labels, self.verifier, self.capped, self.settings, learning_rates=rates, monitor=monitor
-        )
+    def _beside_checkpoint(self) -> list[Any]:
+        return [self.tuning, self.learning_rates, self._before, self._at_marks]
+
+    def _go_on_with(self, checkpoints: Checkpoints) -> bool:
+        """Take what stands beside a checkpoint, if there is one; its state follows once a trainer is there."""
+        if checkpoints.refused:
+            print(f"begins again, not from the checkpoint that is there: {checkpoints.refused}")
+        if checkpoints.told is None:
+            return False
+        self.tuning, rates, self._before, self._at_marks = checkpoints.told
+        self.learning_rates = tuple(rates)
+        print(f"goes on from the checkpoint at step {checkpoints.step}")
+        return True
+
+    def _train(
+        self,
+        policy: Policy,
+        labels: Labels,
+        rates: tuple[float, ...],
+        monitor: Monitor,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        run = TrainingRun(policy, labels, self.verifier, self.capped, self.settings, rates, monitor, checkpoints)
         train(self.method, run)
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, defined_at, one_line
+from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.monitor import Monitor
 from rftlab.policy.caps import given
 from rftlab.policy.load import Policy
@@ -35,6 +36,7 @@ class TrainingRun:
         settings: the method's own settings, validated.
         learning_rates: one for each stage of the method.
         monitor: counts, records, and says when to stop.
+        checkpoints: of the cell, for methods that can go on from one; None where none are written.
     """
 
     policy: Policy
@@ -44,6 +46,12 @@ class TrainingRun:
     settings: Any
     learning_rates: tuple[float, ...]
     monitor: Monitor
+    checkpoints: Checkpoints | None = None
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether a trainer runs up to a checkpoint, computing nothing."""
+        return self.checkpoints is not None and self.checkpoints.replaying
 
     @property
     def learning_rate(self) -> float:

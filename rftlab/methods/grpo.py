@@ -163,18 +163,19 @@ class GRPO:
         settings: GRPOSettings = run.settings
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
         run.monitor.steps_per_draw = settings.minibatches * settings.num_iterations
+        rollouts = Rollouts(run)
         with quiet_trainer() as scratch, reference_where_it_starts(run):
             trainer = self.trainer_class(
                 model=run.policy.model,
                 reward_funcs=self.reward(run),  # type: ignore[arg-type]
-                rollout_func=Rollouts(run),
+                rollout_func=rollouts,
                 args=arguments(run, settings, scratch),
                 train_dataset=prompt_rows(run, settings.prompts_per_step * settings.minibatches),
                 processing_class=run.policy.tokenizer,
                 callbacks=[MonitorCallback(run, self.log_names, course=settings)],
             )
             self.prepare(trainer, run)
-            finish(trainer, run)
+            finish(trainer, run, rollouts.generator)
 
     def reward(self, run: TrainingRun) -> VerifierReward:
         """What TRL maximises."""

@@ -20,16 +20,19 @@ class Score(Protocol):
 class Marks:
     """The marks that training has not crossed yet.
 
+    Attributes:
+        left: those, ascending.
+
     Args:
         amounts: FLOPs, ascending.
         score: scores the policy at one of them.
     """
 
     def __init__(self, amounts: Sequence[float], score: Score) -> None:
-        self._left, self.score = list(amounts), score
+        self.left, self.score = list(amounts), score
 
     def crossed(self, flops: float) -> list[float]:
         """Marks that so much spending crosses, each named once."""
-        crossed = [mark for mark in self._left if flops > mark * (1 + 1e-9)]
-        self._left = self._left[len(crossed) :]
+        crossed = [mark for mark in self.left if flops > mark * (1 + 1e-9)]
+        self.left = self.left[len(crossed) :]
         return crossed

@@ -9,10 +9,12 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import torch
 
+from rftlab.methods.budget_unmet import of_budget, whole
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
 from rftlab.methods.drawn import Drawn
@@ -24,8 +26,8 @@ from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout
 from rftlab.stopping import SCHEDULE
 
-# One step, or a budget not spent, above this share of the budget is said.
-_COARSE = 0.05
+# Of its attributes, those that `state` takes as they are.
+_OWN = ("trace", "uncharged_seconds", "unseen", "_said", "_done_evaluations", "_largest", "_limit", "_stage_began")
 
 
 class Monitor:
@@ -73,10 +75,9 @@ class Monitor:
         self.cost, self.uncharged_seconds = Cost(), 0.0
         self.trace: list[dict[str, Any]] = []
         self.steps_per_draw = 1
-        self._unit, self._asked = budget.unit, budget.amount
-        self._amount = float(max(1, math.floor(budget.amount))) if budget.unit == "steps" else budget.amount
+        self._unit, self._asked, self._amount = budget.unit, budget.amount, whole(budget.unit, budget.amount)
         self._said: list[str] = []
-        self._plateau, self._course = plateau, SCHEDULE if budget.until == "plateau" else None
+        self.plateau, self._course = plateau, SCHEDULE if budget.until == "plateau" else None
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
         self._marks, self.unseen = marks, True
@@ -99,11 +100,7 @@ class Monitor:
     @property
     def exhausted(self) -> bool:
         """The budget, or that of the current stage, is spent, one step more would overshoot it, or it is in vain."""
-        return self._at_plateau or self._at_cap
-
-    @property
-    def _at_plateau(self) -> bool:
-        return bool(self._plateau and self._plateau.reached)
+        return bool(self.plateau and self.plateau.reached) or self._at_cap
 
     @property
     def _at_cap(self) -> bool:
@@ -113,7 +110,7 @@ class Monitor:
     @property
     def kept(self) -> Kept | None:
         """The policy that training was ended with, where it was to end at its plateau."""
-        return self._plateau.kept if self._plateau else None
+        return self.plateau.kept if self.plateau else None
 
     @property
     def steps_left(self) -> int | None:
@@ -133,23 +130,8 @@ class Monitor:
     @property
     def warnings(self) -> list[str]:
         """What the reader of a record has to know of the budget, in sentences; complete once training has ended."""
-        said, spent, amount = list(self._said), self.cost.spent(self._unit), self._amount
-        if self._unit == "steps" and amount != self._asked:
-            said.append(f"a budget of {self._asked:g} steps is {amount:g} whole ones")
-        elif self._unit != "steps" and self._largest > _COARSE * amount:
-            said.append(
-                f"one step costs up to {self._largest / amount:.0%} of the budget of {amount:g} {self._unit}, which "
-                "therefore cannot be met closely; give a larger budget, or smaller steps"
-            )
-        if self.kept and self.kept.reason == "cap":
-            said.append(
-                f"not at its plateau: the cap of {amount:g} {self._unit} ended training, {self._since_gain()}; raise "
-                "budget.amount in all arms"
-            )
-        stopped = self.kept and self.kept.reason == "plateau"
-        if self.cost.flops and abs(spent - amount) > _COARSE * amount and not stopped:
-            said.append(f"{spent / amount:.0%} of the budget of {amount:g} {self._unit} was spent")
-        return said
+        unmet = of_budget(self.cost, self.kept, unit=self._unit, asked=self._asked, most_a_step=self._largest)
+        return [*self._said, *unmet]
 
     def warn(self, sentence: str) -> None:
         """Have something said in the record."""
@@ -284,8 +266,8 @@ class Monitor:
         if self._evaluate:
             with self.uncharged():
                 self._record("eval", self._evaluate())
-            if self._plateau and not self.cost.optimizer_steps:
-                self._plateau.starts_from(self.trace[-1][self._plateau.measure])
+            if self.plateau and not self.cost.optimizer_steps:
+                self.plateau.starts_from(self.trace[-1][self.plateau.measure])
 
     @contextlib.contextmanager
     def uncharged(self) -> Iterator[None]:
@@ -305,7 +287,7 @@ class Monitor:
         for mark in crossed:
             assert self._marks is not None
             untrained = self.cost.optimizer_steps == 0 or (self.cost.optimizer_steps == 1 and mark < self.cost.flops)
-            best = self._plateau.best_in_place() if self._plateau else contextlib.nullcontext()
+            best = self.plateau.best_in_place() if self.plateau else contextlib.nullcontext()
             with self.uncharged(), best as step:
                 accuracy = self._marks.score(mark, untrained=untrained)
                 scored = 0 if untrained else self.cost.optimizer_steps if step is None else step
@@ -313,23 +295,42 @@ class Monitor:
 
     def _look(self) -> None:
         self.evaluate()
-        if self._plateau:
-            self._plateau.evaluated(self.trace[-1][self._plateau.measure], self.cost)
+        if self.plateau:
+            self.plateau.evaluated(self.trace[-1][self.plateau.measure], self.cost)
 
     def end_stage(self) -> None:
         """Where a stage was to end at its plateau, leave its best policy, and write down which that is."""
-        if not self._plateau:
+        if not self.plateau:
             return
         if self.unseen and self.cost.optimizer_steps:
             self._look()
-        kept = self._plateau.end_stage(otherwise="cap" if self._at_cap else "done")
+        kept = self.plateau.end_stage(otherwise="cap" if self._at_cap else "done")
         if kept:
             best = {"restored_step": kept.cost.optimizer_steps, "restored_value": kept.accuracy}
             self._record("stop", {"reason": kept.reason, **best})
 
-    def _since_gain(self) -> str:
-        assert self.kept is not None
-        return f"and accuracy on development items had last risen at step {self.kept.gained_at}"
+    def state(self) -> dict[str, Any]:
+        """All that it goes by between two steps, as JSON values, but for `plateau.weights`."""
+        self._settle()
+        return {
+            **{name: getattr(self, name) for name in _OWN},
+            "cost": asdict(self.cost),
+            "paces": {unit: vars(pace) for unit, pace in self._paces.items()},
+            "marks": self._marks.left if self._marks else [],
+            "plateau": self.plateau.state() if self.plateau else None,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go by what `state` gave; `plateau.weights` are the caller's."""
+        vars(self).update({name: state[name] for name in _OWN})
+        self.cost = Cost(**state["cost"])
+        for unit, pace in self._paces.items():
+            vars(pace).update(state["paces"][unit])
+        if self._marks:
+            self._marks.left = list(state["marks"])
+        if self.plateau:
+            self.plateau.restore(state["plateau"])
+        self.drawn, self._sampled, self._resumed_at = Drawn(), False, self._clock()
 
     def __enter__(self) -> Self:
         return self

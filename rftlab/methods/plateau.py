@@ -12,7 +12,7 @@ earlier stage left, are arms of their own, and a method that only harms is to be
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -26,6 +26,8 @@ from rftlab.policy.load import Policy
 _ROUNDING = 1e-9
 # What a run has to be above its start to have begun to learn; a tenth or a fiftieth did as well (docs/decisions.md).
 _BEGUN = 0.05
+# Of its attributes, those that `Plateau.state` takes as they are.
+_GOES_BY = ("_start", "_gained", "_gained_at", "_waited", "_begun")
 
 Reason = Literal["plateau", "cap", "done"]
 
@@ -59,6 +61,7 @@ class Plateau:
     Attributes:
         kept: of the last stage that was evaluated; None before.
         measure: name of what it goes by in the evaluations along the way.
+        weights: the trained ones of the stage's best policy so far, on the CPU; none before its first evaluation.
 
     Args:
         policy: what is trained. A copy of its trained weights is held in memory, on the CPU.
@@ -79,7 +82,7 @@ class Plateau:
         self._gained_at = self._waited = 0
         self._begun = self._start is None
         self._best: tuple[float, Cost] | None = None
-        self._weights: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
 
     @property
     def reached(self) -> bool:
@@ -105,7 +108,21 @@ class Plateau:
             self._waited += 1
         if self._best is None or accuracy >= self._best[0] - _ROUNDING:
             self._best = (accuracy, replace(cost))
-            self._weights = {name: p.detach().to("cpu", copy=True) for name, p in self._trained().items()}
+            self.weights = {name: p.detach().to("cpu", copy=True) for name, p in self._trained().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that it goes by but `weights`, as JSON values."""
+        best = [self._best[0], asdict(self._best[1])] if self._best else None
+        kept = asdict(self.kept) if self.kept else None
+        return {**{name: getattr(self, name) for name in _GOES_BY}, "best": best, "kept": kept}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go by what `state` gave."""
+        for name in _GOES_BY:
+            setattr(self, name, state[name])
+        best, kept = state["best"], state["kept"]
+        self._best = (best[0], Cost(**best[1])) if best else None
+        self.kept = Kept(**{**kept, "cost": Cost(**kept["cost"])}) if kept else None
 
     def end_stage(self, otherwise: Reason) -> Kept | None:
         """Put the stage's best policy back, and begin the next; None if the stage was never evaluated.
@@ -118,7 +135,7 @@ class Plateau:
         reason: Reason = "plateau" if self.reached else otherwise
         self.kept = Kept(*self._best, reason, self._gained_at)
         self._start = self.kept.accuracy
-        self._put(self._weights)
+        self._put(self.weights)
         self._begin()
         return self.kept
 
@@ -129,7 +146,7 @@ class Plateau:
             yield None
             return
         now = {name: p.detach().clone() for name, p in self._trained().items()}
-        self._put(self._weights)
+        self._put(self.weights)
         try:
             yield self._best[1].optimizer_steps
         finally:

@@ -94,7 +94,7 @@ class RLOO:
             )
             trainer.run, trainer.kl_in_reward = run, settings.beta > 0
             trainer.rollouts = Rollouts(run)
-            finish(trainer, run)
+            finish(trainer, run, trainer.rollouts.generator)
 
 
 class _Trainer(OnlineTrainer, RLOOTrainer):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 from unittest import mock
 
@@ -73,6 +74,8 @@ class MonitorCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Set the rate of the update to come, or see to it that there is none."""
+        if self._run.is_replaying:
+            return control
         groups = kwargs["optimizer"].param_groups
         weights = [weight for group in groups for weight in group["params"]]
         moves = any(weight.grad is not None and bool(weight.grad.any()) for weight in weights)
@@ -92,7 +95,7 @@ class MonitorCallback(TrainerCallback):
     ) -> TrainerControl:
         """Pass the step's metrics on; logging happens once a step, after the update."""
         logs = kwargs.get("logs") or {}
-        if "train_runtime" in logs:
+        if "train_runtime" in logs or self._run.is_replaying:
             return control
         logged = {name: float(logs[key]) for key, name in self._names.items() if key in logs}
         metrics = {**self._also, **self._shown, **logged}
@@ -133,16 +136,23 @@ def head_on_labels_only() -> Iterator[None]:
         yield
 
 
-def finish(trainer: Any, run: TrainingRun) -> None:
-    """Train, and leave the policy in eval mode without the trainer's hooks.
+def finish(trainer: Any, run: TrainingRun, *generators: torch.Generator) -> None:
+    """Train, from the cell's checkpoint if it has one, and leave the policy in eval mode without the trainer's hooks.
+
+    Args:
+        trainer: with a `MonitorCallback`.
+        run: whose policy it trains.
+        generators: what the method draws its samples with, which a checkpoint holds too.
 
     TRL adds the reference policy of an adapter that was already there as a second adapter, "ref", and refuses to do so
     again: it is removed, so that one stage can follow another.
     """
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    with head_on_labels_only():
-        trainer.train()
+    around = run.checkpoints.training(trainer, run.monitor, generators) if run.checkpoints else nullcontext(True)
+    with head_on_labels_only(), around as left:
+        if left:
+            trainer.train()
     run.policy.model = trainer.accelerator.unwrap_model(
         trainer.model, keep_fp32_wrapper=False, keep_torch_compile=False
     )

@@ -103,13 +103,16 @@ class OnlineTrainer:
 class Rollouts:
     """TRL's `rollout_func`: sample from the policy being trained, with a generator of its own (`seed_sampling`).
 
+    Attributes:
+        generator: what it draws with.
+
     Args:
         run: whose policy is sampled and whose monitor counts.
     """
 
     def __init__(self, run: TrainingRun) -> None:
         self._run = run
-        self._generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
+        self.generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
 
     def draw(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Rollout]:
         """Sample one completion per entry and count it."""
@@ -118,7 +121,7 @@ class Rollouts:
             run.policy,
             prompts,
             max_new_tokens=max_new_tokens,
-            generator=self._generator,
+            generator=self.generator,
             temperature=decoding.temperature,
             top_p=decoding.top_p,
         )

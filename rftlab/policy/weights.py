@@ -28,6 +28,9 @@ KEEP = "RFTLAB_KEEP"
 Keep = Literal["none", "best", "all"]
 KEEP_CHOICES: tuple[Keep, ...] = get_args(Keep)
 DEFAULT_KEEP: Keep = "best"
+# Folder, in the one that a grid's cells share, of what cells can go on from that are still training; and how often that
+# is written, in seconds, told to a run's kernels; where nothing is told, it is not.
+CHECKPOINTS, CHECKPOINT_S = "checkpoints", "RFTLAB_CHECKPOINT_S"
 _SHAPE = ("kind", "r", "alpha", "target_modules")
 _ID = re.compile(r"[0-9a-f]{3,12}")
 

@@ -126,7 +126,10 @@ def _method(found: Any, name: str, _: str) -> Iterator[str]:
         lora, full = (", ".join(f"{rate:g}" for rate in rates) for rates in (ladder.lora, ladder.full))
         yield f"Learning rates, the default first: {lora}; for full fine-tuning {full}"
     yield _rate(fields)
-    yield f"Prompts without labels (prompts): {_PROMPTS[find(METHODS, name, 'method')[0].prompts]}"
+    entry, _ = find(METHODS, name, "method")
+    yield f"Prompts without labels (prompts): {_PROMPTS[entry.prompts]}"
+    if entry.trains:
+        yield f"A training that was killed: {'goes on from its last checkpoint' if entry.resumes else 'begins again'}"
 
 
 def _field(name: str, field: Any) -> Setting:

@@ -37,9 +37,9 @@ tuning: {seeds: 2, items: 8, growth: 1}
 """
 
 
-def start(grid: Path, results: Path) -> subprocess.Popen[bytes]:
+def start(grid: Path, results: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rftlab", "run", str(grid), "--results", str(results), "--workers", "2"],
+        [sys.executable, "-m", "rftlab", "run", str(grid), "--results", str(results), "--workers", "2", *more],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -118,3 +118,36 @@ def test_a_tuning_stage_that_is_killed_goes_on_and_chooses_what_one_left_in_peac
             del cost["seconds"], cost["evaluation_seconds"]
     assert both[0] == both[1]
     assert both[0]["arms"][0]["learning_rates"] is not None
+
+
+LONG = """
+name: long
+defaults: {task: arithmetic/word, cot: true, labels: 10}
+method: [grpo, sft+grpo]
+budget: {unit: steps, amount: 40}
+evaluation:
+  {test_items: 20, train_items: 5, ood_items: 5, sampled_items: 4, samples: 2, along_the_way: 4, along_items: 8}
+"""
+
+
+def test_a_long_cell_that_is_killed_goes_on_within_its_training(tmp_path: Path) -> None:
+    grid = tmp_path / "long.yaml"
+    grid.write_text(LONG)
+    peace, killed = tmp_path / "peace", tmp_path / "killed"
+    assert start(grid, peace).wait(timeout=400) == 0
+    checkpoints = killed / "shared" / "checkpoints"
+    for _ in range(2):
+        run = start(grid, killed, "--checkpoint", "0")
+        wait_until(lambda: checkpoints.is_dir() and len(list(checkpoints.glob("*.pt"))) == 2, run)
+        time.sleep(2)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert start(grid, killed, "--checkpoint", "0").wait(timeout=400) == 0
+    went_on = records(killed)
+    steps = [record["environment"].pop("resumed_at_step") for record in went_on.values()]
+    assert all(0 < step <= 40 for step in steps)
+    assert went_on == records(peace)
+    for name in went_on:
+        both = (folder / "cells" / name / "samples.jsonl" for folder in (killed, peace))
+        assert len({path.read_text() for path in both}) == 1
+    assert not list(checkpoints.iterdir())

@@ -1,0 +1,36 @@
+"""Whether a cell writes checkpoints while it trains, where, and what has to be equal to go on from one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rftlab.cell import Cell
+from rftlab.experiment.environment import environment
+from rftlab.methods.base import Settings
+from rftlab.methods.checkpoints import Checkpoints
+from rftlab.policy import base_answers, weights
+from rftlab.registry import METHODS, find
+
+_HAS_TO_BE_EQUAL = ("python", "platform", "libraries", "processor", "threads", "gpu")
+
+
+def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) -> Checkpoints | None:
+    """The checkpoints of a cell that an executor runs; None for one run by hand, or of a method that begins again.
+
+    Args:
+        cell: whose id names the file, in the folder that the cells of a grid share.
+        settings: of its method; a sequence goes on if each of its stages does.
+        beside: as of `Checkpoints`.
+    """
+    shared, every_s = os.environ.get(base_answers.FOLDER), os.environ.get(weights.CHECKPOINT_S)
+    methods = [cell.method, *(stage.method for stage in getattr(settings, "stages", ()))]
+    if not shared or not every_s or not all(find(METHODS, name, "method")[0].resumes for name in methods):
+        return None
+    here = environment()
+    return Checkpoints(
+        Path(shared) / weights.CHECKPOINTS / f"{cell.id}.pt",
+        every_s=float(every_s),
+        made_by={"cell": cell.id, **{name: here[name] for name in _HAS_TO_BE_EQUAL}},
+        beside=beside,
+    )
