@@ -9,7 +9,7 @@ from rftlab.cell import Cell
 from rftlab.contract import SEEDS
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
-from rftlab.execute.results import Stop, read_grid, read_stops, results_lock, write_grid
+from rftlab.execute.results import FUTILE, Stop, read_grid, read_stops, results_lock, write_grid
 from rftlab.grid import Grid, is_done
 
 UNTIL = ("decided",)
@@ -91,7 +91,7 @@ def next_look(grid: Grid, results: Path, tried: Sequence[Cell]) -> Next:
 
 
 def _told(stops: Sequence[Stop], going_on: int, left: Sequence[Cell]) -> str:
-    given_up = sum(stop.why == "futile" for stop in stops)
+    given_up = sum(stop.why == FUTILE for stop in stops)
     counts = [f"{len(stops) - given_up} decided", f"{given_up} given up"] if stops else ["nothing decided"]
     if not going_on:
         return f"{', '.join(counts)}: no comparison needs more seeds, or may have them"

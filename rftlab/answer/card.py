@@ -11,6 +11,7 @@ from typing import Literal
 from rftlab.answer import phrases
 from rftlab.answer.choices import Choice, Panel, choices
 from rftlab.answer.decisions import Decisions
+from rftlab.answer.given_up import claims_would_take
 from rftlab.answer.groups import listed
 from rftlab.answer.limits import limits
 from rftlab.answer.next_step import next_step
@@ -72,7 +73,7 @@ def answer(results: Results, decisions: Decisions) -> Answer:
             text for panel, chosen in found.items() if chosen and (text := phrases.because(decisions, panel, chosen))
         ),
         limits(results, decisions),
-        next_step(decisions, found),
+        " ".join(filter(None, (next_step(decisions, found), phrases.sentence(claims_would_take(results, decisions))))),
         tone,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from rftlab.answer import few_rows, tuning
+from rftlab.answer import few_rows, given_up, tuning
 from rftlab.answer.choices import Panel, named_arms
 from rftlab.answer.decisions import Decision, Decisions, measures_at_odds
 from rftlab.answer.groups import listed
@@ -24,6 +24,7 @@ def limits(results: Results, decisions: Decisions) -> str:
         [f"Changed after the start, and so exploratory: {', '.join(decisions.changed)}"] if decisions.changed else []
     )
     told += [at_odds] if (at_odds := measures_at_odds(results)) else []
+    told += given_up.told(decisions)
     told += _partial(results)
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += _short_of_plateau(results, decisions)

@@ -6,6 +6,7 @@ from math import isinf, isnan
 from typing import NamedTuple
 
 from rftlab import stats
+from rftlab.answer import given_up
 from rftlab.answer.choices import Choice, Panel, named_arms
 from rftlab.answer.comparisons import Place, pairs
 from rftlab.answer.decisions import Decisions, spreads_of
@@ -83,7 +84,7 @@ class _Asked(NamedTuple):
 
 
 def _more_seeds(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -> str:
-    """How many seeds would show a difference of the size that matters, where that decides what is advised."""
+    """How many seeds would show a difference that matters: where that decides what is advised, or was given up."""
     made = [pair for pair in pairs(decisions.outcomes[decisions.decides]) if pair.table.size]
     spreads = spreads_of(made)
     tables = {(each.place, frozenset((each.first, each.second))): each for each in made if each.axis == "method"}
@@ -93,6 +94,12 @@ def _more_seeds(decisions: Decisions, found: Mapping[Panel, Sequence[Choice]]) -
         for choice in chosen
         for both in _waiting(decisions, Place(*panel, choice.labels), choice)
         if (here := (Place(*panel, choice.labels), frozenset(both))) in tables
+    ]
+    futile, there = given_up.comparisons(decisions), {id(pair) for *_, pair in open_}
+    open_ += [
+        (pair.place[:4], pair.place.labels, (pair.first, pair.second), pair)
+        for pair in tables.values()
+        if (*pair.place, *sorted((pair.first, pair.second))) in futile and id(pair) not in there
     ]
     if not open_:
         return ""

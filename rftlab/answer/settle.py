@@ -19,13 +19,11 @@ from rftlab.answer.ledger.view import View
 from rftlab.answer.results import UNTRAINED, Results
 from rftlab.cell import Cell
 from rftlab.contract import SEEDS
-from rftlab.execute.results import Stop
+from rftlab.execute.results import CLAIM, FUTILE, Stop
 from rftlab.grid.tuning import FIRST_SEED
 from rftlab.record import Record
 
 DECIDED = ("better", "worse", "same")
-FUTILE = "futile"
-_CLAIM = "claim"
 
 
 class Look(NamedTuple):
@@ -112,7 +110,7 @@ def _claims(results: Results, decisions: Decisions, runs: "_Runs") -> Iterator[t
                 measured = [measure(one, confidence) for contrasts in each.arms.values() for one in contrasts]
                 last = confidence_of(plan.max_seeds, plan, size)[0]
                 why = _claim_stops(measured, plan.smallest_effect, plan.max_seeds, last) if seeds >= FIRST_LOOK else ""
-                key = (*each.panel, each.prompt, 0, f"{_CLAIM} {number}", each.part)
+                key = (*each.panel, each.prompt, 0, f"{CLAIM} {number}", each.part)
                 yield key, seeds, why, runs.cells(each.cells)
 
 

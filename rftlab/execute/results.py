@@ -15,6 +15,8 @@ from rftlab.record import GRID, write_atomically
 
 LOCK = ".lock"
 _STOPS = "stops"
+FUTILE, CLAIM = "futile", "claim"
+"""Why a comparison was given up, and the first word of a claim in the place of an arm: see `Stop`."""
 GRID_FILE = "grid.yaml"
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rftlab.answer.card import answer
 from rftlab.answer.decisions import decide
+from rftlab.answer.ledger.book import ledger
 from rftlab.answer.results import Results, read_results
 from rftlab.answer.settle import further_seeds, look, replay, reseeded
 from rftlab.cell import Cell
@@ -93,3 +95,30 @@ def test_new_seeds_follow_those_there_are_and_leave_out_the_tuning_stages() -> N
     assert not {*range(1000, 2000)} & {*further_seeds([998])[:50]}
     cell = reseeded(Cell.make({"seed": 1, "seed_data": 7}), 5)
     assert (cell.seed, cell.seed_data, cell.seed_init, cell.seed_sampling) == (5, 7, 5, 5)
+
+
+def test_the_card_says_what_was_given_up_after_how_many_seeds_and_what_it_would_take(study: Results) -> None:
+    early = of_seeds(study, 3)
+    place = decide(early).budgets(decide(early).panels[0])[0]
+    decided = Stop(*place, "base", "grpo", 3, "better")
+    card = answer(early, decide(early, [decided, Stop(*place, "base", "sft", 3, "futile")]))
+    given_up = (
+        "Given up, with less than one chance in 10 to be decided by 6 seeds: the base and SFT at 10 labels after 3"
+    )
+    assert given_up in card.limits
+    assert "etween SFT and the base a difference of 5 points would take" in card.next_step
+    without = answer(early, decide(early, [decided]))
+    assert "Given up" not in str(without)
+    assert "etween SFT and the base" not in without.next_step
+
+
+def test_a_claim_that_was_given_up_is_named_with_what_it_would_take(study: Results) -> None:
+    early = of_seeds(study, 3)
+    place = decide(early).budgets(decide(early).panels[0])[0]
+    found = decide(early, [Stop(*place[:4], 0, "claim 5", "", 3, "futile")])
+    found = replace(found, plan=replace(found.plan, claims=(5,)))
+    card = answer(early, found)
+    assert "claim 5 after 3 seeds" in card.limits
+    needed = {row.needed for row in ledger(early, found).rows if row.claim.number == 5 and row.needed}
+    assert needed
+    assert all(each in card.next_step for each in needed)
