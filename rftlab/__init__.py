@@ -17,6 +17,7 @@ _HOMES = {
     "Record": "rftlab.record:Record",
     "MatchedPair": "rftlab.interactive.matched_pair:MatchedPair",
     "RftlabError": "rftlab.errors:RftlabError",
+    "Text": "rftlab.shown.texts:Text",
     "ask": "rftlab.policy.ask:ask",
     "ask_box": "rftlab.interactive.ask:ask_box",
     "check": "rftlab.advise.check:check",

@@ -10,6 +10,7 @@ from rftlab.answer.contests import EVEN, counts, measure_of
 from rftlab.answer.decisions import Decisions
 from rftlab.answer.folder import study_of
 from rftlab.answer.results import Results
+from rftlab.shown.tables import TextTable
 
 
 def win_rates(results: str | Path, waive: str | Iterable[str] = ()) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def table(results: Results, decisions: Decisions) -> pd.DataFrame:
                 "tokens_second": each.tokens[1],
             }
         )  # fmt: skip
-    return pd.DataFrame(rows)
+    return TextTable(rows)
 
 
 def sentences(found: pd.DataFrame) -> list[str]:

@@ -9,6 +9,10 @@ _LEFT = "text-align: left; vertical-align: top"
 _CELL = f"{_LEFT}; white-space: pre-wrap"
 # A longer word is broken: the table would run out of the page. Where shorter ones were, it would break them first.
 _LONG_WORD = 30
+# Beside columns of numbers a browser makes one of prose as narrow as its words; a longer text gets some room.
+_LONG_TEXT = 25
+# Of code, so many characters a line are kept in a line: wrapped, it would have other indents.
+_CODE_LINE = 45
 
 
 class TextTable(pd.DataFrame):
@@ -28,8 +32,8 @@ class TextTable(pd.DataFrame):
         said = _as_said(self)
         head = "".join(f"<th style='{_LEFT}'>{html.escape(str(name))}</th>" for name in ["", *said.columns])
         rows = (
-            f"<tr><th style='{_LEFT}'>{html.escape(str(index))}</th>"
-            + "".join(f"<td style='{_CELL}{_broken(text)}'>{html.escape(text)}</td>" for text in row)
+            f"<tr><th style='{_LEFT}{_room(str(index))}'>{html.escape(str(index))}</th>"
+            + "".join(f"<td style='{_CELL}{_broken(text)}{_room(text)}'>{html.escape(text)}</td>" for text in row)
             + "</tr>"
             for index, row in zip(said.index, said.to_numpy(dtype=object), strict=True)
         )
@@ -83,6 +87,13 @@ def said(value: Any) -> str:
 
 def _broken(text: str) -> str:
     return "; overflow-wrap: anywhere" if max(map(len, text.split()), default=0) > _LONG_WORD else ""
+
+
+def _room(text: str) -> str:
+    lines = text.split("\n")
+    if any(line[:2] == "  " for line in lines) and max(map(len, lines)) <= _CODE_LINE:
+        return "; white-space: pre"
+    return "; min-width: 11em" if len(text) > _LONG_TEXT else ""
 
 
 def _as_said(table: pd.DataFrame) -> pd.DataFrame:

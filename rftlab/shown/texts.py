@@ -3,6 +3,16 @@
 import html
 
 
+class Text(str):
+    """A text that a notebook shows wrapped at words; what is printed, JupyterLab breaks within them."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return preformatted(self)
+
+
 def preformatted(text: str) -> str:
     """A text as it is, wrapped. Completions are hostile text: nothing of it reaches the browser as markup."""
     return f"<pre style='white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere'>{html.escape(text)}</pre>"

@@ -15,6 +15,13 @@ def test_a_long_text_is_shown_whole_and_as_no_markup() -> None:
     assert LONG in repr(table)
 
 
+def test_prose_gets_room_beside_numbers_and_the_indents_of_code_stay() -> None:
+    shown = TextTable({"prompt": [LONG, "def f(x):\n    return x", "short"], "reward": [1.0, 0.0, 0.0]})._repr_html_()
+    assert shown.count("min-width") == 1
+    assert "white-space: pre'>def f(x):\n    return x</td>" in shown
+    assert "min-width" in TextTable({"accuracy": {"this run: word sft n=50 cot seed 0": 1.0}})._repr_html_()
+
+
 def test_what_is_computed_from_it_is_one_too_and_stays_a_frame() -> None:
     table = TextTable({"prompt": [LONG], "reward": [0.5]})
     assert LONG in table[["prompt"]]._repr_html_()
