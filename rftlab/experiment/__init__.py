@@ -36,6 +36,7 @@ from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.parts import Budget
 from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
+from rftlab.policy.decode import own_forward
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
@@ -351,6 +352,7 @@ class Experiment:
             **environment(),
             "sandbox": self.verifier.isolation,
             "completion_caps": told(self.caps),
+            "decoder": own_forward(self.policy.model, self.capped.max_new_tokens) or "written out",
             **({"resumed_at_step": resumed} if resumed is not None else {}),
         }
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
+from rftlab.policy.caps import given
 from rftlab.policy.context import asked, require_task_fits, say_caps, shots
+from rftlab.policy.decode import own_forward
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
 from rftlab.user_code.child import announce
@@ -43,6 +45,9 @@ def check(looked: "Looked") -> None:
             shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
             capped = say_caps(looked, cell, task, policy.count_gold)
             require_task_fits(capped, task, shown.count_prompt, policy.context)
+            if reason := own_forward(policy.model, given(capped, cot=cell.cot)):
+                name = cell.model.rpartition("/")[2]
+                looked.say([f"{name}: transformers decodes its completions, more slowly, since {reason}"])
 
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:

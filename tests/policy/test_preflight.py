@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertLMHeadModel,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from rftlab import preflight
 from rftlab.cell import Cell
@@ -232,3 +240,17 @@ def test_a_bad_model_stops_a_grid_once_with_exit_code_2(model, tmp_path, capsys)
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "r").exists()
     assert not list(Path(tmp_path).glob("r*"))
+
+
+def test_a_model_that_transformers_decodes_is_said_once(task, model):
+    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "head_dim": 4}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    Gemma2ForCausalLM(Gemma2Config(vocab_size=715, **size, **heads)).save_pretrained(model)
+    cells = [Cell.make({"labels": labels, "model": str(model)}) for labels in (1, 2)]
+    looked = Looked(cells, 60.0, tasks={checks.task_key(cell): task for cell in cells})
+    check(looked)
+    said = [note for note in looked.notes if "decodes" in note]
+    assert said == [
+        "model: transformers decodes its completions, more slowly, since the architecture Gemma2 is none of those "
+        "written out"
+    ]
