@@ -26,6 +26,7 @@ from rftlab.registry import METHODS, family_of, trains
 MOST_SEEDS, MOST_LABELS = 100, 100_000
 PROMPTS: Mapping[str, tuple[bool, ...]] = {"with": (True,), "without": (False,), "both": (False, True)}
 """Chain-of-thought, as it is asked for: with, without, or both beside each other."""
+_MOST_DIGITS, _MOST_SHOWN = 12, 60
 _OF_THE_DESIGN = frozenset({"method", "cot", "labels", "prompts", "development", "seed", "max_seeds", "budget.amount"})
 _WRITTEN = "Written by the studio; what you change here by hand it leaves alone."
 
@@ -62,11 +63,13 @@ def read_labels(text: str, available: int | None = None) -> tuple[int, ...]:
         RftlabError: it is none, or asks for more than there are.
     """
     parts = text.replace(",", " ").split()
-    if not parts or not all(part.isdecimal() and 0 < int(part) <= MOST_LABELS for part in parts):
-        raise RftlabError(f"label budgets are {text!r}; give whole numbers above 0 with commas, such as 10, 100")
-    found = tuple(sorted({int(part) for part in parts}))
-    if available is not None and found[-1] > available:
-        raise RftlabError(f"a budget of {found[-1]} labels is more than the {available} that the task has; give fewer")
+    found = tuple(sorted({_number(part) for part in parts}))
+    if not found or found[0] <= 0:
+        raise RftlabError(f"label budgets are {_cut(text)!r}; give whole numbers above 0 with commas, such as 10, 100")
+    most = MOST_LABELS if available is None else available
+    if found[-1] > most:
+        whose = "" if available is None else " that the task has"
+        raise RftlabError(f"a budget of {found[-1]} labels is more than the {most}{whose}; give fewer")
     return found
 
 
@@ -81,9 +84,18 @@ def read_count(text: str, what: str, most: int) -> int:
     Raises:
         RftlabError: it is none.
     """
-    if not (text.strip().isdecimal() and 1 <= int(text) <= most):
-        raise RftlabError(f"{what} is {text!r}; give a whole number from 1 to {most}")
-    return int(text)
+    if not 1 <= (found := _number(text.strip())) <= most:
+        raise RftlabError(f"{what} is {_cut(text)!r}; give a whole number from 1 to {most}")
+    return found
+
+
+def _number(text: str) -> int:
+    """A whole number; -1 for what is none. Of more digits than anything has, the first will do."""
+    return int(text[:_MOST_DIGITS]) if text.isdecimal() else -1
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
 
 
 def design_of(cells: Sequence[Cell], *, tuned: bool) -> Design:

@@ -15,7 +15,7 @@ from rftlab.answer.given_up import claims_would_take
 from rftlab.answer.groups import listed
 from rftlab.answer.limits import limits
 from rftlab.answer.next_step import next_step
-from rftlab.answer.results import Results
+from rftlab.answer.results import Results, unfinished
 from rftlab.plots.names import title
 from rftlab.registry import trains
 
@@ -113,6 +113,8 @@ def _nothing_trained(results: Results, decisions: Decisions) -> Answer:
     measured = "; ".join(dict.fromkeys(phrases.reached(level) for level in levels))
     others = list(dict.fromkeys(level.method for level in levels if trains(level.method)))
     headline, step = "Nothing has been trained yet.", "Add methods to the grid: method: [base, sft, grpo]."
+    if any(trains(cell.method) for cell in unfinished(results)):
+        step = "Run the cells that are left: they train."
     if others:
         many = len(others) > 1
         trained = f"{listed([title(name) for name in others])} {'were' if many else 'was'} trained"

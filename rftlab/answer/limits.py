@@ -82,7 +82,7 @@ def _measured_alone(decisions: Decisions) -> list[str]:
 
 
 def _partial(results: Results) -> list[str]:
-    done, missing = len(results.records), unfinished(results)
+    done, missing = len(results.records), len(unfinished(results))
     return [f"So far: {done} of {done + missing} cells have finished"] if missing else []
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from rftlab import record
 from rftlab.answer.contracts import waivers
 from rftlab.answer.survey import Place, Survey, survey
-from rftlab.cell import parameter_names
+from rftlab.cell import Cell, parameter_names
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.errors import RftlabError
 from rftlab.execute.results import read_grid
@@ -101,13 +101,14 @@ def _same(cells: pd.DataFrame, score: str) -> bool:
     return not ((cells[score] - cells[SCORES[score]]).abs() > 1e-9).any()
 
 
-def unfinished(results: Results) -> int:
+def unfinished(results: Results) -> list[Cell]:
     """Cells of the grid last run in a study's folder that have left no record yet."""
     try:
-        planned = {cell.id for cell in read_grid(results.where).cells}
+        planned = read_grid(results.where).cells
     except RftlabError:
-        return 0
-    return len(planned - {item.id for item in results.records})
+        return []
+    done = {item.id for item in results.records}
+    return [cell for cell in planned if cell.id not in done]
 
 
 def is_base(cells: pd.DataFrame) -> "pd.Series[bool]":

@@ -115,7 +115,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "grid": results.name,
         "finished": len(cells),
         "damaged": record.kept_out(damaged) if damaged else "",
-        "unfinished": unfinished(study),
+        "unfinished": len(unfinished(study)),
         "kept_out": _kept_out(results),
         "uneven": about.uneven(cells),
         "same": survey.same,

@@ -28,14 +28,23 @@ def test_label_budgets_are_read(text, found):
 @pytest.mark.parametrize(
     ("text", "says"),
     [("", "give whole numbers"), ("ten", "are 'ten'; give"), ("0", "above 0"), ("10, 1.5", "give whole"),
-     ("10, 500", "a budget of 500 labels is more than the 120"), ("9" * 30, "give whole")],
+     ("10, 500", "a budget of 500 labels is more than the 120"), ("9" * 5000, "a budget of 9+ labels is more"),
+     ("x" * 400, "are 'x{60} ...'; give"),
+     ("10, -3", "give whole"),
+     ("10, 0", "above 0")],
 )  # fmt: skip
 def test_label_budgets_that_are_none_are_refused_in_a_sentence(text, says):
     with pytest.raises(RftlabError, match=says):
         read_labels(text, 120)
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "2.5", "many", "101"])
+def test_where_nobody_knows_how_many_labels_there_are_a_budget_has_a_bound_all_the_same():
+    assert read_labels("5000") == (5000,)
+    with pytest.raises(RftlabError, match="1000000 labels is more than the 100000; give fewer"):
+        read_labels("10, 1000000")
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "2.5", "many", "101", "9" * 5000])
 def test_counts_that_are_none_are_refused(text):
     assert read_count(" 3 ", "seeds", 100) == 3
     with pytest.raises(RftlabError, match="seeds is .*; give a whole number from 1 to 100"):

@@ -112,10 +112,13 @@ class Desk:
         """Give every arm further label budgets, in the grid's file.
 
         Raises:
-            RftlabError: as `add_seeds`.
+            RftlabError: as `add_seeds`; or the grid has all of them.
         """
         path = self._file("widen")
-        self._put(widened(path, self.text, labels=labels))
+        wider = widened(path, self.text, labels=labels)
+        if len(Grid.load(path, wider).cells) == len(Grid.load(path).cells):
+            raise RftlabError(f"{path.name} has budget {', '.join(map(str, labels))} already; give another")
+        self._put(wider)
         return f"budget {', '.join(map(str, labels))} added to {path.name}"
 
     def _put(self, text: str) -> None:

@@ -19,8 +19,9 @@ from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
+from rftlab.policy.hub import locate
 from rftlab.registry import METHODS, TASKS, names, short_name
-from rftlab.shown.texts import preformatted, wrong
+from rftlab.shown.texts import noted, preformatted, wrong
 from rftlab.user_code import child
 
 _EXAMPLES = 3
@@ -63,7 +64,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
         self.prompts = ipywidgets.Dropdown(options=[(said, name) for name, said in _PROMPTED.items()], layout=wide)
         self.tuned = ipywidgets.Checkbox(description="choose learning rates first (takes longer)", indent=False)
         self.methods: dict[str, ipywidgets.Checkbox] = {}
-        self._wrong = {name: ipywidgets.HTML() for name in ("task", "labels", "seeds", "steps")}
+        self._wrong = {name: ipywidgets.HTML() for name in ("task", "model", "labels", "seeds", "steps")}
         self._has, self._about, self._methods = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.VBox()
         self._looks = [
             ipywidgets.Button(description="Show examples", tooltip="the task's card and three examples"),
@@ -77,15 +78,22 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
     def _rows(self) -> list[Any]:
         wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
         column = ipywidgets.Layout(flex="1 1 340px", min_width="300px", max_width="100%")
+        first = (
+            _row("task", self.task, self._has, self._wrong["task"]), _row("model", self.model, self._wrong["model"]),
+        )  # fmt: skip
+        for row in first:
+            row.layout = column
         left = [
-            _row("task", self.task, self._has, self._wrong["task"]), _row("model", self.model),
-            ipywidgets.HBox(self._looks),
             _row("label budgets", self.labels, self._wrong["labels"]), _row("prompts", self.prompts),
             _row("seeds", self.seeds, self._wrong["seeds"]),
             _row("optimiser steps", self.steps, self._wrong["steps"]), self.tuned,
         ]  # fmt: skip
         columns = (ipywidgets.VBox(left, layout=column), ipywidgets.VBox([self._methods], layout=column))
-        return [ipywidgets.HBox(columns, layout=wrap), self._about]
+        # What the buttons show stands right below them: under the methods nobody would see it come.
+        return [
+            ipywidgets.HBox(first, layout=wrap), ipywidgets.HBox(self._looks), self._about,
+            ipywidgets.HBox(columns, layout=wrap),
+        ]  # fmt: skip
 
     def _observe(self) -> None:
         self.task.observe(lambda _: self._of_another_task(), names="value")
@@ -131,10 +139,11 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
             RftlabError: the first that cannot be read; each says so below it.
         """
         available = self.subject.facts.labels if self.subject else None
+        model = self._field("model", self._read_model)
         labels = self._field("labels", lambda: read_labels(self.labels.value, available))
         seeds = self._field("seeds", lambda: read_count(self.seeds.value, "seeds", MOST_SEEDS))
-        steps = self._field("steps", lambda: read_count(self.steps.value, "steps", _MOST_STEPS))
-        if labels is None or seeds is None or steps is None:
+        steps = self._field("steps", lambda: read_count(self.steps.value, "optimiser steps", _MOST_STEPS))
+        if model is None or labels is None or seeds is None or steps is None:
             raise RftlabError("a field cannot be read")
         chosen = tuple(name for name, box in self.methods.items() if box.value)
         return Design(chosen, labels, self.prompts.value, seeds, float(steps), self.tuned.value)
@@ -187,9 +196,27 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]
         self._has.value = f"you have {escape('; '.join(found[0].notes))}{several}"
         return found[0]
 
+    def _read_model(self) -> str:
+        """The base as it is typed; a task of a grid may leave it to its grid.
+
+        Raises:
+            RftlabError: it is none, as far as this machine can tell.
+        """
+        name = self.model.value.strip()
+        if not name and not is_grid(self.task.value.strip()):
+            raise RftlabError("a study needs a model; name tiny-base, a local directory or a hub id")
+        try:
+            beside = self._path.parent / name
+            if name:
+                locate(str(beside) if beside.is_dir() else name)
+        except OSError as error:
+            raise RftlabError(f"model: {error.strerror}; name tiny-base, a local directory or a hub id") from None
+        return name
+
     def _look(self, read: Callable[[Cell], str]) -> None:
         for button in self._looks:
             button.disabled = True
+        self._about.value = noted("looking ...")
         try:
             cell = Grid.load(self._path, self.text("look")).cells[-1]
             self._about.value = preformatted(read(cell))

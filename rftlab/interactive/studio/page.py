@@ -63,7 +63,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         self._busy = threading.Lock()
         self._answered: object = None
         self._drawn: object = None
-        self._again = False
+        self._again = self._stopping = self._of_the_run = False
         self.form = self._form(task, model)
         self.board = Board(lambda act, cell: self._try(lambda: self.desk.act(act, cell)))
         self._make_controls()
@@ -90,7 +90,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         acts: dict[str, tuple[Callable[[], str], str]] = {
             "Write the grid": (self._write, "write the form's study to its file"),
             "Run": (self._run, "run what is left, in a process of its own"),
-            "Stop": (self.desk.stop, "end the run as Ctrl-C does; what has ended stays"),
+            "Stop": (self._stop, "end the run as Ctrl-C does; what has ended stays"),
             "Add a seed": (self._more_seeds, "one more seed for every arm, in the grid's file, and run it"),
             "Add budgets": (self._more_labels, "further label budgets for every arm, and run them"),
         }
@@ -124,6 +124,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         return (self.desk.results / "grid.json").is_file()
 
     def _try(self, act: Callable[[], str]) -> None:
+        self._of_the_run = False
         try:
             self._said.value = noted(act())
         except RftlabError as error:
@@ -146,7 +147,12 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
             raise RftlabError(f"the form differs from {self._name}; write the grid first")
         said = self.desk.start(until_decided=self.until.value)
         self._folds.selected_index = None
+        self._of_the_run = True
         return said
+
+    def _stop(self) -> str:
+        self._stopping = self._of_the_run = True
+        return self.desk.stop()
 
     def _differs(self) -> bool:
         """Whether the form says another study than the file does."""
@@ -208,6 +214,8 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
                 self._again = False
                 self.desk.start()
                 going = True
+            if not (going or self._folder_runs):
+                self._run_has_ended()
             self._log.value = preformatted(self.desk.run.last_lines() if self.desk.run else "")
             for name, enabled in self._enabled(going).items():
                 self.buttons[name].disabled = not enabled
@@ -217,7 +225,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
                 self._counts.value = wrong(str(error))
                 return
             self.board.show(look)
-            self._counts.value = noted(self._told(look, going), "rftlab-counts")
+            self._counts.value = self._told(look, going)
             self._draw_chosen(look)
             self._answer_if_new(look)
 
@@ -234,11 +242,19 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
     def _folder_runs(self) -> bool:
         return self.desk.run is None and read_progress(self.desk.results) is not None
 
+    def _run_has_ended(self) -> None:
+        """What was said of a run that began or was to stop is not so any more."""
+        self._stopping = False
+        if self._of_the_run:
+            self._of_the_run, self._said.value = False, ""
+
     def _told(self, look: Look, going: bool) -> str:
         if look.progress or going:
-            return f"{look.told}; {look.progress or 'a run is being prepared'}"
+            doing = "the run is ending" if self._stopping else look.progress or "a run is being prepared"
+            return noted(f"{look.told}; {doing}", "rftlab-counts")
         last = self.desk.run.last_error() if self.desk.run else ""
-        return f"{look.told}; no run goes on{f'; the last one said: {last}' if last else ''}"
+        said = noted(f"{look.told}; no run goes on{'; the last one said:' if last else ''}", "rftlab-counts")
+        return f"{said}{wrong(last)}" if last else said
 
     def _choose(self) -> None:
         with self._busy:

@@ -133,12 +133,57 @@ def test_why_the_last_run_ended_is_said_on_the_page_too(study):
     study.with_suffix(".log").write_text("mine: 15 cells\nrftlab: task 'x' has 3 training examples\n")
     studio = Studio(study)
     try:
-        assert "no run goes on; the last one said: task &#x27;x&#x27; has 3 training examples" in studio._counts.value
+        said, wrong = studio._counts.value.split("</div>")[:2]
+        assert said.endswith("no run goes on; the last one said:")
+        assert "task &#x27;x&#x27; has 3 training examples" in wrong
+        assert "role='alert'" in wrong
         study.with_suffix(".log").write_text("rftlab: a warning\nmine: 15 cells\n")
         studio.refresh()
         assert studio._counts.value.endswith("no run goes on</div>")
     finally:
         studio.close()
+
+
+def test_what_was_said_of_a_run_goes_when_it_has_ended_and_what_it_does_meanwhile_is_said(study):
+    studio = Studio(study)
+    try:
+        run_of_a_shell(studio.desk.run, "sleep 60")
+        studio.refresh()
+        assert "a run is being prepared" in studio._counts.value
+        studio.buttons["Stop"].click()
+        assert "stopping" in studio._said.value
+        deadline = time.monotonic() + 20
+        while studio.desk.going and time.monotonic() < deadline:
+            assert "the run is ending" in studio._counts.value or not studio.desk.going
+            time.sleep(0.05)
+        studio.refresh()
+        assert studio._said.value == ""
+        assert "no run goes on" in studio._counts.value
+    finally:
+        studio.close()
+
+
+def run_of_a_shell(run: Run, line: str) -> None:
+    """Let a line of a shell be the run that was started here."""
+    run._process = subprocess.Popen(["/bin/sh", "-c", f"exec {line}"])
+
+
+def test_a_budget_that_is_there_is_not_added_again(study):
+    desk = Desk(study)
+    with pytest.raises(RftlabError, match="mine.yaml has budget 10 already"):
+        desk.add_labels((10,))
+    assert study.read_text() == WRITTEN
+
+
+def test_while_only_the_base_is_done_the_next_step_is_what_waits(study):
+    results = study.parent / "results" / "mine"
+    for cell in Grid.load(study).cells[:3]:
+        assert cell.method == "base"
+        synthetic.write_cell(results, cell.model_dump(), items=20)
+    folder = Folder(results)
+    said = so_far(results, folder.look(), folder.cells)
+    assert "Nothing has been trained yet." in said.lines
+    assert "Run the cells that are left: they train." in said.lines
 
 
 def test_the_page_gets_data_alone_and_says_what_is_wanted_of_a_cell(study):
@@ -192,7 +237,16 @@ def test_fields_that_cannot_be_read_say_so_and_nothing_is_written(studio, tmp_pa
     assert "more than the 1000" in studio.form._wrong["labels"].value
     studio.form.task.value = "arithmetik/word"
     assert "unknown task" in studio.form._wrong["task"].value
+    studio.form.task.value = "arithmetic/word"
+    for model, says in (("", "a study needs a model"), ("/no/dir", "neither a directory nor a hub id"),
+                        ("<b>" * 200, "File name too long"), (".", "has no config.json")):  # fmt: skip
+        studio.form.model.value = model
+        assert says in studio.form._wrong["model"].value
+        studio.buttons["Write the grid"].click()
+        assert "a field cannot be read" in studio._said.value
     assert not list(tmp_path.iterdir())
+    studio.form.model.value = "tiny-base"
+    assert studio.form._wrong["model"].value == ""
 
 
 def test_the_form_writes_its_grid_and_a_studio_opened_again_shows_it(studio, tmp_path):
