@@ -253,6 +253,8 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
             doing = "the run is ending" if self._stopping else look.progress or "a run is being prepared"
             return noted(f"{look.told}; {doing}", "rftlab-counts")
         last = self.desk.run.last_error() if self.desk.run else ""
+        if last.startswith("interrupted"):  # mostly by Stop: nothing is wrong
+            return noted(f"{look.told}; no run goes on; the last one was {last}", "rftlab-counts")
         said = noted(f"{look.told}; no run goes on{'; the last one said:' if last else ''}", "rftlab-counts")
         return f"{said}{wrong(last)}" if last else said
 

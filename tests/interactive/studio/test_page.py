@@ -137,6 +137,10 @@ def test_why_the_last_run_ended_is_said_on_the_page_too(study):
         assert said.endswith("no run goes on; the last one said:")
         assert "task &#x27;x&#x27; has 3 training examples" in wrong
         assert "role='alert'" in wrong
+        study.with_suffix(".log").write_text("rftlab: interrupted; run the same command again to go on\n")
+        studio.refresh()
+        assert "the last one was interrupted; run the same" in studio._counts.value
+        assert "alert" not in studio._counts.value
         study.with_suffix(".log").write_text("rftlab: a warning\nmine: 15 cells\n")
         studio.refresh()
         assert studio._counts.value.endswith("no run goes on</div>")
