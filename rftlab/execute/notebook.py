@@ -291,7 +291,8 @@ def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str
     if isinstance(error, DeadKernelError):
         return (
             "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
-            f"verifier or method ended the process{_crashed_at(log)}"
+            f"verifier or method ended the process{_crashed_at(log)}; if it was memory, give a smaller "
+            "settings.per_device_train_batch_size or decoding.max_new_tokens, or --workers 1"
         )
     if not run.started and run.manager is not None and run.pid is None:
         return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"

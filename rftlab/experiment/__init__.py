@@ -21,6 +21,7 @@ from rftlab.experiment import caveats
 from rftlab.experiment.checkpointing import checkpoints_of
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.live import Live
+from rftlab.experiment.memory import said_if_it_runs_out
 from rftlab.experiment.reports import FOLDER as EVENTS
 from rftlab.experiment.reports import Reports
 from rftlab.experiment.room import require_room
@@ -254,10 +255,11 @@ class Experiment:
         if self._diverged:
             self._outcome = Outcome({"diverged": 1.0}, [])
         else:
-            self._outcome = evaluate(
-                self.policy, self.task, self.labels, self.verifier, self.capped, self.also,
-                on_progress=partial(self.progress, "evaluate"),
-            )  # fmt: skip
+            with said_if_it_runs_out(self.capped, self.settings, "evaluating"):
+                self._outcome = evaluate(
+                    self.policy, self.task, self.labels, self.verifier, self.capped, self.also,
+                    on_progress=partial(self.progress, "evaluate"),
+                )  # fmt: skip
         self._evaluation_seconds = time.perf_counter() - began
         found = {name: value for name, value in self._outcome.metrics.items() if value is not None}
         return Measures(found, name=self.cell.label, dtype=float)
@@ -459,7 +461,8 @@ class Experiment:
         checkpoints: Checkpoints | None = None,
     ) -> None:
         run = TrainingRun(policy, labels, self.verifier, self.capped, self.settings, rates, monitor, checkpoints)
-        train(self.method, run)
+        with said_if_it_runs_out(self.capped, self.settings, "training"):
+            train(self.method, run)
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0

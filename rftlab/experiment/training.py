@@ -3,6 +3,7 @@
 from transformers import set_seed
 
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, placed, told
+from rftlab.experiment.memory import ran_out
 from rftlab.methods.base import Method, TrainingRun
 
 
@@ -25,7 +26,7 @@ def train(method: Method, run: TrainingRun) -> None:
             method.train(run)
     except CAUGHT as error:
         if not policy.has_diverged():
-            if not came_from_user(error):
+            if not came_from_user(error) or ran_out(error):
                 raise
             ours = isinstance(error, RftlabError)
             said = placed(error) if ours else f"method {run.cell.method!r} raised {told(error)}"
