@@ -2,8 +2,7 @@
 
 import functools
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -14,12 +13,10 @@ from rftlab.digests import file_of, kind_of, stale, texts_of
 from rftlab.errors import RftlabError
 from rftlab.execute import requests, starts
 from rftlab.execute.cluster import Resources
-from rftlab.execute.display import Display
 from rftlab.execute.keep import Keeper, require_room
 from rftlab.execute.kernels import (
     CHECKPOINT_EVERY_S,
     KernelKind,
-    KernelSettings,
     cool,
     default_kernel,
     default_workers,
@@ -37,13 +34,12 @@ from rftlab.policy.weights import DEFAULT_KEEP, KEEP_CHOICES, Keep, find_cell
 from rftlab.record import joined
 from rftlab.registry import EXECUTORS, find, resolve
 from rftlab.screen import busy, say
+from rftlab.stages import RunCells, Stages
 from rftlab.user_code.child import LIMIT_S
 
 if TYPE_CHECKING:
     from rftlab.report.remarks import Remark
 
-    RunCells = Callable[..., list[Outcome]]
-Planned = Callable[[Cell], float | None]
 # What every cell of the tiny base warns of; the answer says it, too.
 _TINY = "tiny base:"
 
@@ -97,6 +93,7 @@ def run(
         Interrupted: SIGINT, SIGTERM or SIGHUP, or a request to stop (`rftlab.execute.requests`); running again goes on.
     """
     from rftlab.advise import forecast as forecasts  # with pandas: not needed by `rftlab status`
+    from rftlab.advise import held
 
     _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)), until=(until, settling.UNTIL))
     _require_positive("whole number", int, workers=workers, timeout=timeout)
@@ -118,7 +115,7 @@ def run(
     left = [*again, *left]
     run_cells, here = _run_cells(executor, resources or Resources()), executor == "local"
     many = workers or (default_workers(left) if here else 0)
-    kept = keep or grid.keep or DEFAULT_KEEP
+    kept = cast("Keep", keep or grid.keep or DEFAULT_KEEP)
     settings = replace(
         kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept),
         keep_going=keep_going,
@@ -133,14 +130,16 @@ def run(
     stage = stage_of(grid, found.facts, where)
     items = found.facts[preflight.TEST_ITEMS]
     with busy("loading the base; looking for what such cells took before"):
-        forecast = forecasts.before(grid, where, stage, many, shown=items if dry_run else None) if here else None
-    planned = forecast.seconds_of if forecast else _unplanned
+        shown, machines = (items, 0 if here else many) if dry_run else (None, 0)
+        known = here or machines  # of a cluster only with so many workers, for a dry run
+        forecast = forecasts.before(grid, where, stage, many * here, shown=shown, machines=machines) if known else None
+    stages = Stages(where, many, settings, run_cells, forecast.seconds_of if forecast else _unplanned)
     began = time.monotonic()
     tuned: list[Outcome] = []
     if stage:
         _chosen(starts.resolved(stage.resolved(), where), rerun, (), stage.cells)  # before hours of tuning
         say(f"{grid.name}: {stage}")
-        tuned = [] if dry_run else _tune(stage, grid.name, where, many, settings, run_cells, planned)
+        tuned = [] if dry_run else stages.tune(stage, grid.name)
         grid = starts.resolved(stage.resolved(), where)
         grid = settling.extended(grid, where) if grown else grid
     done, left = grid.split(where)
@@ -160,7 +159,7 @@ def run(
         say(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")
     if dry_run:
         _list(grid, left, stage)
-        say(*forecasts.last_lines(grid, forecast, items))
+        say(*forecasts.last_lines(grid, forecast, items, executor))
         return []
     left = [cell for cell in left if cell.tuned_by != NOT_YET]
     _forget(again, where)
@@ -168,15 +167,12 @@ def run(
     keeper.settle()
     outcomes: list[Outcome] = []
     if first := starts.first(grid, left):
-        lasting = replace(settings, keep="all", stay_warm=True)
-        before = f"{grid.name}, what others go on from"
-        with Display(before, first, left=first, workers=many, results=where, planned=planned) as display:
-            outcomes = run_cells(first, where, display, workers=many, settings=lasting, grid=grid)
+        outcomes = stages.begin(grid, first)
         grid, left = starts.after(first, grid, where)
         keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
-    outcomes += _run_left(grid, left, where, many, settings, run_cells, keeper, planned) if left else []
+    outcomes += stages.rest(grid, left, keeper) if left else []
     if until and any(is_done(cell, where) for cell in grid.cells):
-        more, grid = _settle(grid, where, many, settings, run_cells, kept, planned)
+        more, grid = stages.settle(grid, kept)
         outcomes, keeper = [*outcomes, *more], Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     took = time.monotonic() - began
     cool()
@@ -184,8 +180,8 @@ def run(
         with results_lock(where):
             write_grid(where, grid)
     keeper.settle()
-    if forecast and (held := forecasts.after(forecast, [*tuned, *outcomes], where, took)):
-        say(held)
+    if forecast and (told_ := held.after(forecast, [*tuned, *outcomes], where, took)):
+        say(told_)
     say(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)
@@ -313,57 +309,6 @@ def _chosen(grid: Grid, rerun: bool | Sequence[str], done: Sequence[Cell], tunin
     return [cell for cell in done if cell.id.startswith(tuple(rerun))]
 
 
-def _tune(
-    stage: StageRun,
-    name: str,
-    results: Path,
-    workers: int,
-    settings: KernelSettings,
-    run_cells: "RunCells",
-    planned: Planned,
-) -> list[Outcome]:
-    """Run the tuning stage, round after round, as far as it goes: an arm with a cell that fails stays open."""
-    settings = replace(settings, keep="none", stay_warm=True)
-    outcomes: list[Outcome] = []
-    while wanted := stage.after(outcomes):
-        _leave(stage, results)
-        shown = Display(f"{name}, tuning", stage.cells, left=wanted, workers=workers, results=results, planned=planned)
-        with shown as display:
-            outcomes += run_cells(wanted, results, display, workers=workers, settings=settings, grid=stage.resolved())
-        stage.look()
-    _leave(stage, results)
-    return [*outcomes, *stage.failures]
-
-
-def _settle(
-    grid: Grid,
-    results: Path,
-    workers: int,
-    settings: KernelSettings,
-    run_cells: "RunCells",
-    keep: str,
-    planned: Planned,
-) -> tuple[list[Outcome], Grid]:
-    """Look at a study, run the seeds that it still needs, and look again until none is needed."""
-    outcomes: list[Outcome] = []
-    while True:
-        seeds = max(Counter(cell.variant for cell in grid.cells).values())
-        grid, left, told = settling.next_look(grid, results, [each.cell for each in outcomes])
-        say(f"{grid.name}, look after {seeds} seeds: {told}")
-        if not left:
-            return outcomes, grid
-        keeper = Keeper(grid.cells, results, cast("Keep", keep), forced=False)
-        ran = _run_left(grid, left, results, workers, replace(settings, stay_warm=True), run_cells, keeper, planned)
-        outcomes += ran
-        if not any(each.status == "done" for each in ran):
-            return outcomes, grid
-
-
-def _leave(stage: StageRun, results: Path) -> None:
-    with results_lock(results):
-        stage.write()
-
-
 def _list(grid: Grid, left: Sequence[Cell], stage: StageRun | None) -> None:
     waiting = {cell.id for cell in left}
     if stage:
@@ -403,24 +348,10 @@ def _users_files(cells: Iterable[Cell]) -> list[str]:
     return list(dict.fromkeys(file.name for file in named))
 
 
-def _run_cells(executor: str, resources: Resources) -> "RunCells":
+def _run_cells(executor: str, resources: Resources) -> RunCells:
     entry, _ = find(EXECUTORS, executor, "executor")
     if executor != "local":
         return functools.partial(resolve(entry), resources=resources)
     if resources != Resources():
         raise RftlabError("--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm")
     return cast("RunCells", resolve(entry))
-
-
-def _run_left(
-    grid: Grid,
-    left: list[Cell],
-    results: Path,
-    workers: int,
-    settings: KernelSettings,
-    run_cells: "RunCells",
-    keeper: Keeper,
-    planned: Planned,
-) -> list[Outcome]:
-    with Display(grid.name, grid.cells, left=left, workers=workers, results=results, planned=planned) as display:
-        return run_cells(left, results, keeper.listener(display), workers=workers, settings=settings, grid=grid)

@@ -4,29 +4,26 @@
 `rftlab plan` has measured for this results folder. The file is `forecast.json` in it.
 """
 
-import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from rftlab import preflight, record
-from rftlab.advise import costs, probes
+from rftlab import preflight
+from rftlab.advise import costs, held, probes
+from rftlab.advise.amounts import ROWS, counted, interval, plain
 from rftlab.advise.costs import AXES, Amount, Rates
 from rftlab.advise.detect import Detection, of_grid, of_results
-from rftlab.advise.measured import Measured, kind_of, known_cells, measured
+from rftlab.advise.measured import Measured, kind_of, known_cells
+from rftlab.advise.swept import swept
 from rftlab.answer.returns.prices import read as read_prices
-from rftlab.cell import FOLLOWS, Cell
-from rftlab.contract import Applies
-from rftlab.errors import RftlabError, one_line
+from rftlab.cell import Cell
+from rftlab.errors import RftlabError
 from rftlab.execute import starts
 from rftlab.execute.keep import peak_bytes, said_size
 from rftlab.execute.kernels import cool, cores, default_kernel, default_workers, kernel_settings, preheat
-from rftlab.execute.one_cell import Outcome
-from rftlab.execute.results import results_lock
 from rftlab.execute.tuning import StageRun, stage_of
 from rftlab.files.archive import SUFFIX
 from rftlab.grid import Grid
@@ -37,13 +34,8 @@ from rftlab.registry import suggest
 from rftlab.screen import say
 from rftlab.user_code.child import LIMIT_S
 
-FILE = "forecast.json"
 PRICES = ("machine_hour",)
 """What a price can be given for."""
-_VERSION = 1
-# Follow from what is swept.
-_FOLLOWING = frozenset({"digests", "start_from", "tuned_by"})
-_OF_TRAINING = ("labels", "prompts", "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,7 @@ class Forecast:
         shown: which differences can be shown.
         plateau: whether training may end before its budget.
         rates: what the amounts go by, for each kind of cell.
+        ran: where nothing is left to run, what runs took beside what was planned for them, in lines.
     """
 
     name: str
@@ -80,6 +73,7 @@ class Forecast:
     shown: Detection | None = None
     plateau: bool = False
     rates: Mapping[str, Rates] = field(default_factory=dict, repr=False)
+    ran: tuple[str, ...] = ()
 
     @property
     def money(self) -> Amount | None:
@@ -94,23 +88,32 @@ class Forecast:
         return found["wall"].estimate if found else None
 
     def __str__(self) -> str:
+        if not self.cells:
+            return "\n".join(self._finished())
         of_stage = f", {self.tuning} of them to tune, at most" if self.tuning else ""
         lines = [
-            f"{self.name}, planned: {_count(len(self.cells), 'cell')} to run{of_stage}, {self.workers} at once"
+            f"{self.name}, planned: {counted(len(self.cells), 'cell')} to run{of_stage}, {self.workers} at once"
             + (f"; {self.done} done" if self.done else "")
         ]
-        for name, said, words in _ROWS:
+        for name, said, words in ROWS:
             if name in self.amounts and self.amounts[name].high:
-                lines.append(f"  {words:<22} {_interval(self.amounts[name], said)}{self._beside(name)}")
+                lines.append(f"  {words:<22} {interval(self.amounts[name], said)}{self._beside(name)}")
         if (money := self.money) is not None:
             of = ", ".join(f"{thing} {price:g}" for thing, price in self.prices.items())
-            lines.append(f"  {'money':<22} {_interval(money, _plain)} ({of})")
+            lines.append(f"  {'money':<22} {interval(money, plain)} ({of})")
         if self.unknown:
             some = ", ".join(self.unknown[:3]) + (f" and {len(self.unknown) - 3} more" if len(self.unknown) > 3 else "")
             lines.append(f"  not known: what {some} take{'s' * (len(self.unknown) == 1)} on this machine")
         lines += [f"  {sentence}" for sentence in self.source]
         lines += [f"  {sentence}" for sentence in self.shown.sentences] if self.shown else []
         return "\n".join(lines)
+
+    def _finished(self) -> Iterator[str]:
+        """Where all has run: what was planned before, and how far off it was."""
+        yield f"{self.name}: nothing is left to run, {counted(self.done, 'cell')} done"
+        unplanned = ("no forecast was recorded before a run of it (rftlab plan, then rftlab run)",)
+        yield from (f"  {line}" for line in self.ran or unplanned)
+        yield from (f"  {sentence}" for sentence in (self.shown.sentences if self.shown else ()))
 
     def _beside(self, name: str) -> str:
         if name == "seconds":
@@ -171,7 +174,8 @@ def plan(
     if detect is not None and not 0 < detect < 1:
         raise RftlabError(f"a difference to detect lies between 0 and 100 points, not at {100 * detect:g}")
     if not isinstance(target, Grid) and is_study(Path(target)):
-        return of_results(Path(target), detect)
+        shown = of_results(Path(target), detect)
+        return replace(shown, sentences=(*shown.sentences, *held.runs(Path(target))))
     priced = checked_prices(prices or {})
     grid = target.settled() if isinstance(target, Grid) else Grid.load(target)
     where = (Path(results) if results else Path("results") / grid.name).expanduser().resolve()
@@ -181,14 +185,22 @@ def plan(
     stage = stage_of(grid, found.facts, where)
     forecast, rates = _forecast(grid, where, stage, workers or 0, known=known, measure=measure)
     forecast = replace(forecast, prices=priced, shown=of_grid(grid, detect, found.facts[preflight.TEST_ITEMS]))
+    if not forecast.cells:  # what was planned before it ran stays
+        return forecast
     probed = {kind: [m.to_json() for m in found.cells] for kind, found in rates.items() if found.probed}
     threads = kernel_settings(default_kernel(), forecast.workers).threads
-    _write(where, machine=_here(threads), planned=forecast.to_json(), probed=probed)
+    held.write(where, machine=_here(threads), planned=forecast.to_json(), probed=probed)
     return forecast
 
 
 def before(
-    grid: Grid, results: Path, stage: StageRun | None, workers: int, *, shown: Mapping[str, int] | None
+    grid: Grid,
+    results: Path,
+    stage: StageRun | None,
+    workers: int,
+    *,
+    shown: Mapping[str, int] | None,
+    machines: int = 0,
 ) -> Forecast:
     """What is known of a run that is about to begin, without measuring anything.
 
@@ -198,68 +210,35 @@ def before(
         stage: its tuning stage.
         workers: cells run at once.
         shown: test items by task's name, to say which differences it can show; None says nothing of that.
+        machines: of a cluster that run a cell each, taken to be like this one; 0 runs all on this one.
     """
-    forecast, _ = _forecast(grid, results, stage, workers)
+    forecast, _ = _forecast(grid, results, stage, workers, machines=machines)
     return replace(forecast, shown=of_grid(grid, there=shown)) if shown is not None else forecast
 
 
-def last_lines(grid: Grid, forecast: Forecast | None, items: Mapping[str, int]) -> list[str]:
+def last_lines(grid: Grid, forecast: Forecast | None, items: Mapping[str, int], executor: str = "local") -> list[str]:
     """What a dry run ends with: what is swept, and what is known of time and the rest.
 
     Args:
         grid: that was not run.
-        forecast: of it; None on another machine.
+        forecast: of it, by cells of this machine; None where nobody knows how many will run at once.
         items: test items by task's name.
+        executor: what would run it.
     """
     lines = [f"  {line}" for line in swept(grid.cells)]
-    if forecast is None:
-        return [*lines, *of_grid(grid, there=items).sentences]
     grid_name = grid.path if grid.path and grid.path.is_file() else grid.name
+    if forecast is None:
+        return [
+            *lines,
+            f"  what it takes on {executor} is not known: the cluster decides how many cells run at once; --workers N "
+            f"plans for N like this machine, and rftlab plan {grid_name} on one of its nodes measures a cell there",
+            *(f"  {sentence}" for sentence in of_grid(grid, there=items).sentences),
+        ]
+    alike = (
+        [f"  by cells of this machine, as if every worker of {executor} were like it"] if executor != "local" else []
+    )
     hint = [f"  rftlab plan {grid_name} measures it"] if forecast.unknown else []
-    return [*lines, str(forecast), *hint]
-
-
-def after(forecast: Forecast, outcomes: Iterable[Outcome], results: Path, seconds: float) -> str:
-    """Hold a run that has ended against its forecast, in `forecast.json` and in one line; "" where nothing was known.
-
-    Args:
-        forecast: as it was before the run.
-        outcomes: of the run's cells; where one of them failed, it was not the run that was planned.
-        results: the results folder.
-        seconds: that all of them took together.
-    """
-    ended = [outcome for outcome in outcomes if outcome.folder]
-    if "seconds" not in forecast.amounts or not ended or any(outcome.status != "done" for outcome in ended):
-        return ""
-    ran = measured(results, [outcome.cell for outcome in ended])
-    if len(ran) != len(ended) or not (forecast.tuning or len(ran) == len(forecast.cells)):
-        return ""
-    took = {axis: sum(costs.actual(m)[axis] for m in ran) for axis in AXES}
-    took |= {"peak_bytes": max(m.peak_bytes for m in ran), "seconds": seconds}
-    _write(results, run={"planned": forecast.to_json(), "took": took, "load": _load()})
-    lines = []
-    for name, said, words in _ROWS[:2]:
-        planned = forecast.amounts[name]
-        missed = "" if planned.low <= took[name] <= planned.high else ", outside that"
-        lines.append(f"{words} {_interval(planned, said)}, took {said(took[name])}{missed}")
-    return f"planned {'; '.join(lines)}"
-
-
-def swept(cells: Sequence[Cell]) -> list[str]:
-    """Every setting that is swept, with its values, a line each."""
-    values: dict[str, dict[str, None]] = {}
-    for cell, flat in zip(cells, Cell.as_said(cells), strict=True):
-        trains = Applies.to(cell.method).labels
-        for name, value in flat.items():
-            follows = name in FOLLOWS and value == flat[FOLLOWS[name]]
-            if name in _FOLLOWING or follows or (name.startswith(_OF_TRAINING) and not trains):
-                continue
-            values.setdefault(name, {}).setdefault(value if isinstance(value, str) else json.dumps(value))
-    return [f"swept: {name} {', '.join(map(_shown, given))}" for name, given in values.items() if len(given) > 1]
-
-
-def _shown(value: str) -> str:
-    return one_line(value) or "(empty)"
+    return [*lines, str(forecast), *alike, *hint]
 
 
 def checked_prices(given: Mapping[str, Any]) -> dict[str, float]:
@@ -301,6 +280,7 @@ def _forecast(
     *,
     known: Sequence[str | Path] = (),
     measure: bool = False,
+    machines: int = 0,
 ) -> tuple[Forecast, dict[str, Rates]]:
     """The forecast, and what it goes by for each kind of cell."""
     done, left = grid.split(where)
@@ -326,16 +306,17 @@ def _forecast(
     )
     forecast = Forecast(
         name=grid.name,
-        workers=many,
+        workers=machines or many,
         cells=tuple(todo),
         done=len(done),
         tuning=len(tuning),
-        amounts={} if unknown else _summed([each for each in predicted if each], many),
+        amounts={} if unknown else _summed([each for each in predicted if each], machines or many),
         policies=peak_bytes(left, grid.keep or DEFAULT_KEEP, many),
         unknown=tuple(unknown),
         source=(*_sources(rates, todo), *failed),
         plateau=any(cell.budget.until == "plateau" for cell in todo),
         rates=rates,
+        ran=() if todo else tuple(held.runs(where)),
     )
     return forecast, rates
 
@@ -354,7 +335,7 @@ def _known(todo: Sequence[Cell], places: Sequence[Path], where: Path, threads: i
         groups.setdefault(kind_of(each.cell)[0], []).append(each)
     # How far predictions are off is asked of all kinds together: of one alone there are few cells.
     pooled = Rates.of_cells([m for group in groups.values() for m in group])
-    body = _read(where)
+    body = held.read(where)
     probed = body.get("probed") if body.get("machine") == _here(threads) else None
     try:
         found = {kind: Rates.of_probes([*map(Measured.of_json, runs)]) for kind, runs in (probed or {}).items()}
@@ -385,14 +366,14 @@ def _sources(rates: Mapping[str, Rates], todo: Sequence[Cell]) -> list[str]:
     said = []
     if ran:
         count = sum(len(each.cells) for each in ran)
-        held = f", each held out and predicted from the others, off by {100 * ran[0].own_error:.0f} %" * bool(
+        apart = f", each held out and predicted from the others, off by {100 * ran[0].own_error:.0f} %" * bool(
             ran[0].held_out
         )
-        said.append(f"from {_count(count, 'finished cell')} of this machine{held}")
+        said.append(f"from {counted(count, 'finished cell')} of this machine{apart}")
     if probed := len(used) - len(ran):
-        said.append(f"from two short runs of each of {_count(probed, 'kind')} of cells, measured on this machine")
+        said.append(f"from two short runs of each of {counted(probed, 'kind')} of cells, measured on this machine")
     if used:
-        load = _load()
+        load = held.load()
         busy = (
             f"; other work keeps this machine busy now (load {load:.1f} on {cores()} cores)"
             if load > 0.5 * cores()
@@ -411,64 +392,3 @@ def _say(text: str) -> None:
 
 def _here(threads: int) -> dict[str, Any]:
     return {**machine(), "threads": threads}
-
-
-def _load() -> float:
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-
-
-def _read(results: Path) -> dict[str, Any]:
-    try:
-        body = json.loads((results / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) and body.get("version") == _VERSION else {}
-
-
-def _write(results: Path, **values: Any) -> None:
-    """Put values into `forecast.json`; a run is added to those before."""
-    with results_lock(results):
-        body = {"version": _VERSION, **_read(results)}
-        if run := values.pop("run", None):
-            body["runs"] = [*body.get("runs", []), run]
-        body |= values
-        record.write_atomically(results / FILE, json.dumps(body, indent=1) + "\n")
-
-
-def _plain(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-def _tokens(count: float) -> str:
-    return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count:,.0f}"
-
-
-def _flops(count: float) -> str:
-    return f"{count:.1e}"
-
-
-_ROWS: tuple[tuple[str, Callable[[float], str], str], ...] = (
-    ("seconds", _duration, "time"),
-    ("peak_bytes", said_size, "peak memory"),
-    ("disk_bytes", said_size, "disk"),
-    ("tokens_generated", _tokens, "tokens generated"),
-    ("tokens_trained", _tokens, "tokens trained"),
-    ("flops", _flops, "training FLOPs"),
-    ("asked", _tokens, "completions asked"),
-)
-
-
-def _interval(amount: Amount, said: Callable[[float], str]) -> str:
-    return f"{said(amount.estimate)} [{said(amount.low)}, {said(amount.high)}]"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

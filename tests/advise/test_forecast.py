@@ -9,10 +9,13 @@ import pytest
 import rftlab
 from rftlab import cli, study
 from rftlab.advise import forecast as forecasts
+from rftlab.advise import held
+from rftlab.advise.swept import swept
 from rftlab.cell import Cell
 from rftlab.execute.one_cell import Outcome
 from rftlab.grid import Grid
 from rftlab.record.machine import is_here, machine
+from tests import synthetic
 from tests.advise.test_costs import LONGER, SHORT, ran
 
 GRID = """
@@ -65,6 +68,20 @@ def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, 
     known = forecasts.before(Grid.load("more.yaml"), here / "results" / "more", None, 1, shown={})
     assert "from 1 finished cell of this machine" in str(known)
     assert known.amounts["asked"].estimate == run["took"]["asked"]
+    four = GRID.replace("[0, 1]", "[5, 6, 7, 8]").replace("  - {method: base}\n", "").replace("small", "four")
+    (here / "four.yaml").write_text(four.replace("max_seeds: 2", "max_seeds: 4"))
+    grid, folder = Grid.load("four.yaml"), here / "results" / "four"
+    alone, spread = (forecasts.before(grid, folder, None, 1, shown={}, machines=n) for n in (0, 4))
+    assert spread.amounts["seconds"].estimate == pytest.approx(alone.amounts["seconds"].estimate / 4)
+    assert spread.amounts["flops"] == alone.amounts["flops"]
+
+    planned = json.loads((where / "forecast.json").read_text())["planned"]
+    said = str(rftlab.plan("one.yaml"))
+    assert said.startswith(
+        "one: nothing is left to run, 1 cell done\n  planned before a run of 1 cells, and what it took"
+    )
+    assert re.search(r"training FLOPs +\S+ \[\S+, \S+\], took \S+, [+-]\d+ %", said)
+    assert json.loads((where / "forecast.json").read_text())["planned"] == planned
 
 
 def test_without_cells_or_measuring_it_says_what_is_not_known_and_how_to_know(here, capsys):
@@ -116,14 +133,14 @@ def test_what_is_swept_is_what_differs_but_not_what_follows():
         Cell.make({"method": "sft", "labels": n, "seed": seed, "budget.amount": 30.0, "preset": preset})
         for n in (10, 300) for seed in (0, 1) for preset in ("", "b")
     ]  # fmt: skip
-    assert forecasts.swept(cells) == [
+    assert swept(cells) == [
         "swept: method base, sft", "swept: seed 0, 1", "swept: preset (empty), b", "swept: labels 10, 300",
     ]  # fmt: skip
 
 
 def test_what_is_one_s_own_is_swept_under_the_name_that_people_call_it_by():
     def line(field, *names):
-        return forecasts.swept([Cell.make({field: name}) for name in names])[0]
+        return swept([Cell.make({field: name}) for name in names])[0]
 
     assert line("verifier", "exact", "/far/away/late.py:die", "/far/checks.py:score") == (
         "swept: verifier exact, die, checks"
@@ -135,8 +152,8 @@ def test_what_is_one_s_own_is_swept_under_the_name_that_people_call_it_by():
 def test_a_run_in_which_a_cell_failed_is_held_against_nothing(tmp_path):
     cell = ran().cell
     rates = costs_of(cell)
-    assert forecasts.after(rates, [Outcome(cell, "failed", 1.0, tmp_path, "x")], tmp_path, 1.0) == ""
-    assert not (tmp_path / forecasts.FILE).exists()
+    assert held.after(rates, [Outcome(cell, "failed", 1.0, tmp_path, "x")], tmp_path, 1.0) == ""
+    assert not (tmp_path / held.FILE).exists()
 
 
 def costs_of(cell: Cell) -> forecasts.Forecast:
@@ -144,15 +161,41 @@ def costs_of(cell: Cell) -> forecasts.Forecast:
     return forecasts.Forecast("x", 1, (cell,), 0, 0, {**amounts, "seconds": amounts["wall"]}, 0, (), ())
 
 
+def test_where_all_has_run_without_a_forecast_it_says_so(here):
+    grid = Grid.load("small.yaml")
+    for cell in grid.cells:
+        synthetic.write_cell(here / "results" / "small", cell.model_dump(mode="json"), items=12)
+    said = str(rftlab.plan("small.yaml"))
+    assert said.startswith("small: nothing is left to run, 4 cells done\n  no forecast was recorded before a run of it")
+    assert not (here / "results" / "small" / held.FILE).exists()
+    body = {
+        "version": 1,
+        "runs": [3, {"planned": {}}, {"planned": {"amounts": {"seconds": ["a"]}}, "took": {"seconds": 1}}],
+    }
+    (here / "results" / "small" / held.FILE).write_text(json.dumps(body))
+    assert held.runs(here / "results" / "small") == []
+
+
+def test_on_a_cluster_it_says_why_it_is_not_known_or_goes_by_so_many_workers(here, capsys):
+    assert cli.main(["run", "small.yaml", "--dry-run", "--executor", "slurm"]) == 0
+    assert "what it takes on slurm is not known: the cluster decides how many cells run at once" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert cli.main(["run", "small.yaml", "--dry-run", "--executor", "slurm", "--workers", "4"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "small, planned: 4 cells to run, 4 at once" in said
+    assert "as if every worker of slurm were like it" in said
+
+
 def test_a_damaged_or_foreign_forecast_is_as_none(here):
     grid = Grid.load("small.yaml")
     where = here / "results" / "small"
     where.mkdir(parents=True)
     for text in ("{", "[]", '{"version": 1, "probed": 3}', '{"version": 9}'):
-        (where / forecasts.FILE).write_text(text)
+        (where / held.FILE).write_text(text)
         assert forecasts.before(grid, where, None, 2, shown=None).unknown
     body = {"version": 1, "machine": {**machine(), "threads": 1}, "probed": {"kind": [{"cell": {}}]}}
-    (where / forecasts.FILE).write_text(json.dumps(body))
+    (where / held.FILE).write_text(json.dumps(body))
     assert forecasts.before(grid, where, None, 2, shown=None).unknown
 
 
