@@ -70,6 +70,16 @@ def read_tuning(results: str | Path) -> Tuning:
     return Tuning(pd.DataFrame(rows, columns=list(COLUMNS)), body.get("cost", {}))
 
 
+def costs_of_stage(results: str | Path) -> dict[str, dict[str, float]]:
+    """What choosing each arm's learning rates took: `tuned_by` of its cells -> cost, as in `Tuning.cost`.
+
+    Raises:
+        RftlabError: its file cannot be read.
+    """
+    arms = _read(Path(results)).get("arms", ())
+    return {str(arm["tuned_by"]): dict(arm.get("cost", {})) for arm in arms if arm.get("tuned_by")}
+
+
 def arm_name(cell: Cell) -> str:
     """A cell's method as an arm is to be named: one whose learning rate is chosen in every cell includes its tuner."""
     return f"{cell.method_name} including its tuner" if cell.tuning.trials > 1 else cell.method_name

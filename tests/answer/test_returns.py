@@ -1,5 +1,6 @@
 """Cost and return: the arithmetic, the prices file, and what is said of a study."""
 
+import json
 import math
 import re
 from dataclasses import fields, replace
@@ -15,6 +16,7 @@ from rftlab.answer.returns import words
 from rftlab.answer.returns.arms import Taken
 from rftlab.answer.returns.money import GAINED, Returns, _crossing, returns_of, total
 from rftlab.answer.returns.prices import KEYS, Prices, example, read
+from rftlab.cell import Cell
 from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid
@@ -235,6 +237,29 @@ def test_a_study_is_billed_by_its_records(made):
     assert (crossing.few, crossing.many) == ("sft", "grpo")
     assert crossing.labels == pytest.approx((500 + 14) / 2, rel=0.05)
     assert {GAINED, "verifier_hours"} <= {each.name for each in found.swings(panel)}
+
+
+def test_the_stage_that_chose_an_arms_rates_is_billed_apart_once(tmp_path):
+    (tmp_path / "tuned.yaml").write_text(
+        "name: tuned\ndefaults: {task: arithmetic/word, seed: [0, 1, 2]}\nmax_seeds: 3\n"
+        "include:\n  - {method: base}\n  - {method: [sft, grpo], labels: 10}\n"
+    )
+    grid, folder = Grid.load(tmp_path / "tuned.yaml"), tmp_path / "results"
+    stage = "2 seeds, 9 items, at 10 labels, 0a1b"
+    tuned = {"sft": {"tuned_by": stage, "learning_rates": [0.0003]}}
+    cells = tuple(Cell.make({**cell.model_dump(mode="json"), **tuned.get(cell.method, {})}) for cell in grid.cells)
+    for cell in cells:
+        synthetic.write_cell(folder, cell.model_dump(), items=80)
+    write_grid(folder, replace(grid, cells=cells))
+    arm = {"task": "arithmetic/word", "method": "sft", "labels": 10, "cot": True, "cot_eval": True, "stages": []}
+    cost = {"seconds": 50.0, "evaluation_seconds": 10.0, "verifier_calls": 40}
+    body = {"version": 1, "arms": [{**arm, "tuned_by": stage, "cost": cost}], "ids": [], "cost": cost}
+    (folder / "tuning.json").write_text(json.dumps(body))
+    found = returns_of(folder, replace(MADE, check=0.5, runs=3.0))
+    bills = {each.taken.arm: each.bill for each in found.sums}
+    assert (bills["sft"]["tuning"], bills["sft"]["tuning's checks"]) == (60.0, 20.0)
+    assert (bills["grpo"]["tuning"], bills["grpo"]["tuning's checks"]) == (0, 0)
+    assert "tuning 60" in words.told(found)
 
 
 def test_what_is_assumed_is_marked_and_what_was_run_is_not_assumed(made, tmp_path):

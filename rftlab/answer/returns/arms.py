@@ -12,6 +12,7 @@ from rftlab.answer.decisions import Decisions, Level
 from rftlab.answer.phrases import chosen_panels
 from rftlab.answer.results import PANEL, Results, panel_bases
 from rftlab.answer.returns.prices import Assumed, Prices
+from rftlab.answer.tuning import costs_of_stage
 from rftlab.errors import RftlabError
 from rftlab.registry import METHODS, family_of, find, trains
 from rftlab.stats import Interval
@@ -40,6 +41,8 @@ class Taken(NamedTuple):
         gain: accuracy above the untrained base, with the interval of its decision.
         word: the decision's; "" where it is assumed.
         seeds: that this rests on; 0 where it is assumed.
+        tuning_hours: of the machine, for the stage that chose its learning rates, once for all of its runs.
+        tuning_checks: calls of the verifier in that stage.
     """
 
     panel: Panel
@@ -59,6 +62,8 @@ class Taken(NamedTuple):
     gain: Interval
     word: str
     seeds: int
+    tuning_hours: float = 0.0
+    tuning_checks: float = 0.0
 
     @property
     def assumed(self) -> bool:
@@ -111,6 +116,8 @@ def _of_panel(study: Results, decisions: Decisions, panel: Panel) -> Iterator[Ta
         record.id: record.parameters.development_items * (record.parameters.development == "apart")
         for record in study.records
     }
+    tuned_by = {record.id: record.parameters.tuned_by for record in study.records}
+    stage = costs_of_stage(study.where)
     for level in decisions.levels:
         if level.measure != decisions.decides or level.place[:4] != panel or not level.trained:
             continue
@@ -118,7 +125,11 @@ def _of_panel(study: Results, decisions: Decisions, panel: Panel) -> Iterator[Ta
             continue
         rows = here[(here["arm"] == level.arm) & (here["labels"] == level.place.labels)]
         if len(rows):
-            yield _measured(rows, level, decisions, development)
+            tuned = stage.get(next((name for cell in rows["id"] if (name := tuned_by.get(cell))), ""), {})
+            seconds = tuned.get("seconds", 0.0) + tuned.get("evaluation_seconds", 0.0)
+            yield _measured(rows, level, decisions, development)._replace(
+                tuning_hours=seconds / 3600, tuning_checks=float(tuned.get("verifier_calls", 0.0))
+            )
 
 
 def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, development: dict[str, int]) -> Taken:

@@ -20,6 +20,8 @@ _PER_POINT = 0.01
 _STILL, _MOST = 0.001, 8
 HALF = (0.5, 1.5)
 """Factors by which each assumption is moved."""
+TUNING = "tuning"
+"""What choosing learning rates takes of the machine, in a bill."""
 GAINED = "accuracy gained"
 """Not an assumption, but a measurement: moved to the limits of its interval."""
 
@@ -217,6 +219,8 @@ def total(took: Taken, prices: Prices) -> Sum:
         "checks": took.checks * prices.check * prices.runs,
         "verifier": prices.verifier_hours * prices.engineer_hour * took.checked,
         "machine": took.hours.estimate * prices.machine_hour * prices.runs if isfinite(took.hours.estimate) else 0.0,
+        TUNING: took.tuning_hours * prices.machine_hour,
+        f"{TUNING}'s checks": took.tuning_checks * prices.check,
         "engineer": prices.hours_for(took.method, took.family) * prices.engineer_hour,
     }
     cost = sum(bill.values())

@@ -105,7 +105,7 @@ KEYS: Mapping[str, Key] = {
     "engineer_hour": Key("price", "90", "an hour of a person"),
     "engineer_hours": Key("hours", "{sft: 4, rft: 12, hybrid: 16}", "hours that an arm takes, by method or family, "
                           "or one number for all"),
-    "runs": Key("price", "1", "training runs to pay for, such as trials of rates, of which one is kept"),
+    "runs": Key("price", "1", "training runs to pay for, of which one is kept; a tuning stage is billed apart"),
     "point_value": Key("value", "400", "what one point of accuracy is worth; leave out to compare costs alone"),
     "base_accuracy": Key("share", "0.42", "of the untrained base, where there are no records; marked as assumed"),
     "assumed": Key("arms", "[{method: sft, labels: 3000, accuracy: 0.9, low: 0.85, high: 0.93}]",

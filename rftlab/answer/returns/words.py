@@ -5,7 +5,7 @@ from math import isfinite, isinf
 
 from rftlab.answer.phrases import interval, where
 from rftlab.answer.returns.arms import Panel
-from rftlab.answer.returns.money import BreakEven, Returns, Sum, Swing
+from rftlab.answer.returns.money import TUNING, BreakEven, Returns, Sum, Swing
 from rftlab.plots.names import title
 from rftlab.stats import Interval
 
@@ -65,7 +65,8 @@ def rows(found: Returns, panel: Panel) -> list[tuple[str, ...]]:
 def _row(each: Sum) -> tuple[str, ...]:
     took = each.taken
     parts = sorted(((value, name) for name, value in each.bill.items() if value > _TOLD * each.cost), reverse=True)
-    of = ", ".join(f"{name} {amount(value)}" for value, name in parts[:_MOST_PARTS])
+    apart = [part for part in parts[_MOST_PARTS:] if part[1] == TUNING]  # never hidden among the rest
+    of = ", ".join(f"{name} {amount(value)}" for value, name in (*parts[:_MOST_PARTS], *apart))
     accuracy = f"{percent(took.accuracy.estimate)}{f' {ASSUMED}' if took.assumed else ''}"
     return (
         title(took.arm), str(took.labels), amount(each.cost), of, accuracy, gained(each), per_point(each),
