@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from rftlab.advise import memory
 from rftlab.advise.bases import BASES, known
 from rftlab.advise.hardware import Hardware
-from rftlab.advise.memory import Device, Estimate, Work, estimate, told
+from rftlab.advise.memory import Estimate, estimate, told
+from rftlab.advise.work import Device, Work, work_of
 from rftlab.answer import published as by
 from rftlab.cell import Cell
 from rftlab.policy.anatomy import Anatomy
@@ -276,7 +277,7 @@ class _Counting:
         settings = dict(zip(self._methods, read["settings"], strict=True))
         found = [each for each in read["anatomies"] if not isinstance(each, str)]
         problems = [each for each in read["anatomies"] if isinstance(each, str)]
-        fits = [self._fit(Anatomy(**each), settings, memory.work_of(self._cell, lengths)) for each in found]
+        fits = [self._fit(Anatomy(**each), settings, work_of(self._cell, lengths)) for each in found]
         return fits[::2], fits[1::2], problems[0] if problems else "", lengths
 
     def _fit(self, anatomy: Anatomy, settings: Mapping[str, Mapping[str, Any]], work: Work) -> Fit:

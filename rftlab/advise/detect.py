@@ -174,7 +174,8 @@ def usual(*, tuned_alone: bool, against_base: bool = False) -> tuple[tuple[float
     by_seed, *rest = AGAINST if against_base else STEADY
     if tuned_alone:
         return (ALONE[0], rest[0], rest[1]), "as in earlier studies where every seed chose its own rate"
-    return (by_seed, rest[0], rest[1]), "as four of five pairs of the shipped reference study"
+    pairs = "trained arms against the base" if against_base else "pairs"
+    return (by_seed, rest[0], rest[1]), f"as four of five {pairs} of the shipped reference study"
 
 
 def expected(deviations: tuple[float, float, float], items: int, budgets: int = 1, folds: int = 0) -> Components:

@@ -17,8 +17,8 @@ from rftlab.advise.amounts import ROWS, counted, interval, plain
 from rftlab.advise.costs import AXES, Amount, Rates
 from rftlab.advise.detect import Detection, of_grid, of_results
 from rftlab.advise.measured import Measured, kind_of, known_cells
+from rftlab.advise.priced import checked_prices
 from rftlab.advise.swept import swept
-from rftlab.answer.returns.prices import read as read_prices
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import starts
@@ -30,12 +30,8 @@ from rftlab.grid import Grid
 from rftlab.grid.tuning import prototypes
 from rftlab.policy.weights import DEFAULT_KEEP
 from rftlab.record.machine import machine
-from rftlab.registry import suggest
 from rftlab.screen import say
 from rftlab.user_code.child import LIMIT_S
-
-PRICES = ("machine_hour",)
-"""What a price can be given for."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +158,7 @@ def plan(
         results: of the grid; by default `results/NAME`.
         workers: cells run at once; by default as `rftlab.run`.
         known: further results folders and archives with cells of this machine.
-        prices: of `PRICES`, in whatever currency.
+        prices: of `rftlab.advise.priced.PRICES`, in whatever currency.
         detect: a difference to ask for, a share of accuracy (0.05 is 5 points); by default the grid's smallest_effect.
         measure: whether to measure what is not known.
         check_timeout: seconds a step in the user's code may take while it is checked.
@@ -239,32 +235,6 @@ def last_lines(grid: Grid, forecast: Forecast | None, items: Mapping[str, int], 
     )
     hint = [f"  rftlab plan {grid_name} measures it"] if forecast.unknown else []
     return [*lines, str(forecast), *alike, *hint]
-
-
-def checked_prices(given: Mapping[str, Any]) -> dict[str, float]:
-    """Prices by thing, of those that a plan knows.
-
-    Raises:
-        RftlabError: of something else, or no number of at least 0.
-    """
-    for name, price in given.items():
-        if name not in PRICES:
-            raise RftlabError(f"there is no price {name!r}{suggest(name, PRICES)}; a plan knows {', '.join(PRICES)}")
-        if isinstance(price, bool) or not isinstance(price, int | float) or not (isfinite(price) and price >= 0):
-            raise RftlabError(f"the price of {name} is {price!r}; give a number of at least 0, such as {name}=2.5")
-    return {name: float(price) for name, price in given.items()}
-
-
-def prices_of(path: Path) -> dict[str, float]:
-    """What a plan knows of the prices file of `rftlab roi`.
-
-    Raises:
-        RftlabError: as `rftlab.answer.returns.prices.read`; or a machine's hour has no price in it.
-    """
-    priced = read_prices(path)
-    if not priced.machine_hour:
-        raise RftlabError(f"{path} names no price that a plan knows; give a line such as machine_hour: 2.5")
-    return {name: getattr(priced, name) for name in PRICES}
 
 
 def is_study(path: Path) -> bool:

@@ -52,7 +52,7 @@ class Study(NamedTuple):
     def told(self) -> str:
         """What it would show, in a sentence."""
         count = len(self.named) * (len(self.named) - 1) // 2
-        (by_seed, *_), like = detect.usual(tuned_alone=bool(self.folds))
+        (by_seed, *_), like = _spread(self.named, self.folds)
         more = ""
         if self.folds:
             more = ", with what folds of the same rows share counted"
@@ -230,10 +230,14 @@ def _to_fill_in(subject: Subject | None, own: Mapping[str, Any], text: str) -> s
     return " and ".join(needed)
 
 
-def _shows(named: Sequence[str], seeds: int, items: int, folds: int = 0) -> float:
-    # Over folds no stage may choose the rates; where no two arms are trained they are held against the base alone.
+def _spread(named: Sequence[str], folds: int) -> tuple[tuple[float, float, float], str]:
+    """Over folds no stage may choose the rates; where no two arms are trained they are held against the base alone."""
     one = sum(method not in UNTRAINED for method in named) < 2
-    spread, _ = detect.usual(tuned_alone=bool(folds), against_base=one)
+    return detect.usual(tuned_alone=bool(folds), against_base=one)
+
+
+def _shows(named: Sequence[str], seeds: int, items: int, folds: int = 0) -> float:
+    spread, _ = _spread(named, folds)
     arms = len(named)
     # As the grid declares it: no more than these seeds, looked at from the third on.
     confidence, _ = confidence_of(seeds, Plan(max_seeds=seeds), max(1, arms * (arms - 1) // 2))

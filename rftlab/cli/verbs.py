@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> int:
     """Say what a grid will take, and which differences it or a study can show."""
     with busy("loading what a plan goes by"):
-        from rftlab.advise.forecast import checked_prices, plan, prices_of
+        from rftlab.advise.forecast import plan
+        from rftlab.advise.priced import checked_prices, prices_of
 
     named = flags.values("--price", options.price, "machine_hour=2.5")
     prices = checked_prices({**(prices_of(options.prices) if options.prices else {}), **named})

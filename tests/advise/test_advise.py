@@ -257,6 +257,14 @@ def test_few_shot_that_was_measured_to_lose_comes_last_and_before_no_training():
         consult(Facts(), results=[REFERENCE])
 
 
+def test_a_study_names_the_spread_that_it_goes_by():
+    one = smallest(advise(Facts(labels=0, prompts=300, verifier="no_gold", trainable=False)))
+    assert not one.told.count("as four of five pairs")
+    assert f"differ by {100 * detect.AGAINST[0]:.1f} points, as four of five trained arms against the base" in one.told
+    two = smallest(advise(Facts(labels=500, verifier="gold")))
+    assert f"differ by {100 * detect.STEADY[0]:.1f} points, as four of five pairs of the shipped" in two.told
+
+
 def test_records_name_the_base_of_a_study_where_nothing_else_does(study):
     found = consult(Facts(labels=60, verifier="gold"), results=[study])
     assert "model: tiny-base" in found.study.text

@@ -10,6 +10,7 @@ import rftlab
 from rftlab import cli, study
 from rftlab.advise import forecast as forecasts
 from rftlab.advise import held
+from rftlab.advise.priced import prices_of
 from rftlab.advise.swept import swept
 from rftlab.cell import Cell
 from rftlab.execute.one_cell import Outcome
@@ -124,7 +125,7 @@ def test_bad_input_is_one_sentence(arguments, says, here, capsys):
 
 def test_prices_of_a_file_with_others_are_taken(tmp_path):
     (tmp_path / "prices.yaml").write_text("currency: EUR\nlabel: 2\nmachine_hour: 1.5\n")
-    assert forecasts.prices_of(tmp_path / "prices.yaml") == {"machine_hour": 1.5}
+    assert prices_of(tmp_path / "prices.yaml") == {"machine_hour": 1.5}
 
 
 def test_what_is_swept_is_what_differs_but_not_what_follows():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rftlab.advise.memory import Device, Work, estimate, lines, told
+from rftlab.advise.memory import estimate, lines, told
+from rftlab.advise.work import Device, Work
 from rftlab.experiment.architecture import settings_of
 from rftlab.policy.anatomy import Anatomy
 from rftlab.registry import METHODS, trains

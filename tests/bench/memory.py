@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.advise.measured import Measured, measured
-from rftlab.advise.memory import PROCESS, Device, Estimate, estimate, work_of
+from rftlab.advise.memory import Estimate, estimate
+from rftlab.advise.work import PROCESS, Device, work_of
 from rftlab.cell import Cell
 from rftlab.digests import with_all_digests
 from rftlab.execute.kernels import cool, default_kernel, kernel_settings
