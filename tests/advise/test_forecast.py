@@ -79,7 +79,7 @@ def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, 
     planned = json.loads((where / "forecast.json").read_text())["planned"]
     said = str(rftlab.plan("one.yaml"))
     assert said.startswith(
-        "one: nothing is left to run, 1 cell done\n  planned before a run of 1 cells, and what it took"
+        "one: nothing is left to run, 1 cell done\n  planned before a run of 1 cell, and what it took"
     )
     assert re.search(r"training FLOPs +\S+ \[\S+, \S+\], took \S+, [+-]\d+ %", said)
     assert json.loads((where / "forecast.json").read_text())["planned"] == planned
