@@ -119,12 +119,12 @@ VERIFIERS: Mapping[str, Entry] = {
         "rftlab.verifiers.exact:Exact", "the answer's text, after normalisation, equals the gold answer", version=5
     ),
     "math": Entry(
-        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=5
+        "rftlab.verifiers.math:Math", "the answer is mathematically equal to the gold answer (math-verify)", version=6
     ),
     "numeric": Entry(
-        "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=4
+        "rftlab.verifiers.numeric:Numeric", "one number within a tolerance; units by dimension", version=5
     ),
-    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=5),
+    "choice": Entry("rftlab.verifiers.choice:Choice", "the chosen option, by letter or by text", version=6),
     "regex": Entry("rftlab.verifiers.regex:Regex", "the answer matches a regular expression", version=3),
     "json-schema": Entry(
         "rftlab.verifiers.json_schema:JsonSchema", "JSON that fits a schema, or equals gold too", version=4

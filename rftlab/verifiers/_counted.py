@@ -2,10 +2,12 @@
 
 import re
 
-from rftlab.verifiers._prompt import MOST_CHARS, SIGNS, WORD, Asked, is_denial, looks_done, powers_of, remains, stem
+from rftlab.verifiers._prompt import MOST_CHARS, SIGNS, Asked, is_said_again, remains
+from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, powers_of, stem
 from rftlab.verifiers._units import Unit, to_unit
-from rftlab.verifiers._words import ALTERS, NEUTRAL
+from rftlab.verifiers._words import ALTERS, NEUTRAL, REDUCED
 
+_JOINS = frozenset({"per", "each", "every", "a", "an"})
 _SPANS = frozenset({"month", "decad", "century", "cent", "fortnight", "penny"})
 _PER = re.compile(rf"(?:/|\b(?:per|each|every|apiece)\b) ?({WORD})?", re.IGNORECASE)
 _RATE = re.compile(rf"({WORD}) ?(?:/|\b(?:per|an?|each|every)\b) ?({WORD})", re.IGNORECASE)
@@ -24,6 +26,19 @@ def may_count(named: str, asked: Asked) -> bool:
         return False
     if not asked.words:
         return True
+    if words and asked.of_year:
+        return named.casefold() in ("ad", "ce")
+    if words and asked.unit and not asked.of_percent and not _is_in(named, asked.unit):
+        return False
+    if asked.many and _PER.search(named):
+        return False
+    if words and asked.of_part and not named.startswith("%") and words[0] not in NEUTRAL | {"percent", "per", "pct"}:
+        return False
+    if named and (asked.of_percent or asked.of_chance):
+        is_share = named.startswith("%") or (words and words[0] in ("per", "percent", "pct"))
+        return is_share or bool(measures_of(words[:1]) & asked.measures)
+    if asked.measures and not measures_of(words) <= asked.measures | {"time"}:
+        return False
     if asked.currencies and (powers_of(named) & SIGNS) - asked.currencies:
         return False
     if not words or not SIGNS.isdisjoint(powers_of(named)):
@@ -32,6 +47,9 @@ def may_count(named: str, asked: Asked) -> bool:
         return False
     first = stem(words[0])
     if ("$" in asked.counts and first in asked.words) or first in _SPANS - asked.words:
+        return False
+    told = first in asked.words - asked.question and not _is_unit(words[0]) and words[0] not in NEUTRAL
+    if told and not REDUCED.isdisjoint(asked.measures):
         return False
     if asked.counts - {"$"} and not _is_what_counts(words, asked):
         return False
@@ -45,11 +63,24 @@ def _is_what_counts(words: list[str], asked: Asked) -> bool:
         return True
     unit, stems = powers_of(words[0]), list(map(stem, words))
     if _is_unit(words[0]):
+        if not all(
+            word in NEUTRAL or word in _JOINS or each in asked.words
+            for word, each in zip(words[1:], stems[1:], strict=True)
+        ):
+            return False
         return any(_is_unit(each) and powers_of(each) == unit for each in asked.counts)
     at = next((i for i, each in enumerate(stems) if each in asked.counts), None)
     if at is None or stems[0] in asked.counted - asked.counts:
         return False
-    return all(word in NEUTRAL or remains(word, asked) or stem(word) in asked.words for word in words[at + 1 :])
+    if not all(word in NEUTRAL or each in asked.words for word, each in zip(words[:at], stems, strict=False)):
+        return False  # another kind of it
+    return all(
+        word in NEUTRAL
+        or remains(word, asked)
+        or (stem(word) in asked.words and is_said_again(word, words[max(0, i - 2) : i], asked))
+        for i, word in enumerate(words)
+        if i > at
+    )
 
 
 def _is_sign_asked_for(named: str, asked: Asked) -> bool:
@@ -57,6 +88,18 @@ def _is_sign_asked_for(named: str, asked: Asked) -> bool:
     counts = asked.counts - {"$"}
     kinds = {kind[0] for each in counts for kind in powers_of(each) if kind[0] in "°$€£¥₹"}
     return not counts or not kinds.isdisjoint(kind[0] for kind in powers_of(named)) or not powers_of(named) & SIGNS
+
+
+def _is_in(named: str, unit: frozenset[tuple[str, int]]) -> bool:
+    """Whether a unit, or the one that a name begins with, is of the dimensions of another."""
+    for text in (named, named.split(" ")[0]):
+        found = to_unit(text)
+        if found and (
+            frozenset(found.powers.items()) == unit
+            or {each[0] for each in found.powers} == {"°"} == {each[0][0] for each in unit}
+        ):
+            return True
+    return False
 
 
 def _is_rate(word: str) -> bool:

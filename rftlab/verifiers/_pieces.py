@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from rftlab.verifiers._prompt import WORD, Asked, is_denial, stem
+from rftlab.verifiers._prompt import Asked
 from rftlab.verifiers._quantity import DECIMAL, NUMBER, plain_quantity
+from rftlab.verifiers._stem import WORD, is_denial, stem, to_number
+from rftlab.verifiers._units import CURRENCIES
 
 MOST_PIECES = 80
 _LONGEST_ECHO = 16
@@ -23,10 +25,10 @@ _VERBS = frozenset(
     map(
         stem,
         """is are was were be make get give take cost equal come become result yield has have had need require contain
-        total find will""".split(),  # noqa: SIM905
+        total find will hold""".split(),  # noqa: SIM905
     )
 )
-_BEFORE_MORE = frozenset({"in", "for", "of", "on", "from", "with", "after"})
+_BEFORE_MORE = frozenset({"in", "for", "of", "on", "from", "with", "after", "during", "to", "between"})
 
 
 class Piece(NamedTuple):
@@ -54,14 +56,16 @@ def to_pieces(text: str) -> Iterator[Piece]:
 
 def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
     """The pieces, with each phrase that holds a number and stands so in the prompt as one (`12 trays of 24 rolls`)."""
-    said = [piece.value if piece.value is not None else stem(piece.text) for piece in pieces]
+    said = [to_number(piece.text) or stem(piece.text) if piece.value is None else piece.value for piece in pieces]
+    tokens = tuple(token for token in asked.tokens if token not in CURRENCIES)
     left, i = list[Piece](), 0
     while i < len(pieces):
-        end = max(
-            (_common(said, i, asked.tokens, p) for p, token in enumerate(asked.tokens) if token == said[i]), default=i
-        )
+        end = max((_common(said, i, tokens, p) for p, token in enumerate(tokens) if token == said[i]), default=i)
         phrase = pieces[i:end]
-        numbers = [n for n, piece in enumerate(phrase) if piece.value is not None]
+        while len(phrase) > 2 and said[i + len(phrase) - 1] in _VERBS:  # what is said of it is no part of it
+            phrase = phrase[:-1]
+        end = max(i, i + len(phrase))
+        numbers = [n for n in range(len(phrase)) if isinstance(said[i + n], Fraction)]
         if (
             numbers
             and len(phrase) > 1
@@ -71,7 +75,7 @@ def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
             counted = tuple(stem(phrase[n + 1].text) for n in numbers if n + 1 < len(phrase))
             links = [piece.text for piece in phrase[: numbers[0]] if piece.text in _BEFORE_MORE]
             text = links[-1] if links else phrase[0].text
-            if any(_is_another(phrase[n].value, each, asked) for n, each in zip(numbers, counted, strict=False)):
+            if any(_is_another(said[i + n], each, asked) for n, each in zip(numbers, counted, strict=False)):
                 return pieces
             left.append(Piece(text, phrase[0].start, phrase[-1].end, None, counted or ("",)))
             i = end
@@ -81,7 +85,7 @@ def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
     return left
 
 
-def _is_another(value: Fraction | None, counted: str, asked: Asked) -> bool:
+def _is_another(value: Fraction | str, counted: str, asked: Asked) -> bool:
     """Whether the question counts the same thing with another number (`for 30 cookies`, where the phrase has 10)."""
     asked_for = {number for number, word in asked.pairs if word == counted}
     return bool(asked_for) and value not in asked_for
@@ -105,7 +109,8 @@ def may_echo(pieces: list[Piece], at: int, asked: Asked) -> bool:
         if not piece.echo:
             continue
         between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
-        leads_in = piece.text in _BEFORE_MORE and i < 2 and pieces[i + 1 : i + 2] and pieces[i + 1].text == ","
+        first = {piece.text, *(each.text for each in pieces[max(0, i - 1) : i])} & _BEFORE_MORE
+        leads_in = first and i < 2 and pieces[i + 1 : i + 2] and (pieces[i + 1].text == "," or i + 1 == at)
         if i < at and leads_in and not between & {"and", ":"}:
             continue
         if between & {",", "and", ":"} or (counts and len(piece.echo) == 1 and counts in piece.echo):

@@ -6,21 +6,38 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from rftlab.verifiers._units import CURRENCIES, to_unit
-from rftlab.verifiers._words import DENIES, IRREGULAR, MEASURES, NEGATES, NEUTRAL, NUMBERS
+from rftlab.verifiers._stem import WORD, looks_done, measures_of, powers_of, stem, to_number
+from rftlab.verifiers._units import CURRENCIES, is_unit, to_unit
+from rftlab.verifiers._words import (
+    NEGATES,
+    NEUTRAL,
+    NUMBERS,
+    REDUCED,
+    SAME_DOING,
+    SCALES,
+)
 
 MOST_CHARS = 4000
-WORD = r"[^\W\d_]{1,40}(?:['’][^\W\d_]{1,4})?"
 _TOKEN = re.compile(rf"{WORD}|(?a:\d{{1,40}}(?:,\d{{3}})*(?:\.\d{{1,40}})?)|[%$€£]")
 _SENTENCE = re.compile(r"[^.?!\n]*(?:\.(?=\S)[^.?!\n]*)*[.?!\n]?")
 _AUXILIARY = r"(?:do|does|did|are|is|was|were|will|would|can|could|has|have|had|in|per|should|must)\b"
-_HOW_MANY = re.compile(rf"\bhow many\b((?: (?!{_AUXILIARY})[^\W\d_]{{1,40}}){{1,6}})", re.IGNORECASE)
+_HOW_MANY = re.compile(
+    rf"\bhow many\b(?: \d[\d.,]{{0,9}}[ -][^\W\d_]{{1,3}}(?= ))?((?: (?!{_AUXILIARY})[^\W\d_]{{1,40}}){{1,6}})",
+    re.IGNORECASE,
+)
 _COMPARED = re.compile(
     r"\bhow (?:many|much) (?:[^\W\d_]{1,30} )?(more|fewer|less|(?!number|other|water)[^\W\d_]{2,20}er)\b", re.IGNORECASE
 )
+_BY = re.compile(
+    r"\bhow (?:many|much)\b[^?,.]{1,60}?\b(faster|slower|taller|shorter|longer|older|younger|heavier|lighter|cheaper"
+    r"|higher|lower|larger|smaller|bigger|deeper|wider|warmer|colder|hotter|cooler|further|farther|earlier|later)\b",
+    re.IGNORECASE,
+)
+_TOGETHER = re.compile(r"\bthey\b[^?]{0,80}\b(?:together|altogether|combined|in all|in total)\b", re.IGNORECASE)
+_IT = re.compile(r"\bit\b", re.IGNORECASE)
 _ONE_EACH = re.compile(
-    r"\b(?:each|every|per|apiece|one|single|average|rate|speed|velocity|acceleration|pace|density|fast|hourly|daily"
-    r"|an? (?:day|hour|minute|second|week|month|year|person|piece))\b|[^\W\d_]/[^\W\d_]",
+    r"\b(?:each|every|per|apiece|one|1 (?=[^\W\d_])|single|average|rate|speed|velocity|acceleration|pace|density|fast"
+    r"|hourly|daily|an? (?:day|hour|minute|second|week|month|year|person|piece))\b|[^\W\d_]/[^\W\d_]",
     re.IGNORECASE,
 )
 _SHARE = re.compile(
@@ -28,6 +45,24 @@ _SHARE = re.compile(
     r"|likelihood|interest|discount|increase|decrease|change|growth|margin|tax|yield)\b",
     re.IGNORECASE,
 )
+_PERCENT = re.compile(r"(?<!\d)(?<!\d )(?:%|per ?cent\b)|\bpercentage\b", re.IGNORECASE)
+_CHANCE = re.compile(r"\b(?:probability|chance|likelihood|odds)\b", re.IGNORECASE)
+_A_PART = re.compile(r"\b(?:what|which) (?:fraction|share|proportion|part)\b", re.IGNORECASE)
+_YEAR = re.compile(r"\b(?:which|what) year\b", re.IGNORECASE)
+_EACH = re.compile(r"\bhow (?:many|much)\b[^?,.]{0,80}\b(?:each|every|apiece)\b", re.IGNORECASE)
+_RELATED = re.compile(
+    r"\b(?:his|her|their) (?:\w{1,20} )?(?:brother|sister|mother|father|son|daughter|friend|cousin|uncle|aunt|wife"
+    r"|husband|neighbou?r|colleague|partner|boss|dad|mum|mom|grandmother|grandfather|twin)\b",
+    re.IGNORECASE,
+)
+_IN_UNIT = re.compile(r"\bin (?!per)([^\W\d_]{1,20})(?![^\W\d_]| ?/| per\b|[²³^]| squared)", re.IGNORECASE)
+_GIVEN_MEASURE = re.compile(r"\b([^\W\d_]{3,20}) (?:of|is|=) ?(?=[\d$€£])", re.IGNORECASE)
+_MANY = re.compile(r"\bper (\d{1,9} ?[^\W\d_]{1,20})\b", re.IGNORECASE)
+_FOR_LETTER = re.compile(r"\b(?:what is|find|solve for|value of|for|calculate|determine) ([b-hj-zA-Z])(?![\w'’(])")
+_ANNOUNCED = re.compile(
+    r"\W{0,9}(?:(?:so|thus|hence|therefore),? )?(?:the )?(total|sum|result|value|amount)\b", re.IGNORECASE
+)
+_TOLD = frozenset({"total", "sum", "result", "value", "amount"})
 SIGNS = CURRENCIES | {"°C", "°F"}
 _PRICED = re.compile(r"\b(?:how much|price|costs?|pays?|earns?|worth|spends?)\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥₹]|\b(?:dollars?|euros?|pounds?|cents?)\b", re.IGNORECASE)
@@ -38,10 +73,13 @@ _REFERS = re.compile(
     re.IGNORECASE,
 )
 _OF_MANY = re.compile(r"\d[\d.,]*(?: [^\W\d_]{1,30})?,? each\b", re.IGNORECASE)
+_PERCENTS = re.compile(r"(?a:(\d{1,12}(?:\.\d{1,12})?)) ?(?:%|per ?cent\b)", re.IGNORECASE)
 _DEGREES = re.compile(r"° ?[CF]\b|\bcelsius\b|\bfahrenheit\b", re.IGNORECASE)
 _LEFT = re.compile(r"\b(?:left|remain\w{0,3}|still|now|after)\b", re.IGNORECASE)
 _REMAINING = frozenset({"left", "remain", "remains", "remaining", "still", "now"})
 _COMPARING = frozenset({"more", "fewer", "less"})
+_PLACES = frozenset({"in", "at", "on", "of", "from", "with", "into", "per", "to", "by", "a", "an"})
+_ARTICLES = frozenset({"the", "his", "her", "their", "its"})
 _NO_NAMES = frozenset(
     """how what which who whose when where why each every find calculate compute determine solve give express round if
     suppose let after before during at by from with""".split()  # noqa: SIM905
@@ -59,14 +97,23 @@ class Asked(NamedTuple):
         counted: stems of what stands behind a number.
         counts: words and stems of what "how many" asks for, `$` for an amount of money; empty where it asks neither.
         compared: words of a comparison that is asked for (`how many more ... than`).
-        measures: the measures that it names.
+        measures: those that the question names, by their usual names; ``told``: those that it gives itself;
+            ``spoken``: those that its question may mean by `it`.
+        of_percent: whether a percentage is asked for; ``of_chance``: a probability;
+            ``of_part``: a fraction; ``of_year``: a year;
+            ``of_each``: what each of several has.
+        given: words such as `total` for something that the prompt tells and does not ask.
         of_one: whether it asks about one of several; ``of_share``: whether it asks for a percentage or may;
             ``refers``: whether it asks about all that was said (`that`).
         denies: whether the question itself denies (`which is not`).
-        names: stems of the names that the question, which has one, does not have.
+        names: stems of the names that the question, which asks about somebody else, does not have.
+        elsewhere: stems of all its names that the question leaves out.
+        unit: the dimensions of the unit that is asked for (`in metres`); empty where none is.
+        many: the amount that a rate is asked for (`100 km`); ``letter``: the letter that is asked for (`what is y`).
         pairs: numbers of the question with the stem of the word behind.
         currencies: those that it names, and scales of temperature.
         alternatives: stems of the words that an "or" joins (`even, odd or neither`).
+        scales: what its words such as `half` and `dozen` multiply by; ``percents``: its percentages.
     """
 
     tokens: tuple[str | Fraction, ...]
@@ -78,14 +125,28 @@ class Asked(NamedTuple):
     counts: frozenset[str]
     compared: frozenset[str]
     measures: frozenset[str]
+    spoken: frozenset[str]
+    told: frozenset[str]
+    of_percent: bool
+    of_chance: bool
+    of_part: bool
+    of_year: bool
+    of_each: bool
+    given: frozenset[str]
     of_one: bool
     of_share: bool
     refers: bool
     denies: bool
     names: frozenset[str]
+    elsewhere: frozenset[str]
+    unit: frozenset[tuple[str, int]]
+    many: str
+    letter: str
     pairs: frozenset[tuple[Fraction, str]]
     currencies: frozenset[str]
     alternatives: frozenset[str]
+    scales: frozenset[Fraction]
+    percents: frozenset[Fraction]
 
 
 @functools.lru_cache(maxsize=2048)
@@ -95,7 +156,7 @@ def read_prompt(prompt: str) -> Asked:
     question, written = _question(prompt), _TOKEN.findall(prompt)
     tokens = _stems(written)
     asked = [each.casefold() for each in _TOKEN.findall(question)]
-    compared = _COMPARED.search(question)
+    compared = _COMPARED.search(question) or _BY.search(question)
     return Asked(
         tokens=tokens,
         words=frozenset(each for each in tokens if isinstance(each, str)),
@@ -105,18 +166,32 @@ def read_prompt(prompt: str) -> Asked:
         counted=frozenset(stem(each) for before, each in itertools.pairwise(written) if _is_number(before)),
         counts=_counts(question, prompt),
         compared=frozenset({compared[1].casefold()} | ({"than"} & set(asked))) if compared else frozenset(),
-        measures=frozenset(MEASURES & {each.casefold() for each in written}),
+        measures=measures_of(asked) | ({"length", "time"} if "long" in asked and "how" in asked else set()),
+        spoken=measures_of(written) if _IT.search(question) else frozenset(),
+        told=measures_of(_GIVEN_MEASURE.findall(prompt)) - measures_of(asked),
+        of_percent=bool(_PERCENT.search(question)),
+        of_chance=bool(_CHANCE.search(question)),
+        of_part=bool(_A_PART.search(question)),
+        of_year=bool(_YEAR.search(question)),
+        of_each=bool(_EACH.search(question)),
+        given=frozenset(each.casefold() for each in written if each.casefold() in _TOLD) - set(asked),
         of_one=bool(_ONE_EACH.search(_OF_MANY.sub("", question))),
         of_share=not prompt or bool(_SHARE.search(question)),
         refers=bool(_REFERS.search(question)) and not _LEFT.search(question),
         denies=any(each in NEGATES or each.endswith("n't") for each in asked),
         names=_names(prompt, question),
+        elsewhere=_names_in(prompt, prompt) - _names_in(question, prompt),
+        unit=_unit(question),
+        many=(found[1] if (found := _MANY.search(question)) else ""),
+        letter=(found[1] if (found := _FOR_LETTER.search(question)) else ""),
         pairs=_pairs(_TOKEN.findall(question)),
         currencies=frozenset(
             {power for each in (*_MONEY.findall(prompt), *_DEGREES.findall(prompt)) for power in powers_of(each)}
             & SIGNS
         ),
         alternatives=_alternatives(prompt),
+        scales=frozenset(value for word, value in SCALES.items() if stem(word) in tokens),
+        percents=frozenset(Fraction(each.replace(",", "")) for each in _PERCENTS.findall(prompt)),
     )
 
 
@@ -135,33 +210,36 @@ def repeats(text: str, prompt: str, *, whole: bool = False) -> bool:
 
 
 def _stems(written: list[str]) -> tuple[str | Fraction, ...]:
-    return tuple(Fraction(each.replace(",", "")) if each[0].isdecimal() else stem(each) for each in written)
-
-
-def powers_of(unit: str) -> frozenset[str]:
-    """The dimensions of a unit, a currency among them; empty if it is none."""
-    found = to_unit(unit)
-    return frozenset(found.powers) if found else frozenset()
+    return tuple(
+        Fraction(each.replace(",", "")) if each[0].isdecimal() else (to_number(each) or stem(each)) for each in written
+    )
 
 
 def _pairs(tokens: list[str]) -> frozenset[tuple[Fraction, str]]:
+    said = _stems(tokens)
     return frozenset(
-        (Fraction(one.replace(",", "")), stem(other)) for one, other in itertools.pairwise(tokens) if one[0].isdecimal()
+        (one, other) for one, other in itertools.pairwise(said) if isinstance(one, Fraction) and isinstance(other, str)
     )
 
 
 def _names(prompt: str, question: str) -> frozenset[str]:
     """Stems of the names of a prompt that its question leaves out, if it has another."""
+    asked = _names_in(question, prompt)
+    apart = asked or any(each.search(question) for each in (_EACH, _RELATED, _TOGETHER))
+    return _names_in(prompt, prompt) - asked if apart else frozenset()
+
+
+def _names_in(text: str, prompt: str) -> frozenset[str]:
     lower = set(re.findall(rf"\b(?=[a-z]){WORD}", prompt))
-    asked, all_of_it = (
-        {
-            stem(each)
-            for each in re.findall(WORD, text)
-            if each[0].isupper() and each.casefold() not in lower | NEUTRAL | NUMBERS | _NO_NAMES
-        }
-        for text in (question, prompt)
+    known = lower | NEUTRAL | NUMBERS | _NO_NAMES
+    return frozenset(
+        stem(each) for each in re.findall(WORD, text) if each[0].isupper() and each.casefold() not in known
     )
-    return frozenset(all_of_it - asked) if asked else frozenset()
+
+
+def _unit(question: str) -> frozenset[tuple[str, int]]:
+    found = next((to_unit(each[1]) for each in _IN_UNIT.finditer(question) if is_unit(each[1])), None)
+    return frozenset(found.powers.items()) if found else frozenset()
 
 
 def _alternatives(prompt: str) -> frozenset[str]:
@@ -180,31 +258,30 @@ def _counts(question: str, prompt: str) -> frozenset[str]:
     return frozenset("$") if _PRICED.search(question) and _MONEY.search(prompt) else frozenset()
 
 
-def is_denial(word: str) -> bool:
-    """Whether a word denies or hedges: no sentence with it is plain."""
-    return word in DENIES or word.endswith("n't")
+def names_another(text: str, asked: Asked) -> bool:
+    """Whether an answer begins with the name of something that is not asked: `The sum is 48` where the mean is."""
+    found = _ANNOUNCED.match(text)
+    if not found:
+        return False
+    word = found[1].casefold()
+    return word in asked.given or (word in ("sum", "total") and not REDUCED.isdisjoint(asked.measures))
 
 
-def stem(word: str) -> str:
-    """A word without its ending: `makes`, `making` and `made` are one.
+def is_same_doing(word: str, asked: Asked) -> bool:
+    """Whether a word does what the question asks in another word: `spends` for `pay`."""
+    return any(stem(word) in group and not asked.question.isdisjoint(group) for group in SAME_DOING)
 
-    >>> {stem(word) for word in ("rolls", "rolled", "rolling", "roll")}
-    {'roll'}
+
+def is_said_again(word: str, said: list[str], asked: Asked) -> bool:
+    """Whether a word behind a number is the question's, tells a place or is what something is done to.
+
+    ``said`` are the words before it.
     """
-    word = word.casefold().removesuffix("'s").removesuffix("'")
-    word = IRREGULAR.get(word, word)
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith("ss")):
-            word = word[: -len(ending)]
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls" else word
-
-
-def looks_done(word: str) -> bool:
-    """Whether a word is a form of a verb that says what has happened (`eaten`, `sold`, `broken`, `added`)."""
-    return word in IRREGULAR or (len(word) > 4 and word.endswith(("ed", "ing")))
+    if stem(word) in asked.elsewhere:
+        return False
+    if stem(word) in asked.question or not _PLACES.isdisjoint(said[-2:]):
+        return True
+    return len(said) > 1 and said[-1] in _ARTICLES and said[-2] not in NEUTRAL and stem(said[-2]) in asked.words
 
 
 def _question(prompt: str) -> str:
@@ -222,7 +299,12 @@ def _doings(tokens: list[str]) -> frozenset[str]:
             continue
         subject = before.casefold()
         is_name = before[:1].isupper() and subject not in NEUTRAL | NUMBERS | {"each", "every", "how"}
-        if after[:1].isdecimal() or subject in _SUBJECTS or (is_name and word.islower()) or looks_done(word.casefold()):
+        if (
+            (after[:1].isdecimal() and subject not in _ARTICLES | {"a", "an"})
+            or subject in _SUBJECTS
+            or (is_name and word.islower())
+            or looks_done(word.casefold())
+        ):
             found.add(stem(word))
     return frozenset(found)
 

@@ -7,42 +7,54 @@ concluded from a reason (`..., so the answer is 288`) is read if the reason brin
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 
+from rftlab.verifiers._counted import may_count
+from rftlab.verifiers._equation import equations_in, holds, without_formulas
 from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
-from rftlab.verifiers._prompt import WORD, Asked, is_denial, looks_done, read_prompt, remains, repeats, stem
-from rftlab.verifiers._quantity import Quantity, plain_quantity
+from rftlab.verifiers._prompt import Asked, is_said_again, is_same_doing, names_another, read_prompt, remains, repeats
+from rftlab.verifiers._quantity import PERCENT, Quantity, plain_quantity
 from rftlab.verifiers._quantity_text import to_plain
-from rftlab.verifiers._words import ALTERS, MEASURES, NEUTRAL, NO_UNIT
+from rftlab.verifiers._reason import Argued, argued, is_known, is_reason
+from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, stem, to_number
+from rftlab.verifiers._words import ALTERS, NEUTRAL, NO_UNIT, REDUCED
 from rftlab.verifiers._working import Settled, settle
 from rftlab.verifiers.wrappers import unwrap
 
 _MOST_CHARS = 400
+_IS = frozenset({"is", "are", "was", "were"})
+_PRONOUNS = frozenset({"he", "she", "it", "they", "there", "you", "we", "i", "his", "her", "their"})
+_ALL = frozenset({"all", "altogether", "overall", "together", "total"})
 _UNIT_PIECE = re.compile(r" ?[^\s,.;:!?()]{1,30}")
 _PHRASES = (
     (re.compile(r"\b(?:is |are )?equal to\b|\b(?:amounts?|comes?|sums?|adds? up) to\b", re.IGNORECASE), "is"),
     (re.compile(r"\b(?:as a result|in conclusion|in summary|in the end|in all|in total),?", re.IGNORECASE), "in total"),
     (re.compile(r"\bleft (?:over|with)\b|\bleftover\b", re.IGNORECASE), "left"),
+    (re.compile(r"\b(?:ends?|ended|winds?|wound) (?:up )?(?:with|having)\b|\bis left with\b", re.IGNORECASE), "has"),
+    (re.compile(r"\b(?:has|have|needs?|is able|will be able|will have) to (?=[^\W\d_])|\bcan (?=[^\W\d_])"), "will "),
+    (re.compile(r"\blasts?(?: for)? (?=\d)"), "takes "),
+    (
+        re.compile(
+            r"(?<=[^\W\d_] )(?<!\b(?:in|of) )(?<!\bfor )(?:each|every|an?) "
+            r"(?=(?:hour|minute|second|day|week|month|year)\b)"
+        ),
+        "per ",
+    ),
     (re.compile(r"(?<=\bis )(?:minus|negative) (?=\d)|(?<=\bwas )(?:minus|negative) (?=\d)", re.IGNORECASE), "-"),
 )
-_CONCLUDED = re.compile(
-    r"(?P<reason>.+?)(?:[,;.]\s{1,3}|\n\s{0,9}|\s)(?P<claim>(?:and )?(?:so|therefore|thus|hence)\b.{1,200}"
-    r"|(?:the |my )?(?:final |correct )?answer(?: is|:).{1,200}|#{3,6} .{1,100})",
-    re.IGNORECASE | re.DOTALL,
+_ODDS = re.compile(r"(\d{1,9}) (?:in|out of) (\d{1,9})", re.ASCII)
+_BOTH = re.compile(rf"(?=[A-Z])({WORD}) and (?=[A-Z])({WORD})")
+_DATE = re.compile(
+    r"\b(?:\d{1,2}(?:st|nd|rd|th)? )?(?:January|February|March|April|May|June|July|August|September|October|November"
+    r"|December)"
+    r"(?: \d{1,2})?,? (?=\d{3,4}\b)"
 )
-_EXPLAINED = re.compile(
-    r"(?P<claim>[^\n]{1,200}?)(?:,? (?:because|since|as)\s(?P<reason>.+)|\s?\((?P<working>[^()]{3,100})\))",
-    re.IGNORECASE | re.DOTALL,
+_PART = re.compile(
+    r"(?:(?<=\d)|(?<=\beach)|(?<=\bEach)) (?:out )?of (?:the |all )?(?P<whole>(?a:\d{1,9}(?:\.\d{1,9})?))(?= [^\W\d_])"
 )
-_CALCULATED = re.compile(r"(?P<reason>.+[.\n])\s{0,3}(?P<claim>[^\W\d_].{2,200})", re.DOTALL)
-_REASON_SIGNS = re.compile(r"[\w\s.,;:'’()=+*/×÷·%$€£°-]*")
-# `I = P·r·t = 2000 × 0.05 × 3 = 300`: what is in letters alone is no calculation.
-_FORMULA = re.compile(r"^\s{0,9}[A-Za-z] ?= ?[A-Za-z](?: ?[·*×/] ?[A-Za-z]){1,4} ?= ?(?=\d)")
-_ODDS = re.compile(r"(\d{1,9}) in (\d{1,9})", re.ASCII)
-_CALCULATES = frozenset(
-    ["multiply", "multiplied", "divide", "divided", "add", "added", "subtract", "subtracted", "one", "also"]
-)
+# What hangs in a text from which an equation was taken out.
+_HANGING = re.compile(r"\b(?:gives?|means|get|have|that)\s{1,3}(?=[,;.→⇒]|$)|^[\s,;.:→⇒]+|[→⇒]|(?<=[,;])[\s,;.]+")
 
 
 def stated(answer: str, prompt: str) -> list[Quantity]:
@@ -59,12 +71,16 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
     asked = read_prompt(prompt)
     if asked.of_share and (odds := _ODDS.fullmatch(unwrap(answer).rstrip("."))) and int(odds[2]):
         return [Quantity(Fraction(int(odds[1]), int(odds[2])), None)]
-    return next((found for text in _forms(answer) if (found := _stated(text, asked))), [])
+    text, equations = equations_in(without_formulas(to_plain(answer), asked) if "=" in answer else answer)
+    if equations:
+        found = _stated(_HANGING.sub("", text), asked)
+        return [each for each in found if all(holds(equation, each.value) for equation in equations)]
+    return next((found for text in _forms(answer, asked) if (found := _stated(text, asked))), [])
 
 
-def _forms(answer: str) -> Iterator[str]:
+def _forms(answer: str, asked: Asked) -> Iterator[str]:
     yield answer
-    if (calculated := _FORMULA.sub("", answer)) != answer:
+    if (plain := to_plain(answer)) != (calculated := without_formulas(plain, asked)):
         yield calculated
     if (bare := unwrap(answer)) != answer.strip():
         yield bare
@@ -79,46 +95,27 @@ def _stated(answer: str, asked: Asked) -> list[Quantity]:
     settled = _settle(answer)
     if settled is None:
         return []
-    if found := _read(settled.text, asked):
+    if (found := _read(settled.text, asked)) and not names_another(answer, asked):
         return found
-    for pattern in (_CONCLUDED, _EXPLAINED, _CALCULATED):
-        if (parts := pattern.fullmatch(_lines(answer))) and (
-            found := _claimed(parts.groupdict(), asked, calculated=pattern is _CALCULATED)
-        ):
-            return found
-    return []
+    return next((found for each in argued(answer) if (found := _claimed(each, asked))), [])
 
 
-def _lines(answer: str) -> str:
-    return "\n".join(line.strip() for line in answer.strip().split("\n") if line.strip())
-
-
-def _claimed(parts: Mapping[str, str | None], asked: Asked, *, calculated: bool) -> list[Quantity]:
-    """What an answer claims, if the reason beside it says nothing against it; ``calculated``: and is worked out."""
-    claim, working = parts["claim"] or "", parts.get("working")
-    if working and (settled := _settle(f"{working} = {claim}")):
+def _claimed(each: Argued, asked: Asked) -> list[Quantity]:
+    """What an answer claims, if the reason beside it says nothing against it."""
+    if each.working and (settled := _settle(f"{each.working} = {each.claim}")):
         return _read(settled.text, asked)
-    said, why = _settle(claim.removeprefix("and ")), _settle(parts["reason"] or "")
-    if working or said is None or why is None:
+    said, why = _settle(each.claim), _settle(each.reason)
+    if each.working or said is None or why is None:
         return []
-    found = _read(said.text, asked)
-    values = {each.value for each in found}
-    if calculated and not values <= why.numbers | said.numbers:
+    found = [] if names_another(each.claim, asked) else _read(said.text, asked)
+    values = {quantity.value for quantity in found}
+    if each.calculated and values.isdisjoint(said.results):
         return []
-    return found if _is_reason(why, values, asked) else []
-
-
-def _is_reason(settled: Settled, values: set[Fraction], asked: Asked) -> bool:
-    """Whether a text only gives reasons: nothing is denied or hedged, and each number is known from somewhere."""
-    if not _REASON_SIGNS.fullmatch(settled.text):
-        return False
-    words = [found[0].casefold().replace("’", "'") for found in re.finditer(WORD, settled.text)]
-    numbers = {
-        Fraction(found[0].replace(",", "")) for found in re.finditer(r"(?a:\d+(?:,\d{3})*(?:\.\d+)?)", settled.text)
-    }
-    known = {each for each in asked.tokens if isinstance(each, Fraction)} | settled.numbers | values
-    altered = [word for word in words if word in ALTERS and word not in _CALCULATES and stem(word) not in asked.words]
-    return not altered and not any(map(is_denial, words)) and numbers <= known
+    others = [] if why.results else [other for other in _read(why.text, asked) if may_count(other.named, asked)]
+    before = {other.value for other in others if (other.unit == PERCENT) == asked.of_percent}
+    if not said.numbers.issuperset(before):
+        return []  # another answer before it
+    return found if found and is_reason(why, values, asked) else []
 
 
 def says_nothing_else(before: str, after: str, prompt: str) -> bool:
@@ -161,12 +158,25 @@ def _read(text: str, asked: Asked) -> list[Quantity]:
         return [whole]
     for pattern, new in _PHRASES:
         text = pattern.sub(new, text)
+    text = _BOTH.sub(lambda both: "they" if {*map(stem, both.groups())} <= asked.elsewhere else both[0], text)
+    if asked.many:
+        text = re.sub(rf" ?(?:per|/) ?{re.escape(asked.many)}\b", "", text, flags=re.IGNORECASE)
+    if asked.of_year:
+        text = _DATE.sub("", text)
+    if asked.of_one:
+        text = text.replace(" on average", "")
+    if (part := _PART.search(text)) and is_known(Fraction(part["whole"]), asked):
+        text = f"{text[: part.start()]} of the{text[part.end() :]}"
     if asked.compared:
         text = re.sub(rf"(?<=\d) (?:{'|'.join(map(re.escape, asked.compared - {'than'}))})\b", "", text)
     pieces = list(itertools.islice(to_pieces(text), MOST_PIECES + 1))
-    if len(pieces) > MOST_PIECES:
+    if (
+        len(pieces) > MOST_PIECES
+        or _is_of_another(pieces, asked)
+        or (asked.of_each and any(piece.text in _ALL for piece in pieces))
+    ):
         return []
-    if sum(piece.value is not None for piece in pieces) > 1:
+    if sum(piece.value is not None or to_number(piece.text) is not None for piece in pieces) > 1:
         pieces = without_echoes(pieces, asked)
     numbers = [i for i, piece in enumerate(pieces) if piece.value is not None]
     if len(numbers) != 1 or not may_echo(pieces, numbers[0], asked):
@@ -174,6 +184,13 @@ def _read(text: str, asked: Asked) -> list[Quantity]:
     if not all(_is_plain(pieces[: numbers[0]], i, asked, before=True) for i in range(numbers[0])):
         return []
     return list(_with_units(text, pieces, numbers[0], asked))
+
+
+def _is_of_another(pieces: list[Piece], asked: Asked) -> bool:
+    """Whether a sentence says what something is (`The rope is ...`) that the question leaves out for its own."""
+    if len(pieces) < 3 or not _PRONOUNS.isdisjoint(asked.question) or pieces[2].text not in _IS:
+        return False
+    return pieces[0].text == "the" and stem(pieces[1].text) in asked.words - asked.question
 
 
 def _is_plain(pieces: list[Piece], i: int, asked: Asked, *, before: bool) -> bool:
@@ -188,28 +205,44 @@ def _is_plain(pieces: list[Piece], i: int, asked: Asked, *, before: bool) -> boo
         return i == 0 or pieces[i - 1].text not in "-:="
     if is_denial(word):
         return False
+    if word in asked.counts and not before and i == 0:
+        return True
+    if word == "to" and not before and following[:1].isalpha():
+        return stem(following) in asked.words
     if word in asked.compared:
-        return not before
+        return not before or following == "by"
     if word == "and":
         return before and following[:1].isalpha() and not any(each.echo for each in pieces)
     if word == "one":
         return asked.of_one and before and bool(following)
+    if word in ("a", "an") and not before and i and pieces[i - 1].text in ("in", "on", "at", "of"):
+        return True
     if word in ("each", "every", "per", "apiece") or (word in ("a", "an") and not before):
         return asked.of_one
-    if word in MEASURES:
-        return (before or word in asked.question) and (word in asked.measures or not asked.measures)
-    return word in NEUTRAL or remains(word, asked) or _is_of_prompt(word, following, asked, before=before)
+    if named := measures_of([word]):
+        free = not asked.measures or named <= asked.spoken
+        return named <= asked.measures or (before and free and named.isdisjoint(asked.told))
+    if word in asked.given or (word in ("sum", "total") and before and not REDUCED.isdisjoint(asked.measures)):
+        return False
+    if word in NEUTRAL or remains(word, asked) or is_same_doing(word, asked):
+        return True
+    said = [each.text for each in pieces[max(0, i - 2) : i]]
+    if not before and said[-1:] == ["to"] and stem(word) in asked.words and not asked.denies:
+        return word not in ALTERS
+    return _is_of_prompt(word, following, asked, before=before) and (before or is_said_again(word, said, asked))
 
 
 def _is_of_prompt(word: str, following: str, asked: Asked, *, before: bool) -> bool:
+    if word == "score":
+        return before and stem(word) in asked.question and following[:1].isalpha() and following != "of"
     if word in ALTERS:
-        superlative = word.endswith(("est", "st", "imum")) and before and following[:1].isalpha()
-        return superlative and stem(word) in asked.question
+        compares = word.endswith(("est", "st", "imum", "er")) and before and following[:1].isalpha()
+        return compares and following != "than" and stem(word) in asked.question
     if word in ("at", "by", "after") and before and not following:
         return word == "at" or word in asked.question
     if word in NO_UNIT:
         return stem(word) in asked.question and following[:1].isalpha() and not asked.denies
-    if (asked.denies and not before) or (stem(word) in asked.names and not asked.refers):
+    if (asked.denies and not before) or (stem(word) in asked.names and not asked.refers and not word.endswith("'s")):
         return False
     done = looks_done(word) or stem(word) in asked.doings
     known = stem(word) in (asked.question if done and not asked.refers else asked.words) and not (done and asked.denies)
@@ -239,5 +272,5 @@ def _with_units(text: str, pieces: list[Piece], at: int, asked: Asked) -> Iterat
     for read, rest in readings:
         behind = re.match(rf" ?({WORD})?", text[rest[0].start :] if rest else "")
         word = (behind[1] or "").casefold() if behind else ""
-        if read.unit or not word or word in NEUTRAL or remains(word, asked) or word == "than":
+        if read.unit or not word or word in NEUTRAL | asked.counts | {"than", "to"} or remains(word, asked):
             yield read

@@ -99,6 +99,7 @@ _PRODUCT = re.compile(r"(?:[^\W\d_]{1,20}(?:-?[1-9])?[ ·-]{1,3}){1,4}[^\W\d_]{1
 # `in` is an inch only behind a number, and what an apostrophe leaves (`she's`, `can't`) is no unit.
 _WRITTEN = re.compile(r"(?<![^\W\d_])(?<!['’])(?!in\b)[^\W\d_]{1,20}|(?<=\d )in\b")
 _WANTED = re.compile(r"\b(?:how many|in) ([^\W\d_]{1,20})(?=[^?!]{0,200}\?)", re.IGNORECASE)
+_EACH = re.compile(r"\b(?:an?|one|1|per|each|every) ([^\W\d_]{1,20})(?=[^.?!]{0,200}\?)", re.IGNORECASE)
 _MOST_CHARS = 4000
 CURRENCIES = frozenset("$€£¥₹")
 
@@ -133,6 +134,11 @@ def to_unit(text: str) -> Unit | None:
     return Unit({kind: power for kind, power in powers.items() if power}, factor)
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word is a unit of the tables, a currency or degrees among them."""
+    return _known(word) is not None or _singular(word) in _SAME
+
+
 def is_asked_for(unit: str, prompt: str) -> bool:
     """Whether a bare number is in this unit: a prompt asks for it, or speaks of it and of no other of its dimensions.
 
@@ -143,11 +149,13 @@ def is_asked_for(unit: str, prompt: str) -> bool:
     known = {_named(word) for word in words if _known(word)}
     wanted = {_named(found[1]) for found in _WANTED.finditer(prompt) if _known(found[1])}
     others = {_named(word) for word in words}
+    each = {_named(found[1]) for found in _EACH.finditer(prompt)}
     return all(
         {each for each in known if each[0] == part[0]} == {part}
         or {each for each in wanted if each[0] == part[0]} == {part}
         or (part[0] not in _SYMBOLS and part in others)
-        for part, _ in _parts(unit) or []
+        or (power < 0 and part in each)
+        for part, power in _parts(unit) or []
     )
 
 

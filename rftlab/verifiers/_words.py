@@ -1,5 +1,7 @@
 """Words around a number: what makes it another number, denies or hedges it, and what says nothing of it at all."""
 
+from fractions import Fraction
+
 NUMBERS = frozenset(
     """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -9,6 +11,13 @@ NUMBERS = frozenset(
     crore crores mio mrd gross binary hex hexadecimal
     """.split()  # noqa: SIM905
 )
+# Counting words: a prompt's number may be said so again, but no answer is read so.
+COUNTS = {
+    word: Fraction(n)
+    for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)  # noqa: SIM905
+}
+SCALES = {"dozen": Fraction(12), "half": Fraction(1, 2), "twice": Fraction(2), "double": Fraction(2),
+          "triple": Fraction(3), "third": Fraction(1, 3), "quarter": Fraction(1, 4)}  # fmt: skip
 NO_UNIT = NUMBERS | frozenset(
     """
     a an the and is or not no nor never none neither either if then else but are was were isn't aren't be to too than
@@ -18,6 +27,7 @@ NO_UNIT = NUMBERS | frozenset(
     times plus minus over mod modulo squared cubed factorial power root double triple twice doubled tripled
     halved reversed percentile sq max min approx est
     point negative positive something other others another also nan inf infinity undefined versus vs
+    next previous yesterday tomorrow ago late early
     instead rather through until because since less more greater smaller fewer higher lower above below between before
     after remainder base choose i e pi x y z n sin cos tan log ln exp sqrt
     """.split()  # noqa: SIM905
@@ -65,18 +75,34 @@ NEUTRAL = frozenset(
     make makes made making get gets got gives give gave given take takes took cost costs costing equal equals come
     comes came become becomes result results yields obtain obtains find need needs needed require requires required
     contain contains total totals sum amount amounts answer final all number value solution correct right exactly
-    precisely of in on for result
+    precisely of in on for result into hold holds
     """.split()  # noqa: SIM905
 )
+# Stems of verbs that say the same of an amount, where the question has one of them.
+SAME_DOING = tuple(
+    frozenset(each.split())
+    for each in ("pay spend cost", "earn earning make receiv get", "tak last need requir finish complet",
+                 "have own hold keep",
+                 "buy purchas get", "use need consum", "travel drive go cover", "produc make", "fit hold contain")
+)  # fmt: skip
 # What is measured or asked for: may be named where the prompt names none of them, or this one.
 MEASURES = frozenset(
     """
-    height length width depth distance speed velocity acceleration area volume mass weight temperature age price
-    time duration average mean median probability perimeter circumference radius diameter angle force energy torque
+    height length width depth distance speed acceleration area volume mass weight temperature age price
+    time average mean median probability perimeter circumference radius diameter angle force energy torque
     pressure current voltage resistance density remainder difference product quotient percentage share rate pace
-    profit revenue balance salary population
+    profit revenue balance salary population discount tax interest loss power hypotenuse
     """.split()  # noqa: SIM905
 )
+# Other words for them; `heavy` and `weighs` speak of a weight.
+SAME_MEASURE = {
+    "velocity": "speed", "fast": "speed", "duration": "time", "wide": "width", "breadth": "width", "tall": "height",
+    "high": "height", "deep": "depth", "heavy": "weight", "weigh": "weight", "weighs": "weight", "old": "age",
+    "chance": "probability", "likelihood": "probability", "odds": "probability", "far": "distance", "long": "length",
+    "percent": "percentage", "saving": "discount", "savings": "discount",
+}  # fmt: skip
+# Of these a sum is a step on the way, not the answer.
+REDUCED = frozenset({"average", "mean", "median", "difference", "product", "quotient", "remainder"})
 IRREGULAR = {
     "made": "make", "sold": "sell", "bought": "buy", "ate": "eat", "eaten": "eat", "gave": "give", "given": "give",
     "took": "take", "taken": "take", "spent": "spend", "paid": "pay", "ran": "run", "drove": "drive",
@@ -85,4 +111,11 @@ IRREGULAR = {
     "found": "find", "went": "go", "gone": "go", "came": "come", "built": "build", "caught": "catch",
     "drank": "drink", "drunk": "drink", "broke": "break", "broken": "break", "stole": "steal", "stolen": "steal",
     "brought": "bring", "threw": "throw", "thrown": "throw", "left": "leave", "lent": "lend", "sent": "send",
+    "used": "use", "using": "use", "fell": "fall", "fallen": "fall", "began": "begin", "begun": "begin",
+    "rose": "rise", "risen": "rise",
+    "met": "meet", "led": "lead", "taught": "teach", "thought": "think", "fed": "feed", "swam": "swim", "swum": "swim",
+    "sang": "sing", "sung": "sing", "knew": "know", "known": "know", "chose": "choose", "chosen": "choose",
+    "shot": "shoot", "slept": "sleep", "stood": "stand", "dug": "dig", "hid": "hide", "hidden": "hide", "lit": "light",
+    "wore": "wear", "worn": "wear", "tore": "tear", "torn": "tear", "froze": "freeze", "frozen": "freeze",
+    "fought": "fight", "dealt": "deal", "drew": "draw", "drawn": "draw",
 }  # fmt: skip

@@ -21,18 +21,27 @@ _TOKEN = re.compile(
 )
 _TIMES = re.compile(r"(?<=\d) ?[xX] ?(?=\d)", re.ASCII)
 _PERCENT_OF = re.compile(r"(?<=\d) ?per ?cent of\b", re.IGNORECASE)
+_SQUARED = re.compile(r"(?<=[\d)])[²³]")
+_WHICH_IS = re.compile(r", which (?:is|equals|makes|gives) (?=[\d$€£])", re.IGNORECASE)
+_TIMES_BRACKET = re.compile(r"(?<=\d)(?=\(\d)", re.ASCII)
+_ROOT = re.compile(r"(?:√|\\sqrt) ?(?:\([^()√]{1,80}\)|\{[^{}√]{1,80}\}|\d{1,20})", re.ASCII)
 _THEN = re.compile(r"[a-z/²³ ]{0,20}[,;.]? ?(?:(?:and|then|next|so|finally),? ?){0,2}", re.IGNORECASE)
+_A_FRACTION = re.compile(r"[-+]?\(\d{1,9}\)/\(\d{1,9}\)")
 _FRACTION = re.compile(r".*\)/\([\d/]+\)")
 _SAID = {"x": "*", "times": "*", "plus": "+", "minus": "-", "multiplied by": "*", "divided by": "/", "of": "*"}
-_EQUAL = frozenset({"is", "equals", "are", "makes", "gives", "make", "give"})
+_EQUAL = frozenset({"is", "equals", "are", "makes", "gives", "make", "give", "leaves", "leave"})
 _PYTHON = {"×": "*", "·": "*", "÷": "/", "^": "**"}
 
 
 class Settled(NamedTuple):
-    """A text in which each calculation is its result, and the numbers that the calculations had in them."""
+    """A text in which each calculation is its result.
+
+    ``numbers`` are those that the calculations had in them, ``results`` what they came to, in order.
+    """
 
     text: str
     numbers: frozenset[Fraction]
+    results: tuple[Fraction, ...] = ()
 
 
 class _Chain(NamedTuple):
@@ -53,9 +62,12 @@ def settle(text: str) -> Settled | None:
     """
     if len(text) > _MOST_CHARS:
         return Settled(text, frozenset())
-    text = _PERCENT_OF.sub("% of", _TIMES.sub("×", text))
+    text = _SQUARED.sub(lambda found: "^2" if found[0] == "²" else "^3", _PERCENT_OF.sub("% of", _TIMES.sub("×", text)))
+    text = _WHICH_IS.sub(" = ", text) if "=" in text else text
+    text = _TIMES_BRACKET.sub("×", _ROOT.sub(_root, text))
     tokens = list(_TOKEN.finditer(text))
     pieces, steps, numbers, end, i = list[str](), list[tuple[int, Fraction | None]](), set[Fraction](), 0, 0
+    results = list[Fraction]()
     while i < len(tokens):
         chain, after = _chain(tokens, i)
         if chain is None:
@@ -70,9 +82,19 @@ def settle(text: str) -> Settled | None:
             start = steps.pop()[0]
             between, pieces = pieces[start], pieces[:start]
         steps.append((len(pieces), _step(tokens, result)))
+        results += [each for _, each in steps[-1:] if each is not None]
         pieces += [between, text[slice(*result)]]
         end, i, numbers = chain.spans[-1][1], after, numbers | operands
-    return Settled("".join(pieces) + text[end:], frozenset(numbers))
+    return Settled("".join(pieces) + text[end:], frozenset(numbers), tuple(results))
+
+
+def _root(found: re.Match[str]) -> str:
+    """A root as the number that it is; where it is none that can be written, as it stands."""
+    try:
+        value = _value(found[0].replace("{", "(").replace("}", ")").replace("\\sqrt", "√").replace(" ", ""))
+    except ExpressionError:
+        return found[0]
+    return f"({value}+0)" if value.denominator == 1 else found[0]  # a calculation, not a number that was written
 
 
 def _step(tokens: list[re.Match[str]], span: tuple[int, int]) -> Fraction | None:
@@ -113,7 +135,7 @@ def _chain(tokens: list[re.Match[str]], start: int) -> tuple[_Chain | None, int]
         elif (said := _operator(tokens, i, expression)) is not None:
             expression, wants_number = expression + said[0], True
             i = said[1] - 1
-        elif (behind := _unit_ends(tokens, i)) is not None:
+        elif (behind := _unit_ends(tokens, i, expression)) is not None:
             chain.units.append(" ".join(each[0] for each in tokens[i:behind]))
             i = behind - 1
         else:
@@ -151,12 +173,14 @@ def _begins_number(tokens: list[re.Match[str]], i: int) -> bool:
     return i < len(tokens) and bool(tokens[i]["number"] or tokens[i]["sign"] or tokens[i][0] == "(")
 
 
-def _unit_ends(tokens: list[re.Match[str]], i: int) -> int | None:
+def _unit_ends(tokens: list[re.Match[str]], i: int, expression: str) -> int | None:
     """The token after the unit that begins here, if a calculation goes on behind it."""
     for j in range(i, min(len(tokens), i + _MOST_WORDS)):
         token = tokens[j]
         if token["equals"] or token[0] == ")" or (token["operator"] and _begins_number(tokens, j + 1)):
             return j if j > i else None
+        if j > i and (_is_said_equal(tokens, j, expression) or _operator(tokens, j, expression) is not None):
+            return j
         word = token[0].casefold()
         if not (token["word"] or token[0] == "/") or _is_no_unit(word) or _is_variable(token):
             return None
@@ -180,8 +204,8 @@ def _result(chain: _Chain, text: str) -> tuple[int, int] | None:
     if len(plain) > 2 and plain[-2] and plain[-1] and _converted(_last_two(chain), text):
         shorter = _Chain(chain.members[:-1], chain.spans[:-1], chain.units)
         return chain.spans[-1] if _result(shorter, text) else None
-    where = -1 if plain[-1] else 0
-    if not plain[where] or (where == 0 and len(plain) > 2):
+    where = -1 if plain[-1] or (_is_fraction(chain.members[-1]) and not plain[0]) else 0
+    if where == 0 and (not plain[0] or len(plain) > 2):
         return None
     units = [unit for unit in map(to_unit, chain.units) if unit and unit.scales]
     sums = any(")+(" in member or ")-(" in member for member in chain.members)
@@ -199,6 +223,10 @@ def _result(chain: _Chain, text: str) -> tuple[int, int] | None:
     if any(all(abs(value - wanted) <= rounded or value == last for value in values) for wanted in percent):
         return span
     return None
+
+
+def _is_fraction(member: str) -> bool:
+    return bool(_A_FRACTION.fullmatch(member)) and _value(member).denominator != 1
 
 
 def _value(member: str) -> Fraction:

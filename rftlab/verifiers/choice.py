@@ -39,12 +39,18 @@ _EXPLAINED = re.compile(
     r"((?:(?:option|choice)\s)?\(?[A-Za-z](?:\)[.:]?|[.:]|\s[-\u2013\u2014]))\s{1,3}((?:[^\s]{1,60}\s{1,3}){2}[^\n]{0,2000})",
     re.ASCII | re.IGNORECASE,
 )
+_CONCLUDED = re.compile(
+    r"(?P<reason>[^\n]{3,2000}?)(?:[,;.]|\s{0,3}\n)?\s{1,3}(?:(?:and )?(?:so|therefore|thus|hence|that means)\b,? ?"
+    r"(?:it(?:'s| is) )?|(?=(?:the )?(?:final |correct |right |best )?(?:answer|option|choice)(?: is|:)))"
+    r"(?:(?:the )?(?:final |correct |right |best )?(?:answer|option|choice)(?: is|:) ?)?(?P<claim>[^\n]{1,200})",
+    re.IGNORECASE,
+)
 # A reason that names an option again, denies or hedges may be a second guess.
 _NAMES_AGAIN = re.compile(r"\b(?:option|choice|answer)\b|\([a-z]\)", re.IGNORECASE)
 _LETTER_AGAIN = re.compile(r"(?<![\w'])(?!I\b)[A-Z](?![\w'])", re.ASCII)
 _SECOND_GUESS = re.compile(
     r"(?:no|not|never|wrong|incorrect|false|or|maybe|perhaps|possibly|either|neither|both|all|none|other|another|first|second"
-    r"|third|last|unsure|guess|however|but|wait|actually)\b|\w+n't\b",
+    r"|third|last|unsure|guess|however|but|wait|actually|if|unless|except)\b|\w+n't\b",
     re.IGNORECASE,
 )
 # A capital, or a letter in brackets or before a mark, is an option's; `A` before another word is an article.
@@ -64,11 +70,12 @@ class Choice(Verifier):
     """Correct (1.0) if the answer names the gold option and no other, else 0.0.
 
     `meta["choices"]` is a list (lettered A, B, ...) or a mapping letter -> text. `B`, `(b)`, `B.`, `option B`,
-    `B) Paris`, `B - Paris`, `Paris (B)`, `B (Paris)`, `Paris`, `I choose B`, `B is correct`, `B, not A` and `B because
-    ...` all name option B, in whatever wrappers (`unwrap`); `B) Rome` names none, nor does a list of options, or a
-    letter with words behind it that name another option, deny or hedge. A whole sentence (`The capital of France is
-    Paris.`) names the one option in it where its other words are the prompt's or say nothing. The gold answer may be a
-    letter or a text; a single letter is always read as a letter. Without `meta["choices"]` only letters are compared.
+    `B) Paris`, `B - Paris`, `Paris (B)`, `B (Paris)`, `Paris`, `I choose B`, `B is correct`, `B, not A`, `B because`
+    with a reason and `..., so the answer is B` all name option B, in whatever wrappers (`unwrap`); `B) Rome` names
+    none, nor does a list of options, or a letter with words beside it that name another option, deny or hedge. A whole
+    sentence (`The capital of France is Paris.`) names the one option in it where its other words are the prompt's or
+    say nothing. The gold answer may be a letter or a text; a single letter is always read as a letter. Without
+    `meta["choices"]` only letters are compared.
     """
 
     row: ClassVar[Mapping[str, Any]] = {
@@ -170,13 +177,17 @@ def _without_reason(answer: str, choices: Mapping[str, str]) -> Iterator[str]:
         yield found[1]
     if (found := _EXPLAINED.fullmatch(answer)) and not _chooses_again(found[1], found[2], choices):
         yield found[1].rstrip("-\u2013\u2014 ")
+    if (found := _CONCLUDED.fullmatch(answer)) and not _chooses_again(found["claim"], found["reason"], choices):
+        yield found["claim"]
 
 
 def _chooses_again(letter: str, reason: str, choices: Mapping[str, str]) -> bool:
     """Whether an explanation may name another option than the letter before it."""
-    known, said = choices.get(chosen_letter(letter.rstrip("-\u2013\u2014 "), choices) or ""), f" {normalise(reason)} "
+    known = choices.get(chosen_letter(letter.rstrip("-\u2013\u2014 "), choices) or "") or ""
+    said = f" {normalise(reason)} "
     others = (text for text in choices.values() if text != known)
     named = any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said) for text in others if text)
+    reason = re.sub(rf"(?<!\w){re.escape(known)}(?!\w)", "", reason, flags=re.IGNORECASE) if len(known) > 1 else reason
     return named or any(pattern.search(reason) for pattern in (_NAMES_AGAIN, _LETTER_AGAIN, _SECOND_GUESS))
 
 

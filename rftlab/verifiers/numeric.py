@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
 from rftlab.verifiers._counted import is_turned_over, may_count
-from rftlab.verifiers._prompt import read_prompt, repeats
+from rftlab.verifiers._prompt import names_another, read_prompt, repeats
 from rftlab.verifiers._quantity import PERCENT, Quantity, to_quantity
 from rftlab.verifiers._sentence import stated
-from rftlab.verifiers._units import Unit, is_asked_for, to_unit
+from rftlab.verifiers._units import is_asked_for, to_unit
 from rftlab.verifiers.base import Gold, Judgement, Verifier, cannot_judge
 
 
@@ -66,6 +66,10 @@ class Numeric(Verifier):
         given = example.meta.get("unit")
         if answer.strip() != example.answer.strip() and repeats(answer, example.prompt, whole=True):
             return Judgement(0.0, detail="the prompt repeated")
+        if found and _is_another_letter(answer, read_prompt(example.prompt).letter):
+            return Judgement(0.0, detail="says what another letter is")
+        if found and names_another(answer, read_prompt(example.prompt)):
+            return Judgement(0.0, detail="names something else than what is asked")
         unit = gold.unit or (to_unit(str(given)) if given else None)
         gold = gold._replace(unit=unit)
         if found and self._is_within(tolerance, found, gold, example.prompt):
@@ -80,7 +84,7 @@ class Numeric(Verifier):
     def _is_within(self, tolerance: Fraction, found: Quantity, gold: Quantity, prompt: str) -> bool:
         if found.unit is None and gold.unit is not None and self._unit == "required":
             return False
-        values = [found.value] if self._unit == "ignored" else _in_unit(found, gold.unit, prompt)
+        values = [found.value] if self._unit == "ignored" else _in_unit(found, gold, prompt)
         wanted = [gold.value, gold.value / 100] if gold.unit == PERCENT and found.unit is None else [gold.value]
         return any(abs(v - w) <= tolerance for v in values for w in wanted)
 
@@ -90,14 +94,23 @@ class Numeric(Verifier):
         return max(absolute, relative * abs(gold))
 
 
-def _in_unit(found: Quantity, unit: Unit | None, prompt: str) -> list[Fraction]:
-    """Values the found quantity can have in a unit; none where the units do not agree."""
+def _is_another_letter(answer: str, letter: str) -> bool:
+    """Whether an answer such as `x = 19` is about another letter than the one asked for."""
+    label = re.match(r"[\s$*]{0,9}([A-Za-z]) ?=", answer)
+    return bool(letter and label and label[1].casefold() != letter.casefold())
+
+
+def _in_unit(found: Quantity, gold: Quantity, prompt: str) -> list[Fraction]:
+    """Values the found quantity can have in the gold answer's unit; none where the units do not agree."""
+    unit = gold.unit
     if found.unit is None:
         return [found.value]
     if unit is None and not _may_be_added(found, prompt):
         return []
     if found.unit == PERCENT and unit is None:
-        return [found.value / 100, *([found.value] if read_prompt(prompt).of_share else [])]
+        asked = read_prompt(prompt)
+        in_percent = asked.of_percent or (asked.of_share and abs(gold.value) > 1)
+        return [found.value / 100, *([found.value] if in_percent else [])]
     if unit is None:
         return [found.value]
     return [found.value * found.unit.factor / unit.factor] if found.unit.powers == unit.powers else []

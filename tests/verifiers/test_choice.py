@@ -48,6 +48,10 @@ def test_two_options_of_one_text_are_both_right():
 
 PROMPT = "What is the capital of France?\nA) Rome\nB) Paris\nC) Oslo"
 SENTENCES = ("The capital of France is {}.", "{} is the capital of France.", "It is {}.", "So the capital is **{}**.")
+CONCLUSIONS = (
+    "The capital of France is {0}, so the answer is {0}.",
+    "It lies on the Seine. Therefore, the answer is {0}.",
+)
 
 
 def chosen(answer, gold="B", prompt=PROMPT):
@@ -62,9 +66,16 @@ def test_a_sentence_chooses_the_option_in_it_and_no_other(sentence):
     )
 
 
+@pytest.mark.parametrize("sentence", CONCLUSIONS)
+def test_a_conclusion_chooses_what_follows_from_its_reason(sentence):
+    assert [chosen(sentence.format(text)) for text in ("Paris", "Rome", "Madrid", "Paris or Rome")] == [1, 0, 0, 0]
+    assert chosen("Rome is the capital, so the answer is B") == 0
+    assert chosen("The capital of France is Paris, so the answer is B") == 1
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
-    st.sampled_from(SENTENCES),
+    st.sampled_from(SENTENCES + CONCLUSIONS),
     st.sampled_from(["not", "never", "no", "isn't", "or", "maybe", "wrong", "Rome", "C", "(A)", "if", "neither"]),
     st.integers(0, 8),
 )

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rftlab.verifiers._prompt import read_prompt, stem
+from rftlab.verifiers._prompt import read_prompt
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._sentence import stated
+from rftlab.verifiers._stem import stem
 from rftlab.verifiers._working import settle
 from rftlab.verifiers.numeric import Numeric
 from tests.verifiers.cases import example
@@ -31,6 +32,9 @@ SENTENCES = (
     "{n} (12 × 24)",
     "**Final answer:** {n} rolls",
     "#### {n}",
+    "Since each tray has 24 rolls, he makes 12 × 24 = {n} rolls.",
+    "With 12 trays of 24 rolls each, the baker makes {n} rolls.",
+    "There are 12 trays, so he makes 12 × 24 = {n} rolls.",
 )
 DENIALS = (
     "not",
