@@ -15,7 +15,9 @@ _SIDE = rf"-?{_TERM}(?: ?[+\-−*/×÷·] ?{_TERM}| ?(?=\(){_TERM}){{0,8}}"
 _EQUATION = re.compile(rf"(?<![\w.^°$€£)/+*-])(?P<left>{_SIDE}) ?= ?(?P<right>{_SIDE})(?![\w^°%(]| ?[=+*/×÷·]|\.\d)")
 _LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z])")
 _ASSIGNED = re.compile(r"(?<![\w)])([A-Za-z]) ?= ?-?[\d.√(\\]")
-_FORMULA = re.compile(r"=(?P<formula>[^=\n\d,;:]{0,9}(?:\d{1,3}[^=\n\d,;:]{1,24}|[^=\n\d,;:]){1,24})=(?= ?-?[\d.√(])")
+_FORMULA = re.compile(r"=(?P<formula>[^=\n,;:]{1,60})=(?= ?-?[\d.√(])")
+# The numbers that a formula has in it: powers, a half, a factor before a letter.
+_CONSTANT = re.compile(r"\^\d|(?<![\d.])1/2(?![\d.])|(?<![\d.])[2-4](?=[rwabxπ(])|/ ?[23](?![\d.])")
 _OPERATES = re.compile(r"[*/×÷·+−²³π^()]|[A-Za-z] [A-Za-z] |[a-z]-[a-z]")
 _ODDS_OF = re.compile(r"^\s{0,9}P ?\(([^()=]{1,60})\) ?(?==)")
 
@@ -27,8 +29,9 @@ def without_formulas(text: str, asked: Asked) -> str:
     """
     if asked.of_chance and (odds := _ODDS_OF.match(text)) and _is_asked(odds[1], asked):
         text = f"probability {text[odds.end() :]}"
-    while (found := _FORMULA.search(text)) and _is_formula(found["formula"]):
-        text = f"{text[: found.start()]}={text[found.end() :]}"
+    for found in reversed(list(_FORMULA.finditer(text))):
+        if _is_formula(found["formula"]):
+            text = f"{text[: found.start()]}={text[found.end() :]}"
     return text
 
 
@@ -39,6 +42,8 @@ def _is_asked(event: str, asked: Asked) -> bool:
 
 def _is_formula(text: str) -> bool:
     words = re.findall(WORD, text)
+    if re.search(r"\d", _CONSTANT.sub("", text)):
+        return False
     return bool(words) and bool(_OPERATES.search(text)) and not any(map(is_denial, words))
 
 

@@ -108,6 +108,24 @@ def test_the_prompt_with_the_gold_number_in_it_is_no_answer(gold):
 
 
 @pytest.mark.parametrize(
+    ("text", "reward"),
+    [
+        ("V = l·w·h = 2 × 3 × 4 = 24", True),
+        ("A = 2πr = 12 × 2 = 24", True),
+        ("s = 2 m + 3 m = 24", False),
+        ("s = a + b = 20 + 5 = 24", False),
+        ("2x = 48, so x = 24", True),
+        ("2x = 46, so x = 24", False),
+        ("2x - 8 = 40, 2x = 48, x = 24", True),
+        ("2y = 48, so x = 24", False),
+        ("x + 1 = 25 or x = 24", False),
+    ],
+)
+def test_formulas_are_passed_over_and_equations_have_to_hold(text, reward):
+    assert paid(text, 24, "What is it?") is reward
+
+
+@pytest.mark.parametrize(
     "piece",
     [
         "1 ",
@@ -126,6 +144,10 @@ def test_the_prompt_with_the_gold_number_in_it_is_no_answer(gold):
         "1/",
         "1-",
         "because (",
+        "= a1",
+        "1x+",
+        "of 1 ",
+        "12 of the 12 ",
     ],
 )
 def test_a_long_answer_or_prompt_takes_no_time(piece):
