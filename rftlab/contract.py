@@ -92,7 +92,7 @@ FIELDS: Mapping[str, Field] = {
     "tuning_stage": _match("tuning", "what the stage that chose them looked at", "tuned_by", axes=("labels",)),
     "trial_share": _match("tuning", "the share of the budget a trial may use", "tuning.trial_share"),
     "validation_share": _match("tuning", "the share of the labels held out for trials", "tuning.validation_share"),
-    "tuning_rates": _match("tuning", "the rates themselves", "learning_rates", axes=("method", "adapter")),
+    "tuning_rates": _match("tuning", "the learning rates themselves", "learning_rates", axes=("method", "adapter")),
     "temperature": _match("decoding", "the sampling temperature", "decoding.temperature"),
     "top_p": _match("decoding", "the nucleus", "decoding.top_p"),
     "token_cap": _match(

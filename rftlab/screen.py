@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Where a further column of a line begins: what is broken off stands under it.
 _COLUMN = re.compile(r"(?<=\S)  +(?=\S)")
+# A number and its unit stay together, by a space that is not broken at.
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|points?|MB|GB|kB|M|B)(?![\w/]))")
+_KEPT = "\N{NO-BREAK SPACE}"
 # A column that begins further right would be too narrow.
 _DEEPEST = 2 / 3
 # A line that begins as far right is the column of a table alone.
@@ -84,8 +87,9 @@ def _wrapped(line: str, columns: int) -> str:
         return line
     indent = len(line) - len(line.lstrip(" "))
     begins = [found.end() for found in _COLUMN.finditer(line) if found.end() <= _DEEPEST * columns]
-    return textwrap.fill(
-        line,
+    kept = _UNIT.sub(_KEPT, line) if _KEPT not in line else line
+    broken = textwrap.fill(
+        kept,
         columns,
         subsequent_indent=" " * (begins[-1] if begins else indent if indent >= _ALONE else indent + 2),
         expand_tabs=False,
@@ -93,6 +97,7 @@ def _wrapped(line: str, columns: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return broken if kept is line else broken.replace(_KEPT, " ")
 
 
 @contextlib.contextmanager

@@ -65,6 +65,12 @@ def test_the_last_column_of_a_table_stands_under_itself_also_behind_a_cell_that_
     assert wrapped(alone, 40).split("\n") == [f"{' ' * 30}text of", f"{' ' * 30}words"]
 
 
+def test_a_number_and_its_unit_stay_on_one_line():
+    assert wrapped("accuracy of 95 %, in 8.5 s", 14).split("\n") == ["accuracy of", "  95 %, in", "  8.5 s"]
+    assert wrapped("has 112 M and 95 more", 8).split("\n") == ["has", "  112 M", "  and 95", "  more"]
+    assert wrapped("one\N{NO-BREAK SPACE}two and 95 %", 12) == "one\N{NO-BREAK SPACE}two and\n  95 %"
+
+
 def test_what_fits_is_left_as_it_is_and_a_path_is_never_broken():
     assert wrapped("a   b\n  c", 10) == "a   b\n  c"
     assert PATH in wrapped(f"see {PATH} and mend it", 40).split("\n")[1]

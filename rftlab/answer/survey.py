@@ -12,6 +12,7 @@ from rftlab.answer import contracts, sentences
 from rftlab.answer.contracts import shorten, times, told
 from rftlab.answer.groups import groups_of, listed
 from rftlab.answer.pairs import BETWEEN_ARMS, Node, Pair, Place, pairs_of, panels
+from rftlab.contract import FIELDS
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 
@@ -102,10 +103,15 @@ class Survey:
         if self.shown:
             said.append(f"Differs between runs that are shown together: {'. '.join(self.shown)}.")
         said += [
-            f"Differs by design, because {sentences.WHY[axis]}: {', '.join(names)}."
+            f"Differs by design, because {sentences.WHY[axis]}: {', '.join(_field(name) for name in names)}."
             for axis, names in self.by_design.items()
         ]
         return said
+
+
+def _field(name: str) -> str:
+    """A field in words, and by the name that it has in records."""
+    return f"{FIELDS[name].what} ({name})" if name in FIELDS else name
 
 
 def survey(

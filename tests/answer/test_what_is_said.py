@@ -157,11 +157,13 @@ def test_what_every_method_had_the_same_is_the_same_in_all_that_is_compared(stud
 def test_what_differs_by_design_between_arms_of_one_method_is_said(field, why):
     records = [run(n, ("grpo", n), {"labels": 10}, {field: f"{n}"}) for n in (0, 1)]
     found = survey(records, {str(n): Place("", f"grpo [{n}]") for n in (0, 1)})
-    assert found.notes == [f"Differs by design, because {why}: {field}."]
+    assert found.notes == [f"Differs by design, because {why}: {FIELDS[field].what} ({field})."]
     assert claimed(found.same) >= {"temperature", "spent", "seed", "label_ids"}
     assert field not in claimed(found.same)
 
 
 def test_what_goes_with_chain_of_thought_is_said():
     records = [run(n, ("sft", 0), {"labels": 10, "cot": bool(n)}, {"token_cap": 16 + n}) for n in (0, 1)]
-    assert survey(records).notes == ["Differs by design, because chain-of-thought does: token_cap."]
+    assert survey(records).notes == [
+        "Differs by design, because chain-of-thought does: the cap on a completion when asked (token_cap)."
+    ]
