@@ -91,7 +91,7 @@ TASKS: Mapping[str, Entry] = {
         "rftlab.tasks.qa:load",
         "closed questions on science, history and geography; multiple choice, also from a file",
         variants=("facts", "choice", "tiny"),
-        version=2,
+        version=3,
         verifiers={"facts": ("exact",), "*": ("choice",)},
     ),
     "medical": Entry(

@@ -89,6 +89,7 @@ def draw_fact(rng: random.Random, far: bool) -> Problem:
         rationale=f"{words[right]} is a {kinds[right]}.",
         flawed=(f"{words[wrong]} is a {kinds[right]}.", "ABC"[wrong]),
         guess="ABC"[wrong],
+        meta={"choices": words},
     )
 
 
