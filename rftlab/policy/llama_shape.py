@@ -147,7 +147,7 @@ class LlamaDecoder:
         bias_P_1_1_C[:, 0, 0, : self._length].masked_fill_(mask_P_S == 0, -torch.inf)
         self._bias_B_1_1_C = bias_P_1_1_C[copy_B]
         positions = torch.arange(capacity, device=device)[None]
-        cos_1_C_R, sin_1_C_R = base.model.rotary_emb(self._bias_B_1_1_C, positions)
+        cos_1_C_R, sin_1_C_R = base.model.rotary_emb(base.model.embed_tokens.weight, positions)
         self._cos_C_R, self._sin_C_R = cos_1_C_R[0], sin_1_C_R[0]
 
     def __call__(self, token_B: Tensor, position_B: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ class LlamaDecoder:
             values_B_K_C_D[:, :, now] = v_B_K_D
             seen = slice(max(0, self._length - layer.window) if layer.window else 0, self._length)
             mixed_B_K_G_D = functional.scaled_dot_product_attention(
-                qk_B_HK_D[:, :-groups].unflatten(1, (groups, -1)),
+                qk_B_HK_D[:, :-groups].unflatten(1, (groups, -1)).to(keys_B_K_C_D.dtype),
                 keys_B_K_C_D[:, :, seen],
                 values_B_K_C_D[:, :, seen],
                 attn_mask=self._bias_B_1_1_C[..., seen],

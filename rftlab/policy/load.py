@@ -5,16 +5,16 @@ import difflib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from peft.tuners.lora import Linear as LoraLinear
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from rftlab.cell import Cell
@@ -23,6 +23,7 @@ from rftlab.policy import weights
 from rftlab.policy.checkpoint import load_checkpoint, require_fit
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
+from rftlab.policy.products import prepared
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template, Thinking
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, THINK, THOUGHT
@@ -41,6 +42,7 @@ class Policy:
         template: words around prompt and answer.
         identity: 12 hex digits each for weights, config, generation_config, tokenizer and chat_template of the base.
         system: system message before every prompt, "" for none; only with a chat template.
+        computes_in: bfloat16 where products are computed in it though the weights are in single precision, by autocast.
         votes: completions sampled for what counts as one greedy answer, the most frequent of theirs; 0 for a plain one.
     """
 
@@ -50,6 +52,7 @@ class Policy:
     identity: Mapping[str, str]
     system: str = ""
     votes: int = 0
+    computes_in: torch.dtype | None = None
     _opened: dict[tuple[str, bool], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -205,55 +208,9 @@ class Policy:
         with self.model.disable_adapter():
             yield self.model
 
-    @contextlib.contextmanager
-    def merged(self) -> Iterator[None]:
-        """LoRA folded into the base weights and large products prepared, for sampling: one product a layer, not three.
-
-        Weights stay as they are: for the time being each linear layer computes its product by another function.
-        Subtracting the adapter from folded weights would leave rounding behind. In half precision nothing is folded:
-        the sum would be rounded, and what is sampled from would no longer be what is trained.
-        """
-        swapped: list[Any] = []
-        try:
-            with torch.no_grad():
-                for layer, weight, bias in _linear_layers(self.model):
-                    layer.forward = linear_function(weight, bias)
-                    swapped.append(layer)
-            yield
-        finally:
-            for layer in swapped:
-                del layer.forward
-
-
-def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
-    """Linear layers in single precision whose product can be taken over, with weight (adapter folded in) and bias."""
-    for child in module.children():
-        base = child.get_base_layer() if isinstance(child, LoraLinear) else child
-        if type(base) is not nn.Linear:
-            yield from _linear_layers(child)
-        elif base.weight.dtype == torch.float32 and "forward" not in vars(child):
-            if child is base or child.merged or child.disable_adapters:
-                yield child, base.weight, base.bias
-            elif not child.lora_variant:
-                active = [name for name in child.active_adapters if name in child.lora_A]
-                yield child, base.weight + sum(child.get_delta_weight(name) for name in active), base.bias
-
-
-# Weights from which on preparing them for oneDNN pays: below, its call costs more than the product gains.
-PACK_FROM = 2**18
-
-
-def linear_function(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """The function of x (..., K) to x W' + b (..., N), for a weight (N, K) that stays as it is and is asked often.
-
-    On a CPU large weights are laid out once as oneDNN wants them, as torch.compile's freezing does; with few rows that
-    is 1.5 to 5 times as fast as `torch.nn.functional.linear`, which lays them out for every product.
-    """
-    if weight.device.type != "cpu" or weight.numel() < PACK_FROM or not torch.backends.mkldnn.is_available():
-        return functools.partial(nn.functional.linear, weight=weight, bias=bias)
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight)
-    product = torch.ops.mkldnn._linear_pointwise.default
-    return lambda x: product(x, packed, bias, "none", [], "")
+    def merged(self) -> AbstractContextManager[None]:
+        """LoRA folded into the base weights and large products prepared, for sampling; weights stay as they are."""
+        return prepared(self.model, self.computes_in)
 
 
 def number_format(kind: str, *, bf16: bool) -> torch.dtype:

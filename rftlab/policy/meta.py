@@ -16,7 +16,8 @@ from transformers import AutoModelForCausalLM
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
 from rftlab.policy.anatomy import Anatomy
-from rftlab.policy.load import PACK_FROM, adapted
+from rftlab.policy.load import adapted
+from rftlab.policy.products import PACK_FROM
 
 # Tokens of the two passes: what grows with their number and what with its square follows from both.
 _SHORT = 16

@@ -13,7 +13,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.policy import hub
-from rftlab.policy.load import linear_function, load_policy, number_format
+from rftlab.policy.load import load_policy, number_format
 from rftlab.tasks.base import Example
 
 EXAMPLE = Example("a", "Tom has 3 pens and buys 4. How many?", "7", "3 + 4 = 7.")
@@ -127,43 +127,3 @@ def test_fetch_of_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(RftlabError, match="known: smollm2"):
         hub.fetch("gpt", tmp_path / "models")
     assert not (tmp_path / "models").exists()
-
-
-def test_merging_for_sampling_changes_neither_outputs_nor_weights(small_cell: Callable[..., Cell]) -> None:
-    policy = load_policy(small_cell())
-    with torch.no_grad():
-        for name, parameter in policy.model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(0))
-        before = {name: p.clone() for name, p in policy.model.named_parameters()}
-        ids = torch.tensor([policy.encode_prompt("Q: 3 + 4?\nA:")])
-        expected = policy.model(input_ids=ids).logits
-        with policy.as_base() as base:
-            untrained = base(input_ids=ids).logits
-        with policy.merged():
-            merged = policy.model(input_ids=ids).logits
-        after = policy.model(input_ids=ids).logits
-    torch.testing.assert_close(merged, expected, atol=1e-4, rtol=1e-4)
-    assert (expected - untrained).abs().max() > 0.05
-    assert torch.equal(after, expected)
-    assert all(torch.equal(before[name], p) for name, p in policy.model.named_parameters())
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(3, 4), (600, 512)])
-def test_a_prepared_product_is_that_of_the_layer(shape: tuple[int, int], bias: bool) -> None:
-    layer = torch.nn.Linear(*shape, bias=bias).requires_grad_(False)
-    prepared = linear_function(layer.weight, layer.bias)
-    for rows in ((1,), (7, 1), (2, 3, 5)):
-        x = torch.randn(*rows, shape[0], generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(prepared(x), layer(x), atol=1e-4, rtol=1e-4)
-
-
-def test_merging_takes_over_large_layers_and_gives_them_back(small_cell: Callable[..., Cell]) -> None:
-    policy = load_policy(small_cell())
-    policy.model.add_module("large", torch.nn.Linear(600, 512))
-    with policy.merged():
-        taken_over = [module for module in policy.model.modules() if "forward" in vars(module)]
-        assert policy.model.large in taken_over
-        assert any(hasattr(module, "lora_A") for module in taken_over)
-    assert not any("forward" in vars(module) for module in policy.model.modules())
