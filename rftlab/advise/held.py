@@ -72,7 +72,7 @@ def _rows(planned: Mapping[str, Any], took: Mapping[str, Any]) -> Iterator[str]:
         amount, value = Amount(*map(float, planned[name])), float(took[name])
         if not (amount.high or value):
             continue
-        off = f", {100 * (value / amount.estimate - 1):+.0f} %" if amount.estimate > 0 else ""
+        off = f", {round(100 * (value / amount.estimate - 1)):+d} %" if amount.estimate > 0 else ""
         missed = "" if amount.low <= value <= amount.high else ", outside the interval"
         yield f"  {words:<22} {interval(amount, said)}, took {said(value)}{off}{missed}"
 

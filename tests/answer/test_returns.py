@@ -279,6 +279,8 @@ def test_what_is_assumed_is_marked_and_what_was_run_is_not_assumed(made, tmp_pat
 def test_the_command_takes_a_folder_with_its_prices_or_says_what_to_give(made, tmp_path, capsys):
     assert main(["roi", str(made)]) == 2
     assert "has no prices.yaml; give one" in capsys.readouterr().err
+    assert main(["roi", "nowhere"]) == 2
+    assert "there are no results in nowhere: no such folder or archive" in capsys.readouterr().err
     assert main(["roi"]) == 2
     assert "give a results folder and a prices file" in capsys.readouterr().err
     (tmp_path / "p.yaml").write_text("currency: CHF\nlabel: 2\n")

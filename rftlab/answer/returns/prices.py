@@ -144,6 +144,8 @@ def named(paths: Sequence[Path]) -> tuple[Path | None, Path]:
     if len(files) > 1 or len(folders) > 1 or not paths:
         raise RftlabError("give a results folder and a prices file; `rftlab roi --example` prints such a file")
     if not files:
+        if not folders[0].exists():
+            raise RftlabError(f"there are no results in {folders[0]}: no such folder or archive")
         own = folders[0] / FILE
         if not own.is_file():
             raise RftlabError(f"{folders[0]} has no {FILE}; give one: rftlab roi {folders[0]} PRICES.yaml")
