@@ -56,8 +56,8 @@ def test_a_task_that_is_another_one_at_every_load_is_refused(cell, tmp_path):
     ("values", "says"),
     [
         ([{"adapter.r": 8}, {"adapter.r": 16}], "adapter.r 8, 16 with adapter.kind full: r is LoRA's"),
+        ([{"adapter.r": 8}], "adapter.r 8 with adapter.kind full"),
         ([{"adapter.dropout": 0.1}], "adapter.dropout 0.1 with adapter.kind full"),
-        ([{"adapter.r": 8}], ""),
         ([{"adapter.r": 8}, {"adapter.r": 16, "adapter.kind": "lora"}], ""),
     ],
 )

@@ -19,6 +19,8 @@ from rftlab.folds import FEW_ROWS
 from rftlab.grid.written import grid_text
 from rftlab.record import require_folder_of, write_atomically
 from rftlab.tasks.base import Example, Task, normalise_prompt
+from rftlab.tasks.code import load as load_code
+from rftlab.tasks.code import published
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
 from rftlab.tasks.tables import WrongEncoding, encoding_told, read_rows
@@ -72,6 +74,7 @@ class Sniffed:
         why: why that one, in a few words.
         task: the rows, read by these settings.
         notes: what a person should know of the columns, a sentence each.
+        reads: the task that reads the file.
     """
 
     settings: Mapping[str, Any]
@@ -79,6 +82,7 @@ class Sniffed:
     why: str
     task: Task
     notes: tuple[str, ...] = ()
+    reads: str = "file"
 
 
 def sniff(
@@ -112,6 +116,8 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
     row = next((row for _, row in read_rows(path=str(data), encoding=encoding)), None)
     if row is None:
         raise RftlabError(f"{data} has no rows")
+    if not (columns or verifier or test) and (name := published(row)):
+        return _of_problems(name, data)
     settings: dict[str, Any] = {"path": str(data.resolve())}
     settings |= {"test_path": str(test.resolve())} if test else {}
     settings |= {"encoding": encoding} if encoding != _ENCODINGS[0] else {}
@@ -161,6 +167,13 @@ def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, te
     shape = (recognised(row) or [""])[0] if "prompt" not in settings.get("columns", {}) else ""
     notes += filter(None, [unused(map(str, row), settings, shape)])
     return Sniffed(settings | further, chosen, why, load(**settings, **further), tuple(notes))
+
+
+def _of_problems(name: str, data: Path) -> Sniffed:
+    """Problems of code in a published format, which have a task of their own."""
+    task, settings = load_code(name, path=str(data)), {"path": str(data.resolve())}
+    why = "its problems are judged by their tests, in the sandbox"
+    return Sniffed(settings, task.verifier, why, task, (f"the columns are {name}'s: task code/{name}",), f"code/{name}")
 
 
 def _meta(settings: Mapping[str, Any], read: Sequence[str]) -> list[str]:
@@ -243,7 +256,7 @@ def _told(found: Sniffed) -> list[str]:
     )
     answers = [example.answer for example in found.task.train + found.task.test]
     doubts = [text] if (text := spellings(answers)) else []
-    if found.verifier != "choice" and 2 * sum(map(reads_like_a_solution, answers)) > len(answers):
+    if found.verifier not in ("choice", "code") and 2 * sum(map(reads_like_a_solution, answers)) > len(answers):
         doubts.append(
             f"the answers read like whole solutions ({one_line(repr(answers[0]))[:80]}), which no short answer equals; "
             "give the answer a column of its own, or name the words before it in task_settings.answer_after"
@@ -294,15 +307,16 @@ def study(found: Sniffed, grid: Path, model: str, *, folds: bool = False) -> tup
     paths = {
         name: from_grid(grid, Path(found.settings[name])) for name in ("path", "test_path") if name in found.settings
     }
-    settings = {**found.settings, **paths, "verifier": found.verifier}
+    settings = {**found.settings, **paths}
+    settings |= {"verifier": found.verifier} if found.reads == "file" else {}
     rationales = all(example.rationale for example in found.task.train)
     rows, trained = len(found.task.train + found.task.test), len(found.task.train)
     values = {
-        "model": model, "task": "file", "task_settings": settings, "method": ["base", "sft", "grpo"],
+        "model": model, "task": found.reads, "task_settings": settings, "method": ["base", "sft", "grpo"],
         "cot": rationales, **budgets(trained), "seed": [0, 1, 2],
     }  # fmt: skip
     said = {
-        "task_settings.verifier": found.why,
+        **({"task_settings.verifier": found.why} if found.reads == "file" else {"task": found.why}),
         "method": "rftlab methods lists more",
         "cot": "the rows have rationales" if rationales else "the rows have no rationales to learn from",
         "development": "too few rows for development items of their own",
@@ -321,7 +335,7 @@ def in_folds(found: Sniffed) -> bool:
     """Whether a file's rows are so few that every one of them should be tested on, by folds."""
     examples = found.task.train + found.task.test
     apart, distinct = "test_path" in found.settings, len({normalise_prompt(example.prompt) for example in examples})
-    return not apart and len(examples) < FEW_ROWS and distinct >= FOLDS
+    return found.reads == "file" and not apart and len(examples) < FEW_ROWS and distinct >= FOLDS
 
 
 def budgets(rows: int, *, apart: bool = True) -> dict[str, Any]:

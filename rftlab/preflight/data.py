@@ -78,7 +78,7 @@ def refuse_idle_lora(cells: Sequence[Cell]) -> None:
     full = [cell for cell in cells if cell.adapter.kind == "full"]
     for name, default in idle.items():
         values = sorted({getattr(cell.adapter, name) for cell in full})
-        alone = len(full) == len(cells) and name == "dropout" and values not in ([], [default])
+        alone = len(full) == len(cells) and values not in ([], [default])
         if len(values) > 1 or alone:
             raise RftlabError(
                 f"adapter.{name} {', '.join(map(str, values))} with adapter.kind full: {name} is LoRA's and means "

@@ -5,7 +5,7 @@ data where they can be and are refused by name where they cannot.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rftlab.errors import RftlabError
@@ -154,6 +154,14 @@ REPAIR = Recipe(
     verifier="code",
     verifier_settings={"partial_credit": False},
 )
+
+
+def published(columns: Iterable[str]) -> str:
+    """Humaneval or mbpp, whose columns these are; "" where they are neither's."""
+    known, texts = {str(name) for name in columns}, {"text", "prompt"}
+    if {"prompt", "canonical_solution", "test", "entry_point"} <= known:
+        return "humaneval"
+    return "mbpp" if {"code", "test_list"} <= known and not texts.isdisjoint(known) else ""
 
 
 def load_humaneval(*, dataset: str = "openai/openai_humaneval", split: str = "test", **settings: Any) -> Task:

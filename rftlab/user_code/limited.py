@@ -1,10 +1,15 @@
 """A limit on calls of a user's code in a process that goes on with its work, such as scoring while a cell trains.
 
+It also has a kernel tell in its log where such code was that ended the process by `os._exit`.
+
 By a timer's signal, which reaches loops and regular expressions; it costs a few microseconds a call. There is no limit
 on Windows, outside the main thread, and for a call that sets an alarm of its own.
 """
 
+import faulthandler
+import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -23,6 +28,18 @@ class _Late(BaseException):
     """Ends a call; no Exception, so that code which catches those does not go on."""
 
 
+def _telling(leave: Any) -> Any:
+    """An `os._exit` that has a kernel say first where it was, as it does of a crash: `line_in_dump` reads it."""
+    log, process = getattr(sys.stderr, "_original_stdstream_copy", None), os.getpid()
+
+    def left(status: int) -> None:
+        if os.getpid() == process and isinstance(log, int):  # what is forked leaves so too
+            faulthandler.dump_traceback(log)
+        leave(status)
+
+    return left
+
+
 class Limited:
     """Calls within its `with` block, each of which may take so long.
 
@@ -36,12 +53,14 @@ class Limited:
         self._can = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Self:
+        self._leave, os._exit = os._exit, _telling(os._exit)
         if self._can:
             self._left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
             self._before = signal.signal(signal.SIGALRM, self._end)
         return self
 
     def __exit__(self, *_: object) -> None:
+        os._exit = self._leave
         if self._can:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
 
+CASES = Path(__file__).parents[1] / "cases"
 TICKETS = [
     {"Subject": f"Ticket {i}", "Body": f"The {what} number {i} {says}", "Label": label}
     for i in range(40)
@@ -188,6 +191,17 @@ def test_the_verifier_whose_columns_are_there_is_proposed(tmp_path):
     found = sniff(jsonl(tmp_path / "one.jsonl", one))
     assert found.verifier == "exact"
     assert found.notes[0].startswith("columns databases are those of verifier sql, which refuses gold: ")
+
+
+@pytest.mark.parametrize("name", ["mbpp", "humaneval"])
+def test_published_problems_of_code_get_the_task_that_reads_them(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(CASES / f"{name}_format.jsonl", tmp_path / "problems.jsonl")
+    said = []
+    (grid,) = new("problems.jsonl", say=said.append)
+    assert f"the columns are {name}'s: task code/{name}" in said
+    cell = Grid.load(grid).cells[0]
+    assert (cell.task, cell.task_settings["path"]) == (f"code/{name}", str(tmp_path / "problems.jsonl"))
 
 
 def test_columns_that_nothing_reads_are_named(tmp_path):

@@ -1,16 +1,26 @@
 """A call of a user's code that does not end is ended, in the process that goes on, and named with its line."""
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, line_in_dump
 from rftlab.tasks.base import Example
 from rftlab.user_code import limited
 from rftlab.verifiers.base import make_verifier, tagged
 
 GOLD = Example("a", "say 1", "1")
+# As in a kernel, whose standard error goes to the notebook.
+LEAVES = """
+import sys
+sys.stderr._original_stdstream_copy = 2
+from rftlab.tasks.base import Example
+from rftlab.verifiers.base import make_verifier, tagged
+make_verifier(sys.argv[1]).score([tagged("1")], [Example("a", "say 1", "1")])
+"""
 HANGS = {
     "while True: pass": "line 3",
     "__import__('re').match('(a+)+$', 'a' * 60 + 'b')": "line 3",
@@ -71,3 +81,11 @@ def test_one_that_asks_another_leaves_the_outer_limit(score, tmp_path):
     )
     with pytest.raises(RftlabError, match=r"late\(completion, example\) .* \(late.py, line 5\)"):
         judge(["1"], [GOLD])
+
+
+def test_one_that_ends_the_process_has_told_its_line_in_the_kernels_log(tmp_path):
+    (tmp_path / "late.py").write_text("import os\ndef late(answer, example):\n    os._exit(3)\n")
+    told = subprocess.run(
+        [sys.executable, "-c", LEAVES, f"{tmp_path}/late.py:late"], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, line_in_dump(told.stderr.splitlines())) == (3, " (late.py, line 3)")
