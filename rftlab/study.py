@@ -94,6 +94,7 @@ def run(
     """
     from rftlab.advise import forecast as forecasts  # with pandas: not needed by `rftlab status`
     from rftlab.advise import held
+    from rftlab.advise.room import lacking
 
     _require_choice(keep=(keep, KEEP_CHOICES), kernel=(kernel, get_args(KernelKind)), until=(until, settling.UNTIL))
     _require_positive("whole number", int, workers=workers, timeout=timeout)
@@ -153,7 +154,8 @@ def run(
     tuning = stage.wanted if stage else []
     if grid.idle:
         say(f"  left out, having nothing to train on: {', '.join(grid.idle)}")
-    for note in (*found.notes, *_on_earlier_cells(grid, [*tuning, *left], where)):
+    short = lacking(left, many) if here else []
+    for note in (*found.notes, *short, *_on_earlier_cells(grid, [*tuning, *left], where)):
         say(f"  {note}")
     if until:
         say(f"  then seeds are added until all is decided or given up, {grid.plan.max_seeds} at most (max_seeds)")

@@ -27,6 +27,8 @@ _METHODS = ("sft", "grpo")
 _LIMIT_S = 900.0
 # Without a task nothing tells how long texts are.
 _ASSUMED = {"prompt": 256, "gold": 256, "mean": 192.0, "cap": 512, "labels": 100, "by": "assumed"}
+# Where no smaller pass or group fits.
+HELPS = "a smaller model, decoding.max_new_tokens or adapter.r (rftlab advise --model says what fits)"
 # Smallest group whose rewards can still be compared.
 _LEAST_GROUP = 4
 # Tokens a second that two cores sampled of SmolLM2-135M; time goes with parameters.
@@ -282,7 +284,7 @@ class _Counting:
 
     def _fit(self, anatomy: Anatomy, settings: Mapping[str, Mapping[str, Any]], work: Work) -> Fit:
         device, room = Device.of(self._hardware.kind), self._hardware.room
-        found = {name: _first_that_fits(anatomy, name, own, work, device, room) for name, own in settings.items()}
+        found = {name: first_that_fits(anatomy, name, own, work, device, room) for name, own in settings.items()}
         return Fit(
             anatomy,
             "lora" if anatomy.adapter else "full",
@@ -293,12 +295,12 @@ class _Counting:
         )
 
 
-def _first_that_fits(
+def first_that_fits(
     anatomy: Anatomy, method: str, settings: Mapping[str, Any], work: Work, device: Device, room: float
 ) -> tuple[dict[str, Any], Estimate, int]:
     """Settings to change, the estimate with them, completions a pass; where none fits those that take least."""
     if stages := settings.get("stages"):
-        each = [_first_that_fits(anatomy, s["method"], s["settings"], work, device, room)[0] for s in stages]
+        each = [first_that_fits(anatomy, s["method"], s["settings"], work, device, room)[0] for s in stages]
         own = {
             "stages": [
                 {"method": s["method"], "share": s["share"], "settings": e} for s, e in zip(stages, each, strict=True)
