@@ -18,7 +18,8 @@ from rftlab import cli
 from rftlab.cell import Cell
 from rftlab.execute.results import write_grid
 from rftlab.experiment import Experiment
-from rftlab.experiment.method_checks import CHECKS, Subject, findings, learns
+from rftlab.experiment.method_checks import CHECKS, findings, learns
+from rftlab.experiment.method_subject import Subject
 from rftlab.grid import Grid
 from rftlab.grid.keys import KEYS
 from rftlab.user_code import installed

@@ -7,7 +7,8 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
-from rftlab.experiment.method_checks import CHECKS, Subject, findings, learns
+from rftlab.experiment.method_checks import CHECKS, findings, learns
+from rftlab.experiment.method_subject import Subject
 from rftlab.methods.base import load_method, make_settings
 from rftlab.preflight.checks import PACKAGED_RATES
 from rftlab.registry import METHODS

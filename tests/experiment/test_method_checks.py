@@ -9,7 +9,8 @@ import pytest
 from rftlab import cli
 from rftlab.errors import RftlabError
 from rftlab.experiment import method_checks as suite
-from rftlab.experiment.method_checks import Subject, findings
+from rftlab.experiment.method_checks import findings
+from rftlab.experiment.method_subject import Subject
 from tests.experiment import broken_methods
 
 FILE = Path(broken_methods.__file__)

@@ -17,12 +17,10 @@ from rftlab.policy.tiny_base import (
     Pretraining,
     build_tokenizer,
     corpus,
-    measure,
-    missed_aim,
     pretrain,
-    sample,
     save,
 )
+from rftlab.policy.tiny_base_card import measure, missed_aim, sample
 from rftlab.tasks.arithmetic import FAMILIES
 from rftlab.tasks.arithmetic.family import split_of
 
