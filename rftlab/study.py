@@ -173,17 +173,17 @@ def run(
         grid, left = starts.after(first, grid, where)
         keeper = Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
     outcomes += stages.rest(grid, left, keeper) if left else []
+    took = time.monotonic() - began  # looks add what nobody could plan
+    if forecast and (compared := held.after(forecast, [*tuned, *outcomes], where, took)):
+        say(compared)
     if until and any(is_done(cell, where) for cell in grid.cells):
         more, grid = stages.settle(grid, kept)
         outcomes, keeper = [*outcomes, *more], Keeper(grid.cells, where, kept, forced=bool(keep or grid.keep))
-    took = time.monotonic() - began
     cool()
     if not left and not lists(where, grid):  # rows were taken out of the grid, or its files were moved
         with results_lock(where):
             write_grid(where, grid)
     keeper.settle()
-    if forecast and (told_ := held.after(forecast, [*tuned, *outcomes], where, took)):
-        say(told_)
     say(keeper)
     if any(is_done(cell, where) for cell in grid.cells):
         report(where)

@@ -16,6 +16,7 @@ from rftlab.cell import Cell
 from rftlab.execute.one_cell import Outcome
 from rftlab.grid import Grid
 from rftlab.record.machine import is_here, machine
+from rftlab.stages import Stages
 from tests import synthetic
 from tests.advise.test_costs import LONGER, SHORT, ran
 
@@ -57,7 +58,10 @@ def test_a_grid_is_measured_planned_run_and_held_against_its_plan(here, capsys, 
     assert [path.name for path in where.iterdir() if path.name[0] != "."] == ["forecast.json"]
 
     capsys.readouterr()
-    study.run("one.yaml", keep="none")
+    looked = []
+    monkeypatch.setattr(Stages, "settle", lambda self, grid, _: (looked.append(held.runs(self.results)) or [], grid))
+    study.run("one.yaml", keep="none", until="decided")
+    assert looked[0][0] == "planned before a run of 1 cell, and what it took", "before looks add what was not planned"
     assert re.search(r"^planned time \d+ s \[\d+ s, \d+ s\], took \d+ s.*; peak memory", capsys.readouterr().out, re.M)
     (run,) = json.loads((where / "forecast.json").read_text())["runs"]
     for axis in ("flops", "tokens_trained", "asked"):
