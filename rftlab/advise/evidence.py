@@ -107,7 +107,10 @@ def weighed(advice: Advice, found: Iterable[Evidence], forecast: Forecast = Fore
     rest = [each for each in advice.ranking if each.name not in order]
     if forecast.few_shot_loses or any(each.few_shot == "worse" for each in found):
         rest.sort(key=lambda each: (not each.possible, each.name == "prompting"))  # else as they are: sorting is stable
-    return replace(advice, ranking=held_back((*ahead, *rest), forecast, fixed=len(ahead)))
+    ranking = held_back((*ahead, *rest), forecast, fixed=len(ahead))
+    # What the rules would put first elsewhere is no change where it is first already.
+    changes = tuple(each for each in advice.changes if each.first != ranking[0].name)
+    return replace(advice, ranking=ranking, changes=changes)
 
 
 def _standing(evidence: Evidence) -> tuple[bool, int]:

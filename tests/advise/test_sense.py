@@ -283,10 +283,16 @@ def test_what_is_kept_is_of_this_task_and_base_alone(unasked):
     keep(place(word, unasked), {"facts": {"base_accuracy": 0.5}})
     assert recall(word, unasked) == Facts(base_accuracy=0.5)
     assert forecast(word, unasked) == Forecast()
-    outlooks = [{"arm": "RFT", "word": "no"}, {"arm": "SFT", "word": "yes"}, {"arm": "<b>", "word": "yes"}]
+    because = ["one of 8 tries is right for 4 %", "most groups are all wrong"]
+    outlooks = [
+        {"arm": "RFT", "word": "no", "because": because},
+        {"arm": "SFT", "word": "yes"},
+        {"arm": "<b>", "word": "yes"},
+    ]
     body = {"facts": {"base_accuracy": 0.5}, "outlooks": outlooks, "gains": {"shots": [-0.63, -0.7, -0.5]}}
     keep(place(word, unasked), body)
-    assert forecast(word, unasked) == Forecast({"RFT": "no", "SFT": "yes"}, few_shot_loses=True)
+    found = {"RFT": "no", "SFT": "yes"}
+    assert forecast(word, unasked) == Forecast(found, few_shot_loses=True, because={"RFT": "; ".join(because)})
     said = str(consult(Facts(labels=50), word, results=[REFERENCE], forecast=forecast(word, unasked)))
     assert "RFT gets no signal, SFT gets a signal" in said
     alone = consult(Facts(labels=50, reasoning=True), word, forecast=forecast(word, unasked))
@@ -295,7 +301,8 @@ def test_what_is_kept_is_of_this_task_and_base_alone(unasked):
     order = [each.name for each in alone.advice.possible]
     assert order.index("rft") > max(order.index("sft"), order.index("hybrid"))
     assert "The rules put RFT first, and rftlab sense measured no signal for RFT" in str(alone)
-    assert "held back: rftlab sense measured no signal for RFT" in str(alone)
+    assert f"held back: rftlab sense measured no signal for RFT: {'; '.join(because)}" in str(alone)
+    assert not [change for change in alone.advice.changes if change.first == alone.advice.first.name]
     assert "Before any training" not in str(alone)
     assert recall(rare, unasked) == Facts()
     assert recall(word._replace(values={**word.values, "model": "other"}), unasked) == Facts()

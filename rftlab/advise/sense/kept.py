@@ -47,11 +47,12 @@ def forecast(subject: Subject, beside: Path, folder: Path = FOLDER) -> Forecast:
     """
     body = _body(subject, beside, folder)
     try:
-        words = {each["arm"]: each["word"] for each in body.get("outlooks", [])}
         high = (body.get("gains", {}).get("shots") or [None])[-1]  # estimate, low, high
-        known = {arm: word for arm, word in words.items() if arm in ("RFT", "SFT") and word in FORECASTS}
-        because = {each["arm"]: str(each["because"][0]) for each in body.get("outlooks", []) if each.get("because")}
-        return Forecast(known, high is not None and high < 0, {arm: because[arm] for arm in known if arm in because})
+        found = {each["arm"]: each for each in body.get("outlooks", []) if each["word"] in FORECASTS}
+        known = {arm: found[arm] for arm in ("RFT", "SFT") if arm in found}
+        because = {arm: "; ".join(map(str, each["because"])) for arm, each in known.items() if each.get("because")}
+        words = {arm: each["word"] for arm, each in known.items()}
+        return Forecast(words, high is not None and high < 0, because)
     except (KeyError, TypeError, AttributeError, IndexError):
         return Forecast()
 

@@ -217,7 +217,7 @@ class _Asking:
         forecast = Forecast(
             {each.arm: each.word for each in found},
             few_shot_loses=shots is not None and shots.high < 0,
-            because={each.arm: each.because[0] for each in found},
+            because={each.arm: "; ".join(each.because) for each in found},
         )
         sensed = Sensed(
             subject=subject,
