@@ -194,6 +194,10 @@ class _Explorer(nn.Module):
         # Sampling divides by the temperature again.
         return SimpleNamespace(logits=mixed.log() * self._temperature)
 
+    def get_output_embeddings(self) -> Any:
+        """The model's own head."""
+        return self.model.get_output_embeddings()
+
 
 def exploring(policy: Policy, epsilon: float, temperature: float) -> Policy:
     """The policy with each token drawn uniformly with probability ``epsilon``: mu = (1 - eps) pi + eps / V."""

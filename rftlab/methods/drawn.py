@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 from rftlab.methods.core import alike
 from rftlab.policy.rollout import Rollout
 
@@ -24,6 +26,7 @@ class Drawn:
         self._cut = 0
         self._surprise = 0.0
         self._groups = self._alike = 0
+        self._gaps, self._gap, self._largest_gap = 0, 0.0, 0.0
         self._parts: Counter[str] = Counter()
         self._scored: Counter[str] = Counter()
 
@@ -48,17 +51,28 @@ class Drawn:
         self._groups += len(groups)
         self._alike += sum(map(alike, groups))
 
+    def held_against(self, gaps: Tensor) -> None:
+        """Add (N,) differences between the trainer's and the sampler's log-probabilities of N tokens, in nats."""
+        if gaps.numel():
+            self._gaps += gaps.numel()
+            self._gap += float(gaps.abs().sum())
+            self._largest_gap = max(self._largest_gap, float(gaps.abs().max()))
+
     def metrics(self) -> dict[str, float]:
         """Entries of the trace; none of what there was nothing of.
 
         train/part/NAME: mean of a part of the reward. train/entropy: nats per token, the mean of -log p over the tokens
-        that were sampled, which estimates the entropy of the distribution they were drawn from.
+        that were sampled, which estimates the entropy of the distribution they were drawn from. train/sampler_gap: mean
+        distance between the trainer's and the sampler's log-probability of a token, in nats, and the largest.
         """
         found = {f"train/part/{name}": self._parts[name] / count for name, count in self._scored.items()}
         if self._lengths:
             found["train/completion_tokens"] = sum(self._lengths) / len(self._lengths)
             found["train/truncation_rate"] = self._cut / len(self._lengths)
             found["train/entropy"] = self._surprise / sum(self._lengths)
+        if self._gaps:
+            found["train/sampler_gap"] = self._gap / self._gaps
+            found["train/sampler_gap_max"] = self._largest_gap
         if self._groups:
             found["train/zero_std_groups"] = self._alike / self._groups
         return found

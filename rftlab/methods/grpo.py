@@ -13,6 +13,7 @@ from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
+from rftlab.methods.mismatch import weighted
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import (
     LOG_NAMES,
@@ -59,10 +60,11 @@ _TRL_NAMES = {
 
 
 class StepTrainer(OnlineTrainer, GRPOTrainer):
-    """GRPOTrainer whose update does not depend on how many passes a step is made in."""
+    """GRPOTrainer whose update does not depend on how many passes a step is made in, nor on who samples."""
 
     args: GRPOConfig
     _buffered_inputs: Any
+    _unheld: dict[str, Any] | None = None
 
     @property
     def passes(self) -> int:
@@ -74,7 +76,20 @@ class StepTrainer(OnlineTrainer, GRPOTrainer):
         """Which of them this is, from 0."""
         return int(self._step) % self.passes
 
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        scored = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        inputs, self._unheld = self._unheld, None
+        if inputs is not None:
+            # Once a draw: later updates on it find nothing to compare, and advantages that are weighted already.
+            sampled_B_T, old_B_T = inputs.pop("sampling_per_token_logps"), inputs.get("old_per_token_logps")
+            trained_B_T = scored[0].detach() if old_B_T is None else old_B_T
+            mask_B_T, monitor = inputs["completion_mask"], self.run.monitor
+            inputs["advantages"] = weighted(inputs["advantages"], sampled_B_T, trained_B_T, mask_B_T, monitor)
+        return scored
+
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
+        # TRL scores the tokens before it looks at advantages: what it finds is held against the sampler in between.
+        self._unheld = inputs if self.comparable and "sampling_per_token_logps" in inputs else None
         loss: Tensor = super()._compute_loss(model, inputs)
         if self.loss_type == "bnpo":
             # TRL's is a mean over the tokens of one pass, and those means have equal weights whatever their tokens.
@@ -174,6 +189,7 @@ class GRPO:
                 processing_class=run.policy.tokenizer,
                 callbacks=[MonitorCallback(run, self.log_names, course=settings)],
             )
+            trainer.run = run  # type: ignore[attr-defined]
             self.prepare(trainer, run)
             finish(trainer, run, rollouts.generator)
 

@@ -31,6 +31,7 @@ from rftlab.methods.actor_critic import (
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.core import at_last_token, gae, k1, masked_mean, surrogate, value_loss, whiten
 from rftlab.methods.critic import Critic, frozen_copy
+from rftlab.methods.mismatch import weighted
 
 # (B,) scores of trajectories, in place of the verifier's rewards.
 Scorer = Callable[[Sequence[Trajectory]], Tensor]
@@ -187,7 +188,10 @@ def estimate(
         metrics["kl/reference"] = float(masked_mean(kl_B_T, mask_B_T))
     advantages_B_T, returns_B_T = gae(rewards_B_T, values_B_T, mask_B_T, lam=settings.lam)
     metrics["train/explained_variance"] = explained_variance(values_B_T, returns_B_T, mask_B_T)
-    return Estimates(whiten(advantages_B_T, mask_B_T), returns_B_T, values_B_T, old_B_T), metrics
+    advantages_B_T = whiten(advantages_B_T, mask_B_T)
+    if run.cell.decoding.top_p == 1:
+        advantages_B_T = weighted(advantages_B_T, batch.logprobs, old_B_T, mask_B_T, run.monitor)
+    return Estimates(advantages_B_T, returns_B_T, values_B_T, old_B_T), metrics
 
 
 def backward(run: TrainingRun, settings: PPOSettings, batch: Batch, known: Estimates) -> dict[str, float]:

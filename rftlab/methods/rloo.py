@@ -4,13 +4,15 @@ TRL's RLOOTrainer has no `rollout_func`; its two generation methods are overridd
 as for every other method here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
+from torch import Tensor
 from trl import RLOOConfig, RLOOTrainer
 
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
+from rftlab.methods.mismatch import padded, weighted
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import (
     LOG_NAMES,
@@ -21,6 +23,7 @@ from rftlab.methods.trl_online import (
     prompt_rows,
     reference_where_it_starts,
 )
+from rftlab.policy.rollout import Rollout
 
 
 class RLOOSettings(RateSettings):
@@ -100,13 +103,31 @@ class RLOO:
 class _Trainer(OnlineTrainer, RLOOTrainer):
     """RLOOTrainer that samples through rftlab.policy.rollout."""
 
-    run: TrainingRun
     rollouts: Rollouts
+    _drawn: Sequence[Rollout] = ()
+    _trained: Tensor | None = None
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         ids = {text: self.run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
         return [ids[text] for text in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any) -> list[list[int]]:
-        drawn = self.rollouts.draw(prompt_ids, self.run.max_new_tokens)
-        return [rollout.completion_ids for rollout in drawn]
+        self._drawn, self._trained = self.rollouts.draw(prompt_ids, self.run.max_new_tokens), None
+        return [rollout.completion_ids for rollout in self._drawn]
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        scored = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        # The first after a draw is of the policy that is trained; a second one may be of the reference.
+        self._trained = scored[0].detach() if self._trained is None else self._trained
+        return scored
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        if self.comparable:
+            assert self._trained is not None
+            mask_B_T = output["completion_mask"]
+            sampled_B_T = padded([rollout.logprobs for rollout in self._drawn], mask_B_T)
+            output["advantages"] = weighted(
+                output["advantages"], sampled_B_T, self._trained, mask_B_T, self.run.monitor, whole=True
+            )
+        return output

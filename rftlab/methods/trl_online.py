@@ -77,9 +77,11 @@ class OnlineTrainer:
     Where the mean of equal rewards is rounded, TRL's advantages are about 1e-8, and Adam makes whole steps of them.
 
     Attributes:
+        run: what is trained, whose monitor is told how far the sampler is from it.
         kl_in_reward: whether rewards of the verifier that are equal have had a KL taken off since, which may differ.
     """
 
+    run: TrainingRun
     kl_in_reward = False
     _rewards_B: Tensor
 
@@ -98,6 +100,11 @@ class OnlineTrainer:
         alike_B = alike_P.repeat_interleave(size).to(self._rewards_B.device)
         output["advantages"] = output["advantages"].masked_fill(alike_B, 0.0)
         return output
+
+    @property
+    def comparable(self) -> bool:
+        """Whether sampler and trainer ought to agree: not on a nucleus, nor under dropout, which only trainers have."""
+        return self.run.cell.decoding.top_p == 1 and not self.run.cell.adapter.dropout
 
 
 class Rollouts:
