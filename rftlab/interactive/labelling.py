@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftlab.advise.labellers import judge_agreement, label_agreement
+from rftlab.errors import RftlabError
 from rftlab.interactive.judge_pairs import JudgeQueue
 from rftlab.interactive.label_pairs import PairQueue, candidates, candidates_of, verifier_opinion
 from rftlab.record.judgements import SAME_TEXT, read_judgements, read_judges
@@ -32,10 +33,16 @@ def make_queue(
         study: a results folder, whose arms' test completions are judged instead; judgements are kept in it.
 
     Raises:
-        RftlabError: a file cannot be read or is another labeller's, or there is nothing to judge.
+        RftlabError: a file cannot be read, has no name or is another labeller's, or there is nothing to judge.
     """
     if study:
         return JudgeQueue(study, labeller or A_PERSON, seed=seed)
+    if not Path(path).name:
+        raise RftlabError("a pairs file needs a name; give a path, such as results/pairs.jsonl")
+    if again and Path(path).expanduser().resolve() == Path(again).expanduser().resolve():
+        raise RftlabError(f"{path} is what is judged again; give a path of your own for your choices")
+    if pairs < 1:
+        raise RftlabError(f"pairs is {pairs}; give a whole number above 0")
     offered = candidates_of(again) if again else candidates(experiment, pairs)
     return PairQueue(offered, path, seed=seed, labeller=labeller, opinion=verifier_opinion(experiment))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rftlab.cell import Cell
+from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.interactive.labelling import agreement, make_queue
 from rftlab.tasks.choices import Choice, read_choices, write_choices
@@ -31,6 +32,20 @@ def test_a_second_labeller_judges_the_firsts_pairs_and_hears_what_is_missing(exp
     queue.choose(place)
     assert agreement(second, again=first).startswith("Ada and Bob agree on 100%")
     assert read_choices(second)[0].opinion_seen
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "says"),
+    [("", {}, "a pairs file needs a name"), ("p.jsonl", {"pairs": 0}, "pairs is 0; give"),
+     ("p.jsonl", {"again": "../here/p.jsonl"}, "give a path of your own")],
+)  # fmt: skip
+def test_what_gives_nothing_to_judge_is_refused_in_a_sentence(
+    experiment, tmp_path: Path, monkeypatch, path: str, more: dict, says: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(RftlabError, match=says):
+        make_queue(experiment, path, **more)
 
 
 def test_a_study_is_judged_under_ones_name_and_agreement_is_of_every_two_people(experiment, tmp_path: Path) -> None:
