@@ -9,6 +9,7 @@ from itertools import combinations
 from math import nan
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from rftlab.answer.few_rows import overlap_of
@@ -72,6 +73,13 @@ class Pair(NamedTuple):
         return overlap_of(self.folds)
 
 
+# What `arms` reads of each arm's cells: cut out of all hundred columns, every group would take several times longer.
+_OF_AN_ARM = (
+    "labels", "arm", "method", "id", "flops", "completions_rewarded", "verifier_calls", "folds", "fold_rows",
+    "pool_rows",
+)  # fmt: skip
+
+
 class Arm(NamedTuple):
     """One arm at one place.
 
@@ -126,7 +134,8 @@ def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]
     found = []
     for key, panel in _with_bases(cells).groupby(PANEL, sort=True):
         outcomes, flops = _outcomes(results, panel, measure, named)
-        for (labels, arm), group in panel.groupby(["labels", "arm"], sort=True):
+        read = panel[[name for name in _OF_AN_ARM if name in panel]]
+        for (labels, arm), group in read.groupby(["labels", "arm"], sort=True):
             method = str(group["method"].iloc[0])
             seed_of = str if method not in UNTRAINED else _of_sampling
             known = [outcomes[cell] for cell in group["id"] if cell in outcomes]
@@ -197,8 +206,9 @@ def _of_sampling(seed: str) -> str:
 
 def _rewarded(cells: pd.DataFrame) -> tuple[int, int]:
     """Completions that were rewarded in training, of how many that were scored."""
-    counts = cells.reindex(columns=["completions_rewarded", "verifier_calls"]).dropna().sum()
-    return int(counts.iloc[0]), int(counts.iloc[1])
+    counts = cells.reindex(columns=["completions_rewarded", "verifier_calls"]).to_numpy(dtype=float)
+    rewarded, scored = counts[~np.isnan(counts).any(axis=1)].sum(axis=0)
+    return int(rewarded), int(scored)
 
 
 def pairs(found: Sequence[Arm]) -> Iterator[Pair]:

@@ -1,7 +1,8 @@
 """Several measures of an arm as marks in one row: train beside test, direct beside chain-of-thought, and others."""
 
 from collections.abc import Collection, Mapping
-from math import isfinite
+from math import isfinite, isnan, nan
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.ticker import FixedLocator
 from rftlab.plots.canvas import TEXT, WIDTH, box, canvas
 from rftlab.plots.look import QUIET, SOFT, colour_of, look
 from rftlab.plots.names import title
-from rftlab.plots.panels import nothing, percent, pick
+from rftlab.plots.panels import nothing, percent
 from rftlab.plots.style import styled
 
 Kinds = Mapping[str, tuple[str, str, bool]]
@@ -75,16 +76,18 @@ def draw_marks(
     wide, size = mpl.rcParams["lines.linewidth"], mpl.rcParams["lines.markersize"]
     rows: list[str] = list(dict.fromkeys(table["row"]))
     shown = [kind for kind in kinds if kind in set(table["measure"])]
-    for y, name in enumerate(rows):
-        part = pick(table, row=name)
-        arm = str(part["arm"].iloc[0])
+    parts: dict[str, list[dict[str, Any]]] = {name: [] for name in rows}
+    for each in table[["row", "arm", "measure", "mean", "low", "high"]].to_dict("records"):
+        parts[each["row"]].append({str(name): value for name, value in each.items()})
+    for y, part in enumerate(parts.values()):
+        arm = str(part[0]["arm"])
         colour = colour_of(arm, palette) if not loud or arm in loud else QUIET
-        means = part.loc[part["measure"].isin(shown), "mean"]
-        ax.plot([means.min(), means.max()], [y, y], color=colour, lw=1.8 * wide, alpha=0.18)
+        means = [each["mean"] for each in part if each["measure"] in shown and not isnan(each["mean"])]
+        ax.plot([min(means, default=nan), max(means, default=nan)], [y, y], color=colour, lw=1.8 * wide, alpha=0.18)
         for place, kind in enumerate(shown):
             _, marker, filled = kinds[kind]
             at = y + 0.2 * (place - (len(shown) - 1) / 2) if bars else y
-            for _, each in pick(part, measure=kind).iterrows():
+            for each in (each for each in part if each["measure"] == kind):
                 if bars and isfinite(each["low"]):
                     ax.hlines(at, each["low"], each["high"], color=colour, lw=0.6 * wide, alpha=0.6)
                 ax.plot(each["mean"], at, marker=marker or look(arm)[1], mew=0.2 * size, ls="", color=colour,
