@@ -1,9 +1,14 @@
 """The studio as people use it, in JupyterLab: a grid written, run, stopped, widened, found again after a reload."""
 
+import contextlib
+import json
 import re
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rftlab.execute import requests
@@ -32,6 +37,24 @@ budget.amount: [10, 600000]
 evaluation: {test_items: 8, train_items: 4, sampled_items: 0, ood_items: 0, along_items: 4, retention_items: 4}
 """
 SHOT = {"width": 1300, "height": 1500}
+
+
+@pytest.fixture(autouse=True)
+def no_run_is_left(root: Path) -> Iterator[None]:
+    """End the runs that a test began and, where it failed, left: they are processes of their own."""
+    yield
+    for mark in root.rglob(".*.run"):
+        said = json.loads(mark.read_text())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            run = psutil.Process(said["pid"])
+            if run.create_time() != said["since"]:
+                continue
+            run.send_signal(signal.SIGINT)
+            try:
+                run.wait(30)
+            except psutil.TimeoutExpired:
+                for process in (*run.children(recursive=True), run):
+                    process.kill()
 
 
 def counts(page: "sync_api.Page", text: str, timeout: float = 240_000) -> None:
@@ -76,6 +99,11 @@ def test_a_study_is_written_run_stopped_widened_and_found_again(page, lab, root,
     pictures(page, shots, "studio_running")
     long = page.locator("button.cell[data-kind=running]")
     assert "train" in long.get_attribute("title")
+    long.click()
+    page.wait_for_selector(".detail img[src^='data:image/png;base64,']", timeout=60_000)
+    assert "running" in page.locator(".detail h4").inner_text()
+    pictures(page, shots, "studio_curve")
+    assert "\x1b" not in (folder / "studio.log").read_text()
     press(page, "Stop")
     counts(page, "3 cells: 1 waiting, 2 done; no run goes on")
     page.locator("button.cell[data-kind=waiting]").focus()
