@@ -77,8 +77,8 @@ def draw_marks(
     rows: list[str] = list(dict.fromkeys(table["row"]))
     shown = [kind for kind in kinds if kind in set(table["measure"])]
     parts: dict[str, list[dict[str, Any]]] = {name: [] for name in rows}
-    for each in table[["row", "arm", "measure", "mean", "low", "high"]].to_dict("records"):
-        parts[each["row"]].append({str(name): value for name, value in each.items()})
+    for found in table[["row", "arm", "measure", "mean", "low", "high"]].to_dict("records"):
+        parts[found["row"]].append({str(name): value for name, value in found.items()})
     for y, part in enumerate(parts.values()):
         arm = str(part[0]["arm"])
         colour = colour_of(arm, palette) if not loud or arm in loud else QUIET

@@ -146,6 +146,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         elif is_ours(self.desk.text) and self._differs():
             raise RftlabError(f"the form differs from {self._name}; write the grid first")
         said = self.desk.start(until_decided=self.until.value)
+        self._offer()
         self._folds.selected_index = None
         self._of_the_run = True
         return said
@@ -181,9 +182,10 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         return f"{said}; {self.desk.start(until_decided=self.until.value)}"
 
     def _offer(self) -> None:
-        """After a change of the form: the line about it."""
+        """After a change of the form: the line about it, or about a file by hand, which the form does not change."""
         path = self.desk.grid or Path("studio.yaml")
-        self._line.about(lambda: Grid.load(path, self._text()), self.desk.results)
+        by_hand = self.desk.text and not is_ours(self.desk.text)
+        self._line.about(lambda: Grid.load(path, None if by_hand else self._text()), self.desk.results)
 
     def _look_on(self) -> None:
         """Keep in step with the files; an earlier studio of the same folder in this kernel rests from now on."""

@@ -172,6 +172,16 @@ def run_of_a_shell(run: Run, line: str) -> None:
     run._process = subprocess.Popen(["/bin/sh", "-c", f"exec {line}"])
 
 
+def test_the_line_is_about_a_grid_by_hand_whatever_the_form_says(study):
+    studio = Studio(study)
+    try:
+        assert "15 cells; reckoning" in studio._line.value
+        studio.form.labels.value = "10, 20, 30"
+        assert "15 cells; reckoning" in studio._line.value
+    finally:
+        studio.close()
+
+
 def test_a_budget_that_is_there_is_not_added_again(study):
     desk = Desk(study)
     with pytest.raises(RftlabError, match="mine.yaml has budget 10 already"):
