@@ -45,6 +45,11 @@ def comparisons(path: Path) -> Unlabelled | None:
         RftlabError: it cannot be read, or a row is not like the first.
     """
     row: Mapping[str, Any] = next((row for _, row in read_rows(path=str(path))), {}) if path.is_file() else {}
+    if {*_COMPARED[1:]} <= {*row} and _COMPARED[0] not in row:
+        raise RftlabError(
+            f"{path}: chosen and rejected are compared, and no column prompt says for which prompt; give each row "
+            "prompt, chosen and rejected, the completion alone in the last two"
+        )
     if not {*_COMPARED} <= {*row}:
         return None
     if not all(isinstance(row[name], str) for name in _COMPARED):
@@ -59,7 +64,7 @@ def comparisons(path: Path) -> Unlabelled | None:
     count = len(read_pairs(path)) if readable else sum(1 for _ in read_rows(path=str(path)))
     held_out = len(load(**preferred).test)
     facts = Facts(labels=0, prompts=len(load(**asked).prompts), preferences=count)
-    told = f"{count} comparisons of two completions (prompt, chosen, rejected), {held_out} prompts held out to test on"
+    told = f"{count} comparisons of two completions (prompt, chosen, rejected), {held_out} of their prompts held out"
     return Unlabelled(facts, asked, preferred, str(path.resolve()) if readable else "", held_out, told)
 
 

@@ -226,7 +226,7 @@ def _to_fill_in(subject: Subject | None, own: Mapping[str, Any], text: str) -> s
     needed = ["your data and who judges it (rftlab advise DATA does it for you)"] if subject is None else []
     if subject and own.get("task_settings", {}).get("verifier") == JUDGE and not subject.judged:
         needed.append(f"who judges an answer: {JUDGE.partition(':')[0]}, or a verifier of rftlab verifiers")
-    needed += [f"the comparisons, {_PAIRS}"] if f"pairs_file: {_PAIRS}" in text else []
+    needed += [f"the comparisons as JSONL, {_PAIRS}"] if f"pairs_file: {_PAIRS}" in text else []
     return " and ".join(needed)
 
 

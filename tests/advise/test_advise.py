@@ -331,6 +331,7 @@ def test_a_file_of_comparisons_is_one_and_its_study_passes_the_dry_run(tmp_path,
     [
         ([{"prompt": "a", "chosen": [{"role": "user"}], "rejected": "b"}], "are read as texts, and here they are not"),
         ([{"prompt": "a", "chosen": "b", "rejected": "b"}], "line 1: chosen and rejected are the same text"),
+        ([{"chosen": "a", "rejected": "b"}], "no column prompt says for which prompt"),
         ([{"vraag": "a", "soort": "b"}], "say so: rftlab new rows.jsonl --columns prompt=... answer=... -o GRID.yaml"),
     ],
 )
