@@ -5,7 +5,7 @@ import re
 from rftlab.verifiers._prompt import MOST_CHARS, SIGNS, Asked, is_said_again, remains
 from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, powers_of, stem
 from rftlab.verifiers._units import Unit, to_unit
-from rftlab.verifiers._words import ALTERS, NEUTRAL, REDUCED
+from rftlab.verifiers._words import ALTERS, DIMENSIONS, NEUTRAL, REDUCED
 
 _JOINS = frozenset({"per", "each", "every", "a", "an"})
 _SPANS = frozenset({"month", "decad", "century", "cent", "fortnight", "penny"})
@@ -37,6 +37,10 @@ def may_count(named: str, asked: Asked) -> bool:
     if named and (asked.of_percent or asked.of_chance):
         is_share = named.startswith("%") or (words and words[0] in ("per", "percent", "pct"))
         return is_share or bool(measures_of(words[:1]) & asked.measures)
+    dimensions = [each for measure in asked.measures for each in DIMENSIONS.get(measure, ())]
+    found = to_unit(named)
+    if found and found.scales and dimensions and DIMENSIONS.keys() >= asked.measures and found.powers not in dimensions:
+        return False
     if asked.measures and not measures_of(words) <= asked.measures | {"time"}:
         return False
     if asked.currencies and (powers_of(named) & SIGNS) - asked.currencies:
@@ -55,6 +59,13 @@ def may_count(named: str, asked: Asked) -> bool:
         return False
     rates = [stem(found[1] or "") for found in _PER.finditer(named)]
     return not rates or (asked.of_one and all(not each or each in asked.words or _is_unit(each) for each in rates))
+
+
+def may_be_percent(asked: Asked) -> bool:
+    """Whether what is asked for can be a percentage, as a rate or a share can."""
+    shares = {"rate", "share", "probability", "discount", "tax", "interest", "profit", "loss", "percentage"}
+    named = not shares.isdisjoint(asked.measures) or asked.of_chance or asked.of_part
+    return not asked.words or (asked.of_share and (named or not asked.measures) and "$" not in asked.counts)
 
 
 def _is_what_counts(words: list[str], asked: Asked) -> bool:

@@ -18,7 +18,8 @@ _ASSIGNED = re.compile(r"(?<![\w)])([A-Za-z]) ?= ?-?[\d.√(\\]")
 _FORMULA = re.compile(r"=(?P<formula>[^=\n,;:]{1,60})=(?= ?-?[\d.√(])")
 # The numbers that a formula has in it: powers, a half, a factor before a letter.
 _CONSTANT = re.compile(r"\^\d|(?<![\d.])1/2(?![\d.])|(?<![\d.])[2-4](?=[rwabxπ(])|/ ?[23](?![\d.])")
-_OPERATES = re.compile(r"[*/×÷·+−²³π^()]|[A-Za-z] [A-Za-z] |[a-z]-[a-z]")
+_OPERATES = re.compile(r"[*/×÷·+−²³π^()]|[A-Za-z] [A-Za-z] |[a-z]-[a-z]|^ ?[a-z]{2,3} ?$")
+_CALLED = re.compile(r"^\s{0,9}([A-Za-z]{3}) ?\([\d,; ]{1,60}\) ?= ?")
 _ODDS_OF = re.compile(r"^\s{0,9}P ?\(([^()=]{1,60})\) ?(?==)")
 
 
@@ -29,6 +30,8 @@ def without_formulas(text: str, asked: Asked) -> str:
     """
     if asked.of_chance and (odds := _ODDS_OF.match(text)) and _is_asked(odds[1], asked):
         text = f"probability {text[odds.end() :]}"
+    if (called := _CALLED.match(text)) and called[1].casefold() in asked.initials:
+        text = text[called.end() :]
     for found in reversed(list(_FORMULA.finditer(text))):
         if _is_formula(found["formula"]):
             text = f"{text[: found.start()]}={text[found.end() :]}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rftlab.verifiers._prompt import Asked
 from rftlab.verifiers._quantity import DECIMAL, NUMBER, plain_quantity
 from rftlab.verifiers._stem import WORD, is_denial, stem, to_number
-from rftlab.verifiers._units import CURRENCIES
+from rftlab.verifiers._units import CURRENCIES, Unit, to_unit
 
 MOST_PIECES = 80
 _LONGEST_ECHO = 16
@@ -88,7 +88,16 @@ def without_echoes(pieces: list[Piece], asked: Asked) -> list[Piece]:
 def _is_another(value: Fraction | str, counted: str, asked: Asked) -> bool:
     """Whether the question counts the same thing with another number (`for 30 cookies`, where the phrase has 10)."""
     asked_for = {number for number, word in asked.pairs if word == counted}
-    return bool(asked_for) and value not in asked_for
+    if asked_for or not isinstance(value, Fraction) or (unit := _unit(counted)) is None:
+        return bool(asked_for) and value not in asked_for
+    others = {number * of.factor for number, word in asked.pairs if (of := _unit(word)) and of.powers == unit.powers}
+    return bool(others) and value * unit.factor not in others
+
+
+def _unit(counted: str) -> Unit | None:
+    """The unit with a scale that a stem is of."""
+    units = (to_unit(text) for text in (counted, f"{counted}e"))
+    return next((unit for unit in units if unit and unit.scales), None)
 
 
 def _common(said: list[Fraction | str], i: int, tokens: tuple[str | Fraction, ...], p: int) -> int:
@@ -111,6 +120,8 @@ def may_echo(pieces: list[Piece], at: int, asked: Asked) -> bool:
         between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
         first = {piece.text, *(each.text for each in pieces[max(0, i - 1) : i])} & _BEFORE_MORE
         leads_in = first and i < 2 and pieces[i + 1 : i + 2] and (pieces[i + 1].text == "," or i + 1 == at)
+        if i < at and asked.of_year and between <= {"in"}:
+            continue
         if i < at and leads_in and not between & {"and", ":"}:
             continue
         if between & {",", "and", ":"} or (counts and len(piece.echo) == 1 and counts in piece.echo):

@@ -56,7 +56,17 @@ _RELATED = re.compile(
     re.IGNORECASE,
 )
 _IN_UNIT = re.compile(r"\bin (?!per)([^\W\d_]{1,20})(?![^\W\d_]| ?/| per\b|[²³^]| squared)", re.IGNORECASE)
-_GIVEN_MEASURE = re.compile(r"\b([^\W\d_]{3,20}) (?:of|is|=) ?(?=[\d$€£])", re.IGNORECASE)
+_GIVEN_MEASURE = re.compile(
+    r"\b(?:an?|with|and|its|whose|has|constant|the) (?:[a-z]{2,20} )?([a-z]{3,20}) (?:of |is |= ?)?(?=[\d$€£])"
+    r"|\d ?%? (?:[a-z]{2,20} )?(discount|tax|interest|profit|loss)\b",
+    re.IGNORECASE,
+)
+_ASKED_MEASURE = re.compile(
+    r"\b(?:what|which|how much|how many|find|calculate|determine|compute)"
+    r"(?: (?:is|was|are|will|the|its|his|her|their|be|total|new)){0,4} "
+    r"(?:[a-z]{2,20} )?([a-z]{3,20})\b",
+    re.IGNORECASE,
+)
 _MANY = re.compile(r"\bper (\d{1,9} ?[^\W\d_]{1,20})\b", re.IGNORECASE)
 _FOR_LETTER = re.compile(r"\b(?:what is|find|solve for|value of|for|calculate|determine) ([b-hj-zA-Z])(?![\w'’(])")
 _ANNOUNCED = re.compile(
@@ -156,6 +166,8 @@ def read_prompt(prompt: str) -> Asked:
     question, written = _question(prompt), _TOKEN.findall(prompt)
     tokens = _stems(written)
     asked = [each.casefold() for each in _TOKEN.findall(question)]
+    given = measures_of(each for found in _GIVEN_MEASURE.findall(prompt) for each in found) - REDUCED
+    told = given - measures_of(_ASKED_MEASURE.findall(question))
     compared = _COMPARED.search(question) or _BY.search(question)
     return Asked(
         tokens=tokens,
@@ -166,9 +178,9 @@ def read_prompt(prompt: str) -> Asked:
         counted=frozenset(stem(each) for before, each in itertools.pairwise(written) if _is_number(before)),
         counts=_counts(question, prompt),
         compared=frozenset({compared[1].casefold()} | ({"than"} & set(asked))) if compared else frozenset(),
-        measures=measures_of(asked) | ({"length", "time"} if "long" in asked and "how" in asked else set()),
+        measures=(measures_of(asked) - told) | ({"length", "time"} if "long" in asked and "how" in asked else set()),
         spoken=measures_of(written) if _IT.search(question) else frozenset(),
-        told=measures_of(_GIVEN_MEASURE.findall(prompt)) - measures_of(asked),
+        told=told,
         of_percent=bool(_PERCENT.search(question)),
         of_chance=bool(_CHANCE.search(question)),
         of_part=bool(_A_PART.search(question)),

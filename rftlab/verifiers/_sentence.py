@@ -14,7 +14,7 @@ from rftlab.verifiers._counted import may_count
 from rftlab.verifiers._equation import equations_in, holds, without_formulas
 from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
 from rftlab.verifiers._prompt import Asked, is_said_again, is_same_doing, names_another, read_prompt, remains, repeats
-from rftlab.verifiers._quantity import PERCENT, Quantity, plain_quantity
+from rftlab.verifiers._quantity import DECIMAL, PERCENT, Quantity, plain_quantity
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._reason import Argued, argued, is_known, is_reason
 from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, stem, to_number
@@ -50,6 +50,8 @@ _DATE = re.compile(
     r"|December)"
     r"(?: \d{1,2})?,? (?=\d{3,4}\b)"
 )
+_PER_SEVERAL = re.compile(r"\d.*\b(?:every|each|per) \d")
+_PERCENT_OF = re.compile(rf"(?P<part>{DECIMAL}) is (?P<percent>{DECIMAL}) ?(?:%|percent) of (?P<whole>{DECIMAL})")
 _PART = re.compile(
     r"(?:(?<=\d)|(?<=\beach)|(?<=\bEach)) (?:out )?of (?:the |all )?(?P<whole>(?a:\d{1,9}(?:\.\d{1,9})?))(?= [^\W\d_])"
 )
@@ -71,9 +73,12 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
     asked = read_prompt(prompt)
     if asked.of_share and (odds := _ODDS.fullmatch(unwrap(answer).rstrip("."))) and int(odds[2]):
         return [Quantity(Fraction(int(odds[1]), int(odds[2])), None)]
+    if asked.of_percent and (said := _PERCENT_OF.fullmatch(to_plain(answer))):
+        part, percent, whole = (Fraction(said[name].replace(",", "")) for name in ("part", "percent", "whole"))
+        return [Quantity(percent, PERCENT, "%")] if part * 100 == percent * whole else []
     text, equations = equations_in(without_formulas(to_plain(answer), asked) if "=" in answer else answer)
     if equations:
-        found = _stated(_HANGING.sub("", text), asked)
+        found = _stated(_HANGING.sub(" ", text), asked)
         return [each for each in found if all(holds(equation, each.value) for equation in equations)]
     return next((found for text in _forms(answer, asked) if (found := _stated(text, asked))), [])
 
@@ -165,7 +170,12 @@ def _read(text: str, asked: Asked) -> list[Quantity]:
         text = _DATE.sub("", text)
     if asked.of_one:
         text = text.replace(" on average", "")
-    if (part := _PART.search(text)) and is_known(Fraction(part["whole"]), asked):
+    if _PER_SEVERAL.search(text):
+        return []
+    of_share = asked.of_percent or asked.of_chance or asked.of_part
+    if of_share and re.match(rf"\W{{0,9}}{DECIMAL} of (?:the )?\d", text):
+        return []
+    if not of_share and (part := _PART.search(text)) and is_known(Fraction(part["whole"]), asked):
         text = f"{text[: part.start()]} of the{text[part.end() :]}"
     if asked.compared:
         text = re.sub(rf"(?<=\d) (?:{'|'.join(map(re.escape, asked.compared - {'than'}))})\b", "", text)
@@ -207,6 +217,8 @@ def _is_plain(pieces: list[Piece], i: int, asked: Asked, *, before: bool) -> boo
         return False
     if word in asked.counts and not before and i == 0:
         return True
+    if word == "up" and not before:
+        return word in asked.question
     if word == "to" and not before and following[:1].isalpha():
         return stem(following) in asked.words
     if word in asked.compared:

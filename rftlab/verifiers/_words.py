@@ -89,7 +89,7 @@ SAME_DOING = tuple(
 MEASURES = frozenset(
     """
     height length width depth distance speed acceleration area volume mass weight temperature age price
-    time average mean median probability perimeter circumference radius diameter angle force energy torque
+    time average mean median mode range probability perimeter circumference radius diameter angle force energy torque
     pressure current voltage resistance density remainder difference product quotient percentage share rate pace
     profit revenue balance salary population discount tax interest loss power hypotenuse
     """.split()  # noqa: SIM905
@@ -101,8 +101,17 @@ SAME_MEASURE = {
     "chance": "probability", "likelihood": "probability", "odds": "probability", "far": "distance", "long": "length",
     "percent": "percentage", "saving": "discount", "savings": "discount",
 }  # fmt: skip
+# Dimensions of what is measured: a unit of another one says something else.
+DIMENSIONS = {
+    **dict.fromkeys(
+        ("height", "length", "width", "depth", "distance", "perimeter", "circumference", "radius", "diameter",
+         "hypotenuse"), ({"length": 1},)
+    ),
+    "area": ({"length": 2},), "volume": ({"length": 3},), "time": ({"time": 1},), "mass": ({"mass": 1},),
+    "weight": ({"mass": 1}, {"mass": 1, "length": 1, "time": -2}), "speed": ({"length": 1, "time": -1},),
+}  # fmt: skip
 # Of these a sum is a step on the way, not the answer.
-REDUCED = frozenset({"average", "mean", "median", "difference", "product", "quotient", "remainder"})
+REDUCED = frozenset({"average", "mean", "median", "mode", "range", "difference", "product", "quotient", "remainder"})
 IRREGULAR = {
     "made": "make", "sold": "sell", "bought": "buy", "ate": "eat", "eaten": "eat", "gave": "give", "given": "give",
     "took": "take", "taken": "take", "spent": "spend", "paid": "pay", "ran": "run", "drove": "drive",
@@ -111,7 +120,7 @@ IRREGULAR = {
     "found": "find", "went": "go", "gone": "go", "came": "come", "built": "build", "caught": "catch",
     "drank": "drink", "drunk": "drink", "broke": "break", "broken": "break", "stole": "steal", "stolen": "steal",
     "brought": "bring", "threw": "throw", "thrown": "throw", "left": "leave", "lent": "lend", "sent": "send",
-    "used": "use", "using": "use", "fell": "fall", "fallen": "fall", "began": "begin", "begun": "begin",
+    "born": "born", "used": "use", "using": "use", "fell": "fall", "fallen": "fall", "began": "begin", "begun": "begin",
     "rose": "rise", "risen": "rise",
     "met": "meet", "led": "lead", "taught": "teach", "thought": "think", "fed": "feed", "swam": "swim", "swum": "swim",
     "sang": "sing", "sung": "sing", "knew": "know", "known": "know", "chose": "choose", "chosen": "choose",

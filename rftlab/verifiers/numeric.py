@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from rftlab.errors import RftlabError
-from rftlab.verifiers._counted import is_turned_over, may_count
+from rftlab.verifiers._counted import is_turned_over, may_be_percent, may_count
 from rftlab.verifiers._prompt import names_another, read_prompt, repeats
 from rftlab.verifiers._quantity import PERCENT, Quantity, to_quantity
 from rftlab.verifiers._sentence import stated
@@ -22,10 +22,10 @@ class Numeric(Verifier):
     so are `1 h 30 min` and `90 min`; case decides (`Mg` is not `mg`); an unknown unit only equals itself, `$` is not
     `€`. To a gold answer without a unit, a currency or what is counted (`42 apples`) may be added, but no word that
     makes it another number or denies it (`42 squared`, `42 wrong`); a unit with a scale (`42 days`) only where the
-    prompt speaks of that unit and of no other of its kind. A percent sign is read both ways, as the math verifier does.
-    A whole sentence (`The baker makes 288 rolls`) is read where its other words are the prompt's or say nothing, and a
-    calculation (`12 × 24 = 288`) where it holds. `meta["unit"]` names the unit of a gold answer written without one;
-    `meta["absolute"]` and `meta["relative"]` override an example's tolerances.
+    prompt speaks of that unit and of no other of its kind. A percent sign makes a hundredth of a number, or is left out
+    where a percentage is asked for. A whole sentence (`The baker makes 288 rolls`) is read where its other words are
+    the prompt's or say nothing, and a calculation (`12 × 24 = 288`) where it holds. `meta["unit"]` names the unit of a
+    gold answer written without one; `meta["absolute"]` and `meta["relative"]` override an example's tolerances.
 
     Args:
         absolute: largest difference, in the gold answer's unit.
@@ -109,7 +109,7 @@ def _in_unit(found: Quantity, gold: Quantity, prompt: str) -> list[Fraction]:
         return []
     if found.unit == PERCENT and unit is None:
         asked = read_prompt(prompt)
-        in_percent = asked.of_percent or (asked.of_share and abs(gold.value) > 1)
+        in_percent = asked.of_percent or (may_be_percent(asked) and abs(gold.value) > 1)
         return [found.value / 100, *([found.value] if in_percent else [])]
     if unit is None:
         return [found.value]

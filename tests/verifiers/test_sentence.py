@@ -117,6 +117,7 @@ def test_the_prompt_with_the_gold_number_in_it_is_no_answer(gold):
         ("2x = 48, so x = 24", True),
         ("2x = 46, so x = 24", False),
         ("2x - 8 = 40, 2x = 48, x = 24", True),
+        ("Dividing gives 2x = 48, so x = 24", True),
         ("2y = 48, so x = 24", False),
         ("x + 1 = 25 or x = 24", False),
     ],
