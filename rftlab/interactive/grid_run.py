@@ -90,11 +90,11 @@ class GridRun:
         if left and self.grid.path:
             with self.grid.lines_named():
                 preflight.check(self.grid.cells)
-        view = GridView(self.grid.cells)
+        workers = default_workers(left) if left else 1
+        view = GridView(self.grid.cells, workers)
         for cell in done:
             view.read(cell, self._folder(cell))
         view.draw()
-        workers = default_workers(left) if left else 1
         settings = replace(kernel_settings(default_kernel(), workers), keep="best")
         try:
             outcomes = run_cells(left, self.results, view, workers=workers, settings=settings, grid=self.grid)

@@ -68,7 +68,7 @@ def training_panels(trace: pd.DataFrame, *, method: str = "", steps: float = 0) 
 
 @styled
 def trainings_beside(
-    traces: Mapping[str, Sequence[pd.DataFrame]], *, base: Mapping[str, float] = MappingProxyType({})
+    traces: Mapping[str, Sequence[pd.DataFrame]], *, base: Mapping[str, float] = MappingProxyType({}), steps: float = 0
 ) -> Figure:
     """Accuracy on development items (solid) and training reward (dashed) of several arms, a panel each.
 
@@ -76,9 +76,12 @@ def trainings_beside(
         traces: arm (`grpo`, `grpo [100 labels]`) -> its runs' traces, one a seed: step, and `eval/accuracy`,
             `train/reward` where there are any.
         base: arm -> accuracy of the untrained base asked the same way, a dashed line across; none where it is missing.
+        steps: how far the axis goes; 0 goes as far as the longest of the runs.
     """
     if not traces:
         return nothing("nothing is trained")
+    # An axis of one point alone would have tenths of a step.
+    steps = steps or max([1, *(trace["step"].max() for runs in traces.values() for trace in runs)])
     across = len(traces) if len(traces) <= _MOST_ACROSS else _ACROSS
     down = -(-len(traces) // across)
     figure = ShownFigure(figsize=(8.4, 3.0 if down == 1 else 2.4 * down), layout="constrained")
@@ -94,7 +97,7 @@ def trainings_beside(
         if arm in base:
             ax.axhline(base[arm], color=look("base")[0], lw=1.6, ls=(0, (5, 2)))
         ax.set_title(title(arm), color=colour)
-        _step_axis(ax, 0)
+        _step_axis(ax, steps)
         percent_axis(ax)
         ax.label_outer()
     for ax in axes[len(traces) :]:

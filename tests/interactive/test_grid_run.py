@@ -4,9 +4,11 @@ import pytest
 
 import rftlab
 from rftlab.cell import Cell
+from rftlab.execute.one_cell import Outcome
 from rftlab.files.paths import packaged_grids
 from rftlab.grid import Grid
-from rftlab.interactive.grid_view import arms
+from rftlab.interactive.grid_view import GridView, arms
+from rftlab.record import Record
 
 SCENARIOS = [name for name in packaged_grids() if name.startswith("scenario_") and not name.endswith("_smollm2")]
 
@@ -63,3 +65,20 @@ def test_arms_are_told_apart_by_what_differs_and_seeds_are_not_named() -> None:
 def test_a_method_with_settings_of_its_own_is_no_other_arm() -> None:
     cells = [Cell.make({"method": "sft", "budget.amount": 60}), Cell.make({"method": "grpo", "preset": "deepseek"})]
     assert list(arms(cells).values()) == ["sft", "grpo"]
+
+
+def test_it_is_said_how_far_a_grid_is_and_how_long_it_will_take_once_a_cell_like_the_others_has_ended(tmp_path) -> None:
+    cells = [Cell.make({"method": "sft", "seed": seed, "budget.amount": 20}) for seed in range(3)]
+    view = GridView(cells)
+    assert view.told == "0 of 3 cells"
+    view.started(cells[0])
+    view.progressed(cells[0], {"phase": "train", "step": 9, "total": 20.0})
+    assert view.told == f"0 of 3 cells, estimating the time left; {cells[0].label}: train 9/20"
+    finished = Record(cell=cells[0].model_dump(mode="json"), id=cells[0].id, contract={}, metrics={}, cost={})
+    finished.write(tmp_path, trace=[], samples=[])
+    view.finished(Outcome(cells[0], "done", 60.0, tmp_path))
+    view.started(cells[1])
+    assert view.told == f"1 of 3 cells, about 2 min left; {cells[1].label}: starting"
+    view.finished(Outcome(cells[1], "failed", 1.0, tmp_path, "KeyError: 'x'"))
+    view.started(cells[2])
+    assert view.told.startswith("1 of 3 cells, about 60 s left"), "a cell that failed tells nothing of the others"

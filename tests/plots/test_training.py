@@ -44,6 +44,15 @@ def test_methods_beside_each_other_share_their_axes_and_each_seed_has_its_line()
     assert sft.get_ylim() == grpo.get_ylim()
 
 
+def test_steps_are_whole_also_where_there_is_one_alone_and_the_axis_goes_as_far_as_is_asked() -> None:
+    first = pd.DataFrame([{"step": 0, "eval/accuracy": 0.5}])
+    (alone,) = plots.trainings_beside({"sft": [first]}).axes
+    assert alone.get_xlim() == (0, 1)
+    assert all(float(tick).is_integer() for tick in alone.get_xticks())
+    (asked,) = plots.trainings_beside({"sft": [first]}, steps=20).axes
+    assert asked.get_xlim() == (0, 20)
+
+
 def test_a_method_that_has_not_begun_has_its_panel() -> None:
     assert titles(plots.trainings_beside({"sft": [], "grpo": []})) == ["SFT", "GRPO"]
 
