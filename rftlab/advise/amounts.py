@@ -21,7 +21,8 @@ def duration(seconds: float) -> str:
 
 
 def _tokens(count: float) -> str:
-    return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count:,.0f}"
+    """Three figures: of an interval about 0.1 M one end would stand in millions and the other not."""
+    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{float(f'{count:.3g}'):,.0f}"
 
 
 def _flops(count: float) -> str:

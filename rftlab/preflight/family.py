@@ -12,7 +12,7 @@ from rftlab.tasks.base import load_task
 
 # Enough of each part for a task to be made, and no more than its card needs.
 _FEW = {"train": 20, "test": 5, "ood": 1}
-_LINE = 110
+_LINE = 260
 _SENTENCE_ENDS = re.compile(r"(?<=[\w)])\.(?:\s|$)")
 
 
@@ -57,4 +57,4 @@ def _card(name: str, load: Callable[..., Any], settings: list[Setting]) -> str:
 def _first(text: str) -> str:
     """The first sentence, in a line."""
     sentence = _SENTENCE_ENDS.split(" ".join(text.split()), maxsplit=1)[0]
-    return textwrap.shorten(sentence, _LINE, placeholder=" ...")
+    return textwrap.shorten(sentence, _LINE, placeholder=" ...").replace("``", "`")

@@ -38,7 +38,7 @@ def settings_of(target: Callable[..., Any]) -> list[Setting]:
     for name, each in inspect.signature(target).parameters.items():
         if each.kind is each.KEYWORD_ONLY or (each.kind is not each.VAR_KEYWORD and each.default is not each.empty):
             default = "required" if each.default is each.empty else written(each.default)
-            found[name] = Setting(name, default, said.get(name, ""))
+            found[name] = Setting(name, default, said.get(name, "").replace("``", "`"))
         elif each.kind is each.VAR_KEYWORD:
             names = vars(sys.modules[target.__module__])
             for reference in re.findall(r"`([A-Za-z][\w.]*)`", said.get(f"**{name}") or target.__doc__ or ""):

@@ -10,6 +10,8 @@ import rftlab
 from rftlab import cli, study
 from rftlab.advise import forecast as forecasts
 from rftlab.advise import held
+from rftlab.advise.amounts import ROWS, interval
+from rftlab.advise.costs import Amount
 from rftlab.advise.priced import prices_of
 from rftlab.advise.swept import swept
 from rftlab.cell import Cell
@@ -212,3 +214,8 @@ def test_another_machine_is_told_by_any_of_what_records_name():
     for name, value in (("processor", "another"), ("cpu_count", 999), ("gpu", "H100"), ("libraries", {"torch": "1"})):
         assert not is_here({**own, name: value}, 1)
     assert not is_here({name: value for name, value in own.items() if name != "processor"}, 1)
+
+
+def test_counts_are_in_three_figures_and_both_ends_about_a_tenth_of_a_million_in_one_unit() -> None:
+    amount = Amount(110_234.0, 98_582.0, 113_456.0)
+    assert interval(amount, {name: said for name, said, _ in ROWS}["tokens_trained"]) == "110,000 [98,600, 113,000]"
