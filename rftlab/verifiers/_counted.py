@@ -8,6 +8,8 @@ from rftlab.verifiers._units import Unit, to_unit
 from rftlab.verifiers._words import ALTERS, DIMENSIONS, NEUTRAL, REDUCED
 
 _JOINS = frozenset({"per", "each", "every", "a", "an"})
+_POWERS = frozenset({"square", "squared", "cubic", "cubed"})
+_STUFF = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,20} of (?:the )?([^\W\d_]{1,30})$")
 _SPANS = frozenset({"month", "decad", "century", "cent", "fortnight", "penny"})
 _PER = re.compile(rf"(?:/|\b(?:per|each|every|apiece)\b) ?({WORD})?", re.IGNORECASE)
 _RATE = re.compile(rf"({WORD}) ?(?:/|\b(?:per|an?|each|every)\b) ?({WORD})", re.IGNORECASE)
@@ -21,7 +23,10 @@ def may_count(named: str, asked: Asked) -> bool:
     """
     words = [word.casefold() for word in re.findall(WORD, named)]
     if any(
-        (word in ALTERS or is_denial(word)) and not _is_unit(word) and stem(word) not in asked.counts for word in words
+        (word in ALTERS or is_denial(word))
+        and not (_is_unit(word) or (word in _POWERS and _is_unit(named)))
+        and stem(word) not in asked.counts
+        for word in words
     ):
         return False
     if not asked.words:
@@ -30,7 +35,7 @@ def may_count(named: str, asked: Asked) -> bool:
         return named.casefold() in ("ad", "ce")
     if words and asked.unit and not asked.of_percent and not _is_in(named, asked.unit):
         return False
-    if asked.many and _PER.search(named):
+    if is_of_other_stuff(named, asked) or (asked.many and _PER.search(named)):
         return False
     if words and asked.of_part and not named.startswith("%") and words[0] not in NEUTRAL | {"percent", "per", "pct"}:
         return False
@@ -59,6 +64,12 @@ def may_count(named: str, asked: Asked) -> bool:
         return False
     rates = [stem(found[1] or "") for found in _PER.finditer(named)]
     return not rates or (asked.of_one and all(not each or each in asked.words or _is_unit(each) for each in rates))
+
+
+def is_of_other_stuff(text: str, asked: Asked) -> bool:
+    """Whether a text ends in an amount of something else of the prompt than is measured: `g of alloy` for copper."""
+    found = _STUFF.search(text) if asked.stuff else None
+    return found is not None and stem(found[1]) in asked.words - {asked.stuff}
 
 
 def may_be_percent(asked: Asked) -> bool:

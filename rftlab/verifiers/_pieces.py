@@ -120,7 +120,7 @@ def may_echo(pieces: list[Piece], at: int, asked: Asked) -> bool:
         between = {each.text for each in pieces[min(i, at) + 1 : max(i, at)]}
         first = {piece.text, *(each.text for each in pieces[max(0, i - 1) : i])} & _BEFORE_MORE
         leads_in = first and i < 2 and pieces[i + 1 : i + 2] and (pieces[i + 1].text == "," or i + 1 == at)
-        if i < at and asked.of_year and between <= {"in"}:
+        if i < at and asked.of_year and between == {"in"}:
             continue
         if i < at and leads_in and not between & {"and", ":"}:
             continue

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from rftlab.verifiers._stem import WORD, looks_done, measures_of, powers_of, stem, to_number
-from rftlab.verifiers._units import CURRENCIES, is_unit, to_unit
+from rftlab.verifiers._units import CURRENCIES, named_unit
 from rftlab.verifiers._words import (
     NEGATES,
     NEUTRAL,
@@ -55,7 +55,6 @@ _RELATED = re.compile(
     r"|husband|neighbou?r|colleague|partner|boss|dad|mum|mom|grandmother|grandfather|twin)\b",
     re.IGNORECASE,
 )
-_IN_UNIT = re.compile(r"\bin (?!per)([^\W\d_]{1,20})(?![^\W\d_]| ?/| per\b|[²³^]| squared)", re.IGNORECASE)
 _GIVEN_MEASURE = re.compile(
     r"\b(?:an?|with|and|its|whose|has|constant|the) (?:[a-z]{2,20} )?([a-z]{3,20}) (?:of |is |= ?)?(?=[\d$€£])"
     r"|\d ?%? (?:[a-z]{2,20} )?(discount|tax|interest|profit|loss)\b",
@@ -68,6 +67,7 @@ _ASKED_MEASURE = re.compile(
     re.IGNORECASE,
 )
 _MANY = re.compile(r"\bper (\d{1,9} ?[^\W\d_]{1,20})\b", re.IGNORECASE)
+_OF_STUFF = re.compile(r"\bhow many [^\W\d_]{1,20} of ([^\W\d_]{1,30})", re.IGNORECASE)
 _FOR_LETTER = re.compile(r"\b(?:what is|find|solve for|value of|for|calculate|determine) ([b-hj-zA-Z])(?![\w'’(])")
 _ANNOUNCED = re.compile(
     r"\W{0,9}(?:(?:so|thus|hence|therefore),? )?(?:the )?(total|sum|result|value|amount)\b", re.IGNORECASE
@@ -119,7 +119,8 @@ class Asked(NamedTuple):
         names: stems of the names that the question, which asks about somebody else, does not have.
         elsewhere: stems of all its names that the question leaves out.
         unit: the dimensions of the unit that is asked for (`in metres`); empty where none is.
-        many: the amount that a rate is asked for (`100 km`); ``letter``: the letter that is asked for (`what is y`).
+        many: the amount that a rate is asked for (`100 km`); ``stuff``: what is measured (`grams of copper`);
+            ``letter``: the letter that is asked for (`what is y`).
         pairs: numbers of the question with the stem of the word behind.
         currencies: those that it names, and scales of temperature.
         alternatives: stems of the words that an "or" joins (`even, odd or neither`).
@@ -151,6 +152,7 @@ class Asked(NamedTuple):
     elsewhere: frozenset[str]
     unit: frozenset[tuple[str, int]]
     many: str
+    stuff: str
     letter: str
     pairs: frozenset[tuple[Fraction, str]]
     currencies: frozenset[str]
@@ -195,6 +197,7 @@ def read_prompt(prompt: str) -> Asked:
         elsewhere=_names_in(prompt, prompt) - _names_in(question, prompt),
         unit=_unit(question),
         many=(found[1] if (found := _MANY.search(question)) else ""),
+        stuff=(stem(found[1]) if (found := _OF_STUFF.search(question)) else ""),
         letter=(found[1] if (found := _FOR_LETTER.search(question)) else ""),
         pairs=_pairs(_TOKEN.findall(question)),
         currencies=frozenset(
@@ -250,7 +253,7 @@ def _names_in(text: str, prompt: str) -> frozenset[str]:
 
 
 def _unit(question: str) -> frozenset[tuple[str, int]]:
-    found = next((to_unit(each[1]) for each in _IN_UNIT.finditer(question) if is_unit(each[1])), None)
+    found = named_unit(question)
     return frozenset(found.powers.items()) if found else frozenset()
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from rftlab.verifiers._counted import may_count
+from rftlab.verifiers._counted import is_of_other_stuff, may_count
 from rftlab.verifiers._equation import equations_in, holds, without_formulas
 from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
 from rftlab.verifiers._prompt import Asked, is_said_again, is_same_doing, names_another, read_prompt, remains, repeats
@@ -18,7 +18,7 @@ from rftlab.verifiers._quantity import DECIMAL, PERCENT, Quantity, plain_quantit
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._reason import Argued, argued, is_known, is_reason
 from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, stem, to_number
-from rftlab.verifiers._words import ALTERS, NEUTRAL, NO_UNIT, REDUCED
+from rftlab.verifiers._words import ALTERS, BESIDE_PRICE, NEUTRAL, NO_UNIT, PAYING, REDUCED
 from rftlab.verifiers._working import Settled, settle
 from rftlab.verifiers.wrappers import unwrap
 
@@ -170,7 +170,7 @@ def _read(text: str, asked: Asked) -> list[Quantity]:
         text = _DATE.sub("", text)
     if asked.of_one:
         text = text.replace(" on average", "")
-    if _PER_SEVERAL.search(text):
+    if _PER_SEVERAL.search(text) or is_of_other_stuff(text, asked):
         return []
     of_share = asked.of_percent or asked.of_chance or asked.of_part
     if of_share and re.match(rf"\W{{0,9}}{DECIMAL} of (?:the )?\d", text):
@@ -217,8 +217,10 @@ def _is_plain(pieces: list[Piece], i: int, asked: Asked, *, before: bool) -> boo
         return False
     if word in asked.counts and not before and i == 0:
         return True
-    if word == "up" and not before:
-        return word in asked.question
+    if word in ("up", "away") and not before:
+        return not asked.question.isdisjoint({word, "far"})
+    if stem(word) in PAYING and PAYING.isdisjoint(asked.question) and not BESIDE_PRICE.isdisjoint(asked.question):
+        return False
     if word == "to" and not before and following[:1].isalpha():
         return stem(following) in asked.words
     if word in asked.compared:

@@ -99,6 +99,9 @@ _PRODUCT = re.compile(r"(?:[^\W\d_]{1,20}(?:-?[1-9])?[ ·-]{1,3}){1,4}[^\W\d_]{1
 # `in` is an inch only behind a number, and what an apostrophe leaves (`she's`, `can't`) is no unit.
 _WRITTEN = re.compile(r"(?<![^\W\d_])(?<!['’])(?!in\b)[^\W\d_]{1,20}|(?<=\d )in\b")
 _WANTED = re.compile(r"\b(?:how many|in) ([^\W\d_]{1,20})(?=[^?!]{0,200}\?)", re.IGNORECASE)
+_IN = re.compile(
+    r"\bin ((?:(?:square|cubic) )?[^\W\d_][^\s?!.,;()]{0,19}(?: per [^\W\d_]{1,20}| squared| cubed)?)", re.IGNORECASE
+)
 _EACH = re.compile(r"\b(?:an?|one|1|per|each|every) ([^\W\d_]{1,20})(?=[^.?!]{0,200}\?)", re.IGNORECASE)
 _MOST_CHARS = 4000
 CURRENCIES = frozenset("$€£¥₹")
@@ -134,9 +137,13 @@ def to_unit(text: str) -> Unit | None:
     return Unit({kind: power for kind, power in powers.items() if power}, factor)
 
 
-def is_unit(word: str) -> bool:
-    """Whether a word is a unit of the tables, a currency or degrees among them."""
-    return _known(word) is not None or _singular(word) in _SAME
+def named_unit(text: str) -> Unit | None:
+    """The unit that a text asks for (`in km/h`, `in square metres`), a currency or degrees among them."""
+    for found in _IN.finditer(text):
+        unit = to_unit(found[1])
+        if unit and (unit.scales or found[1].casefold() in _SAME or _singular(found[1]) in _SAME):
+            return unit
+    return None
 
 
 def is_asked_for(unit: str, prompt: str) -> bool:
@@ -145,6 +152,8 @@ def is_asked_for(unit: str, prompt: str) -> bool:
     What is counted beside a unit (`pages per hour`) is asked for where the prompt has the word.
     """
     prompt = prompt[:_MOST_CHARS]
+    if (asked := named_unit(prompt)) and asked == to_unit(unit):
+        return True
     words = _WRITTEN.findall(prompt)
     known = {_named(word) for word in words if _known(word)}
     wanted = {_named(found[1]) for found in _WANTED.finditer(prompt) if _known(found[1])}

@@ -81,10 +81,16 @@ NEUTRAL = frozenset(
 # Stems of verbs that say the same of an amount, where the question has one of them.
 SAME_DOING = tuple(
     frozenset(each.split())
-    for each in ("pay spend cost", "earn earning make receiv get", "tak last need requir finish complet",
-                 "have own hold keep",
-                 "buy purchas get", "use need consum", "travel drive go cover", "produc make", "fit hold contain")
+    for each in ("pay spend cost", "earn earning mak receiv get", "tak last need requir finish complet",
+                 "hav own hold keep",
+                 "buy purchas get", "use need consum",
+                 "speed travel driv rid mov go cover", "produc mak", "fit hold contain")
 )  # fmt: skip
+PAYING = SAME_DOING[0]
+# Of money: where one of these is asked for, what is paid is something else.
+BESIDE_PRICE = frozenset(
+    {"chang", "change", "left", "leav", "leave", "profit", "save", "sav", "discount", "tax", "tip"}
+)
 # What is measured or asked for: may be named where the prompt names none of them, or this one.
 MEASURES = frozenset(
     """
