@@ -79,7 +79,7 @@ def test_the_creative_page_offers_pairs_and_ends_with_win_rates_and_the_answer(
     assert "4 of 4 cells" in shown
     assert "Right of these 3: untrained base" in shown
     assert "preference-model, seed 0: " in shown
-    assert all(f"<td>{first}</td>" in shown for first in ("sft", "dpo", "rlhf"))
+    assert all(f">{first}</td>" in shown for first in ("sft", "dpo", "rlhf"))
     assert "Tiny base: no evidence about large models" in shown, "the card"
 
 
