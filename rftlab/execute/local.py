@@ -112,6 +112,7 @@ class _Pool:
         self._caught = caught
         self._lock = threading.Lock()
         self._running: set[CellRun] = set()
+        self._queued_again: set[str] = set()
 
     def run(self, cells: Sequence[Cell], workers: int) -> list[Outcome]:
         outcomes: dict[str, Outcome] = {}
@@ -136,6 +137,9 @@ class _Pool:
         with self._lock:
             if self._caught or self._listener.stopped:
                 return Outcome(cell, "stopped", 0.0, None)
+            if cell.id in self._queued_again:
+                self._queued_again.discard(cell.id)
+                requests.heed_retry(self._results, cell.id)
             if cell.id in requests.skipped(self._results):
                 self._listener.finished(skipped := Outcome(cell, "skipped", 0.0, None))
                 return skipped
@@ -165,15 +169,19 @@ class _Pool:
             run.stop()
 
     def _again(self, cells: Sequence[Cell], outcomes: dict[str, Outcome]) -> list[Cell]:
-        """The cells that are asked for again, no longer among the outcomes; such a request of others is done with."""
+        """The cells that are asked for again, no longer among the outcomes; such a request of others is done with.
+
+        Theirs stays until they begin, so that who watches sees that they wait.
+        """
         asked, again = requests.retried(self._results), []
         for cell in cells:
-            if cell.id not in asked:
+            if cell.id not in asked or cell.id in self._queued_again:
                 continue
             ended = outcomes.get(cell.id)
             if ended and ended.status in ("failed", "skipped"):
                 again.append(outcomes.pop(cell.id).cell)
-            if ended or not self._ends(cell):
+                self._queued_again.add(cell.id)
+            elif ended or not self._ends(cell):
                 requests.heed_retry(self._results, cell.id)
         return again
 

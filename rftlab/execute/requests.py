@@ -2,7 +2,7 @@
 
     requests/stop        end the run as Ctrl-C does; removed once it is heeded
     requests/skip-ID     do not run this cell, end it where it runs; holds for every run until the file is removed
-    requests/retry-ID    run this cell of the present run again, which failed or was skipped; removed once it is heeded
+    requests/retry-ID    run this cell of the present run again, which failed or was skipped; removed once it begins
 
 A name says all, so that `touch` makes a request, a crash leaves none half-written, and who asks need not be the
 process, the person or the machine that started the run. A local run looks several times a second; one on Ray or Slurm

@@ -81,6 +81,20 @@ def test_a_cell_that_failed_or_was_skipped_is_run_again_in_the_same_run(stub, tm
     assert run.heard.begun.count(fails) == 2
 
 
+def test_a_request_to_retry_stays_while_its_cell_waits_and_runs_it_once(stub, tmp_path):
+    fails, *long = *cells(1, do="fail"), *cells(2, do="sleep", seconds=60)
+    run = Driven([fails, *long], tmp_path, stub)
+    wait_for(lambda: len(run.heard.begun) == 2)
+    requests.ask_to_retry(tmp_path, fails.id)
+    time.sleep(1)
+    assert requests.retried(tmp_path) == {fails.id}
+    for cell in long:
+        requests.ask_to_skip(tmp_path, cell.id)
+    run.join(60)
+    assert run.heard.begun.count(fails) == 2
+    assert not requests.retried(tmp_path)
+
+
 @pytest.mark.slow
 def test_a_request_to_retry_what_runs_or_waits_does_not_run_it_twice(stub, tmp_path):
     wanted = cells(2, do="sleep", seconds=0.5)

@@ -73,7 +73,8 @@ def detail(cell: Cell, results: Path, state: State) -> Detail:
         logs = sorted(folder.parent.glob(f".{cell.id}.*{RUNNING}/{KERNEL_LOG}"))
         return Detail((), _curve_so_far(results, cell), (), "\n".join(map(_tail, logs)).strip())
     failed = results / FAILED / cell.id
-    parts = (_tail(failed / ERROR), _traceback(failed / record.NOTEBOOK), _tail(failed / KERNEL_LOG))
+    why = _tail(failed / ERROR)
+    parts = ("" if why == state.said else why, _traceback(failed / record.NOTEBOOK), _tail(failed / KERNEL_LOG))
     log = "\n\n".join(filter(None, parts)) or state.said
     return Detail((), _curve_so_far(results, cell) if state.kind == "failed" else b"", (), log)
 

@@ -142,6 +142,8 @@ def test_a_cell_in_full(results, grid):
     notebook = {"cells": [{"outputs": []}, {"outputs": [error]}]}
     (results / "failed" / failed.id / "notebook.ipynb").write_text(json.dumps(notebook))
     assert detail(failed, results, State("failed")).log == "KernelDied: it ended\n\nRuntimeError: no"
+    said = State("failed", said="KernelDied: it ended")
+    assert detail(failed, results, said).log == "RuntimeError: no"
     assert detail(waiting, results, State("waiting", said="asked for again")).log == "asked for again"
 
 
