@@ -60,7 +60,7 @@ def test_pairs_of_test_items_are_left_out_where_the_rows_are_the_tasks_own(tmp_p
     rows = [{"prompt": f"prompt {n}", "chosen": "ca", "rejected": "b"} for n in range(10)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {"path": str(file), "columns": {"answer": "chosen", "prompt": "prompt"}}
-    test = load_task("file", **settings).test
+    test = load_task("file", settings).test
     run = toy_run("dpo", 0, steps=1)
     cell = run.cell.model_copy(update={"task": "file", "task_settings": settings, "labels": 10})
     run = replace(run, cell=cell)
