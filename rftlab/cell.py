@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from rftlab import scalars
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
-from rftlab.parts import Adapter, Budget, Decoding, Evaluation, Frozen, Part, Rates, Tuning
+from rftlab.parts import AUTO, Adapter, Budget, Decoding, Device, Evaluation, Frozen, Part, Rates, Tuning
 from rftlab.registry import short_name, short_names
 
 SCHEMA_VERSION = 1
@@ -26,6 +26,7 @@ _CAME_LATER: dict[str, Any] = {
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
     "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
+    "precision": "auto",
 }  # fmt: skip
 
 NOT_YET = "a stage that has not chosen yet"
@@ -54,6 +55,10 @@ class Cell(Part):
     model: str = Field(
         "tiny-base", min_length=1, description="tiny-base, smollm2 (rftlab fetch), a local directory or a hub id"
     )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="fp32 or bf16 products; auto: bf16 where it is fast, for bases of 50M parameters or more"
+    )
+    device: Device = Field(AUTO, description="where it computes: cpu, cuda:0; auto takes a GPU where there is one")
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     started_by: str = Field("", description="the arm of its grid that kept that policy; filled in for you")
     method: str = Field("sft", min_length=1, description="registered method")
@@ -111,9 +116,10 @@ class Cell(Part):
         """First 12 hex digits of the SHA-256 of the cell's canonical JSON.
 
         Fields that came later do not enter it at the default they came with, nor does the folder of a file whose
-        content is in `digests`: a moved project is the same.
+        content is in `digests`: a moved project is the same. Neither does `device`, where it is run.
         """
-        values: dict[str, Any] = {"schema": 1, **without_folders(self.model_dump(mode="json"), self.digests)}
+        dump = self.model_dump(mode="json", exclude={"device"})
+        values: dict[str, Any] = {"schema": 1, **without_folders(dump, self.digests)}
         for name, default in _CAME_LATER.items():
             group, dot, field = name.rpartition(".")
             part = values[group] if dot else values
@@ -133,8 +139,8 @@ class Cell(Part):
 
     @property
     def variant(self) -> str:
-        """The cell but for its seeds, as canonical JSON: cells of one arm have it in common."""
-        values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling"})
+        """The cell but for its seeds and where it is run, as canonical JSON: cells of one arm have it in common."""
+        values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling", "device"})
         if self.started_by:  # each seed goes on from a policy of its own
             values |= {"start_from": "", "digests": {k: v for k, v in self.digests.items() if k != "start_from"}}
         return json.dumps(values, sort_keys=True)

@@ -62,7 +62,7 @@ FIELDS: Mapping[str, Field] = {
     "base_config": _match("base", "its configuration"),
     "generation_config": _match("base", "its generation settings"),
     "tokenizer": _match("base", "its tokenizer"),
-    "precision": _match("base", "the number format of its weights", axes=("adapter",)),
+    "precision": _match("base", "the number format of its weights and products", "precision", axes=("adapter",)),
     "start_from": _match("base", "the kept policy that training goes on from", "start_from", "started_by"),
     "started_policy": _match("base", "that policy itself, where each seed has one of its own", axes=("seed",)),
     "chat_template": _match("prompts", "the chat template", axes=("wording",)),
@@ -143,6 +143,7 @@ FIELDS: Mapping[str, Field] = {
     "sandbox": Field("show", "machine", "how far code that a model wrote is isolated"),
     "task": Field("free", "names", "the task's name and settings: its items decide", ("task", "task_settings")),
     "model": Field("free", "names", "where the base lies: its files decide", ("model",)),
+    "device": Field("free", "names", "where it is run: the GPU is shown", ("device",)),
     "marks": Field("free", "looks", "FLOP marks, which training does not see", ("evaluation.marks",)),
     "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
 }

@@ -1,6 +1,7 @@
 """The groups of a cell's parameters: adapter, decoding, budget, tuning, evaluation."""
 
 import itertools
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -28,6 +29,15 @@ def _above_zero(value: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Rates = Annotated[tuple[float, ...], BeforeValidator(_floats), AfterValidator(_above_zero)]
+
+
+def _named_device(value: str) -> str:
+    if not re.fullmatch(r"[a-z]+|[a-z]+:\d{1,4}", value):
+        raise ValueError("give auto, cpu, or one such as cuda:0")
+    return value
+
+
+Device = Annotated[str, AfterValidator(_named_device)]
 
 
 class Part(BaseModel):

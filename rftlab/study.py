@@ -24,7 +24,7 @@ from rftlab.execute.kernels import (
     preheat,
 )
 from rftlab.execute.one_cell import Outcome
-from rftlab.execute.results import lists, read_grid, read_stops, results_lock, write_grid
+from rftlab.execute.results import decided_precision, lists, read_grid, read_stops, results_lock, write_grid
 from rftlab.execute.tuning import StageRun, stage_of, told
 from rftlab.files import archive
 from rftlab.files.staging import set_aside
@@ -121,6 +121,7 @@ def run(
         kernel_settings(kernel or default_kernel(), many, cell_timeout=timeout, keep=kept),
         keep_going=keep_going,
         report_to=reported,
+        precision=decided_precision(where, elsewhere=bool(resources and resources.gpus)),
         checkpoint_s=CHECKPOINT_EVERY_S if checkpoint is None else 60.0 * checkpoint,
     )
     if here and left and not dry_run:

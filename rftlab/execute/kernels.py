@@ -23,6 +23,7 @@ from rftlab.files.paths import import_path
 from rftlab.files.staging import SCRATCH, scratch
 from rftlab.policy.weights import CHECKPOINT_S, KEEP
 from rftlab.progress import BATCH
+from rftlab.record.machine import AUTO_PRECISION
 
 # What most notebooks of the training column import: preloaded once by warm kernels.
 TRAINING_MODULES = (
@@ -55,6 +56,7 @@ class KernelSettings:
             nothing.
         keep: which policies the run keeps, "none", "best" or "all"; "" leaves it to the kernel, which then keeps its
             cell's for good.
+        precision: what `precision: auto` of a cell is, "fp32" or "bf16"; "" leaves it to the kernel's machine.
         checkpoint_s: seconds between two checkpoints of a cell that trains; None writes none.
         keep_going: begin further cells also after several have failed alike.
         report_to: trackers that cells report to, of `rftlab.trackers`.
@@ -69,6 +71,7 @@ class KernelSettings:
     silent_timeout: float = 600.0
     shared: Path | None = None
     keep: str = ""
+    precision: str = ""
     checkpoint_s: float | None = CHECKPOINT_EVERY_S
     keep_going: bool = False
     report_to: tuple[str, ...] = ()
@@ -78,6 +81,8 @@ class KernelSettings:
         """Environment variables of a kernel, the driver's own beneath."""
         shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
         keep = {KEEP: self.keep} if self.keep else {}
+        if self.precision:
+            keep[AUTO_PRECISION] = self.precision
         if self.checkpoint_s is not None:
             keep[CHECKPOINT_S] = f"{self.checkpoint_s:g}"
         return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared, **keep}
@@ -123,10 +128,11 @@ def default_workers(cells: Sequence[Cell]) -> int:
 
 
 def kernel_settings(
-    kind: KernelKind, workers: int, *, cell_timeout: int | None = None, keep: str = ""
+    kind: KernelKind, workers: int, *, cell_timeout: int | None = None, keep: str = "", precision: str = ""
 ) -> KernelSettings:
     """Settings under which ``workers`` kernels share this machine's cores without oversubscription."""
-    return KernelSettings(kind, max(1, cores() // max(1, workers)), cell_timeout=cell_timeout or DAY_S, keep=keep)
+    threads = max(1, cores() // max(1, workers))
+    return KernelSettings(kind, threads, cell_timeout=cell_timeout or DAY_S, keep=keep, precision=precision)
 
 
 def preheat(settings: KernelSettings) -> None:

@@ -71,7 +71,7 @@ def run_cells(
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
         if grid is not None:
-            write_grid(results, grid)
+            write_grid(results, grid, precision=settings.precision)
         with _kernels(settings, listener, caught) as settings:
             return _Pool(results, listener, settings, notebooks or {}, caught).run(cells, workers)
 

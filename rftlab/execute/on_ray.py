@@ -75,7 +75,7 @@ def run_cells(
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
         if grid is not None:
-            write_grid(results, grid)
+            write_grid(results, grid, precision=office.settings.precision)
         alike = Alike(listener, keep_going=office.settings.keep_going)
         run = _Run(ray, office, alike, resources, workers or _IN_FLIGHT)
         outcomes = run.run(requests.unskipped(cells, results, listener), caught)

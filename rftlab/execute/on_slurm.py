@@ -84,7 +84,7 @@ def run_cells(
         for sentence in folders.clear_the_way(cells, results):
             listener.noted(sentence)
         if grid is not None:
-            write_grid(results, grid)
+            write_grid(results, grid, precision=office.settings.precision)
         cells = requests.unskipped(cells, results, listener)
         jobs = [list(cells[first : first + per_job]) for first in range(0, len(cells), per_job)]
         outcomes = _Watch(executor, office, Alike(listener, keep_going=office.settings.keep_going), results).run(

@@ -12,9 +12,10 @@ from rftlab.files.archive import opened
 from rftlab.grid import Grid, label_budgets
 from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
+from rftlab.record.machine import BF16, FP32, auto_precision, gpu
 
 LOCK = ".lock"
-_STOPS = "stops"
+_STOPS, _PRECISION = "stops", "auto_precision"
 FUTILE, CLAIM = "futile", "claim"
 """Why a comparison was given up, and the first word of a claim in the place of an arm: see `Stop`."""
 GRID_FILE = "grid.yaml"
@@ -72,18 +73,43 @@ def results_lock(results: Path) -> Iterator[None]:
         yield
 
 
-def write_grid(results: Path, grid: Grid, stops: Sequence[Stop] | None = None) -> None:
+def write_grid(results: Path, grid: Grid, stops: Sequence[Stop] | None = None, *, precision: str = "") -> None:
     """Leave the list of a grid's cells in its results folder, for `rftlab status` and for the report.
 
     Args:
         results: the folder.
         grid: the cells, and what is declared.
         stops: comparisons that need no more seeds; None leaves those that are written there.
+        precision: what `decided_precision` said; "" leaves what is written there.
     """
     if grid.path and grid.path.is_file():  # as people wrote it
         write_atomically(results / GRID_FILE, grid.path.read_text(encoding="utf-8"))
     found = read_stops(results) if stops is None else stops
-    write_atomically(results / GRID, _listed(grid, _declared(results, grid), found))
+    precision = precision or _written_precision(results)
+    write_atomically(results / GRID, _listed(grid, _declared(results, grid), found, precision))
+
+
+def decided_precision(results: Path, *, elsewhere: bool = False) -> str:
+    """What `precision: auto` is in a results folder, "fp32" or "bf16": decided at its first start, for all its cells.
+
+    What an earlier rftlab began goes on as it did: in bf16 on a GPU, in fp32 elsewhere.
+
+    Args:
+        results: the folder, which need not be there yet.
+        elsewhere: cells run on GPUs of other machines, which are taken to compute in bf16.
+    """
+    if found := _written_precision(results):
+        return found
+    begun = (results / GRID).is_file()
+    return BF16 if elsewhere or (begun and gpu()) else FP32 if begun else auto_precision()
+
+
+def _written_precision(results: Path) -> str:
+    try:
+        found = json.loads((opened(results) / GRID).read_text(encoding="utf-8")).get(_PRECISION)
+    except (OSError, RftlabError, ValueError, AttributeError):
+        return ""
+    return found if found in (FP32, BF16) else ""
 
 
 def read_stops(results: Path) -> tuple[Stop, ...]:
@@ -99,16 +125,18 @@ def lists(results: Path, grid: Grid) -> bool:
     """Whether a results folder's list is of just these cells, their files where they are now."""
     try:
         return (results / GRID).read_text(encoding="utf-8") == _listed(
-            grid, _declared(results, grid), read_stops(results)
+            grid, _declared(results, grid), read_stops(results), _written_precision(results)
         )
     except (OSError, ValueError):
         return False
 
 
-def _listed(grid: Grid, declared: Plan, stops: Sequence[Stop]) -> str:
+def _listed(grid: Grid, declared: Plan, stops: Sequence[Stop], precision: str) -> str:
     cells = [cell.model_dump(mode="json") for cell in grid.cells]
     plans = {"plan": declared.to_json(), "plan_now": grid.plan.to_json()}
     body: dict[str, Any] = {"name": grid.name, **plans, "ids": [cell.id for cell in grid.cells], "cells": cells}
+    if precision:
+        body[_PRECISION] = precision
     if stops:
         body[_STOPS] = stops
     return json.dumps(body, indent=1) + "\n"

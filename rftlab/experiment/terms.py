@@ -43,7 +43,7 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "generation_config": identity["generation_config"],
             "tokenizer": identity["tokenizer"],
             "chat_template": identity["chat_template"],
-            "precision": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+            "precision": policy.number_format,
             # As registered: what a method puts before it (shots) follows from the method.
             "template": f"{template.name} {_short(vars(template))}",
             "thinking": f"{policy.thinking(cot=cell.cot_eval)}{', told to or not' * policy.switches_thinking}",

@@ -1,7 +1,6 @@
 """A small grid that is run and watched in a notebook: what is verified, who trains, and the answer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import cool, default_kernel, default_workers, kernel_settings
 from rftlab.execute.local import run_cells
+from rftlab.execute.results import decided_precision
 from rftlab.grid import Grid
 from rftlab.interactive.grid_view import GridView, arms
 from rftlab.record import SAMPLES, cells_dir, read, read_lines
@@ -95,7 +95,8 @@ class GridRun:
         for cell in done:
             view.read(cell, self._folder(cell))
         view.draw()
-        settings = replace(kernel_settings(default_kernel(), workers), keep="best")
+        precision = decided_precision(self.results)
+        settings = kernel_settings(default_kernel(), workers, keep="best", precision=precision)
         try:
             outcomes = run_cells(left, self.results, view, workers=workers, settings=settings, grid=self.grid)
         finally:

@@ -27,7 +27,7 @@ _CHECKPOINTING = next(
 def common_arguments(run: TrainingRun, output_dir: str) -> dict[str, Any]:
     """Arguments shared by all of TRL's configurations; the learning rate's course is `MonitorCallback`'s."""
     steps = run.monitor.steps_left
-    on_gpu = run.policy.device.type == "cuda"
+    on_cpu = run.policy.device.type == "cpu"
     return {
         "output_dir": output_dir,
         "max_steps": _FAR if steps is None else max(steps, 1),
@@ -35,8 +35,9 @@ def common_arguments(run: TrainingRun, output_dir: str) -> dict[str, Any]:
         "lr_scheduler_type": "constant",
         "seed": run.cell.seed_data,
         "data_seed": run.cell.seed_data,
-        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
-        "use_cpu": not on_gpu,
+        # On a CPU the policy's model does so itself (`rftlab.policy.precision`).
+        "bf16": not on_cpu and run.policy.computes_in_half,
+        "use_cpu": on_cpu,
         _CHECKPOINTING: False,
         "logging_steps": 1,
         "save_strategy": "no",

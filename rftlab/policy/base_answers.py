@@ -109,7 +109,7 @@ def _signature(secret: bytes, path: Path, answers: str) -> str:
 
 def _key(policy: Policy, prompts: Sequence[Sequence[int]], seed: int, decoding: dict[str, Any]) -> str:
     decides = [
-        policy.base_hash, str(next(policy.model.parameters()).dtype), policy.eos_ids,
+        policy.base_hash, policy.number_format, policy.eos_ids,
         [list(prompt) for prompt in prompts], seed, sorted(decoding.items()),
         # Other hardware or other libraries may round differently, and records are promised per machine.
         rftlab.__version__, torch.__version__, transformers.__version__, platform.platform(), platform.node(),

@@ -19,10 +19,13 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line
+from rftlab.parts import AUTO
 from rftlab.policy import weights
 from rftlab.policy.checkpoint import load_checkpoint, require_fit
+from rftlab.policy.device import place
 from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
+from rftlab.policy.precision import SMALL, compute_in_half, number_format, wants_half
 from rftlab.policy.products import prepared
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template, Thinking
@@ -64,6 +67,17 @@ class Policy:
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.model.parameters()).device
+
+    @property
+    def number_format(self) -> str:
+        """Of the weights, such as `float32`, and of products where they have another one."""
+        weights = str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        return f"{weights}, products in bfloat16" if self.computes_in else weights
+
+    @property
+    def computes_in_half(self) -> bool:
+        """Whether products are of factors in bfloat16."""
+        return "bfloat16" in self.number_format
 
     @property
     def eos_ids(self) -> tuple[int, ...]:
@@ -213,21 +227,8 @@ class Policy:
         return prepared(self.model, self.computes_in)
 
 
-def number_format(kind: str, *, bf16: bool) -> torch.dtype:
-    """Number format of the base's weights: bf16 where the device has it and they stay as they are, else fp32.
-
-    Weights that are trained are fp32 everywhere, as an adapter's are: bf16 has 8 bits, so that an update of 1e-5 is
-    rounded away on every weight above 0.004. TRL's trainers compute in bf16 all the same, by autocast.
-
-    Args:
-        kind: of the adapter; with "full" the base's own weights are trained.
-        bf16: whether the device computes in it.
-    """
-    return torch.bfloat16 if bf16 and kind != "full" else torch.float32
-
-
 def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> Policy:
-    """Base, tokenizer and adapter, as training starts from them, in the base's `number_format`.
+    """Base, tokenizer and adapter, as training starts from them, where and in which precision the cell says.
 
     The adapter is freshly initialised (`seed_init`); where the cell starts from a kept policy, it is that one's, and
     with full fine-tuning all weights are.
@@ -249,10 +250,8 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     if manifest:
         weights.require_same_shape(manifest, cell)
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
-    cuda = torch.cuda.is_available() and not meta
-    dtype = number_format(cell.adapter.kind, bf16=cuda and torch.cuda.is_bf16_supported())
-    placed: dict[str, Any] = {"device_map": "meta"} if meta else {}
-    model, tokenizer = load_checkpoint(AutoModelForCausalLM, str(whole or cell.model), dtype=dtype, **placed)
+    device = torch.device("meta") if meta else place(cell.device)
+    model, tokenizer, half = _loaded(cell, str(whole or cell.model), device)
     require_fit(cell.model, model, tokenizer)
     commit = getattr(model.config, "_commit_hash", None)
     identity = {} if meta else model_identity(locate(cell.model), commit)
@@ -262,17 +261,33 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     model.generation_config.pad_token_id = tokenizer.pad_token_id
+    computes_in = torch.bfloat16 if half and model.dtype == torch.float32 else None
+    if computes_in:
+        compute_in_half(model, device.type)
     set_seed(cell.seed_init)
     if cell.adapter.kind == "lora":
         model = adapted(model, cell)
         if start:
             _load_adapter(model, start / weights.POLICY)
     if not meta:
-        model.to("cuda" if cuda else "cpu")
+        model.to(device)
     if cell.system and not tokenizer.chat_template:
         raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
-    return Policy(model.eval(), tokenizer, template, identity, system=cell.system)
+    return Policy(model.eval(), tokenizer, template, identity, system=cell.system, computes_in=computes_in)
+
+
+def _loaded(cell: Cell, path: str, device: torch.device) -> tuple[Any, PreTrainedTokenizerBase, bool]:
+    """Model and tokenizer, and whether it is to compute in bf16; small models are not, unless they are told to."""
+    placed: dict[str, Any] = {"device_map": "meta"} if device.type == "meta" else {}
+    half = device.type != "meta" and wants_half(cell.precision, device.type)
+    dtype = number_format(cell.adapter.kind, device.type, bf16=half)
+    model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=dtype, **placed)
+    if half and cell.precision == AUTO and sum(p.numel() for p in model.parameters()) < SMALL:
+        half = False
+        if dtype == torch.bfloat16:
+            model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=torch.float32)
+    return model, tokenizer, half
 
 
 def adapted(model: Any, cell: Cell) -> PeftModel:

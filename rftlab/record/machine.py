@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,13 @@ from pathlib import Path
 from typing import Any
 
 _LIBRARIES = ("rftlab", "torch", "transformers", "trl", "peft", "accelerate", "numpy", "tokenizers")
+AUTO_PRECISION = "RFTLAB_AUTO_PRECISION"
+"""Environment variable of a grid's kernels: what `precision: auto` is in this grid, for bases that are large enough."""
+FP32, BF16 = "fp32", "bf16"
+# Flags of processors that multiply bf16 matrices in less time than fp32 ones.
+_CPU_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+# NVIDIA's GPUs do from this compute capability on.
+_GPU_CAPABILITY = 8.0
 _COMPARED = ("python", "platform", "cpu_count", "processor")
 
 
@@ -42,7 +50,7 @@ def is_here(environment: Mapping[str, Any], threads: int) -> bool:
 
 def gpu() -> str | None:
     """Name of the first GPU that a process started here would see, as its driver tells; None without one."""
-    return (_queried() or (None, 0))[0]
+    return (_queried() or (None,))[0]
 
 
 def gpu_bytes() -> int:
@@ -50,23 +58,36 @@ def gpu_bytes() -> int:
     return (_queried() or (None, 0))[1]
 
 
+def auto_precision(*, on_cpu: bool = False) -> str:
+    """bf16 where this machine's first GPU, or its processor if it has none, says that it computes in it; else fp32.
+
+    Args:
+        on_cpu: ask the processor, whether there is a GPU or not.
+    """
+    found = None if on_cpu else _queried()
+    fast = found[2] >= _GPU_CAPABILITY if found else bool(_CPU_FLAGS & _flags())
+    return BF16 if fast else FP32
+
+
 @cache
-def _queried() -> tuple[str, int] | None:
-    """Name and memory of the first GPU."""
+def _queried() -> tuple[str, int, float] | None:
+    """Name, memory and compute capability (0 where it is not told) of the first GPU."""
     command = shutil.which("nvidia-smi")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if command is None or visible == "":
         return None
     chosen = ["-i", visible.partition(",")[0]] if visible else []
-    query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits", *chosen]
+    query = [command, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits", *chosen]
     try:
         done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    name, comma, mebibytes = done.stdout.split("\n")[0].rpartition(",")
-    if done.returncode or not comma:
+    told = done.stdout.split("\n")[0].rsplit(",", 2)
+    if done.returncode or len(told) < 3:
         return None
-    return name.strip(), int(mebibytes) * 2**20 if mebibytes.strip().isdecimal() else 0
+    name, mebibytes, capability = map(str.strip, told)
+    held = int(mebibytes) * 2**20 if mebibytes.isdecimal() else 0
+    return name, held, float(capability) if re.fullmatch(r"\d+\.\d+", capability) else 0.0
 
 
 def _others(libraries: Any) -> dict[str, Any]:
@@ -80,6 +101,16 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+@cache
+def _flags() -> frozenset[str]:
+    """What the processor says it can do; nothing where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
 @cache

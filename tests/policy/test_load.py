@@ -13,7 +13,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.files.paths import data_dir
 from rftlab.policy import hub
-from rftlab.policy.load import load_policy, number_format
+from rftlab.policy.load import load_policy
 from rftlab.tasks.base import Example
 
 EXAMPLE = Example("a", "Tom has 3 pens and buys 4. How many?", "7", "3 + 4 = 7.")
@@ -40,21 +40,6 @@ def test_only_the_adapter_is_trained(small_cell: Callable[..., Cell]) -> None:
     assert policy.trained_parameters < policy.parameters < 1_000_000
     full = load_policy(small_cell(**{"adapter.kind": "full"}))
     assert full.trained_parameters == full.parameters
-
-
-@pytest.mark.parametrize(
-    ("kind", "bf16", "dtype"),
-    [
-        ("lora", True, torch.bfloat16),
-        ("lora", False, torch.float32),
-        ("full", True, torch.float32),
-        ("full", False, torch.float32),
-    ],
-)
-def test_weights_that_are_trained_are_in_single_precision(kind: str, bf16: bool, dtype: torch.dtype) -> None:
-    assert number_format(kind, bf16=bf16) is dtype
-    weights = torch.linspace(0.01, 0.5, 1000).to(number_format("full", bf16=bf16))
-    assert ((weights - 1e-5) != weights).all(), "an update at the lowest rate of the ladders moves every one of them"
 
 
 @pytest.mark.parametrize("cot", [True, False])
