@@ -36,7 +36,7 @@ def another_value(name: str) -> Any:
         "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
         "evaluation.verifier": "math", "evaluation.marks": [1e9],
         "learning_rates": [0.1], "tuned_by": "x", "evaluation.part": "development",
-        "precision": "bf16",
+        "precision": "bf16", "device": "cpu",
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:
