@@ -130,14 +130,15 @@ class LlamaDecoder:
 
     def __init__(self, base: Any, cache: DynamicCache, mask_P_S: Tensor, copy_B: Tensor, room: int) -> None:
         self._base, self._length = base, mask_P_S.shape[1]
-        capacity = self._length + room
+        capacity, kind = self._length + room, mask_P_S.device.type
         self._buffers: list[tuple[Tensor, Tensor]] = []
         filled: Any = cache.layers
         for layer in filled:
             states_of = layer.keys, layer.values
-            buffers = [
-                states.new_empty(len(copy_B), states.shape[1], capacity, states.shape[3]) for states in states_of
-            ]
+            # Under autocast attention would round what it is given anew for every token: here each is rounded once.
+            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else layer.values.dtype
+            shape = (len(copy_B), layer.values.shape[1], capacity, layer.values.shape[3])
+            buffers = [layer.values.new_empty(shape, dtype=dtype) for _ in states_of]
             for buffer_B_K_C_D, states_P_K_S_D in zip(buffers, states_of, strict=True):
                 buffer_B_K_C_D[:, :, : self._length] = states_P_K_S_D[copy_B]
             self._buffers.append((buffers[0], buffers[1]))
@@ -158,7 +159,8 @@ class LlamaDecoder:
         x_B_E = self._base.model.embed_tokens(token_B)
         for layer, (keys_B_K_C_D, values_B_K_C_D) in zip(self._layers, self._buffers, strict=True):
             attention, groups, size = layer.module.self_attn, keys_B_K_C_D.shape[1], keys_B_K_C_D.shape[3]
-            qk_B_HK_D, v_B_K_D = layer.project(_rms_norm(x_B_E, layer.module.input_layernorm), size, groups)
+            h_B_E = _rms_norm(x_B_E, layer.module.input_layernorm).to(keys_B_K_C_D.dtype)
+            qk_B_HK_D, v_B_K_D = layer.project(h_B_E, size, groups)
             if layer.turned:
                 qk_B_HK_D = _turned(qk_B_HK_D, cos_B_1_R, sin_B_1_R)
             keys_B_K_C_D[:, :, now] = qk_B_HK_D[:, -groups:]
@@ -172,7 +174,8 @@ class LlamaDecoder:
                 scale=attention.scaling,
             )
             x_B_E = x_B_E + attention.o_proj(mixed_B_K_G_D.reshape(rows, -1))
-            x_B_E = x_B_E + layer.module.mlp(_rms_norm(x_B_E, layer.module.post_attention_layernorm))
+            h_B_E = _rms_norm(x_B_E, layer.module.post_attention_layernorm).to(keys_B_K_C_D.dtype)
+            x_B_E = x_B_E + layer.module.mlp(h_B_E)
         logits_B_V: Tensor = self._base.lm_head(_rms_norm(x_B_E, self._base.model.norm))
         return logits_B_V
 

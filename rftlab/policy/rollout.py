@@ -101,7 +101,8 @@ class _Draw:
         if self.greedy:
             token_B = logits_B_V.argmax(-1)
             return token_B, logits_B_V.log_softmax(-1).gather(-1, token_B[:, None])[:, 0]
-        logprobs_B_V = (logits_B_V / self.temperature).log_softmax(-1)
+        tempered_B_V = logits_B_V if self.temperature == 1 else logits_B_V / self.temperature
+        logprobs_B_V = tempered_B_V.log_softmax(-1)
         if self.top_p < 1:
             logprobs_B_V = nucleus(logprobs_B_V, self.top_p)
         token_B = _inverse_cdf(logprobs_B_V, self.generator)
