@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Literal
 
 from rftlab import signature, user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, placed, told
 from rftlab.user_code import installed
 
+# Of a file, in bytes; the system refuses to look for longer ones.
+_LONGEST_NAME = 256
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -276,6 +279,10 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
         inside = user_code.public_names(name, classes=kind == "method")
         give = " or ".join(f"{name}:{each}" for each in inside[:3]) or f"{name}:NAME, its function or class"
         raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {give}")
+    if entry is None and kind == "task" and len(name.encode()) < _LONGEST_NAME and Path(name).is_file():
+        raise RftlabError(
+            f"task {name!r} is a file, but not of rows; give a .jsonl, .json, .csv, .tsv or .parquet file"
+        )
     if entry is None or (variant and name not in registry and not entry.variants):
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, [*names(registry), *installed.offers(kind)])}")
     if name in registry and not entry.variants:

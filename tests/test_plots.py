@@ -148,6 +148,14 @@ def test_training_curve_shows_reward_accuracy_and_loss_or_says_that_there_is_not
     assert "nothing to draw" in plots.training_curve(pd.DataFrame()).texts[0].get_text()
 
 
+def test_a_curve_of_one_step_is_seen_and_counts_whole_steps():
+    trace = pd.DataFrame({"step": [0, 1], "eval/accuracy": [0.1, None], "train/loss": [None, 2.0]})
+    for ax in plots.training_curve(trace).axes:
+        assert all(line.get_marker() not in ("", "None") for line in ax.lines)
+        assert all(tick == int(tick) for tick in ax.get_xticks())
+        assert ax.get_xlim()[0] < 0 < 1 < ax.get_xlim()[1]
+
+
 def test_single_seeds_are_drawn_small(table):
     points = table[table["measure"] == "accuracy"].assign(value=0.5, seed=0)
     ax = plots.accuracy_vs_labels(table, points=points).axes[0]

@@ -162,6 +162,9 @@ def is_ours(text: str) -> bool:
     return text.startswith(f"# {_WRITTEN}")
 
 
+_TOO_FEW = "too few seeds to show a difference"
+
+
 @dataclass(frozen=True)
 class Glance:
     """What a grid will take and can show, in a line.
@@ -184,7 +187,7 @@ class Glance:
         cells = f"{self.cells} cell{'s' * (self.cells != 1)}{stage}"
         time = "time not known on this machine" if self.seconds is None else f"about {_duration(self.seconds)}"
         points = round(100 * self.shows) if isfinite(self.shows) else 0
-        shows = f"can show {points} point{'s' * (points != 1)}" if 0 < points <= 100 else "can show no difference"
+        shows = f"can show {points} point{'s' * (points != 1)}" if 0 < points <= 100 else _TOO_FEW
         return ", ".join((cells, time, shows))
 
 

@@ -36,6 +36,7 @@ function render({ model, el }) {
       text(box, value);
       box.scrollTop = 0;
     }
+    for (const box of [prompt, two]) box.style.visibility = now.prompt || now.first || now.second ? "" : "hidden";
     const focused = document.activeElement?.dataset?.key;
     keys.replaceChildren(...now.keys.map(([key, name, enabled]) => {
       const button = element("button", { type: "button", disabled: !enabled }, element("kbd", {}, key), ` ${name}`);

@@ -177,8 +177,12 @@ def training_curve(trace: pd.DataFrame, *, method: str = "") -> Figure:
     for number, names in enumerate(sides, start=1):
         ax = figure.add_subplot(1, len(sides), number)
         for name in names:
-            ax.plot(series[name]["step"], series[name][name], color=colour, **drawn[name])
+            alone = {"marker": "."} if len(series[name]) == 1 else {}  # a line of one point is none
+            ax.plot(series[name]["step"], series[name][name], color=colour, **{**alone, **drawn[name]})
         ax.set_xlabel(title("step"))
+        last = max(1, *(series[name]["step"].max() for name in names))
+        ax.set_xlim(-0.04 * last, 1.04 * last)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if names is rates:
             percent_axis(ax)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=10.5)

@@ -10,6 +10,7 @@ from rftlab.experiment import Experiment
 from rftlab.methods.base import load_method, make_settings, stages_of
 from rftlab.preflight.card import card
 from rftlab.preflight.data import check_gold
+from rftlab.registry import TASKS as TASKS_REGISTRY
 from rftlab.registry import find
 from rftlab.tasks.base import load_task
 from rftlab.user_code import child
@@ -173,3 +174,13 @@ def test_what_ends_the_process_or_hangs_is_named_with_its_line(source, says, tmp
 def test_a_verifier_that_is_sound_says_so(tmp_path):
     made = make_verifier(f"{write(tmp_path, 'def score(answer, example): return answer == example.answer')}:score")
     assert made("<answer>1</answer>", load_task("arithmetic/word", {"train": 1, "test": 1, "ood": 0}).test[0]).reason
+
+
+def test_a_file_of_no_rows_is_no_task(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.md").write_text("# Notes\n")
+    with pytest.raises(RftlabError, match=r"task 'notes.md' is a file of no rows; give a .jsonl"):
+        find(TASKS_REGISTRY, "notes.md", "task")
+    for name in ("x" * 5000, "a\0b", "nothing.md"):
+        with pytest.raises(RftlabError, match="unknown task"):
+            find(TASKS_REGISTRY, name, "task")
