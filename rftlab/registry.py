@@ -280,9 +280,7 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
         give = " or ".join(f"{name}:{each}" for each in inside[:3]) or f"{name}:NAME, its function or class"
         raise RftlabError(f"{kind} {name!r} names a file and nothing in it; give {give}")
     if entry is None and kind == "task" and len(name.encode()) < _LONGEST_NAME and Path(name).is_file():
-        raise RftlabError(
-            f"task {name!r} is a file, but not of rows; give a .jsonl, .json, .csv, .tsv or .parquet file"
-        )
+        raise RftlabError(f"task {name!r} is a file of no rows; give a .jsonl, .json, .csv, .tsv or .parquet file")
     if entry is None or (variant and name not in registry and not entry.variants):
         raise RftlabError(f"unknown {kind} {name!r}{suggest(name, [*names(registry), *installed.offers(kind)])}")
     if name in registry and not entry.variants:
