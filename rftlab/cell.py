@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from rftlab import scalars
 from rftlab.errors import RftlabError, one_line
 from rftlab.json_values import FrozenDict, frozen, without_folders
+from rftlab.naming import short_name, short_names
 from rftlab.parts import AUTO, Adapter, Budget, Decoding, Device, Evaluation, Frozen, Part, Rates, Tuning
-from rftlab.registry import short_name, short_names
 
 SCHEMA_VERSION = 1
 

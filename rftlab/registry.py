@@ -7,22 +7,18 @@ used. A new task, verifier, method or executor is one new file and one line here
 
 import difflib
 import importlib
-import inspect
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from rftlab import signature, user_code
-from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, placed, told
+from rftlab import user_code
+from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
 from rftlab.user_code import installed
 
 # Of a file, in bytes; the system refuses to look for longer ones.
 _LONGEST_NAME = 256
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -290,43 +286,6 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     return entry, variant
 
 
-def short_name(name: str) -> str:
-    """What people call a method or a verifier: as it is registered; of one's own, its class or function.
-
-    `code/my.py:Mine` and `my_package.rl:Mine` are Mine. One called `score`, `make` or the like is called after its
-    file: `checks.py:score` is checks. One that would have a registered name has its file's before it: `my:sft`. For
-    tasks see `rftlab.cell.task_name`.
-    """
-    if ".py:" not in name and not installed.is_dotted(name):
-        return name
-    place, _, attribute = name.rpartition(":")
-    last = attribute.rpartition(".")[2]
-    file = re.split(r"[/\\.]", place.removesuffix(".py"))[-1]
-    short = file if last in _COMMON else last
-    return f"{file}:{last}" if short in VERIFIERS or short in METHODS else short
-
-
-# Names that say what kind of thing something is, not which.
-_COMMON = {
-    "build", "check", "create", "get", "judge", "load", "main", "make", "method", "reward", "score", "verifier",
-    "verify",
-}  # fmt: skip
-
-
-def short_names(names: Iterable[str], called: Callable[[str], str] = short_name) -> dict[str, str]:
-    """Name -> what it is called, `short_name` by default; those that would share one stay as they are."""
-    shorts = {name: called(name) for name in names}
-    times = Counter(shorts.values())
-    return {name: short if times[short] == 1 else name for name, short in shorts.items()}
-
-
-def is_called(method: str, name: str) -> bool:
-    """Whether a name, a path or a short one, means a method."""
-    if method == name or (method.endswith(f"/{name}") or name.endswith(f"/{method}")):
-        return True
-    return short_name(method) == name or method == short_name(name)
-
-
 def installed_target(registry: Mapping[str, Entry], name: str, kind: str) -> str:
     """The "module:attribute" of a name that an installed package brings; empty for all others.
 
@@ -399,53 +358,6 @@ def resolve(entry: Entry) -> Any:
     except AttributeError:
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise RftlabError(f"cannot load {entry.target!r}: it has no {attribute!r}{suggest(attribute, known)}") from None
-
-
-def make(target: Callable[..., Any], who: str, *arguments: Any, **settings: Any) -> Any:
-    """What ``target`` returns; however it fails, the error says so in one sentence.
-
-    Args:
-        target: a task's loader, a verifier's or a method's class.
-        who: how the sentence begins: "task 'mine.py:make'".
-        arguments: passed on.
-        settings: passed on, their dicts and lists as copies: a cell's own never change.
-
-    Raises:
-        RftlabError: its own; a setting it does not take (the nearest are offered) or one it needs; anything it raised.
-    """
-    try:
-        takes = dict(inspect.signature(target).parameters)
-    except (TypeError, ValueError):  # made in C: calling it will tell
-        takes = {}
-    if not callable(target):
-        raise RftlabError(f"{who} is a {type(target).__name__}; give a function or a class")
-    ours = getattr(target, "__module__", "").startswith("rftlab.")
-    if ours and (wrong := signature.misfit(target, settings)):
-        raise RftlabError(f"{who} does not take these settings: {wrong}")
-    try:
-        return target(*arguments, **{name: _own(value) for name, value in settings.items()})
-    except RftlabError as error:
-        error.args = (placed(error),)
-        raise
-    except CAUGHT as error:
-        if ours and (wrong := signature.misfit_in(error.__traceback__, settings)):
-            raise RftlabError(f"{who} does not take these settings: {wrong}") from error
-        if not isinstance(error, TypeError) or came_from_user(error):
-            raise RftlabError(f"{who} cannot be made: {told(error)}") from error
-        named = [name for name, each in takes.items() if each.kind not in _VARIADIC][len(arguments) :]
-        unknown = next((name for name in settings if f"'{name}'" in str(error) and name not in takes), "")
-        hint = suggest(unknown, named) if unknown and takes else ""
-        where = defined_at(target)
-        if not settings or "missing" in str(error):
-            raise RftlabError(f"{who} cannot be made: {error}{where}; give its arguments defaults") from None
-        said = f"there is no {unknown!r}" if unknown and takes else str(error)
-        raise RftlabError(f"{who} does not take these settings: {said}{where}{hint}") from None
-
-
-def _own(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _own(each) for key, each in value.items()}
-    return list(map(_own, value)) if isinstance(value, list) else value
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

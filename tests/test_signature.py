@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from rftlab.errors import RftlabError
-from rftlab.registry import make
+from rftlab.making import make
 from rftlab.signature import misfit, misfit_in
 
 

@@ -17,9 +17,9 @@ from rftlab.advise.finding import Finding
 from rftlab.errors import RftlabError, about
 from rftlab.grid import Grid
 from rftlab.grid.tuning import prototypes
+from rftlab.naming import short_name
 from rftlab.preflight.checks import HUB_LIMIT_S, key, require_same_again, task_key
 from rftlab.preflight.data import Announced
-from rftlab.registry import short_name
 from rftlab.tasks.base import Task, load_task
 from rftlab.tasks.tables import SUFFIXES
 from rftlab.user_code import child

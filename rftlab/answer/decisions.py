@@ -22,8 +22,9 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute.results import Stop, read_grid, read_plans, read_stops
 from rftlab.grid.plan import Plan
+from rftlab.naming import is_called
 from rftlab.record.outcomes import ACCURACY
-from rftlab.registry import family_of, is_called
+from rftlab.registry import family_of
 from rftlab.stats import Spread, Word
 
 Family = Literal["confirmatory", "exploratory"]

@@ -45,7 +45,8 @@ from rftlab.grid.parameters import Axes, GridFile, Located
 from rftlab.grid.plan import Plan
 from rftlab.grid.starts import going_on
 from rftlab.grid.tuning import Stage
-from rftlab.registry import METHODS, TASKS, find, is_called, short_name, suggest, trains
+from rftlab.naming import is_called, short_name
+from rftlab.registry import METHODS, TASKS, find, suggest, trains
 from rftlab.user_code import DATA_SUFFIXES
 
 # A .json file may be a grid: JSON is YAML.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from rftlab.errors import RftlabError
-from rftlab.registry import is_called
+from rftlab.naming import is_called
 
 CLAIMS = range(1, 14)
 """Numbers of the claims ledger (`rftlab.answer.claims`)."""

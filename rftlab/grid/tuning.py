@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rftlab.cell import NOT_YET, Cell
 from rftlab.contract import SEEDS, Applies
 from rftlab.errors import RftlabError, one_line
-from rftlab.registry import is_called, suggest
+from rftlab.naming import is_called
+from rftlab.registry import suggest
 
 if TYPE_CHECKING:
     from rftlab.grid import Grid

@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, defined_at, one_line
+from rftlab.making import make
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.monitor import Monitor
 from rftlab.policy.caps import given
 from rftlab.policy.load import Policy
-from rftlab.registry import METHODS, find, make, resolve, suggest
+from rftlab.registry import METHODS, find, resolve, suggest
 from rftlab.tasks.base import Labels
 from rftlab.verifiers.base import Verifier
 

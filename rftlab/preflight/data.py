@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, about, defined_at
 from rftlab.folds import Folds
+from rftlab.naming import short_name
 from rftlab.parts import Adapter
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight import TEST_ITEMS
 from rftlab.preflight.checks import key, task_key
-from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout, short_name
+from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
 from rftlab.sandbox.worker import UNSANDBOXED
 from rftlab.stopping import refuse_unreadable
 from rftlab.tasks.base import Example, Task, draw_labels, require_gold, require_rationales, retention_tasks, verifier_of

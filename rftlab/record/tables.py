@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rftlab.cell import task_name
 from rftlab.errors import RftlabError
+from rftlab.naming import short_names
 from rftlab.record import Record, cells_dir, read_all, read_lines
 from rftlab.record.short_paths import flat_values
-from rftlab.registry import short_names
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,9 @@ from rftlab.contract import idle
 from rftlab.errors import RftlabError, defined_at, one_line, printable
 from rftlab.folds import Folds
 from rftlab.json_values import with_texts
+from rftlab.making import make
 from rftlab.parts import AUTO
-from rftlab.registry import METHODS, TASKS, find, make, resolve
+from rftlab.registry import METHODS, TASKS, find, resolve
 
 RULE, SURFACE, OTHER = "rule", "surface", "other"
 """Kinds of out-of-distribution items: another rule; other words, format or range of numbers; not said."""

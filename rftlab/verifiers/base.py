@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, SupportsFloat, TypeVar
 
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, defined_at, one_line, told
-from rftlab.registry import VERIFIERS, find, make, resolve
+from rftlab.making import make
+from rftlab.registry import VERIFIERS, find, resolve
 from rftlab.user_code.limited import Limited
 from rftlab.verifiers.wrappers import boxed
 

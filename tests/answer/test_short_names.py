@@ -9,8 +9,8 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
 from rftlab.grid.plan import Plan
+from rftlab.naming import short_name, short_names
 from rftlab.record.tables import load
-from rftlab.registry import short_name, short_names
 from tests import synthetic
 
 

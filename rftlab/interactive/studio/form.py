@@ -19,8 +19,9 @@ from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
+from rftlab.naming import short_name
 from rftlab.policy.hub import locate
-from rftlab.registry import METHODS, TASKS, names, short_name
+from rftlab.registry import METHODS, TASKS, names
 from rftlab.shown.texts import noted, preformatted, wrong
 from rftlab.user_code import child
 
