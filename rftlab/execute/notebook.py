@@ -289,10 +289,12 @@ def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str
             "stopped from outside, or waits for something that does not come"
         )
     if isinstance(error, DeadKernelError):
+        where = _crashed_at(log)
+        memory = "; if it was memory, give a smaller settings.per_device_train_batch_size or "
+        memory += "decoding.max_new_tokens, or --workers 1"
         return (
             "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
-            f"verifier or method ended the process{_crashed_at(log)}; if it was memory, give a smaller "
-            "settings.per_device_train_batch_size or decoding.max_new_tokens, or --workers 1"
+            f"verifier or method ended the process{where or memory}"
         )
     if not run.started and run.manager is not None and run.pid is None:
         return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"

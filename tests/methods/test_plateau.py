@@ -19,9 +19,9 @@ from rftlab.methods.plateau import Plateau
 from rftlab.parts import Budget
 from rftlab.stopping import refuse_unreadable
 from rftlab.verifiers.base import FunctionVerifier
+from tests.methods.caught import graded
 from tests.methods.test_budget import SMALL
 from tests.methods.test_cost import TRAINED
-from tests.methods.test_gradients import graded
 from tests.toy_mdp import toy_policy, toy_run
 
 Weights = dict[str, Tensor]

@@ -7,8 +7,8 @@ import torch
 
 from rftlab.methods.base import load_method
 from rftlab.verifiers.base import FunctionVerifier
+from tests.methods.caught import graded
 from tests.methods.test_budget import FEW
-from tests.methods.test_gradients import graded
 from tests.toy_mdp import toy_policy, toy_run
 
 

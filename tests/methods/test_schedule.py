@@ -4,9 +4,9 @@ import pytest
 
 from rftlab.methods.base import RateSettings, load_method
 from rftlab.verifiers.base import FunctionVerifier
+from tests.methods.caught import graded
 from tests.methods.test_budget import SMALL, spend
 from tests.methods.test_cost import TRAINED
-from tests.methods.test_gradients import graded
 from tests.toy_mdp import toy_run
 
 WITH_RATE = [name for name in TRAINED if issubclass(load_method(name).Settings, RateSettings)]
