@@ -19,6 +19,9 @@ from transformers.models.qwen2 import modeling_qwen2 as qwen2
 from transformers.models.qwen3 import modeling_qwen3 as qwen3
 from transformers.models.smollm3 import modeling_smollm3 as smollm3
 
+from rftlab.policy.grown import Copied, Grown, Prompts, Shared
+from rftlab.policy.products import PACK_FROM
+
 
 def _no_windows(config: Any) -> list[int | None]:
     return [None] * config.num_hidden_layers
@@ -79,6 +82,7 @@ class _Layer(NamedTuple):
 
     Attributes:
         module: the decoder layer.
+        groups: K.
         window: tokens it looks back over, itself included; None for all.
         turned: whether queries and keys are turned by their position.
         scale_HK_D: weights of the norms of query and key heads; None without.
@@ -86,14 +90,15 @@ class _Layer(NamedTuple):
     """
 
     module: Any
+    groups: int
     window: int | None
     turned: bool
     scale_HK_D: Tensor | None
     eps: float
 
-    def project(self, h_B_E: Tensor, size: int, groups: int) -> tuple[Tensor, Tensor]:
+    def project(self, h_B_E: Tensor) -> tuple[Tensor, Tensor]:
         """Queries and keys (B, H + K, D) side by side, and values (B, K, D), before any rotation."""
-        attention, rows = self.module.self_attn, len(h_B_E)
+        attention, rows, groups, size = self.module.self_attn, len(h_B_E), self.groups, self.module.self_attn.head_dim
         if hasattr(attention, "qkv_proj"):
             qkv_B_HKK_D = attention.qkv_proj(h_B_E).view(rows, -1, size)
             qk_B_HK_D, v_B_K_D = qkv_B_HKK_D[:, :-groups], qkv_B_HKK_D[:, -groups:]
@@ -113,12 +118,12 @@ def _layers(base: Any, groups: int) -> list[_Layer]:
             heads, eps = base.config.num_attention_heads, attention.q_norm.variance_epsilon
             scales = attention.q_norm.weight.expand(heads, -1), attention.k_norm.weight.expand(groups, -1)
             scale_HK_D = torch.cat(scales)
-        found.append(_Layer(module, window, bool(getattr(attention, "use_rope", True)), scale_HK_D, eps))
+        found.append(_Layer(module, groups, window, bool(getattr(attention, "use_rope", True)), scale_HK_D, eps))
     return found
 
 
 class LlamaDecoder:
-    """Attention over keys and values written in place, for K groups of G query heads, C tokens at most.
+    """The step over K groups of G query heads, keys and values written in place.
 
     Args:
         base: model of this shape, in eval mode, gradients off.
@@ -129,61 +134,53 @@ class LlamaDecoder:
     """
 
     def __init__(self, base: Any, cache: DynamicCache, mask_P_S: Tensor, copy_B: Tensor, room: int) -> None:
-        self._base, self._length = base, mask_P_S.shape[1]
-        capacity, kind = self._length + room, mask_P_S.device.type
-        self._buffers: list[tuple[Tensor, Tensor]] = []
+        self._base, kind = base, mask_P_S.device.type
         filled: Any = cache.layers
-        for layer in filled:
-            states_of = layer.keys, layer.values
-            # Under autocast attention would round what it is given anew for every token: here each is rounded once.
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else layer.values.dtype
-            shape = (len(copy_B), layer.values.shape[1], capacity, layer.values.shape[3])
-            buffers = [layer.values.new_empty(shape, dtype=dtype) for _ in states_of]
-            for buffer_B_K_C_D, states_P_K_S_D in zip(buffers, states_of, strict=True):
-                buffer_B_K_C_D[:, :, : self._length] = states_P_K_S_D[copy_B]
-            self._buffers.append((buffers[0], buffers[1]))
-        self._layers = _layers(base, self._buffers[0][0].shape[1])
-        dtype, device = self._buffers[0][0].dtype, mask_P_S.device
-        bias_P_1_1_C = torch.zeros(len(mask_P_S), 1, 1, capacity, dtype=dtype, device=device)
-        bias_P_1_1_C[:, 0, 0, : self._length].masked_fill_(mask_P_S == 0, -torch.inf)
-        self._bias_B_1_1_C = bias_P_1_1_C[copy_B]
-        positions = torch.arange(capacity, device=device)[None]
+        # Under autocast attention would round what it is given anew for every token: here each is rounded once.
+        self._dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else filled[0].values.dtype
+        states = [(layer.keys.to(self._dtype), layer.values.to(self._dtype)) for layer in filled]
+        self._layers = _layers(base, states[0][0].shape[1])
+        length = mask_P_S.shape[1] + room
+        prompts = Prompts(states, mask_P_S, copy_B, room)
+        self._grown: Grown = Shared(prompts) if self._pays_to_share(prompts, length) else Copied(prompts)
+        positions = torch.arange(length, device=mask_P_S.device)[None]
         cos_1_C_R, sin_1_C_R = base.model.rotary_emb(base.model.embed_tokens.weight, positions)
         self._cos_C_R, self._sin_C_R = cos_1_C_R[0], sin_1_C_R[0]
 
+    def _pays_to_share(self, prompts: Prompts, length: int) -> bool:
+        """Whether sequences read their prompts together: not where a model is so small that calls are what costs."""
+        return (
+            prompts.mask_P_S.device.type == "cpu"
+            and self._base.lm_head.weight.numel() >= PACK_FROM
+            and len(prompts.copy_B) >= 2 * len(prompts.mask_P_S)
+            and all(layer.window is None or layer.window >= length for layer in self._layers)
+        )
+
     def __call__(self, token_B: Tensor, position_B: Tensor) -> Tensor:
         """Logits (B, V) after each sequence's next token."""
-        now, rows = self._length, len(token_B)
-        self._length += 1
         cos_B_1_R, sin_B_1_R = self._cos_C_R[position_B][:, None], self._sin_C_R[position_B][:, None]
         x_B_E = self._base.model.embed_tokens(token_B)
-        for layer, (keys_B_K_C_D, values_B_K_C_D) in zip(self._layers, self._buffers, strict=True):
-            attention, groups, size = layer.module.self_attn, keys_B_K_C_D.shape[1], keys_B_K_C_D.shape[3]
-            h_B_E = _rms_norm(x_B_E, layer.module.input_layernorm).to(keys_B_K_C_D.dtype)
-            qk_B_HK_D, v_B_K_D = layer.project(h_B_E, size, groups)
+        for number, layer in enumerate(self._layers):
+            attention = layer.module.self_attn
+            h_B_E = _rms_norm(x_B_E, layer.module.input_layernorm).to(self._dtype)
+            qk_B_HK_D, v_B_K_D = layer.project(h_B_E)
             if layer.turned:
                 qk_B_HK_D = _turned(qk_B_HK_D, cos_B_1_R, sin_B_1_R)
-            keys_B_K_C_D[:, :, now] = qk_B_HK_D[:, -groups:]
-            values_B_K_C_D[:, :, now] = v_B_K_D
-            seen = slice(max(0, self._length - layer.window) if layer.window else 0, self._length)
-            mixed_B_K_G_D = functional.scaled_dot_product_attention(
-                qk_B_HK_D[:, :-groups].unflatten(1, (groups, -1)).to(keys_B_K_C_D.dtype),
-                keys_B_K_C_D[:, :, seen],
-                values_B_K_C_D[:, :, seen],
-                attn_mask=self._bias_B_1_1_C[..., seen],
-                scale=attention.scaling,
-            )
-            x_B_E = x_B_E + attention.o_proj(mixed_B_K_G_D.reshape(rows, -1))
-            h_B_E = _rms_norm(x_B_E, layer.module.post_attention_layernorm).to(keys_B_K_C_D.dtype)
+            groups = v_B_K_D.shape[1]
+            mixed_B_K_G_D = self._grown.attend(
+                number, qk_B_HK_D[:, :-groups].unflatten(1, (groups, -1)), qk_B_HK_D[:, -groups:], v_B_K_D,
+                window=layer.window, scale=attention.scaling,
+            )  # fmt: skip
+            x_B_E = x_B_E + attention.o_proj(mixed_B_K_G_D.reshape(len(token_B), -1))
+            h_B_E = _rms_norm(x_B_E, layer.module.post_attention_layernorm).to(self._dtype)
             x_B_E = x_B_E + layer.module.mlp(h_B_E)
+        self._grown.advance()
         logits_B_V: Tensor = self._base.lm_head(_rms_norm(x_B_E, self._base.model.norm))
         return logits_B_V
 
     def keep(self, rows: Tensor) -> None:
         """Drop all sequences but these."""
-        self._bias_B_1_1_C = self._bias_B_1_1_C[rows]
-        for i, (keys_B_K_C_D, values_B_K_C_D) in enumerate(self._buffers):
-            self._buffers[i] = keys_B_K_C_D[rows], values_B_K_C_D[rows]
+        self._grown.keep(rows)
 
 
 def _turned(x_B_N_D: Tensor, cos_B_1_R: Tensor, sin_B_1_R: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from transformers.cache_utils import DynamicLayer
 
 from rftlab.cell import Cell
 from rftlab.policy.decode import _AnyDecoder, _RoomyLayer, own_forward, prefill
+from rftlab.policy.grown import Shared
 from rftlab.policy.llama_shape import LlamaDecoder
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import completion_logprobs, sample
@@ -130,6 +131,27 @@ def assert_decodes_like_forward(model: Any, decoder_type: type, *, atol: float =
 @pytest.mark.parametrize("name", WRITTEN_OUT)
 def test_a_model_written_out_has_the_logits_of_its_forward(name: str) -> None:
     assert_decodes_like_forward(build(WRITTEN_OUT[name]()), LlamaDecoder)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITTEN_OUT if "sliding" not in name])
+def test_prompts_that_are_read_together_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LlamaDecoder, "_pays_to_share", lambda *_: True)
+    assert_decodes_like_forward(build(WRITTEN_OUT[name]()), LlamaDecoder)
+
+
+def test_prompts_are_read_together_where_a_large_model_is_asked_several_times() -> None:
+    def shares(copies: list[int], **values: Any) -> bool:
+        ids = torch.tensor([[3, 4], [5, 6]])
+        model = build(MistralConfig(**_SIZES | {"vocab_size": 9000} | values))
+        with torch.no_grad():
+            _, decoder = prefill(model, ids, torch.ones_like(ids), torch.tensor(copies), 4)
+        return isinstance(decoder._grown, Shared)
+
+    assert shares([0, 0, 1, 1], sliding_window=None)
+    assert shares([0, 0, 1, 1], sliding_window=6)
+    assert not shares([0, 0, 1, 1], sliding_window=5)
+    assert not shares([0, 0, 1], sliding_window=None)
+    assert not shares([0, 0, 1, 1], sliding_window=None, vocab_size=40)
 
 
 @pytest.mark.parametrize("name", OWN_FORWARD)
