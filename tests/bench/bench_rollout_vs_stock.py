@@ -4,7 +4,8 @@ Four prompts with sixteen completions each, the default of a GRPO step; a fresh 
 tokens up to the end of each completion count. Lengths are mixed: the tiny base ends its completions by itself, and
 SmolLM2, which hardly would, also ends where a line or a sentence does (in both arms). One compute thread for the tiny
 base, as in a grid's kernels, all cores for SmolLM2. `share_of_peak` is 2 x weights x tokens (each distinct prompt once)
-against a matrix product timed in the same process.
+against a matrix product timed in the same process. The stock arm is in single precision; rftlab's is in what
+`precision: auto` decides here, and rows `rftlab_fp32` show it in single precision where that is another.
 """
 
 import math
@@ -32,7 +33,7 @@ ENDS_OF_SMOLLM2 = {"short": ("\n", ".", "</"), "long": ("\n\n", ".\n\n", ":\n\n"
 
 
 def run(quick: bool = False) -> dict[str, Row]:
-    """At most five rounds each within 25 s (one if quick, of very short completions on SmolLM2)."""
+    """At most five rounds each within 25 s, 150 s on SmolLM2 (one if quick, of very short completions there)."""
     rows: dict[str, Row] = {}
     together: list[list[float]] = []
     settings = {"tiny": ("tiny-base", 4, 1)}
@@ -42,19 +43,22 @@ def run(quick: bool = False) -> dict[str, Row]:
         note(f"{SMOLLM2} is not there: rows of smollm2 are left out; get it with `rftlab fetch smollm2`")
     for name, (model, prompts, threads) in settings.items():
         torch.set_num_threads(threads)
-        policy = load_policy(Cell.make({"model": model}))
+        policy, single = (load_policy(Cell.make({"model": model, "precision": p})) for p in ("auto", "fp32"))
         peak = max(_matmul_flops(policy.device) for _ in range(3))
         rows[f"rollout_vs_stock.{name}.matmul_peak"] = row([peak / 1e9], "GFLOP/s")
         for kind, (cap, cot) in KINDS[name].items():
             if name == "smollm2":
-                _also_end_at(policy, ENDS_OF_SMOLLM2[kind])
+                for each in (policy, single):
+                    _also_end_at(each, ENDS_OF_SMOLLM2[kind])
                 cap = min(cap, 4) if quick else cap
-            arms = _Arms(policy, prompts, cap, cot)
-            took = take_turns(1 if quick else 5, {"rftlab": arms.ours, "stock": arms.stock}, within_s=25)
+            arms = _Arms(policy, single, prompts, cap, cot)
+            run_of = {"rftlab": arms.ours, "stock": arms.stock}
+            if policy.computes_in_half:
+                run_of["rftlab_fp32"] = arms.ours_in_single
+            took = take_turns(1 if quick else 5, run_of, within_s=25 if name == "tiny" else 150)
             key = f"rollout_vs_stock.{name}.{kind}"
             rows[key] = ratios(took["rftlab"], took["stock"])
-            rows[f"{key}.rftlab"] = row(took["rftlab"], "tokens/s")
-            rows[f"{key}.stock"] = row(took["stock"], "tokens/s")
+            rows |= {f"{key}.{arm}": row(values, "tokens/s") for arm, values in took.items()}
             rows[f"{key}.share_of_peak"] = row([100 * flops / peak for flops in arms.our_flops], "%")
             rows[f"{key}.completion_tokens"] = row([statistics.mean(arms.lengths)], "tokens")
             rows[f"{key}.completion_tokens"] |= {"min": min(arms.lengths), "max": max(arms.lengths)}
@@ -69,8 +73,8 @@ def run(quick: bool = False) -> dict[str, Row]:
 class _Arms:
     """The same prompts, sampled by either."""
 
-    def __init__(self, policy: Policy, prompts: int, cap: int, cot: bool) -> None:
-        self.policy, self.cap = policy, cap
+    def __init__(self, policy: Policy, single: Policy, prompts: int, cap: int, cot: bool) -> None:
+        self.policy, self.single, self.cap = policy, single, cap
         examples = load_task("arithmetic/word").train[:prompts]
         ids = [policy.encode_prompt(policy.prompt_text(example, cot=cot)) for example in examples]
         self.ids = [prompt for prompt in ids for _ in range(SAMPLES)]
@@ -88,21 +92,28 @@ class _Arms:
         torch.manual_seed(0)
 
     def ours(self) -> float:
-        rollouts, took = _timed(
-            self.policy, lambda: sample(self.policy, self.ids, max_new_tokens=self.cap, generator=self.generator)
-        )
-        lengths = [len(rollout.completion_ids) for rollout in rollouts]
+        lengths, took = self._sampled(self.policy)
         self.lengths += lengths
         self.our_flops.append(2.0 * self.policy.parameters * (self.distinct_tokens + sum(lengths)) / took)
         return sum(lengths) / took
 
+    def ours_in_single(self) -> float:
+        lengths, took = self._sampled(self.single)
+        return sum(lengths) / took
+
+    def _sampled(self, policy: Policy) -> tuple[list[int], float]:
+        rollouts, took = _timed(
+            policy, lambda: sample(policy, self.ids, max_new_tokens=self.cap, generator=self.generator)
+        )
+        return [len(rollout.completion_ids) for rollout in rollouts], took
+
     def stock(self) -> float:
-        lengths, took = _timed(self.policy, self._generate)
+        lengths, took = _timed(self.single, self._generate)
         return sum(lengths) / took
 
     @torch.no_grad()
     def _generate(self) -> list[int]:
-        policy = self.policy
+        policy = self.single
         batch = policy.tokenizer.pad({"input_ids": self.ids}, padding_side="left", return_tensors="pt")
         batch = {name: batch[name].to(policy.device) for name in ("input_ids", "attention_mask")}
         ids = policy.model.generate(**batch, generation_config=self.config)[:, batch["input_ids"].shape[1] :]

@@ -19,6 +19,8 @@ GOALS = {
     "notebook_overhead": "at least 10 x",
     "notebook_overhead.warm": "at most 0.7 s",
     "rollout_vs_stock": "at least 2.5 x",
+    "sft_step_vs_stock.smollm2": "at least 3 x",
+    "grpo_step_vs_stock.smollm2": "at least 2.5 x",
     "records.load_and_report_10000": "seconds",
     "sandbox_checks_2_workers_*": "at least 400/s",
 }
