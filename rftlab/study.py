@@ -128,7 +128,7 @@ def run(
         preheat(settings)
     to_come = settling.to_come(grid) if until else []
     with grid.lines_named(), busy("loading the base and checking the grid"):
-        found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout)
+        found = preflight.check([*grid.cells, *to_come, *prototypes(grid)], limit=check_timeout, here=here)
     stage = stage_of(grid, found.facts, where)
     items = found.facts[preflight.TEST_ITEMS]
     with busy("loading the base; looking for what such cells took before"):

@@ -1,15 +1,48 @@
 """Where a policy computes: one device of this machine. With more than one GPU nobody has tested it yet."""
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, about
 from rftlab.parts import AUTO
+
+if TYPE_CHECKING:
+    from rftlab.preflight.checks import Looked
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Set once this process sees one GPU only: which of those it saw before.
 _TAKEN = "RFTLAB_DEVICE"
+
+
+def check(looked: "Looked") -> None:
+    """Raise if cells are to run on this machine, and one names a device that it does not have.
+
+    Raises:
+        RftlabError: naming the device and those that are there.
+    """
+    for device in dict.fromkeys(cell.device for cell in looked.cells if looked.here):
+        with about("", {"device": device}):
+            require(device)
+
+
+def require(device: str) -> None:
+    """Raise if this process cannot compute on the device that a cell's `device` names.
+
+    Raises:
+        RftlabError: it is not there, or this process computes on another GPU already.
+    """
+    kind, _, number = device.partition(":")
+    if kind in (AUTO, "cpu"):
+        return
+    taken = os.environ.get(_TAKEN)
+    if taken and kind == "cuda":
+        if device not in ("cuda", taken):
+            raise RftlabError(f"device is {device!r}, and this process computes on {taken}; restart the kernel")
+    elif f"{kind}:{int(number or 0)}" not in _there():
+        there = ", ".join(["cpu", *_there()])
+        raise RftlabError(f"device is {device!r}, which is not there; this machine has {there}; give one, or auto")
 
 
 def place(device: str) -> torch.device:
@@ -21,24 +54,17 @@ def place(device: str) -> torch.device:
         device: "auto" for the first CUDA GPU, else the CPU; "cpu"; "cuda:1"; another accelerator that torch has here.
 
     Raises:
-        RftlabError: it is not there, or this process computes on another GPU already.
+        RftlabError: as `require`; or several GPUs are in use already, so that none can be hidden.
     """
+    require(device)
     kind, _, number = device.partition(":")
     if kind == "cpu" or (kind == AUTO and not torch.cuda.is_available()):
         return torch.device("cpu")
-    index = int(number or 0)
-    if kind in (AUTO, "cuda"):
-        if taken := os.environ.get(_TAKEN):
-            if device not in (AUTO, "cuda", taken):
-                raise RftlabError(f"this process computes on {taken} already; restart the kernel to use {device}")
-            return torch.device("cuda")
-        if index < torch.cuda.device_count():
-            _see_only(index)
-            return torch.device("cuda")
-    elif f"{kind}:{index}" in _there():
+    if kind not in (AUTO, "cuda"):
         return torch.device(device)
-    there = ", ".join(["cpu", *_there()])
-    raise RftlabError(f"device {device!r} is not there; this machine has {there}; give one of them, or auto")
+    if not os.environ.get(_TAKEN):
+        _see_only(int(number or 0))
+    return torch.device("cuda")
 
 
 def _see_only(index: int) -> None:

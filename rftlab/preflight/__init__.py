@@ -28,19 +28,20 @@ class Findings:
     facts: dict[str, Any]
 
 
-def check(cells: Iterable[Cell], *, limit: float = child.LIMIT_S) -> Findings:
+def check(cells: Iterable[Cell], *, limit: float = child.LIMIT_S, here: bool = True) -> Findings:
     """What the checks found out; raises the first problem that would stop one of ``cells``.
 
     Args:
         cells: of a grid, or a single one.
         limit: seconds each step in a user's code may take (loading a task, scoring one example).
+        here: whether they are to run on this machine, whose devices are then looked at.
 
     Raises:
         RftlabError: test items among the training items, a label budget larger than the data, rationales missing where
             the method imitates them, a verifier that rejects gold answers, a model that is not there or cannot be
-            trained, settings a task, verifier or method does not take, user's code that raises, ends its process or
-            does not come to an end.
+            trained, settings a task, verifier or method does not take, a device that is not there, user's code that
+            raises, ends its process or does not come to an end.
     """
-    request = {"cells": [cell.model_dump(mode="json") for cell in cells], "limit": limit}
+    request = {"cells": [cell.model_dump(mode="json") for cell in cells], "limit": limit, "here": here}
     found = child.call("rftlab.preflight.checks:run", request, limit=limit)
     return Findings(tuple(found["notes"]), found["facts"])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError, about, defined_at, one_line
+from rftlab.parts import AUTO
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import METHODS, TASKS, Entry, find, resolve
@@ -36,12 +37,14 @@ class Looked:
     Attributes:
         cells: those the check is needed for.
         limit: seconds a step in a user's code may take.
+        here: whether the cells are to run on this machine.
         notes: what people should know, a sentence each.
         facts: what the driver is to have, by a name of the check's own; JSON values.
     """
 
     cells: Sequence[Cell]
     limit: float
+    here: bool = True
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
@@ -98,6 +101,7 @@ CHECKS = (
     Check("rftlab.methods.preflight:check", _asks_the_method),
     Check("rftlab.policy.context:check", _tiny_as_it_is),
     Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell)),
+    Check("rftlab.policy.device:check", lambda cell: cell.device not in (AUTO, "cpu")),
     Check("rftlab.preflight.start:check", lambda cell: bool(cell.start_from)),
 )
 
@@ -109,7 +113,7 @@ def run(request: Mapping[str, Any]) -> dict[str, Any]:
         RftlabError: the first problem.
     """
     cells = [Cell.make(values) for values in request["cells"]]
-    looked = Looked(cells, request["limit"])
+    looked = Looked(cells, request["limit"], request.get("here", True))
     with watched(unfollowed.folders(cells)) as opened:
         for each in CHECKS:
             looked.cells = [cell for cell in cells if each.needed(cell)]

@@ -9,6 +9,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.device import place
 from rftlab.policy.load import load_policy
+from rftlab.preflight import checks
 
 
 def test_the_cpu_is_always_there(small_cell: Callable[..., Cell]) -> None:
@@ -24,8 +25,16 @@ def test_auto_takes_a_gpu_where_there_is_one() -> None:
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(
     device: str, small_cell: Callable[..., Cell]
 ) -> None:
-    with pytest.raises(RftlabError, match=rf"^device '{device}' is not there; this machine has cpu.*, or auto$"):
+    with pytest.raises(RftlabError, match=rf"^device is '{device}', which is not there; .* has cpu.* or auto$"):
         load_policy(small_cell(device=device))
+
+
+def test_a_grid_is_refused_before_it_starts_unless_it_runs_elsewhere(small_cell: Callable[..., Cell]) -> None:
+    request = {"cells": [small_cell(device="cuda:97").model_dump(mode="json")], "limit": 60.0}
+    with pytest.raises(RftlabError, match="'cuda:97', which is not there") as caught:
+        checks.run(request)
+    assert (caught.value.about, caught.value.value) == ("device", "cuda:97")
+    checks.run(request | {"here": False})
 
 
 def test_what_cannot_name_a_device_is_refused() -> None:
