@@ -4,7 +4,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -12,12 +12,17 @@ import torch
 import trl.trainer.utils
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from trl.kernels import ChunkedLogProbFunction
 
 from rftlab.files.staging import scratch
 from rftlab.methods.base import RateSettings, TrainingRun
+from rftlab.policy.load import Policy
+from rftlab.policy.products import rounded_factors
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000
+# What `add_fused_lm_head` computes with; a private name.
+_FUSED = "_ChunkedLogProbFunction"
 # transformers renames the argument, and warns of the old name, which TRL still sets to True.
 _CHECKPOINTING = next(
     n for n in ("activation_checkpointing", "gradient_checkpointing") if hasattr(TrainingArguments, n)
@@ -137,6 +142,29 @@ def head_on_labels_only() -> Iterator[None]:
         yield
 
 
+class _RoundedHead(ChunkedLogProbFunction):
+    """TRL's fused LM head with products of factors rounded to bf16, forward and backward; sums and results in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        """As TRL's."""
+        with rounded_factors():
+            return ChunkedLogProbFunction.forward(ctx, *args)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """As TRL's."""
+        with rounded_factors():
+            return ChunkedLogProbFunction.backward(ctx, *gradients)
+
+
+def head_of(policy: Policy) -> AbstractContextManager[object]:
+    """Let TRL's fused LM head compute as the policy does; it reads the head's weights, and never calls the head."""
+    if policy.device.type != "cpu" or not policy.computes_in or not hasattr(trl.trainer.utils, _FUSED):
+        return nullcontext()
+    return mock.patch.object(trl.trainer.utils, _FUSED, _RoundedHead)
+
+
 def finish(trainer: Any, run: TrainingRun, *generators: torch.Generator) -> None:
     """Train, from the cell's checkpoint if it has one, and leave the policy in eval mode without the trainer's hooks.
 
@@ -151,7 +179,7 @@ def finish(trainer: Any, run: TrainingRun, *generators: torch.Generator) -> None
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     around = run.checkpoints.training(trainer, run.monitor, generators) if run.checkpoints else nullcontext(True)
-    with head_on_labels_only(), around as left:
+    with head_on_labels_only(), head_of(run.policy), around as left:
         if left:
             trainer.train()
     run.policy.model = trainer.accelerator.unwrap_model(

@@ -1,11 +1,13 @@
 """In which number format a policy computes: decided from what a device can do, never from a timing.
 
-In bf16 weights that are trained stay in single precision, and so do log-probabilities; products of the model's body are
-made of rounded factors, by autocast. On a CPU the base's weights stay in single precision too: an adapter is folded
-into them before they are rounded for sampling, and rounding them beforehand makes training no faster.
+In bf16 weights that are trained stay in single precision, and so do log-probabilities; products are made of rounded
+factors, those of the model's body by autocast. On a CPU the base's weights stay in single precision too: an adapter is
+folded into them before they are rounded for sampling, and rounding them beforehand makes training no faster.
 """
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from rftlab.parts import AUTO
+from rftlab.policy.products import rounded_factors
 from rftlab.record.machine import AUTO_PRECISION, FP32, auto_precision
 
 # Parameters below which auto is fp32: so small a model gains nothing, and its records stay as they were.
@@ -51,28 +54,36 @@ def number_format(kind: str, device: str, *, bf16: bool) -> torch.dtype:
 
 
 def compute_in_half(model: Any, device: str) -> None:
-    """Let the body of a model whose weights are in single precision make its products in bf16, whoever calls it.
+    """Let a model whose weights are in single precision make its products in bf16, whoever calls it.
 
     Hooks do so, and no wrapped `forward`: trainers leave out the outermost calls, and a copy of the model has them too.
-    The head is left to its caller: logits are not rounded.
+    Logits are sums of rounded factors, and are not rounded themselves.
 
     Args:
         model: causal language model of transformers, without an adapter; changed in place.
         device: type of its device.
     """
-    entered: list[torch.autocast] = []
+    _around(model.base_model, lambda: torch.autocast(device, torch.bfloat16))
+    if device != "cpu":
+        return
+    _around(model.get_output_embeddings(), rounded_factors)
+    if model.config.get_text_config()._attn_implementation == "sdpa":
+        model.set_attn_implementation(_ATTENTION)
+
+
+def _around(module: nn.Module, context: Callable[[], AbstractContextManager[None] | torch.autocast]) -> None:
+    """Let every call of a module stand inside such a context."""
+    entered: list[AbstractContextManager[None] | torch.autocast] = []
 
     def enter(module: nn.Module, args: Any) -> None:
-        entered.append(torch.autocast(device, torch.bfloat16))
+        entered.append(context())
         entered[-1].__enter__()
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
         entered.pop().__exit__(None, None, None)
 
-    model.base_model.register_forward_pre_hook(enter)
-    model.base_model.register_forward_hook(leave, always_call=True)
-    if device == "cpu" and model.config.get_text_config()._attn_implementation == "sdpa":
-        model.set_attn_implementation(_ATTENTION)
+    module.register_forward_pre_hook(enter)
+    module.register_forward_hook(leave, always_call=True)
 
 
 def _attention_in_single_precision(

@@ -96,18 +96,33 @@ def _unrounded(weight: Tensor, bias: Tensor | None) -> Product:
     Logits of 20 rounded to bfloat16 are multiples of 1/8: the best two are often equal then, and greedy decoding takes
     whichever stands first.
     """
-    precision = getattr(torch.backends.mkldnn, "matmul", None)  # from torch 2.9 on
-    if weight.device.type != "cpu" or precision is None:
+    if weight.device.type != "cpu" or not _CAN_ROUND:
         return _in_half(weight, bias)
     product = linear_function(weight, bias)
 
     def call(x: Tensor) -> Tensor:
-        before = precision.fp32_precision
-        precision.fp32_precision = "bf16"
-        try:
-            with torch.autocast("cpu", enabled=False):
-                return product(x.float())
-        finally:
-            precision.fp32_precision = before
+        with rounded_factors(), torch.autocast("cpu", enabled=False):
+            return product(x.float())
 
     return call
+
+
+_CAN_ROUND = hasattr(torch.backends.mkldnn, "matmul")  # from torch 2.9 on
+
+
+@contextlib.contextmanager
+def rounded_factors() -> Iterator[None]:
+    """While it lasts, products of matrices in single precision on a CPU are of factors rounded to bfloat16.
+
+    Sums stay in single precision. Attention in single precision takes more than twice as long meanwhile.
+    """
+    if not _CAN_ROUND:
+        yield
+        return
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
