@@ -62,5 +62,8 @@ def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = 
 
 def _kind(cell: Cell) -> str:
     """What memory depends on, as far as a grid sweeps it."""
-    names = ("task", "task_settings", "model", "method", "preset", "settings", "adapter", "cot", "decoding", "labels")
+    names = (
+        "task", "task_settings", "model", "precision", "method", "preset", "settings", "adapter", "cot", "decoding",
+        "labels",
+    )  # fmt: skip
     return json.dumps({name: value for name, value in cell.model_dump(mode="json").items() if name in names})

@@ -31,9 +31,9 @@ def read(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: `cells`, as JSON values, each with the model and adapter to be counted; `configs`, model -> what its
-            config.json holds, for those that nobody shall be asked for; `half`, whether bases are in bf16; `methods`,
-            a list of method, preset, settings; `texts`, cells whose task's texts are measured in the tokens of their
-            model.
+            config.json holds, for those that nobody shall be asked for; `half`, whether bases are in bf16 unless
+            a cell says fp32; `methods`, a list of method, preset, settings; `texts`, cells whose task's texts are
+            measured in the tokens of their model.
 
     Returns:
         `anatomies`, one a cell, or a sentence that says why there is none; `settings`, one a method; `lengths`, one a
@@ -48,7 +48,8 @@ def read(request: Mapping[str, Any]) -> dict[str, Any]:
     for values in request["cells"]:
         cell = Cell.make(values)
         try:
-            anatomies.append(counted(cell, request["configs"].get(cell.model), half=request["half"])._asdict())
+            half = request["half"] and cell.precision != "fp32"
+            anatomies.append(counted(cell, request["configs"].get(cell.model), half=half)._asdict())
         except RftlabError as error:
             anatomies.append(str(error))
     return {"anatomies": anatomies, "settings": settings, "lengths": lengths}

@@ -129,7 +129,7 @@ def _limits(cell: Cell, manifest: Manifest, *, whole: bool) -> str:
     lines = [
         f"- Trained and measured on one task, `{cell.task_name}`; what it unlearned elsewhere was not measured.",
         "- The interval covers the choice of the items; another seed may land outside it.",
-        f"- Weights are in {manifest.dtype}, as they were trained on {manifest.device}.",
+        f"- Trained in {manifest.dtype} on {manifest.device}.",
     ]
     if manifest.keep == "best":
         lines.append("- Kept as the best seed of its arm on development items, by which others were passed over.")

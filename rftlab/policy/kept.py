@@ -47,7 +47,7 @@ def save(policy: Policy, cell: Cell, folder: Path, *, max_new_tokens: int, keep:
             model=name,
             identity=dict(policy.identity),
             adapter=cell.adapter.model_dump(mode="json"),
-            dtype=str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+            dtype=policy.number_format,
             device=policy.device.type,
             keep=keep,
             max_new_tokens=max_new_tokens,

@@ -27,6 +27,7 @@ from rftlab.policy.hub import TINY_BASE, locate
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.policy.precision import SMALL, compute_in_half, number_format, wants_half
 from rftlab.policy.products import prepared
+from rftlab.record.machine import BF16, FP32
 from rftlab.tasks.base import Example
 from rftlab.tasks.template import TEMPLATES, Template, Thinking
 from rftlab.verifiers.base import CLOSE_TAG, OPEN_TAG, THINK, THOUGHT
@@ -250,8 +251,9 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     if manifest:
         weights.require_same_shape(manifest, cell)
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
-    device = torch.device("meta") if meta else place(cell.device)
-    model, tokenizer, half = _loaded(cell, str(whole or cell.model), device)
+    precision, wanted = _as_trained(cell, manifest) if kept and manifest else (cell.precision, cell.device)
+    device = torch.device("meta") if meta else place(wanted)
+    model, tokenizer, half = _loaded(cell, str(whole or cell.model), device, precision)
     require_fit(cell.model, model, tokenizer)
     commit = getattr(model.config, "_commit_hash", None)
     identity = {} if meta else model_identity(locate(cell.model), commit)
@@ -277,13 +279,18 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     return Policy(model.eval(), tokenizer, template, identity, system=cell.system, computes_in=computes_in)
 
 
-def _loaded(cell: Cell, path: str, device: torch.device) -> tuple[Any, PreTrainedTokenizerBase, bool]:
+def _as_trained(cell: Cell, manifest: weights.Manifest) -> tuple[str, str]:
+    """Precision and device of a kept policy: it answers as it did, also on a machine that has other GPUs, or none."""
+    return BF16 if "bfloat16" in manifest.dtype else FP32, "cpu" if cell.device == "cpu" else AUTO
+
+
+def _loaded(cell: Cell, path: str, device: torch.device, precision: str) -> tuple[Any, PreTrainedTokenizerBase, bool]:
     """Model and tokenizer, and whether it is to compute in bf16; small models are not, unless they are told to."""
     placed: dict[str, Any] = {"device_map": "meta"} if device.type == "meta" else {}
-    half = device.type != "meta" and wants_half(cell.precision, device.type)
+    half = device.type != "meta" and wants_half(precision, device.type)
     dtype = number_format(cell.adapter.kind, device.type, bf16=half)
     model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=dtype, **placed)
-    if half and cell.precision == AUTO and sum(p.numel() for p in model.parameters()) < SMALL:
+    if half and precision == AUTO and sum(p.numel() for p in model.parameters()) < SMALL:
         half = False
         if dtype == torch.bfloat16:
             model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=torch.float32)

@@ -44,7 +44,7 @@ class Manifest:
         model: its base, by a name that holds on any machine: `tiny-base`, a hub id, or the last part of a folder.
         identity: hashes of the base's files (`rftlab.policy.identity`).
         adapter: the cell's adapter: kind, r, alpha, ...
-        dtype: of the base's weights while it was trained, such as float32.
+        dtype: number format it was trained in, such as `float32` or `float32, products in bfloat16`.
         device: cpu or cuda.
         keep: "best" may be removed in favour of a better seed, "all" stays.
         max_new_tokens: the cap on its completions when it was evaluated.

@@ -32,7 +32,8 @@ if do == "crash":
     import sys; sys.path.insert(0, cell.task_settings["beside"]); import crash
 if do == "die":
     os.kill(os.getpid(), 9)
-seen = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "PYTHONHASHSEED", "MPLBACKEND")}
+seen = {name: os.environ.get(name) for name in
+        ("OMP_NUM_THREADS", "PYTHONHASHSEED", "MPLBACKEND", "RFTLAB_AUTO_PRECISION")}
 seen |= {"cwd": os.getcwd(), "executable": __import__("sys").executable}
 """, """
 if do != "forget":

@@ -1,16 +1,19 @@
 """What `precision: auto` is, is decided once a grid, stands in its folder, and reaches its kernels."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from stub_notebook import Quiet, cells, write_stub
 
 from rftlab.cell import Cell
-from rftlab.execute.kernels import kernel_settings
+from rftlab.execute.kernels import KernelKind, kernel_settings
+from rftlab.execute.local import run_cells
 from rftlab.execute.results import decided_precision, lists, write_grid
 from rftlab.grid import Grid
-from rftlab.record import GRID
+from rftlab.record import GRID, read
 from rftlab.record.machine import AUTO_PRECISION, auto_precision, gpu
 
 GRIDS = Grid("g", (Cell(),))
@@ -43,9 +46,17 @@ def test_gpus_of_other_machines_are_taken_to_compute_in_bf16(tmp_path: Path) -> 
     assert decided_precision(tmp_path, elsewhere=True) == "bf16"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_kernels_are_told(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["cold", "warm"])
+def test_kernels_are_told(kind: KernelKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(AUTO_PRECISION, raising=False)
-    settings = kernel_settings("cold", 1, precision=precision)
-    assert settings.environment()[AUTO_PRECISION] == precision
+    wanted = cells(1, do="look")
+    settings = replace(kernel_settings(kind, 1, precision=OTHER[auto_precision()]), modules=("rftlab.record",))
+    (outcome,) = run_cells(
+        wanted, tmp_path, Quiet(), workers=1, settings=settings, notebooks={"sft": write_stub(tmp_path / "stub.ipynb")},
+        grid=Grid("g", tuple(wanted)),
+    )  # fmt: skip
+    assert outcome.folder is not None
+    found = read(outcome.folder)
+    assert found is not None
+    assert found.environment[AUTO_PRECISION] == decided_precision(tmp_path) == settings.precision
     assert AUTO_PRECISION not in kernel_settings("cold", 1).environment()

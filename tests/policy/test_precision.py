@@ -12,6 +12,7 @@ from rftlab.cell import Cell
 from rftlab.experiment import Experiment
 from rftlab.methods.critic import shared_copy
 from rftlab.policy import load, precision
+from rftlab.policy.kept import save
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import completion_logprobs, sample
 from rftlab.record.machine import AUTO_PRECISION
@@ -120,6 +121,23 @@ def test_auto_is_what_the_grid_decided_for_large_bases(
 
 def test_the_tiny_base_is_in_single_precision(small_cell: Callable[..., Cell]) -> None:
     assert load_policy(small_cell()).number_format == "float32"
+
+
+def test_a_kept_policy_answers_as_it_was_trained(
+    small_cell: Callable[..., Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = load_policy(small_cell(precision="bf16"))
+    save(trained, small_cell(), tmp_path, max_new_tokens=8)
+    monkeypatch.setenv(AUTO_PRECISION, "fp32")
+    assert load_policy(small_cell(), kept=tmp_path).number_format == trained.number_format
+    assert load_policy(small_cell(device="cuda:97"), kept=tmp_path).number_format == trained.number_format
+
+
+def test_what_is_saved_names_no_attention_of_ours(small_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    policy = load_policy(small_cell(precision="bf16", **{"adapter.kind": "full"}))
+    assert policy.model.config._attn_implementation == "sdpa_fp32"
+    policy.model.save_pretrained(tmp_path)
+    assert "sdpa" not in (tmp_path / "config.json").read_text()
 
 
 @pytest.mark.parametrize("method", ["sft", "grpo"])
