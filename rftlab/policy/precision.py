@@ -22,8 +22,8 @@ from rftlab.record.machine import AUTO_PRECISION, FP32, auto_precision
 
 # Parameters below which auto is fp32: so small a model gains nothing, and its records stay as they were.
 SMALL = 50_000_000
-# Backward passes of bf16 attention take 1.6 to 1.9 times those of fp32 on a CPU with AMX (9 heads of 64, 32 sequences
-# of 160 tokens: 406 and 238 ms with a mask, 284 and 174 ms without), where forward passes take the same.
+# Backward passes of bf16 attention take 1.4 to 2 times those of fp32 on a CPU with AMX (docs/decisions.md), where
+# forward passes take the same.
 _ATTENTION = "sdpa_fp32"
 
 

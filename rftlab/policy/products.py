@@ -96,7 +96,7 @@ def _unrounded(weight: Tensor, bias: Tensor | None) -> Product:
     Logits of 20 rounded to bfloat16 are multiples of 1/8: the best two are often equal then, and greedy decoding takes
     whichever stands first.
     """
-    if weight.device.type != "cpu" or not _CAN_ROUND:
+    if weight.device.type != "cpu" or _MATMUL is None:
         return _in_half(weight, bias)
     product = linear_function(weight, bias)
 
@@ -107,7 +107,7 @@ def _unrounded(weight: Tensor, bias: Tensor | None) -> Product:
     return call
 
 
-_CAN_ROUND = hasattr(torch.backends.mkldnn, "matmul")  # from torch 2.9 on
+_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)  # from torch 2.9 on
 
 
 @contextlib.contextmanager
@@ -116,13 +116,12 @@ def rounded_factors() -> Iterator[None]:
 
     Sums stay in single precision. Attention in single precision takes more than twice as long meanwhile.
     """
-    if not _CAN_ROUND:
+    if _MATMUL is None:
         yield
         return
-    matmul = torch.backends.mkldnn.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
+    before = _MATMUL.fp32_precision
+    _MATMUL.fp32_precision = "bf16"
     try:
         yield
     finally:
-        matmul.fp32_precision = before
+        _MATMUL.fp32_precision = before
