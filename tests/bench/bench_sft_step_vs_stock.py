@@ -6,9 +6,11 @@ is in what `precision: auto` decides here, with a row `rftlab_fp32` where that i
 feeds, padding included.
 """
 
+import io
 import statistics
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ def _stock(cell: Cell) -> float:
     torch.use_deterministic_algorithms(False)  # which Experiment asks for and TRL does not
     rows = [tokenise(experiment.policy, example, cot=cell.cot) for example in experiment.labels.train]
     steps = _Steps()
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch, quiet_trainer():
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch, quiet_trainer(), redirect_stdout(io.StringIO()):
         arguments = SFTConfig(
             output_dir=scratch, max_steps=int(cell.budget.amount), learning_rate=experiment.learning_rate,
             lr_scheduler_type="linear", per_device_train_batch_size=BATCH, max_length=None, bf16=False, use_cpu=True,
