@@ -93,8 +93,9 @@ def test_a_glance_at_a_grid_says_its_cells_its_time_and_what_it_can_show(tmp_pat
 
 @pytest.mark.parametrize(
     ("seconds", "shows", "said"),
-    [(540.0, 0.12, "36 cells, about 9 minutes, can show 12 points"), (60.0, 2.0, "about 60 seconds, can show no"),
-     (3 * 3600.0, float("inf"), "about 3 hours, can show no"), (4e5, 0.01, "about 5 days, can show 1 point")],
+    [(540.0, 0.12, "36 cells, about 9 minutes, can show 12 points"),
+     (60.0, 2.0, "about 60 seconds, too few seeds to show a difference"),
+     (3 * 3600.0, float("inf"), "about 3 hours, too few seeds to show"), (4e5, 0.01, "about 5 days, can show 1 point")],
 )  # fmt: skip
 def test_the_line_in_words(seconds, shows, said):
     assert said in str(Glance(36, 0, seconds, shows))

@@ -144,11 +144,11 @@ _checked: dict[tuple[str, ...], Any] = {}
 _check = preflight.check
 
 
-def checked(cells: Sequence[Cell], *, limit: float) -> Any:
+def checked(cells: Sequence[Cell], *, limit: float, here: bool = True) -> Any:
     """The preflight, which starts a process, once for the same cells."""
     key = tuple(cell.id for cell in cells)
     if key not in _checked:
-        _checked[key] = _check(cells, limit=limit)
+        _checked[key] = _check(cells, limit=limit, here=here)
     return _checked[key]
 
 
