@@ -31,6 +31,7 @@ _FRACTION = re.compile(r".*\)/\([\d/]+\)")
 _SAID = {"x": "*", "times": "*", "plus": "+", "minus": "-", "multiplied by": "*", "divided by": "/", "of": "*"}
 _EQUAL = frozenset({"is", "equals", "are", "makes", "gives", "make", "give", "leaves", "leave"})
 _PYTHON = {"×": "*", "·": "*", "÷": "/", "^": "**"}
+_NO_UNITS = DENIES | ALTERS | NO_UNIT
 
 
 class Settled(NamedTuple):
@@ -188,8 +189,10 @@ def _unit_ends(tokens: list[re.Match[str]], i: int, expression: str) -> int | No
 
 
 def _is_no_unit(word: str) -> bool:
+    if len(word) < 2 or word not in _NO_UNITS:
+        return False
     unit = to_unit(word)  # `min` is one, although it may mean a minimum
-    return len(word) > 1 and word in DENIES | ALTERS | NO_UNIT and not (unit and unit.scales)
+    return not (unit and unit.scales)
 
 
 def _is_variable(token: re.Match[str]) -> bool:
