@@ -52,9 +52,9 @@ def plain_quantity(text: str) -> Quantity | None:
     found = _QUANTITY.fullmatch(text if len(text) < _MOST_CHARS else "")
     if not found:
         return None
-    value = _decimal(found["top"])
+    value = to_fraction(found["top"])
     if found["bottom"]:
-        divisor = _decimal(found["bottom"])
+        divisor = to_fraction(found["bottom"])
         if not divisor:
             return None
         value /= divisor
@@ -66,7 +66,7 @@ def plain_quantity(text: str) -> Quantity | None:
     unit = to_unit(named)
     if named and unit is None:
         text = text.lstrip("+-")
-        several = quantities((_decimal(n), name) for n, name in _ONE_OF_SEVERAL.findall(text))
+        several = quantities((to_fraction(n), name) for n, name in _ONE_OF_SEVERAL.findall(text))
         return Quantity(sign * several[0], several[1]) if several and _SEVERAL.fullmatch(f"{text} ") else None
     return Quantity(value, unit, named)
 
@@ -100,5 +100,6 @@ def _unbracketed(text: str) -> str:
     return text[1:-1].strip() if len(text) > 1 and pair in _AROUND and not set(pair) & set(text[1:-1]) else text
 
 
-def _decimal(text: str) -> Fraction:
+def to_fraction(text: str) -> Fraction:
+    """The value of a text that `DECIMAL` matches, with commas or spaces between its thousands."""
     return Fraction(text.replace(",", "").replace(" ", "").rstrip(".") or "0")

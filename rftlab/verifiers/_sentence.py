@@ -14,7 +14,7 @@ from rftlab.verifiers._counted import is_of_other_stuff, may_count
 from rftlab.verifiers._equation import equations_in, holds, without_formulas
 from rftlab.verifiers._pieces import MOST_PIECES, Piece, may_echo, to_pieces, without_echoes
 from rftlab.verifiers._prompt import Asked, is_said_again, is_same_doing, names_another, read_prompt, remains, repeats
-from rftlab.verifiers._quantity import DECIMAL, PERCENT, Quantity, plain_quantity
+from rftlab.verifiers._quantity import DECIMAL, PERCENT, Quantity, plain_quantity, to_fraction
 from rftlab.verifiers._quantity_text import to_plain
 from rftlab.verifiers._reason import Argued, argued, is_known, is_reason
 from rftlab.verifiers._stem import WORD, is_denial, looks_done, measures_of, stem, to_number
@@ -74,7 +74,7 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
     if asked.of_share and (odds := _ODDS.fullmatch(unwrap(answer).rstrip("."))) and int(odds[2]):
         return [Quantity(Fraction(int(odds[1]), int(odds[2])), None)]
     if asked.of_percent and (said := _PERCENT_OF.fullmatch(to_plain(answer))):
-        part, percent, whole = (Fraction(said[name].replace(",", "")) for name in ("part", "percent", "whole"))
+        part, percent, whole = (to_fraction(said[name]) for name in ("part", "percent", "whole"))
         return [Quantity(percent, PERCENT, "%")] if part * 100 == percent * whole else []
     text, equations = equations_in(without_formulas(to_plain(answer), asked) if "=" in answer else answer)
     if equations:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from rftlab.verifiers._expression import Evaluator, ExpressionError
-from rftlab.verifiers._quantity import DECIMAL, Quantity, plain_quantity
+from rftlab.verifiers._quantity import DECIMAL, Quantity, plain_quantity, to_fraction
 from rftlab.verifiers._units import to_unit
 from rftlab.verifiers._words import ALTERS, DENIES, NO_UNIT
 
@@ -109,7 +109,7 @@ def _within(token: re.Match[str], chain: _Chain) -> bool:
 
 
 def _number(token: re.Match[str]) -> Fraction:
-    return Fraction(token["number"].replace(",", "").replace(" ", "").rstrip("."))
+    return to_fraction(token["number"])
 
 
 def _chain(tokens: list[re.Match[str]], start: int) -> tuple[_Chain | None, int]:

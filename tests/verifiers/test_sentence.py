@@ -99,6 +99,12 @@ def test_a_calculation_is_its_result_only_where_it_holds(one, other, sign, error
     assert paid(text, right) == (not error)
 
 
+@pytest.mark.parametrize("thousands", ["10,000", "10 000"])
+def test_a_share_is_read_whatever_parts_its_thousands(thousands):
+    prompt = f"What percent of {thousands} is 500?"
+    assert [paid(f"500 is {n}% of {thousands}", n, prompt) for n in (5, 6)] == [True, False]
+
+
 @pytest.mark.parametrize("gold", [288, 12, 24])
 def test_the_prompt_with_the_gold_number_in_it_is_no_answer(gold):
     words = PROMPT.split(" ")
