@@ -171,6 +171,8 @@ def read_prompt(prompt: str) -> Asked:
     given = measures_of(each for found in _GIVEN_MEASURE.findall(prompt) for each in found) - REDUCED
     told = given - measures_of(_ASKED_MEASURE.findall(question))
     compared = _COMPARED.search(question) or _BY.search(question)
+    here = _names_in(question, prompt)
+    elsewhere = _names_in(prompt, prompt) - here
     return Asked(
         tokens=tokens,
         words=frozenset(each for each in tokens if isinstance(each, str)),
@@ -193,20 +195,20 @@ def read_prompt(prompt: str) -> Asked:
         of_share=not prompt or bool(_SHARE.search(question)),
         refers=bool(_REFERS.search(question)) and not _LEFT.search(question),
         denies=any(each in NEGATES or each.endswith("n't") for each in asked),
-        names=_names(prompt, question),
-        elsewhere=_names_in(prompt, prompt) - _names_in(question, prompt),
+        names=elsewhere if here or _is_of_others(question) else frozenset(),
+        elsewhere=elsewhere,
         unit=_unit(question),
         many=(found[1] if (found := _MANY.search(question)) else ""),
         stuff=(stem(found[1]) if (found := _OF_STUFF.search(question)) else ""),
         letter=(found[1] if (found := _FOR_LETTER.search(question)) else ""),
-        pairs=_pairs(_TOKEN.findall(question)),
+        pairs=_pairs(asked),
         currencies=frozenset(
             {power for each in (*_MONEY.findall(prompt), *_DEGREES.findall(prompt)) for power in powers_of(each)}
             & SIGNS
         ),
         alternatives=_alternatives(prompt),
         scales=frozenset(value for word, value in SCALES.items() if stem(word) in tokens),
-        percents=frozenset(Fraction(each.replace(",", "")) for each in _PERCENTS.findall(prompt)),
+        percents=frozenset(Fraction(each) for each in _PERCENTS.findall(prompt)),
     )
 
 
@@ -237,11 +239,9 @@ def _pairs(tokens: list[str]) -> frozenset[tuple[Fraction, str]]:
     )
 
 
-def _names(prompt: str, question: str) -> frozenset[str]:
-    """Stems of the names of a prompt that its question leaves out, if it has another."""
-    asked = _names_in(question, prompt)
-    apart = asked or any(each.search(question) for each in (_EACH, _RELATED, _TOGETHER))
-    return _names_in(prompt, prompt) - asked if apart else frozenset()
+def _is_of_others(question: str) -> bool:
+    """Whether a question is about others than those who are named, or about all of them."""
+    return any(each.search(question) for each in (_EACH, _RELATED, _TOGETHER))
 
 
 def _names_in(text: str, prompt: str) -> frozenset[str]:
