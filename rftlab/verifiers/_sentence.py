@@ -68,27 +68,25 @@ def stated(answer: str, prompt: str) -> list[Quantity]:
         answer: an extracted answer; anything goes. None is read of one that is longer than 400 characters.
         prompt: what was asked.
     """
-    if len(answer) > _MOST_CHARS or unwrap(answer).endswith("?") or repeats(answer, prompt):
+    if len(answer) > _MOST_CHARS or (bare := unwrap(answer)).endswith("?") or repeats(answer, prompt):
         return []
-    asked = read_prompt(prompt)
-    if asked.of_share and (odds := _ODDS.fullmatch(unwrap(answer).rstrip("."))) and int(odds[2]):
+    asked, plain = read_prompt(prompt), to_plain(answer)
+    if asked.of_share and (odds := _ODDS.fullmatch(bare.rstrip("."))) and int(odds[2]):
         return [Quantity(Fraction(int(odds[1]), int(odds[2])), None)]
-    if asked.of_percent and (said := _PERCENT_OF.fullmatch(to_plain(answer))):
+    if asked.of_percent and (said := _PERCENT_OF.fullmatch(plain)):
         part, percent, whole = (to_fraction(said[name]) for name in ("part", "percent", "whole"))
         return [Quantity(percent, PERCENT, "%")] if part * 100 == percent * whole else []
-    text, equations = equations_in(without_formulas(to_plain(answer), asked) if "=" in answer else answer)
+    calculated = without_formulas(plain, asked)
+    text, equations = equations_in(calculated if "=" in answer else answer)
     if equations:
         found = _stated(_HANGING.sub(" ", text), asked)
         return [each for each in found if all(holds(equation, each.value) for equation in equations)]
-    return next((found for text in _forms(answer, asked) if (found := _stated(text, asked))), [])
-
-
-def _forms(answer: str, asked: Asked) -> Iterator[str]:
-    yield answer
-    if (plain := to_plain(answer)) != (calculated := without_formulas(plain, asked)):
-        yield calculated
-    if (bare := unwrap(answer)) != answer.strip():
-        yield bare
+    forms = [answer]
+    if calculated != plain:
+        forms.append(calculated)
+    if bare != answer.strip():
+        forms.append(bare)
+    return next((found for text in forms if (found := _stated(text, asked))), [])
 
 
 def _settle(text: str) -> Settled | None:
