@@ -158,12 +158,12 @@ def is_asked_for(unit: str, prompt: str) -> bool:
     known = {_named(word) for word in words if _known(word)}
     wanted = {_named(found[1]) for found in _WANTED.finditer(prompt) if _known(found[1])}
     others = {_named(word) for word in words}
-    each = {_named(found[1]) for found in _EACH.finditer(prompt)}
+    divided_by = {_named(found[1]) for found in _EACH.finditer(prompt)}
     return all(
         {each for each in known if each[0] == part[0]} == {part}
         or {each for each in wanted if each[0] == part[0]} == {part}
         or (part[0] not in _SYMBOLS and part in others)
-        or (power < 0 and part in each)
+        or (power < 0 and part in divided_by)
         for part, power in _parts(unit) or []
     )
 
