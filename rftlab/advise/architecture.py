@@ -7,6 +7,7 @@ completions a pass, which changes no update, then with smaller groups, which doe
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rftlab.advise import memory
@@ -243,7 +244,7 @@ def architecture(
         k: v for k, v in (values or {}).items() if k.partition(".")[0] in Cell.model_fields and not isinstance(v, list)
     }
     cell = Cell.make({**one, "model": asked or AUTO})
-    texts = [cell.model_dump(mode="json")] if values is not None else []
+    texts = [cell] if values is not None else []
     counting = _Counting(hardware, cell, trained, limit)
     models = [asked] if asked else [base.id for base in BASES]
     fits, full, problem, lengths = counting.of(models, texts=texts, lengths=_ASSUMED)
@@ -257,6 +258,36 @@ def architecture(
     )
 
 
+def counted(
+    hardware: Hardware,
+    cells: Sequence[Cell],
+    methods: Sequence[Mapping[str, Any]],
+    texts: Sequence[Cell],
+    *,
+    configs: Mapping[str, Any] = MappingProxyType({}),
+    limit: float = 0.0,
+) -> dict[str, Any]:
+    """Anatomies, settings and lengths on a machine, as `rftlab.experiment.architecture.read` takes and gives them.
+
+    Args:
+        hardware: the machine.
+        cells: to be counted.
+        methods: method, preset and settings of each.
+        texts: cells whose task's texts are measured.
+        configs: of models that nobody shall be asked for.
+        limit: seconds each step in a user's code may take, if more than a quarter of an hour.
+
+    Raises:
+        RftlabError: a task or a method cannot be loaded.
+    """
+    request = {
+        "cells": [cell.model_dump(mode="json") for cell in cells], "half": hardware.kind == "gpu",
+        "configs": dict(configs), "methods": list(methods), "texts": [cell.model_dump(mode="json") for cell in texts],
+    }  # fmt: skip
+    found: dict[str, Any] = child.call("rftlab.experiment.architecture:read", request, limit=max(_LIMIT_S, limit))
+    return found
+
+
 class _Counting:
     """Bases, counted and tried on one machine with one study's methods."""
 
@@ -264,17 +295,14 @@ class _Counting:
         self._hardware, self._cell, self._methods, self._limit = hardware, cell, methods, limit
 
     def of(
-        self, models: Sequence[str], *, lengths: Mapping[str, Any], texts: Sequence[Mapping[str, Any]] = ()
+        self, models: Sequence[str], *, lengths: Mapping[str, Any], texts: Sequence[Cell] = ()
     ) -> tuple[list[Fit], list[Fit], str, Mapping[str, Any]]:
         """As the cell adapts them, with all weights trained, why some could not be counted, and lengths of texts."""
         kinds = (self._cell.adapter.kind, "full")
         cells = [Cell.make({**self._cell.flat(), "model": m, "adapter.kind": kind}) for m in models for kind in kinds]
-        request = {
-            "cells": [cell.model_dump(mode="json") for cell in cells], "half": self._hardware.kind == "gpu",
-            "configs": {model: base.config for model in models if (base := known(model))}, "texts": texts,
-            "methods": [{"method": name, "preset": "", "settings": {}} for name in self._methods],
-        }  # fmt: skip
-        read = child.call("rftlab.experiment.architecture:read", request, limit=max(_LIMIT_S, self._limit))
+        methods = [{"method": name, "preset": "", "settings": {}} for name in self._methods]
+        configs = {model: base.config for model in models if (base := known(model))}
+        read = counted(self._hardware, cells, methods, texts, configs=configs, limit=self._limit)
         lengths = read["lengths"][0] if read["lengths"] else lengths
         settings = dict(zip(self._methods, read["settings"], strict=True))
         found = [each for each in read["anatomies"] if not isinstance(each, str)]

@@ -3,16 +3,21 @@
 import json
 from collections.abc import Sequence
 
-from rftlab.advise.architecture import HELPS, first_that_fits
+from rftlab.advise.architecture import HELPS, counted, first_that_fits
 from rftlab.advise.hardware import Hardware, found
 from rftlab.advise.memory import estimate, told
 from rftlab.advise.work import Device, work_of
 from rftlab.cell import Cell
 from rftlab.policy.anatomy import Anatomy
 from rftlab.policy.hub import TINY_BASE
-from rftlab.user_code import child
 
-_LIMIT_S = 900.0
+# What memory depends on, as far as a grid sweeps it: of the model, of the texts, and in all.
+_OF_WEIGHTS = ("model", "adapter", "precision")
+_OF_TEXTS = ("task", "task_settings", "model", "template", "system", "cot", "decoding", "labels", "seed")
+_OF_ALL = (
+    "task", "task_settings", "model", "precision", "method", "preset", "settings", "adapter", "cot", "decoding",
+    "labels",
+)  # fmt: skip
 
 
 def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = None) -> list[str]:
@@ -26,26 +31,22 @@ def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = 
         workers: of them at once; 0 counts as one.
         hardware: by default this machine.
     """
-    large = {_kind(cell): cell for cell in cells if cell.model != TINY_BASE}
+    large = [*_apart([cell for cell in cells if cell.model != TINY_BASE], _OF_ALL).values()]
     if not large:
         return []
     hardware, several = hardware or found(), max(1, workers)
     device, room = Device.of(hardware.kind), hardware.bytes / several
-    request = {
-        "cells": [cell.model_dump(mode="json") for cell in large.values()],
-        "half": hardware.kind == "gpu",
-        "configs": {},
-        "methods": [{"method": c.method, "preset": c.preset, "settings": c.settings} for c in large.values()],
-        "texts": [cell.model_dump(mode="json") for cell in large.values()],
-    }
-    read = child.call("rftlab.experiment.architecture:read", request, limit=_LIMIT_S)
+    methods = [{"method": cell.method, "preset": cell.preset, "settings": cell.settings} for cell in large]
+    weights, texts = _apart(large, _OF_WEIGHTS), _apart(large, _OF_TEXTS)  # each is counted once, for all methods
+    read = counted(hardware, [*weights.values()], methods, [*texts.values()])
+    anatomies = dict(zip(weights, read["anatomies"], strict=True))
+    lengths = dict(zip(texts, read["lengths"], strict=True))
     said = []
-    for cell, counted, settings, lengths in zip(
-        large.values(), read["anatomies"], read["settings"], read["lengths"], strict=True
-    ):
-        if isinstance(counted, str):
+    for cell, settings in zip(large, read["settings"], strict=True):
+        shape = anatomies[_key(cell, _OF_WEIGHTS)]
+        if isinstance(shape, str):
             continue
-        anatomy, work = Anatomy(**counted), work_of(cell, lengths)
+        anatomy, work = Anatomy(**shape), work_of(cell, lengths[_key(cell, _OF_TEXTS)])
         peak = estimate(anatomy, cell.method, settings, work, device).peak
         if peak <= room:
             continue
@@ -60,10 +61,10 @@ def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = 
     return list(dict.fromkeys(said))
 
 
-def _kind(cell: Cell) -> str:
-    """What memory depends on, as far as a grid sweeps it."""
-    names = (
-        "task", "task_settings", "model", "precision", "method", "preset", "settings", "adapter", "cot", "decoding",
-        "labels",
-    )  # fmt: skip
-    return json.dumps({name: value for name, value in cell.model_dump(mode="json").items() if name in names})
+def _apart(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Cell]:
+    """One cell for each set of values that these parameters take."""
+    return {_key(cell, names): cell for cell in cells}
+
+
+def _key(cell: Cell, names: Sequence[str]) -> str:
+    return cell.model_dump_json(include=set(names))
