@@ -4,6 +4,7 @@ Legend: B completions of a pass, T tokens of a completion, V vocabulary; a table
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from rftlab.advise.work import Device, Work
@@ -190,16 +191,11 @@ def _beside(run: Run, rows: float, *, together: bool) -> Parts:
     return held, {**steps, "training pass": max(steps["training pass"], own + labelled)}
 
 
-def _chord(run: Run) -> Parts:
+def _batch_beside(run: Run, *, together: bool) -> Parts:
+    """CHORD and interleaved: a batch of labelled completions, dealt out to the passes."""
     passes = max(1.0, run.rows / run.per_pass)
     rows = min(float(run.get("sft_batch_size", 16)), float(max(1, run.work.labels)))
-    return _beside(run, -(-rows // passes), together=True)
-
-
-def _interleaved(run: Run) -> Parts:
-    passes = max(1.0, run.rows / run.per_pass)
-    rows = min(float(run.get("sft_batch_size", 16)), float(max(1, run.work.labels)))
-    return _beside(run, -(-rows // passes), together=False)
+    return _beside(run, -(-rows // passes), together=together)
 
 
 def _hpt(run: Run) -> Parts:
@@ -290,7 +286,7 @@ def _most(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, 
 
 
 _METHODS: Mapping[str, Callable[[Run], Parts]] = {
-    "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "grpo": _online, "rloo": _online, "chord": _chord,
-    "hpt": _hpt, "interleaved": _interleaved, "ppo": _ppo, "trpo": _trpo, "acer": _acer, "sac": _sac, "ddpg": _ddpg,
-    "rlhf": _rlhf, "sft+grpo": _stages,
+    "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "grpo": _online, "rloo": _online,
+    "chord": partial(_batch_beside, together=True), "interleaved": partial(_batch_beside, together=False), "hpt": _hpt,
+    "ppo": _ppo, "trpo": _trpo, "acer": _acer, "sac": _sac, "ddpg": _ddpg, "rlhf": _rlhf, "sft+grpo": _stages,
 }  # fmt: skip
