@@ -15,14 +15,15 @@ from rftlab.screen import busy, say
 def check(options: argparse.Namespace) -> int:
     """Look for what usually goes wrong with data and verifier; 1 if something does."""
     from rftlab.advise.check import check, check_grid
+    from rftlab.advise.of_task import is_grid
 
-    if _is_grid(options.task):
+    if is_grid(options.task):
         flags.refuse_for_a_grid(options)
     if options.label:
         return _label(options)
     if alone := [name for name in ("completions", "marks", "seed") if getattr(options, name) is not None]:
         raise RftlabError(f"--{alone[0]} is for completions that are marked by hand; give --label 30 too")
-    if _is_grid(options.task):
+    if is_grid(options.task):
         with busy("checking data and verifiers"):
             reports = check_grid(Path(options.task), limit=options.check_timeout)
         say("\n\n".join(map(str, reports)))
@@ -39,11 +40,12 @@ def _label(options: argparse.Namespace) -> int:
     from rftlab.advise.check import request_of, requests_of
     from rftlab.advise.completions import pool_of
     from rftlab.advise.marks import Marks
+    from rftlab.advise.of_task import is_grid
     from rftlab.cli.marking import mark
     from rftlab.grid import Grid
 
     sources = [options.completions]
-    if _is_grid(options.task):
+    if is_grid(options.task):
         grid = Grid.load(options.task)
         name, requests, results = grid.name, requests_of(grid), Path("results") / grid.name
         if options.completions is None and any((results / "cells").glob("*/samples.jsonl")):
@@ -69,12 +71,6 @@ def _label(options: argparse.Namespace) -> int:
     if finished:  # before that, what is said would be known to whoever marks the rest
         say(*agreements(pool, chosen, marks))
     return 0
-
-
-def _is_grid(name: str) -> bool:
-    from rftlab.files.paths import packaged_grids
-
-    return Path(name).suffix in (".yaml", ".yml") or name in packaged_grids()
 
 
 def _of_task(options: argparse.Namespace) -> dict[str, Any]:
