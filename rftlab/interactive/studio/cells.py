@@ -238,7 +238,6 @@ def _value(value: Any) -> str:
 
 
 def _running(now: Running, *, leaving: bool) -> State:
-    steps = now.phase == "train" and now.step is not None and now.total
-    share = min(1.0, (now.step or 0) / now.total) if steps and now.total else None
+    share = min(1.0, now.step / now.total) if now.phase == "train" and now.step is not None and now.total else None
     said = "  ".join(filter(None, (now.phase, now.steps, now.measure, now.warning)))
     return State("running", share, f"ending, as was asked; {said}" if leaving else said)
