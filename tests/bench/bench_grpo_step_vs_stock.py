@@ -18,7 +18,6 @@ from unittest import mock
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from rftlab.cell import Cell
@@ -28,6 +27,7 @@ from rftlab.methods import trl_online
 from rftlab.methods.trl_bridge import quiet_trainer
 from rftlab.record.machine import auto_precision
 from tests.bench.measure import Row, note, ratios, row, take_turns
+from tests.bench.stock_steps import Steps
 
 SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 
@@ -78,7 +78,7 @@ def _stock(cell: Cell, sampling: list[float]) -> float:
     torch.use_deterministic_algorithms(False)  # which Experiment asks for and TRL does not
     policy, labels, group = experiment.policy, experiment.labels.train, experiment.settings.num_generations
     calls: list[float] = []
-    steps = _Steps()
+    steps = Steps()
 
     def reward(completions: list[str], index: list[int], **_: Any) -> list[float]:
         return [score.reward for score in experiment.verifier.score(completions, [labels[i] for i in index])]
@@ -100,18 +100,7 @@ def _stock(cell: Cell, sampling: list[float]) -> float:
         with mock.patch.object(policy.model, "generate", _clocked(policy.model.generate, calls)), _silence():
             trainer.train()
     sampling.append(statistics.median(calls[1:]))
-    return statistics.median(after - before for before, after in zip(steps.at, steps.at[1:], strict=False))
-
-
-class _Steps(TrainerCallback):
-    """When each step's log line came."""
-
-    def __init__(self) -> None:
-        self.at: list[float] = []
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if "train_runtime" not in (kwargs.get("logs") or {}):
-            self.at.append(time.perf_counter())
+    return steps.median
 
 
 def _clocked(function: Callable, calls: list[float]) -> Callable:

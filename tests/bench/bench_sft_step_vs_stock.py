@@ -7,16 +7,12 @@ feeds, padding included.
 """
 
 import io
-import statistics
 import tempfile
-import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from rftlab.cell import Cell
@@ -26,6 +22,7 @@ from rftlab.methods.sft import tokenise
 from rftlab.methods.trl_bridge import quiet_trainer
 from rftlab.record.machine import auto_precision
 from tests.bench.measure import Row, note, ratios, row, take_turns
+from tests.bench.stock_steps import Steps
 
 SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 BATCH = 32
@@ -64,7 +61,7 @@ def _stock(cell: Cell) -> float:
     experiment = Experiment(cell)  # for base, adapter and prompts
     torch.use_deterministic_algorithms(False)  # which Experiment asks for and TRL does not
     rows = [tokenise(experiment.policy, example, cot=cell.cot) for example in experiment.labels.train]
-    steps = _Steps()
+    steps = Steps()
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch, quiet_trainer(), redirect_stdout(io.StringIO()):
         arguments = SFTConfig(
             output_dir=scratch, max_steps=int(cell.budget.amount), learning_rate=experiment.learning_rate,
@@ -76,15 +73,4 @@ def _stock(cell: Cell) -> float:
             model=experiment.policy.model, args=arguments, train_dataset=Dataset.from_list(rows),
             processing_class=experiment.policy.tokenizer, callbacks=[steps],
         ).train()  # fmt: skip
-    return statistics.median(after - before for before, after in zip(steps.at, steps.at[1:], strict=False))
-
-
-class _Steps(TrainerCallback):
-    """When each step's log line came."""
-
-    def __init__(self) -> None:
-        self.at: list[float] = []
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if "train_runtime" not in (kwargs.get("logs") or {}):
-            self.at.append(time.perf_counter())
+    return steps.median
