@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any, BinaryIO
 
 from rftlab.errors import RftlabError
 from rftlab.files import checksums, names
-from rftlab.files.staging import scratch
+from rftlab.files.staging import scratch, whole_file
 
 MANIFEST, SUFFIX = "manifest.json", ".tar.xz"
 FORMAT = 1
@@ -50,23 +49,13 @@ def pack(files: Mapping[str, Path], target: Path, about: Mapping[str, Any]) -> P
     manifest = {"kind": _KIND, "format": FORMAT, **about, "files": listed}
     if problem := _problem(listed):
         raise RftlabError(f"cannot pack {target.name}: {problem}")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as raw:
-            with lzma.open(raw, "wb") as out:
-                text = (json.dumps(manifest, indent=0) + "\n").encode()
-                size = _add(out, MANIFEST, io.BytesIO(text), checksums.of_text(text.decode()))
-                for name in order:
-                    with files[name].open("rb") as file:
-                        size += _add(out, name, file, listed[name])
-                out.write(bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % _RECORD))
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(target) as raw, lzma.open(raw, "wb") as out:
+        text = (json.dumps(manifest, indent=0) + "\n").encode()
+        size = _add(out, MANIFEST, io.BytesIO(text), checksums.of_text(text.decode()))
+        for name in order:
+            with files[name].open("rb") as file:
+                size += _add(out, name, file, listed[name])
+        out.write(bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % _RECORD))
     return target
 
 

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and folders for a while: whoever works in one holds its lock.
+"""Files and folders that appear whole or not at all, and folders for a while: whoever works in one holds its lock.
 
 The lock of a process that died is free, so that whoever comes next can tell what a crash has left, and remove it.
 """
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 RUNNING, OLD = ".running", ".old"
 ASIDE = "aside"
@@ -30,6 +31,26 @@ def staged(final: Path) -> Iterator[Path]:
             yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes the place of ``path`` at the end, so that it is the old or the new one always.
+
+    Raises:
+        OSError: the disk is full or not writable; the old file, if any, is untouched.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -10,9 +10,7 @@ The file is read as tensors and JSON only, so that one of a stranger's cannot ru
 
 import contextlib
 import json
-import os
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ import torch
 from torch import Generator, Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from rftlab.files.staging import whole_file
 from rftlab.methods.monitor import Monitor
 
 _FORMAT = 1
@@ -137,16 +136,8 @@ class Checkpoints:
         }  # fmt: skip
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    torch.save(content, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self._path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            with whole_file(self._path) as file:
+                torch.save(content, file)
         except (OSError, RuntimeError) as error:  # torch's for a full disk is a RuntimeError
             # The cell is worth more than its checkpoint.
             print(f"no checkpoint could be written to {self._path}: {str(error).splitlines()[0]}")

@@ -6,8 +6,6 @@ another cell's folder is kept out of everything, by name; nothing here deletes o
 
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +17,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
 from rftlab.files import checksums, names
 from rftlab.files.archive import opened
-from rftlab.files.staging import set_aside, swap_in
+from rftlab.files.staging import set_aside, swap_in, whole_file
 from rftlab.record import excerpt
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
@@ -114,17 +112,8 @@ def write_atomically(path: Path, text: str) -> Path:
     Raises:
         OSError: the disk is full or not writable; the old file, if any, is untouched.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(text.encode())
     return path
 
 

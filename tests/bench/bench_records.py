@@ -41,7 +41,7 @@ def run(quick: bool = False) -> dict[str, Row]:
 
 def _make(results: Path, tasks: int, seeds: int, items: int) -> None:
     # Durability is not what is measured here; waiting for the disk 30 000 times would take minutes.
-    with mock.patch.object(rftlab.record.os, "fsync"):
+    with mock.patch("rftlab.files.staging.os.fsync"):
         write_grid(
             results,
             tasks=[f"file/task{task}" for task in range(tasks)],
