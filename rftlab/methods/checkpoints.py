@@ -3,7 +3,8 @@
 One file holds all that the next optimiser step depends on: trained weights, the optimiser's state, every random
 generator, and what the monitor has counted. To go on, a trainer runs its loop again up to the step of the checkpoint
 without computing anything, so that batches come in the same order whatever draws them; then the state is put in place.
-A method's earlier trainings (the stages of a sequence) are not run again: their weights are in the file too.
+A method's earlier trainings (the stages of a sequence) are not run again: what the next ones began with is in the file
+too.
 
 The file is read as tensors and JSON only, so that one of a stranger's cannot run code.
 """
@@ -24,6 +25,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from rftlab.files.staging import whole_file
 from rftlab.methods.monitor import Monitor
+from rftlab.methods.trained import copied, put
 
 _FORMAT = 1
 
@@ -63,7 +65,9 @@ class Checkpoints:
         told = json.loads(self._saved["told"]) if self._saved else {}
         self.told: Any = told.get("beside")
         self.step = int(told["monitor"]["cost"]["optimizer_steps"]) if told else 0
-        self._ended: list[dict[str, Tensor]] = []
+        # With which weights and counts each training after the first began.
+        self._began: list[dict[str, Any]] = self._saved["began"] if self._saved else []
+        self._number = -1
         self._last = clock()
 
     @contextlib.contextmanager
@@ -75,12 +79,15 @@ class Checkpoints:
             monitor: of the cell.
             generators: what its samples are drawn with.
         """
-        state, number = _State(trainer, monitor, generators), len(self._ended)
-        if self._saved and number < self._saved["number"]:
-            state.put_weights(self._saved["ended"][number])
-            self._ended.append(self._saved["ended"][number])
+        state, self._number = _State(trainer, monitor, generators), self._number + 1
+        if self._saved and self._number < self._saved["number"]:
+            after = self._began[self._number]
+            put(trainer.model, after["weights"])
+            monitor.restore(json.loads(after["monitor"]))
             yield False
             return
+        if self._number and not self._saved:
+            self._began.append({"weights": copied(trainer.model), "monitor": json.dumps(monitor.state())})
         step = self._saved["step"] if self._saved else 0
         if self._saved and not step:
             self._go_on(state)
@@ -90,9 +97,8 @@ class Checkpoints:
             trainer.add_callback(_Saver(self, state, step))
             with mock.patch.object(trainer, "training_step", self._unless_replaying(trainer)):
                 yield True
-        self._ended.append(state.weights())
         if self._due():
-            self._write(state, number, step=0, stop=False)
+            self._write(state, step=0, stop=False)
 
     def _unless_replaying(self, trainer: Any) -> Callable[..., Tensor]:
         compute = trainer.training_step
@@ -110,7 +116,7 @@ class Checkpoints:
     def stepped(self, state: "_State", step: int, *, stop: bool) -> None:
         """Write a checkpoint, if it is time and the trainer is between two draws."""
         if self._due() and state.is_between_draws:
-            self._write(state, len(self._ended), step=step, stop=stop)
+            self._write(state, step=step, stop=stop)
 
     def go_on(self, state: "_State") -> bool:
         """Put the checkpoint's state in place; whether training ends there."""
@@ -128,11 +134,11 @@ class Checkpoints:
     def _due(self) -> bool:
         return self._saved is None and self._clock() - self._last >= self._every_s
 
-    def _write(self, state: "_State", number: int, *, step: int, stop: bool) -> None:
+    def _write(self, state: "_State", *, step: int, stop: bool) -> None:
         told = json.dumps({"beside": self._beside(), "monitor": state.monitor.state()})
         content = {
-            "format": _FORMAT, "made_by": self._made_by, "told": told, "ended": self._ended[:number],
-            "number": number, "step": step, "stop": stop, **state.tensors(),
+            "format": _FORMAT, "made_by": self._made_by, "told": told, "began": self._began,
+            "number": self._number, "step": step, "stop": stop, **state.tensors(),
         }  # fmt: skip
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,21 +177,12 @@ class _State:
         window = draw * getattr(arguments, "num_iterations", 1)
         return bool(getattr(self._trainer, "_step", 0) % window == 0)
 
-    def weights(self) -> dict[str, Tensor]:
-        """Copies of the trained weights, on the CPU."""
-        return {name: p.detach().to("cpu", copy=True) for name, p in self._trained().items()}
-
-    @torch.no_grad()
-    def put_weights(self, weights: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._trained().items():
-            parameter.copy_(weights[name])
-
     def tensors(self) -> dict[str, Any]:
         """All of the state but the monitor's numbers."""
         optimizer = self._trainer.optimizer
         plateau = self.monitor.plateau
         return {
-            "weights": self.weights(),
+            "weights": copied(self._trainer.model),
             "optimizer": optimizer.state_dict() if optimizer is not None else None,
             "random": _random_state(),
             "generators": [generator.get_state() for generator in self._generators],
@@ -194,7 +191,7 @@ class _State:
 
     def put(self, saved: Mapping[str, Any]) -> None:
         """Put everything in place."""
-        self.put_weights(saved["weights"])
+        put(self._trainer.model, saved["weights"])
         if saved["step"]:  # else this training has ended, and its optimiser with it
             self._trainer.optimizer.load_state_dict(saved["optimizer"])
         for generator, state in zip(self._generators, saved["generators"], strict=True):
@@ -203,9 +200,6 @@ class _State:
         if self.monitor.plateau:
             self.monitor.plateau.weights = dict(saved["best"])
         _set_random_state(saved["random"])
-
-    def _trained(self) -> dict[str, Any]:
-        return {name: p for name, p in self._trainer.model.named_parameters() if p.requires_grad}
 
 
 class _Saver(TrainerCallback):

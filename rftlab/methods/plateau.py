@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from rftlab.errors import RftlabError
 from rftlab.methods.cost import Cost
+from rftlab.methods.trained import copied, put, trained
 from rftlab.policy.load import Policy
 
 # Accuracies are shares of items, computed as floats.
@@ -108,7 +108,7 @@ class Plateau:
             self._waited += 1
         if self._best is None or accuracy >= self._best[0] - _ROUNDING:
             self._best = (accuracy, replace(cost))
-            self.weights = {name: p.detach().to("cpu", copy=True) for name, p in self._trained().items()}
+            self.weights = copied(self._policy.model)
 
     def state(self) -> dict[str, Any]:
         """All that it goes by but `weights`, as JSON values."""
@@ -145,23 +145,17 @@ class Plateau:
         if self._best is None:
             yield None
             return
-        now = {name: p.detach().clone() for name, p in self._trained().items()}
+        now = {name: p.detach().clone() for name, p in trained(self._policy.model).items()}
         self._put(self.weights)
         try:
             yield self._best[1].optimizer_steps
         finally:
             self._put(now)
 
-    @torch.no_grad()
     def _put(self, weights: Mapping[str, Tensor]) -> None:
-        now = self._trained()
-        if now.keys() != weights.keys():
+        if trained(self._policy.model).keys() != weights.keys():
             raise RftlabError(
                 "the method trains other weights than before, so that its best policy cannot be put back; "
                 "set budget.until: spent"
             )
-        for name, parameter in now.items():
-            parameter.copy_(weights[name])
-
-    def _trained(self) -> Mapping[str, Any]:
-        return {name: p for name, p in self._policy.model.named_parameters() if p.requires_grad}
+        put(self._policy.model, weights)

@@ -127,6 +127,44 @@ def test_a_sequence_goes_on_from_any_step(
         next((grid_kernel / "checkpoints").iterdir()).unlink()
 
 
+def test_a_stage_goes_on_from_the_policy_that_the_one_before_was_ended_with(
+    small_cell: MakeCell, grid_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is the best one, where a plateau ended it, and not the last: the reference of the next is made of it."""
+    stages = [{**STAGES[0], "learning_rate": 0.05}, STAGES[1]]
+    items = {"test_items": 4, "train_items": 1, "ood_items": 0, "sampled_items": 0, "samples": 1, "along_items": 8}
+    cell = small_cell(
+        method="sft+grpo",
+        labels=12,
+        evaluation={**items, "along_the_way": 8},
+        settings={"stages": stages},
+        budget={"unit": "steps", "amount": 8, "until": "plateau", "patience": 3},
+    )
+    with monkeypatch.context() as patched:
+        patched.delenv(CHECKPOINT_S)
+        alone = ended(cell, tmp_path / "alone")
+    assert "'restored_step': 2.0" in alone["trace"]
+    cut_at(cell, 6, tmp_path / "out", monkeypatch)
+    same(ended(cell, tmp_path / "out"), alone)
+
+
+def test_a_stage_that_found_nothing_left_to_spend_is_left_out_again(
+    small_cell: MakeCell, grid_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [
+        {"method": "sft", "share": 0.1},
+        {"method": "rloo", "share": 0.1, "settings": RFT},
+        {"method": "grpo", "share": 0.8, "settings": RFT},
+    ]
+    cell = small_cell(method="sft+grpo", settings={"stages": stages}, budget={"unit": "tokens", "amount": 2400})
+    with monkeypatch.context() as patched:
+        patched.delenv(CHECKPOINT_S)
+        alone = ended(cell, tmp_path / "alone")
+    assert any("stage 2 of sft+grpo, rloo, took no step" in said for said in alone["warnings"])
+    cut_at(cell, 2, tmp_path / "out", monkeypatch)
+    same(ended(cell, tmp_path / "out"), alone)
+
+
 def test_what_was_cut_off_after_its_last_step_does_not_train_again(
     small_cell: MakeCell, grid_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
