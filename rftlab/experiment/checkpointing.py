@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.cell import Cell
-from rftlab.experiment.environment import environment
+from rftlab.experiment.environment import here
 from rftlab.methods.base import Settings
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.policy import base_answers, weights
@@ -27,10 +27,10 @@ def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) ->
     methods = [cell.method, *(stage.method for stage in getattr(settings, "stages", ()))]
     if not shared or not every_s or not all(find(METHODS, name, "method")[0].resumes for name in methods):
         return None
-    here = environment()
+    found = here()
     return Checkpoints(
         Path(shared) / weights.CHECKPOINTS / f"{cell.id}.pt",
         every_s=float(every_s),
-        made_by={"cell": cell.id, **{name: here[name] for name in _HAS_TO_BE_EQUAL}},
+        made_by={"cell": cell.id, **{name: found[name] for name in _HAS_TO_BE_EQUAL}},
         beside=beside,
     )

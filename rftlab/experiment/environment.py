@@ -11,14 +11,18 @@ import torch
 from rftlab.record.machine import machine
 
 
-def environment() -> dict[str, Any]:
-    """Library versions, hardware, threads and the git commit of the package's folder (None outside a checkout)."""
+def here() -> dict[str, Any]:
+    """Library versions, hardware and threads."""
     return {
         **machine(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "git_commit": _git_commit(),
     }
+
+
+def environment() -> dict[str, Any]:
+    """The same, and the git commit of the package's folder (None outside a checkout)."""
+    return {**here(), "git_commit": _git_commit()}
 
 
 def peak_memory_bytes() -> int:

@@ -9,7 +9,7 @@ import torch
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.methods.base import Settings
-from rftlab.registry import METHODS, find
+from rftlab.registry import trains
 
 # How torch's allocator for the CPU says it; a GPU's has an exception of its own.
 _CPU = ("can't allocate memory", "not enough memory")
@@ -57,7 +57,7 @@ def _would_help(cell: Cell, settings: Settings) -> Iterator[str]:
     elif group := getattr(settings, "num_generations", 0):
         yield f"a smaller settings.num_generations (it is {group})"
     yield f"a smaller decoding.max_new_tokens (it is {cell.decoding.max_new_tokens or 'auto'})"
-    if not find(METHODS, cell.method, "method")[0].trains:
+    if not trains(cell.method):
         yield f"a smaller evaluation.samples (it is {cell.evaluation.samples})"
     elif cell.adapter.kind == "full":
         yield "adapter.kind: lora"

@@ -70,9 +70,11 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
     chance = random.Random(f"pairs-{run.cell.seed_data}")
     if settings.pairs_file:
         pairs = read_pairs(settings.pairs_file)
+        task = task_of(run.cell)
+        tested = (*task.test, *task.beyond)
         if not _are_the_rows(run, settings.pairs_file):
-            _refuse_test_items(run, pairs, settings.pairs_file)
-        pairs = _without_held_out(run, pairs)
+            _refuse_test_items(tested, pairs, settings.pairs_file)
+        pairs = _without_held_out(run, tested, pairs)
         chance.shuffle(pairs)
         tokenised = [_tokenise(run.policy, pair, cot=run.cell.cot) for pair in pairs[: run.cell.labels]]
         noise = 0.0
@@ -129,9 +131,8 @@ def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
     return TokenPair(prompt, chosen, rejected)
 
 
-def _refuse_test_items(run: TrainingRun, pairs: list[Pair], path: str) -> None:
-    task = task_of(run.cell)
-    held_out = {normalise_prompt(example.prompt): example.id for example in (*task.test, *task.beyond)}
+def _refuse_test_items(tested: Sequence[Example], pairs: list[Pair], path: str) -> None:
+    held_out = {normalise_prompt(example.prompt): example.id for example in tested}
     for pair in pairs:
         if twin := held_out.get(normalise_prompt(pair.prompt)):
             raise RftlabError(f"pairs file {path} holds the prompt of test item {twin}; remove it, or it would leak")
@@ -143,14 +144,13 @@ def _are_the_rows(run: TrainingRun, path: str) -> bool:
     return bool(rows) and Path(rows).expanduser().resolve() == Path(path).expanduser().resolve()
 
 
-def _without_held_out(run: TrainingRun, pairs: list[Pair]) -> list[Pair]:
+def _without_held_out(run: TrainingRun, tested: Sequence[Example], pairs: list[Pair]) -> list[Pair]:
     """The pairs whose prompt is no test, development or validation item: these choose and judge its policies."""
-    task = task_of(run.cell)
-    tested = list(unlike(pairs, (*task.test, *task.beyond)))
-    kept = list(unlike(tested, (*run.labels.development, *run.labels.validation)))
-    if left_out := len(pairs) - len(tested):
+    untested = list(unlike(pairs, tested))
+    kept = list(unlike(untested, (*run.labels.development, *run.labels.validation)))
+    if left_out := len(pairs) - len(untested):
         run.monitor.warn(f"{left_out} of {len(pairs)} pairs of its file have the prompt of a test item: left out")
-    if left_out := len(tested) - len(kept):
+    if left_out := len(untested) - len(kept):
         run.monitor.warn(
             f"{left_out} of {len(pairs)} pairs of its file have the prompt of a development or validation item: left "
             "out"
