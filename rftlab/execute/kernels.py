@@ -79,13 +79,14 @@ class KernelSettings:
 
     def environment(self) -> dict[str, str]:
         """Environment variables of a kernel, the driver's own beneath."""
-        shared = {"RFTLAB_SHARED": str(self.shared)} if self.shared else {}
-        keep = {KEEP: self.keep} if self.keep else {}
-        if self.precision:
-            keep[AUTO_PRECISION] = self.precision
-        if self.checkpoint_s is not None:
-            keep[CHECKPOINT_S] = f"{self.checkpoint_s:g}"
-        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **shared, **keep}
+        told = {
+            "RFTLAB_SHARED": str(self.shared or ""),
+            KEEP: self.keep,
+            AUTO_PRECISION: self.precision,
+            CHECKPOINT_S: "" if self.checkpoint_s is None else f"{self.checkpoint_s:g}",
+        }
+        given = {name: value for name, value in told.items() if value}
+        return {**os.environ, **_thread_limits(self.threads), **_ENVIRONMENT, **import_path(), **given}
 
 
 _ENVIRONMENT = {

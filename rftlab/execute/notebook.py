@@ -282,6 +282,11 @@ def _shorten(log: Path) -> None:
             file.truncate()
 
 
+_IF_IT_WAS_MEMORY = (
+    "; if it was memory, give a smaller settings.per_device_train_batch_size or decoding.max_new_tokens, or --workers 1"
+)
+
+
 def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str:
     if run.vigil.hung_s:
         return (
@@ -289,12 +294,9 @@ def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str
             "stopped from outside, or waits for something that does not come"
         )
     if isinstance(error, DeadKernelError):
-        where = _crashed_at(log)
-        memory = "; if it was memory, give a smaller settings.per_device_train_batch_size or "
-        memory += "decoding.max_new_tokens, or --workers 1"
         return (
             "KernelDied: the kernel ended in mid-cell; it ran out of memory, was killed from outside, or a task, "
-            f"verifier or method ended the process{where or memory}"
+            f"verifier or method ended the process{_crashed_at(log) or _IF_IT_WAS_MEMORY}"
         )
     if not run.started and run.manager is not None and run.pid is None:
         return f"KernelDied: the kernel ended before it answered; see {KERNEL_LOG}"
