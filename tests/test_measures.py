@@ -18,7 +18,8 @@ from rftlab.evaluate.rates import distinct_correct_rationales, majority_at
 from rftlab.experiment import Experiment
 from rftlab.policy import base_answers
 from rftlab.record import cells_dir, read_lines
-from rftlab.tasks.base import RULE, SURFACE, Example, Task, load_task, retention_tasks
+from rftlab.tasks.base import RULE, SURFACE, Example, Task, load_task
+from rftlab.tasks.of_cell import retention_tasks
 
 # Full marks to the right answer, two fifths to any other; a call is noted in the file whose name it is given.
 GRADED = """

@@ -9,7 +9,8 @@ from rftlab.cell import Cell
 from rftlab.policy.caps import cap_for, parameter
 from rftlab.policy.context import require_room
 from rftlab.policy.load import Policy
-from rftlab.tasks.base import Example, Task, load_task, retention_tasks
+from rftlab.tasks.base import Example, Task, load_task
+from rftlab.tasks.of_cell import retention_tasks
 from rftlab.verifiers.base import Verifier, make_verifier
 
 

@@ -11,60 +11,49 @@ from typing import Any
 import pandas as pd
 
 from rftlab import scalars, trackers
-from rftlab.cell import NOT_YET, Cell
-from rftlab.digests import data_of, require_data_unchanged, settled
+from rftlab.cell import Cell
+from rftlab.digests import require_data_unchanged
 from rftlab.errors import RftlabError
 from rftlab.evaluate import Outcome, ask, evaluate
-from rftlab.evaluate.beside import beside as also_asked
 from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
+from rftlab.experiment.along import Along
 from rftlab.experiment.checkpointing import checkpoints_of
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.live import Live
 from rftlab.experiment.memory import said_if_it_runs_out
+from rftlab.experiment.prepared import Prepared
 from rftlab.experiment.reports import FOLDER as EVENTS
 from rftlab.experiment.reports import Reports
-from rftlab.experiment.room import require_room
-from rftlab.experiment.terms import code_of, contract_of
+from rftlab.experiment.terms import contract_of
 from rftlab.experiment.training import Diverged, train
 from rftlab.experiment.trials import try_rates
 from rftlab.files.staging import staged
-from rftlab.methods.base import TrainingRun, load_method, make_settings, rates_of, stages_of
+from rftlab.methods.base import TrainingRun
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.parts import Budget
-from rftlab.policy.caps import Cap, Probe, capped, caps_of, told
+from rftlab.policy.caps import told
 from rftlab.policy.decode import own_forward
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
-from rftlab.policy.probe import load_base, probe
 from rftlab.policy.seen import inherited
-from rftlab.policy.weights import find_cell
-from rftlab.progress import Progress
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.record.beside import beside
-from rftlab.record.outcomes import ACCURACY, SCORE
-from rftlab.registry import METHODS, find, refuse_dropout
 from rftlab.shown.beside import Beside
 from rftlab.shown.tables import Measures, TextTable
-from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Labels, draw_labels, require_gold, require_rationales, verifier_of
-from rftlab.tasks.folds import task_of
-from rftlab.verifiers.base import make_verifier
+from rftlab.tasks.base import Labels
+from rftlab.tasks.of_cell import draw_labels
 
 INTERACTIVE = Path("results/interactive")
 """Results folder of cells that are run by hand, below the working folder."""
 
 
-# What an experiment is made of: with another one it would record one cell's numbers under another's name.
-_FIXED = frozenset({"cell", "task", "method", "settings", "verifier", "also", "code", "labels", "caps", "capped"})
-
-
-class Experiment:
+class Experiment(Prepared):
     """A cell being run: load, look at the task, train, evaluate, save the record.
 
     Cells of a notebook are run again, and in another order: `train` always starts from the base's weights and the
@@ -87,8 +76,7 @@ class Experiment:
     _budget_warnings: list[str]
     _kept: Kept | None
     _checkpoints: Checkpoints | None
-    _before: list[dict[str, Any]]
-    _at_marks: list[dict[str, Any]]
+    _along: Along
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _reports: Reports
@@ -101,53 +89,11 @@ class Experiment:
     def __init__(
         self, cell: Cell, out: str | Path = "", *, kept: str | Path = "", report_to: str | Sequence[str] = ""
     ) -> None:
-        if not isinstance(cell, Cell):
-            raise RftlabError(
-                f"an experiment is made of a Cell, not of a {type(cell).__name__}; make one with Cell.make"
-            )
-        if cell.tuned_by == NOT_YET:
-            raise RftlabError(
-                f"the learning rates of {cell.label} are still to be chosen by its grid's tuning stage; "
-                "run the grid, or leave tuned_by empty"
-            )
-        if cell.waits:
-            raise RftlabError(
-                f"the policy that {cell.label} goes on from ({cell.started_by}) is still to be trained; run its grid, "
-                "or give start_from"
-            )
         self._trackers = trackers.named(report_to)
         trackers.require(self._trackers)
-        self.cell = cell = settled(cell)
-        self._data = data_of(cell)
+        super().__init__(cell, kept=kept)
         self._given = bool(str(out))
-        self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / cell.id).resolve()
-        self.progress = Progress()
-        self.progress("loading the task", 0, 2)
-        self.task = task_of(cell)
-        self._entry, _ = find(METHODS, cell.method, "method")
-        if cell.start_from and not self._entry.trains:
-            raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
-        refuse_dropout(cell.method, cell.adapter.dropout)
-        refuse_unreadable(cell)
-        self.method = load_method(cell.method)
-        self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
-        self._stages = stages_of(self.method, cell.method, self.settings)
-        rates_of(cell, self._stages)
-        judge, judged_by = verifier_of(cell, self.task)
-        self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
-        self.also = also_asked(cell, self.task)
-        self.code = code_of(cell, self.task)
-        self.labels = draw_labels(self.cell, self.task)
-        require_gold(self.labels, self.task, self.verifier, judge)
-        if cell.evaluation.part == "development" and not self.labels.development:
-            raise RftlabError("evaluation.part is development, and there are no development items; give more labels")
-        if self._entry.needs_rationales and cell.cot:
-            require_rationales(self.labels.train, cell.method)
-        self.progress("loading the base", 1, 2)
-        self.policy = self._loaded(find_cell(str(kept)) if kept else None)
-        self.caps = self._work_out_caps(bare=not (kept or cell.start_from))
-        self.capped = capped(cell, self.caps)  # what trains and is asked; everything else goes by the cell asked for
-        require_room(self)
+        self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / self.cell.id).resolve()
         self._shown_before = []
         self._start("kept" if kept else "new")
         self.progress("loaded", 2, 2)
@@ -161,25 +107,6 @@ class Experiment:
         """
         out, report_to = (namespace.get(name, "") for name in scalars.BESIDE)
         return cls(Cell.from_parameters(namespace), out=out, report_to=report_to)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED and name in vars(self):
-            raise AttributeError(f"an experiment keeps its {name}; make another one: Experiment(Cell.make(...))")
-        super().__setattr__(name, value)
-
-    def examples(self, n: int = 3) -> TextTable:
-        """The first ``n`` labelled examples (of the test part if there are no labels) and what their gold scores."""
-        shown = (self.labels.train or tuple(e for e in self.task.test if e.answer))[:n]
-        cot = [self.cell.cot and bool(example.rationale) for example in shown]
-        gold = [self.policy.completion_text(e, cot=c) for e, c in zip(shown, cot, strict=True)]
-        scores = self.verifier.score(gold, shown)
-        return TextTable(
-            {
-                "prompt": [self.policy.template.prompt(example, cot=self.cell.cot) for example in shown],
-                "labelled completion": gold,
-                "reward": [score.reward for score in scores],
-            }
-        )
 
     def completions(self, n: int = 6) -> TextTable:
         """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
@@ -222,7 +149,7 @@ class Experiment:
             if self._entry.trains and not resumed:
                 monitor.evaluate()
                 with monitor.uncharged():
-                    self._before = self._ask_test_items() if self.cell.evaluation.marks else []
+                    self._along.before = self._along.ask_test_items(self.policy) if self.cell.evaluation.marks else []
             if self._entry.uses_labels:
                 try:
                     self._train(self.policy, self.labels, self.learning_rates, monitor, self._checkpoints)
@@ -322,7 +249,7 @@ class Experiment:
             raise RftlabError("this policy was trained and recorded by another cell; call train() to train one here")
         record = self.record()
         assert self._outcome is not None
-        files = {"trace": self.trace, "samples": [*self._outcome.samples, *self._at_marks]}
+        files = {"trace": self.trace, "samples": [*self._outcome.samples, *self._along.at_marks]}
         self._report(record)
         if not self._given:
             with staged(self.folder) as staging:
@@ -372,23 +299,9 @@ class Experiment:
         self._outcome, self._diverged, self._along_seconds = None, False, 0.0
         self._budget_warnings = []
         self._kept, self._checkpoints = None, None
-        self._before, self._at_marks = [], []
         self._live = Live(self.cell, self.policy)
+        self._along = Along(self.capped, self.task, self.labels.development, self.verifier, self._live.asked)
         self._reports = Reports(self._trackers, self.cell, self._events())
-
-    def _loaded(self, kept: Path | None = None) -> Policy:
-        policy = load_policy(self.cell, kept=kept)
-        policy.votes = getattr(self.settings, "votes", 0)  # of the method that asks several times
-        return policy
-
-    def _work_out_caps(self, *, bare: bool) -> dict[bool, Cap]:
-        def of_base(cot: bool) -> Probe:
-            def base() -> Policy:
-                return self.policy if bare else load_base(self.cell)
-
-            return probe(self.cell, self.task, self.verifier, base, cot=cot)
-
-        return caps_of(self.cell, self.task, self.policy.count_gold, of_base)
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -399,20 +312,6 @@ class Experiment:
     def learning_rate(self) -> float:
         """The rate of the method's last stage; 0 where nothing trains, or the method's settings give all rates."""
         return self.learning_rates[-1] if self.learning_rates else 0.0
-
-    def _pool_rows(self) -> int:
-        """How many rows the labels were drawn from."""
-        apart = self.cell.development == "apart"
-        return len(self.task.train) - (len(self.labels.development) if apart else 0)
-
-    def _first_rates(self) -> tuple[float, ...]:
-        rates = rates_of(self.cell, self._stages)
-        return (*rates[:-1], *self.cell.tuning.learning_rates[:1]) if self.cell.tuning.learning_rates else rates
-
-    def _ladder(self) -> tuple[float, ...]:
-        """The rates that trials in the cell take, of the last stage."""
-        own = self._stages[-1].ladder.of(self.cell.adapter.kind) if self._stages else ()
-        return self.cell.tuning.learning_rates or own
 
     def _tune(self) -> None:
         """Keep the rate of the ladder's first ones that has the best validation accuracy on part of the labels."""
@@ -439,7 +338,7 @@ class Experiment:
         return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
 
     def _beside_checkpoint(self) -> list[Any]:
-        return [self.tuning, self.learning_rates, self._before, self._at_marks]
+        return [self.tuning, self.learning_rates, self._along.before, self._along.at_marks]
 
     def _go_on_with(self, checkpoints: Checkpoints) -> bool:
         """Take what stands beside a checkpoint, if there is one; its state follows once a trainer is there."""
@@ -447,7 +346,7 @@ class Experiment:
             print(f"begins again, not from the checkpoint that is there: {checkpoints.refused}")
         if checkpoints.told is None:
             return False
-        self.tuning, rates, self._before, self._at_marks = checkpoints.told
+        self.tuning, rates, self._along.before, self._along.at_marks = checkpoints.told
         self.learning_rates = tuple(rates)
         print(f"goes on from the checkpoint at step {checkpoints.step}")
         return True
@@ -470,39 +369,14 @@ class Experiment:
         monitor = Monitor(
             policy,
             budget,
-            evaluate=partial(self._along_the_way, policy) if evaluations else None,
+            evaluate=partial(self._along.curves, policy) if evaluations else None,
             evaluations=evaluations,
             plateau=Plateau(policy, patience=budget.patience, items=items, measure=decides) if items else None,
-            marks=Marks(self.cell.evaluation.marks, self._score_at) if evaluations else None,
+            marks=Marks(self.cell.evaluation.marks, partial(self._along.score_at, policy)) if evaluations else None,
             on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor),
             report=self._reports if self._trackers and phase == "train" else None,
         )
         return monitor
-
-    def _ask_test_items(self) -> list[dict[str, Any]]:
-        return ask(
-            self.policy, self.task.test[: self.cell.evaluation.test_items], self.verifier, self.capped, part="mark"
-        )
-
-    def _score_at(self, mark: float, *, untrained: bool) -> float:
-        """The measure that decides, on the test items, whose outcomes go to the samples; training reads neither."""
-        rows = self._before if untrained else self._ask_test_items()
-        self._at_marks += [{"mark": mark, **{name: row[name] for name in ("part", "item", "reward")}} for row in rows]
-        return float(mean_worth(rows, self.cell.evaluation.decides) or 0.0)
-
-    def _along_the_way(self, policy: Policy) -> dict[str, float]:
-        asked = self.cell.evaluation
-        # Neither curve reads an item that the result is measured on.
-        beyond = self.task.ood_along(asked.ood_items, asked.along_items)
-        metrics = {}
-        for part, examples in (("", self.labels.development), ("ood_", beyond)):
-            rows = ask(policy, examples, self.verifier, self.capped, part="along")
-            if not part:
-                self._live.asked(rows)
-            for measure in (ACCURACY, SCORE):
-                if (value := mean_worth(rows, measure)) is not None:
-                    metrics[f"eval/{part}{measure}"] = value
-        return metrics
 
     def _show(self, phase: str, spent: float, amount: float, metrics: Mapping[str, float], monitor: Monitor) -> None:
         reward, loss = metrics.get("train/reward"), metrics.get("train/loss")

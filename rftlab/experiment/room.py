@@ -8,10 +8,10 @@ from rftlab.evaluate.beside import with_room_for
 from rftlab.policy import context
 
 if TYPE_CHECKING:
-    from rftlab.experiment import Experiment
+    from rftlab.experiment.prepared import Prepared
 
 
-def require_room(run: "Experiment") -> None:
+def require_room(run: "Prepared") -> None:
     """Prompts and completions of every part, and of the tasks of retention.
 
     Raises:

@@ -11,7 +11,8 @@ from rftlab.naming import short_name
 from rftlab.policy.context import shots
 from rftlab.policy.load import Policy, load_policy
 from rftlab.preflight.checks import Looked, key, task_key
-from rftlab.tasks.base import Example, Task, draw_labels, verifier_of
+from rftlab.tasks.base import Example, Task
+from rftlab.tasks.of_cell import draw_labels, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 

@@ -11,8 +11,9 @@ from rftlab.cell import Cell
 from rftlab.contract import NA, ONE_SPLIT, Applies, grouped, of_cell, when
 from rftlab.digests import identity_of, with_digests
 from rftlab.registry import METHODS, find
-from rftlab.tasks.base import Labels, Task, fingerprint, verifier_of
+from rftlab.tasks.base import Labels, Task, fingerprint
 from rftlab.tasks.folds import rows
+from rftlab.tasks.of_cell import verifier_of
 from rftlab.tasks.template import TEMPLATES
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from rftlab.record.beside import beside
 from rftlab.registry import trains
 from rftlab.shown.beside import Beside
 from rftlab.shown.tables import TextTable
-from rftlab.tasks.base import Example, draw_labels, verifier_of
+from rftlab.tasks.base import Example
 from rftlab.tasks.folds import task_of
+from rftlab.tasks.of_cell import draw_labels, verifier_of
 from rftlab.verifiers.base import OPEN_TAG, Verifier, make_verifier, tagged
 
 if TYPE_CHECKING:

@@ -33,8 +33,10 @@ from rftlab.policy.rollout import Rollout
 from rftlab.policy.weights import cell_of, find_cell
 from rftlab.record import planned_cell
 from rftlab.record.copied import tuning_cells
-from rftlab.tasks.base import Example, Labels, Task, draw_labels, unlike
+from rftlab.tasks.base import Example, Labels, Task
+from rftlab.tasks.example import unlike
 from rftlab.tasks.folds import at, rows, task_of
+from rftlab.tasks.of_cell import draw_labels
 from rftlab.tasks.pairs import read_pairs
 from rftlab.verifiers.base import THINK
 

@@ -13,7 +13,7 @@ from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.grpo import GRPO
 from rftlab.methods.trl_online import VerifierReward
 from rftlab.registry import METHODS
-from rftlab.tasks.base import require_rationales
+from rftlab.tasks.of_cell import require_rationales
 from rftlab.verifiers.base import Score
 
 

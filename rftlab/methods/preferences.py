@@ -18,7 +18,8 @@ from rftlab.errors import RftlabError
 from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.policy.load import Policy
-from rftlab.tasks.base import Example, normalise_prompt, unlike
+from rftlab.tasks.base import Example, normalise_prompt
+from rftlab.tasks.example import unlike
 from rftlab.tasks.folds import task_of
 from rftlab.tasks.pairs import Pair, read_pairs
 from rftlab.verifiers.base import THINK

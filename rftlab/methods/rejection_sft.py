@@ -16,7 +16,7 @@ from rftlab.methods.actor_critic import Trajectory
 from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.sft import SFTSettings, fit, tokenise
-from rftlab.tasks.base import require_rationales
+from rftlab.tasks.of_cell import require_rationales
 
 
 class RejectionSettings(SFTSettings):

@@ -14,8 +14,9 @@ from rftlab.errors import RftlabError
 from rftlab.policy.caps import CountTokens, capped, caps_of, given, parameter
 from rftlab.policy.hub import locate
 from rftlab.registry import METHODS, Entry, find, resolve
-from rftlab.tasks.base import Example, Task, draw_labels, fingerprint
+from rftlab.tasks.base import Example, Task, fingerprint
 from rftlab.tasks.folds import rows
+from rftlab.tasks.of_cell import draw_labels
 from rftlab.tasks.template import TEMPLATES
 from rftlab.user_code.child import announce
 

@@ -7,8 +7,9 @@ from rftlab.policy.base_answers import sample_shared
 from rftlab.policy.caps import Probe, parameter
 from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy, load_policy
-from rftlab.tasks.base import Task, verifier_of
+from rftlab.tasks.base import Task
 from rftlab.tasks.folds import rows
+from rftlab.tasks.of_cell import verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 

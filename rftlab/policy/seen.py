@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.policy import weights
-from rftlab.tasks.base import Example, Labels, Task, draw_labels, normalise_prompt
+from rftlab.tasks.base import Example, Labels, Task, normalise_prompt
 from rftlab.tasks.folds import task_of
+from rftlab.tasks.of_cell import draw_labels
 
 TRAINED, CHOSEN = "was trained on", "was chosen by"
 

@@ -15,7 +15,8 @@ from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
 from rftlab.sandbox.worker import UNSANDBOXED
 from rftlab.stopping import refuse_unreadable
-from rftlab.tasks.base import Example, Task, draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
+from rftlab.tasks.base import Example, Task
+from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import FunctionVerifier, Score, Verifier, make_verifier, tagged
 

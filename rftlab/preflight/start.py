@@ -5,7 +5,7 @@ from rftlab.policy.hub import locate
 from rftlab.policy.identity import model_identity
 from rftlab.policy.seen import inherited
 from rftlab.preflight.checks import HUB_LIMIT_S, Looked
-from rftlab.tasks.base import draw_labels
+from rftlab.tasks.of_cell import draw_labels
 from rftlab.user_code.child import announce
 
 

@@ -3,7 +3,7 @@
 Runs as a script of its own, ``python -P -s -S plain_child.py``. There is no isolation: it is for libraries that read
 hostile text without running it, and for code where somebody has accepted the risk by name. A configuration, then jobs,
 one JSON line each, come on standard input; result lines and, after each job, ``{"end": true}`` go to what was standard
-output. Standard library only; ``zygote`` and ``values`` are loaded by path.
+output. Standard library only; ``inside`` and ``values`` are loaded by path.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _limit_memory(size: int) -> None:
 
 def main() -> None:
     """Read the configuration, import the target, answer jobs until the driver has gone."""
-    zygote, values = _neighbour("zygote"), _neighbour("values")
-    os.dup2(1, zygote.RESULT)
+    inside, values = _neighbour("inside"), _neighbour("values")
+    os.dup2(1, inside.RESULT)
     jobs = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -51,13 +51,13 @@ def main() -> None:
         target = getattr(importlib.import_module(module), attribute)
         for args in config["warm"]:
             target(*args)
-    inside = zygote.Inside(values, target, zygote.Late())
-    zygote.emit({"end": True})
+    cases = inside.Inside(values, target, inside.Late())
+    inside.emit({"end": True})
     for line in jobs:
         job = json.loads(line)
         _limit_memory(job["memory_bytes"])
-        inside.run(job, job, job["cases"])
-        zygote.emit({"end": True})
+        cases.run(job, job, job["cases"])
+        inside.emit({"end": True})
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def test_learning_curves_read_no_item_the_result_is_measured_on(
         asked.setdefault(part, set()).update(example.id for example in examples)
         return ask(policy, examples, *args, part=part, **kwargs)
 
-    monkeypatch.setattr("rftlab.experiment.ask", listen)
+    for module in ("rftlab.experiment", "rftlab.experiment.along"):
+        monkeypatch.setattr(f"{module}.ask", listen)
     cell = small_cell(method="sft", labels=10, development=development, **{"tuning.trials": 2})
     experiment = Experiment(cell)
     experiment.train()

@@ -9,8 +9,8 @@ from rftlab.contract import NA, ONE_SPLIT
 from rftlab.experiment import Experiment
 from rftlab.policy.seen import inherited
 from rftlab.record import Record
-from rftlab.tasks.base import draw_labels
 from rftlab.tasks.folds import task_of
+from rftlab.tasks.of_cell import draw_labels
 
 
 @pytest.fixture

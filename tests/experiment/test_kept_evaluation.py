@@ -15,7 +15,8 @@ from rftlab.experiment import Experiment
 from rftlab.experiment.kept_evaluation import evaluate_kept
 from rftlab.grid import Grid
 from rftlab.policy import weights
-from rftlab.tasks.base import draw_labels, load_task
+from rftlab.tasks.base import load_task
+from rftlab.tasks.of_cell import draw_labels
 
 
 def test_on_its_own_task_every_metric_is_the_records(kept_cell):

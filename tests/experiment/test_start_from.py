@@ -17,7 +17,8 @@ from rftlab.policy import weights
 from rftlab.policy.kept import load_kept
 from rftlab.policy.load import load_policy
 from rftlab.policy.seen import inherited
-from rftlab.tasks.base import Example, draw_labels, load_task
+from rftlab.tasks.base import Example, load_task
+from rftlab.tasks.of_cell import draw_labels
 from tests.conftest import SMALL
 
 

@@ -16,7 +16,8 @@ from rftlab.judging import judge
 from rftlab.judging.preference_model import PreferenceModel, arms_saw
 from rftlab.record import cells_dir
 from rftlab.record.judgements import JUDGEMENTS, read_judgements, read_judges
-from rftlab.tasks.base import draw_labels, load_task, normalise_prompt
+from rftlab.tasks.base import load_task, normalise_prompt
+from rftlab.tasks.of_cell import draw_labels
 from rftlab.tasks.pairs import Pair, write_pairs
 
 SMALL = {"prompts": 30, "generations": 4, "epochs": 3}

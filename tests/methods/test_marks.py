@@ -102,7 +102,7 @@ def test_the_outcomes_at_marks_are_small_rows_of_the_samples(small_cell: Callabl
     from rftlab.record import SAMPLES, read_lines
 
     experiment = Experiment(small_cell(**FAST, **{"evaluation.marks": [1.0, 1e20]}), out=tmp_path)
-    before = [row["reward"] for row in experiment._ask_test_items()]
+    before = [row["reward"] for row in experiment._along.ask_test_items(experiment.policy)]
     experiment.train()
     experiment.evaluate()
     experiment.save()

@@ -7,16 +7,8 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.tasks.base import (
-    Example,
-    Task,
-    draw_labels,
-    fingerprint,
-    load_task,
-    normalise_prompt,
-    require_gold,
-    require_rationales,
-)
+from rftlab.tasks.base import Example, Task, fingerprint, load_task, normalise_prompt
+from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales
 from rftlab.verifiers.exact import Exact
 from rftlab.verifiers.story import Story
 

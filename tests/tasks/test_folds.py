@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.folds import Folds
-from rftlab.tasks.base import Example, Task, draw_labels, load_task, normalise_prompt
+from rftlab.tasks.base import Example, Task, load_task, normalise_prompt
 from rftlab.tasks.folds import at, deal, rows, task_of
+from rftlab.tasks.of_cell import draw_labels
 
 
 def examples(prompts):
