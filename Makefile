@@ -31,7 +31,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# dev holds what every other extra does, but for trackio, which would hold Pillow back.
+# dev holds what every other extra does, but for trackio, which would hold Pillow back, and vllm, which wants a torch of
+# its own.
 constraints: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate \
 	  --custom-compile-command "make constraints" --output-file constraints.txt $(UPGRADE)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
+from rftlab.methods import vllm
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.mismatch import weighted
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
@@ -24,9 +25,10 @@ from rftlab.methods.trl_online import (
     prompt_rows,
     reference_where_it_starts,
 )
+from rftlab.methods.vllm import VLLMSettings
 
 
-class GRPOSettings(RateSettings):
+class GRPOSettings(VLLMSettings, RateSettings):
     """Settings of `grpo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="group size: completions per prompt")
@@ -190,6 +192,7 @@ class GRPO:
                 callbacks=[MonitorCallback(run, self.log_names, course=settings)],
             )
             trainer.run = run  # type: ignore[attr-defined]
+            vllm.keep_base(trainer)
             self.prepare(trainer, run)
             finish(trainer, run, rollouts.generator)
 
@@ -215,5 +218,8 @@ def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOCon
         temperature=run.cell.decoding.temperature,
         top_p=run.cell.decoding.top_p,
         remove_unused_columns=False,
+        # `weighted` corrects what another sampler draws.
+        vllm_importance_sampling_correction=False,
+        **vllm.arguments(run),
         **settings.model_dump(include=_TRL_NAMES),
     )

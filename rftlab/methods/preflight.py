@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from rftlab.cell import NOT_YET
 from rftlab.errors import RftlabError, about
 from rftlab.grid.tuning import LADDERS, method_key
+from rftlab.methods import vllm
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
+from rftlab.methods.sequential import SequenceSettings
 from rftlab.registry import METHODS, find
 from rftlab.user_code.child import announce
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(looked: "Looked") -> None:
-    """Raise unless every method can be loaded, takes its preset and settings, and has rates for all trials.
+    """Raise unless every method can be loaded, takes its preset and settings, can sample, and has rates for all trials.
 
     The stages of methods whose rates are still to be chosen, and their ladders, are left in `looked.facts`.
 
@@ -23,7 +25,9 @@ def check(looked: "Looked") -> None:
         RftlabError: the method's own sentence.
     """
     asked = {
-        json.dumps([method_key(c), c.tuning.model_dump(), c.learning_rates, c.tuned_by == NOT_YET], sort_keys=True): c
+        json.dumps(
+            [method_key(c), c.tuning.model_dump(), c.learning_rates, c.tuned_by == NOT_YET, c.device], sort_keys=True
+        ): c
         for c in looked.cells
     }
     for cell in asked.values():
@@ -31,6 +35,9 @@ def check(looked: "Looked") -> None:
         method = load_method(cell.method)
         with about("settings", cell.settings):
             settings = make_settings(method, cell.method, cell.preset, cell.settings)
+            parts = settings.made if isinstance(settings, SequenceSettings) else [(cell.method, settings)]
+            for name, part in parts if looked.here else []:
+                vllm.require(part, name, cell.device)
         rates = cell.tuning.learning_rates or getattr(method.ladder, cell.adapter.kind)
         trials = cell.tuning.trials if find(METHODS, cell.method, "method")[0].uses_labels else 1
         if len(rates) < trials:

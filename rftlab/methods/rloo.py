@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from trl import RLOOConfig, RLOOTrainer
 
+from rftlab.methods import vllm
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
 from rftlab.methods.mismatch import padded, weighted
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
@@ -23,10 +24,11 @@ from rftlab.methods.trl_online import (
     prompt_rows,
     reference_where_it_starts,
 )
+from rftlab.methods.vllm import VLLMSettings
 from rftlab.policy.rollout import Rollout
 
 
-class RLOOSettings(RateSettings):
+class RLOOSettings(VLLMSettings, RateSettings):
     """Settings of `rloo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="completions per prompt, k in the paper")
@@ -89,6 +91,7 @@ class RLOO:
                     temperature=run.cell.decoding.temperature,
                     top_p=run.cell.decoding.top_p,
                     remove_unused_columns=False,
+                    **vllm.arguments(run),
                     **settings.model_dump(include=_TRL_NAMES),
                 ),
                 train_dataset=prompt_rows(run, settings.prompts_per_step),
@@ -97,6 +100,7 @@ class RLOO:
             )
             trainer.run, trainer.kl_in_reward = run, settings.beta > 0
             trainer.rollouts = Rollouts(run)
+            vllm.keep_base(trainer)
             finish(trainer, run, trainer.rollouts.generator)
 
 
@@ -112,7 +116,7 @@ class _Trainer(OnlineTrainer, RLOOTrainer):
         return [ids[text] for text in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any) -> list[list[int]]:
-        self._drawn, self._trained = self.rollouts.draw(prompt_ids, self.run.max_new_tokens), None
+        self._drawn, self._trained = self.rollouts.draw(prompt_ids, self), None
         return [rollout.completion_ids for rollout in self._drawn]
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:

@@ -30,8 +30,12 @@ class SequenceSettings(Settings):
     @property
     def also_taught_by(self) -> tuple[str, ...]:
         """What its stages are."""
-        made = (make_settings(load_method(s.method), s.method, s.preset, s.settings) for s in self.stages)
-        return tuple(dict.fromkeys(what for settings in made for what in settings.also_taught_by))
+        return tuple(dict.fromkeys(what for _, settings in self.made for what in settings.also_taught_by))
+
+    @property
+    def made(self) -> list[tuple[str, Settings]]:
+        """Each stage's method and its settings."""
+        return [(s.method, make_settings(load_method(s.method), s.method, s.preset, s.settings)) for s in self.stages]
 
 
 class SFTThenGRPO:

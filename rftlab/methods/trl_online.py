@@ -1,6 +1,7 @@
 """What TRL's online trainers (GRPO, RLOO and the hybrids built on them) share here: prompts, rollouts, reward, names.
 
-Sampling goes through rftlab.policy.rollout, which prefills each prompt once per group and drops finished rows.
+Sampling goes through rftlab.policy.rollout, which prefills each prompt once per group and drops finished rows, or
+through vLLM where the settings say so.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
 
+from rftlab.methods import vllm
 from rftlab.methods.base import TrainingRun
 from rftlab.methods.core import alike
 from rftlab.methods.critic import frozen_copy
@@ -121,24 +123,27 @@ class Rollouts:
         self._run = run
         self.generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
 
-    def draw(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Rollout]:
-        """Sample one completion per entry and count it."""
+    def draw(self, prompts: Sequence[Sequence[int]], trainer: Any) -> list[Rollout]:
+        """Sample one completion per entry and count it; by the trainer's vLLM, if it has one."""
         run, decoding = self._run, self._run.cell.decoding
-        rollouts = sample(
-            run.policy,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            generator=self.generator,
-            temperature=decoding.temperature,
-            top_p=decoding.top_p,
-        )
+        if trainer.use_vllm:
+            rollouts = vllm.sample(trainer, prompts, run.policy.eos_ids, self.generator)
+        else:
+            rollouts = sample(
+                run.policy,
+                prompts,
+                max_new_tokens=run.max_new_tokens,
+                generator=self.generator,
+                temperature=decoding.temperature,
+                top_p=decoding.top_p,
+            )
         run.monitor.sampled(rollouts)
         return rollouts
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, Any]:
         """What TRL asks of a `rollout_func`: token ids of prompts and completions, and their log-probabilities."""
         ids = {text: self._run.policy.encode_prompt(text) for text in dict.fromkeys(prompts)}
-        rollouts = self.draw([ids[text] for text in prompts], trainer.args.max_completion_length)
+        rollouts = self.draw([ids[text] for text in prompts], trainer)
         return {
             "prompt_ids": [r.prompt_ids for r in rollouts],
             "completion_ids": [r.completion_ids for r in rollouts],
