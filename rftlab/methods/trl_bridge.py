@@ -17,7 +17,7 @@ from trl.kernels import ChunkedLogProbFunction
 from rftlab.files.staging import scratch
 from rftlab.methods.base import RateSettings, TrainingRun
 from rftlab.policy.load import Policy
-from rftlab.policy.products import rounded_factors
+from rftlab.policy.rounded import rounded_factors
 
 # Without a fixed number of steps the trainer still needs a horizon; the monitor ends the run long before.
 _FAR = 1_000_000

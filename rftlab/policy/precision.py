@@ -17,7 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from rftlab.parts import AUTO
-from rftlab.policy.products import rounded_factors
+from rftlab.policy.rounded import RoundedLinear
 from rftlab.record.machine import AUTO_PRECISION, FP32, auto_precision
 
 # Parameters below which auto is fp32: so small a model gains nothing, and its records stay as they were.
@@ -57,7 +57,8 @@ def compute_in_half(model: Any, device: str) -> None:
     """Let a model whose weights are in single precision make its products in bf16, whoever calls it.
 
     Hooks do so, and no wrapped `forward`: trainers leave out the outermost calls, and a copy of the model has them too.
-    Logits are sums of rounded factors, and are not rounded themselves.
+    Logits are sums of rounded factors, and are not rounded themselves; their layer is told so by its class, since
+    gradients are products as well, which no context of the forward pass reaches.
 
     Args:
         model: causal language model of transformers, without an adapter; changed in place.
@@ -66,7 +67,9 @@ def compute_in_half(model: Any, device: str) -> None:
     _around(model.base_model, lambda: torch.autocast(device, torch.bfloat16))
     if device != "cpu":
         return
-    _around(model.get_output_embeddings(), rounded_factors)
+    head = model.get_output_embeddings()
+    if type(head) is nn.Linear:  # another kind stays exact
+        head.__class__ = RoundedLinear
     if model.config.get_text_config()._attn_implementation == "sdpa":
         model.set_attn_implementation(_ATTENTION)
 

@@ -13,6 +13,8 @@ import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
+from rftlab.policy.rounded import AVAILABLE, RoundedLinear, rounded_factors
+
 # Weights from which on preparing them for oneDNN pays: below, its call costs more than the product gains.
 PACK_FROM = 2**18
 
@@ -53,7 +55,7 @@ def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
     """Linear layers whose product can be taken over, with weight (an adapter folded in) and bias."""
     for child in module.children():
         base = child.get_base_layer() if isinstance(child, LoraLinear) else child
-        if type(base) is not nn.Linear:
+        if type(base) not in (nn.Linear, RoundedLinear):
             yield from _linear_layers(child)
         elif "forward" in vars(child):
             continue
@@ -91,12 +93,8 @@ def _in_half(weight: Tensor, bias: Tensor | None) -> Product:
 
 
 def _unrounded(weight: Tensor, bias: Tensor | None) -> Product:
-    """A product of factors rounded to bfloat16 whose sum is kept in single precision, where the device has one.
-
-    Logits of 20 rounded to bfloat16 are multiples of 1/8: the best two are often equal then, and greedy decoding takes
-    whichever stands first.
-    """
-    if weight.device.type != "cpu" or _MATMUL is None:
+    """A product of factors rounded to bfloat16 whose sum is kept in single precision, where the device has one."""
+    if weight.device.type != "cpu" or not AVAILABLE:
         return _in_half(weight, bias)
     product = linear_function(weight, bias)
 
@@ -105,23 +103,3 @@ def _unrounded(weight: Tensor, bias: Tensor | None) -> Product:
             return product(x.float())
 
     return call
-
-
-_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)  # from torch 2.9 on
-
-
-@contextlib.contextmanager
-def rounded_factors() -> Iterator[None]:
-    """While it lasts, products of matrices in single precision on a CPU are of factors rounded to bfloat16.
-
-    Sums stay in single precision. Attention in single precision takes more than twice as long meanwhile.
-    """
-    if _MATMUL is None:
-        yield
-        return
-    before = _MATMUL.fp32_precision
-    _MATMUL.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        _MATMUL.fp32_precision = before
