@@ -115,7 +115,8 @@ def base_as_it_was(model: Any) -> Iterator[None]:
 
     In bfloat16 a base would move by up to 1/256 of each weight, a draw at a time.
     """
-    bases = [module.get_base_layer().weight for module in model.modules() if isinstance(module, LoraLayer)]
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    bases = [layer.get_base_layer().weight for layer in layers]
     before = [weight.detach().clone() for weight in bases]
     try:
         yield

@@ -54,7 +54,7 @@ def prepared(model: Any, computes_in: torch.dtype | None = None) -> Iterator[Non
 def _linear_layers(module: Any) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
     """Linear layers whose product can be taken over, with weight (an adapter folded in) and bias."""
     for child in module.children():
-        base = child.get_base_layer() if isinstance(child, LoraLinear) else child
+        base: Any = child.get_base_layer() if isinstance(child, LoraLinear) else child
         if type(base) not in (nn.Linear, RoundedLinear):
             yield from _linear_layers(child)
         elif "forward" in vars(child):

@@ -125,7 +125,7 @@ def test_an_engine_of_another_policy_is_corrected(
 
 def test_handing_weights_over_leaves_a_base_in_half_precision_as_it_was() -> None:
     model = toy_policy().model
-    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, LoraLayer)]
     for layer in layers:
         torch.nn.init.normal_(layer.lora_B["default"].weight, generator=torch.Generator().manual_seed(0))
         layer.get_base_layer().to(torch.bfloat16)
