@@ -133,6 +133,9 @@ FIELDS: Mapping[str, Field] = {
     "method_code": _match("method", "its code", axes=("method",)),
     "notebook": _match("notebook", "the code of the notebook that ran it"),
     "batch": Field("show", "machine", "examples and completions per optimiser step"),
+    "teacher": Field(
+        "show", "labels", "the teacher it learns from, with the labels and FLOPs that one was trained with"
+    ),
     "git_commit": Field("show", "machine", "the commit of rftlab"),
     "python": Field("show", "machine", "the version of Python"),
     "libraries": Field("show", "machine", "library versions"),

@@ -38,6 +38,7 @@ class Entry:
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
         resumes: methods only; True where a training that was killed goes on from its last checkpoint.
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
+        teacher: methods only; True where `settings.teacher` names what it learns from.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
         family: methods only; base, control, sft, rft, hybrid or preference; a user's own is a family of its own.
@@ -56,6 +57,7 @@ class Entry:
     shots: int = 0
     resumes: bool = False
     dropout: bool = True
+    teacher: bool = False
     version: int = 1
     family: str = ""
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -198,6 +200,26 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.rejection_sft:RejectionSFT",
         "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
         notebook="20_rft.ipynb", family="rft", prompts="alone", version=2,
+    ),
+    "sft-matched-rollouts": Entry(
+        "rftlab.methods.matched_rollouts:MatchedRolloutsSFT",
+        "SFT on all right completions of as many rollouts of the base as grpo would draw with the budget",
+        notebook="20_rft.ipynb", family="rft", prompts="alone",
+    ),
+    "distill": Entry(
+        "rftlab.methods.distill:Distill",
+        "on-policy distillation: a teacher judges every token of the policy's own completions (TRL)",
+        notebook="20_rft.ipynb", family="sft", dropout=False, prompts="alone", resumes=True, teacher=True,
+    ),
+    "distill-offline": Entry(
+        "rftlab.methods.distill_offline:DistillOffline",
+        "SFT on a teacher's completions that the verifier accepted",
+        notebook="20_rft.ipynb", family="sft", prompts="alone", teacher=True,
+    ),
+    "sdft": Entry(
+        "rftlab.methods.sdft:SDFT",
+        "self-distillation: the policy with a label in its context teaches the policy without it",
+        notebook="10_sft.ipynb", family="sft", dropout=False, needs_rationales=True,
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",

@@ -5,7 +5,9 @@ Tokens are "a", "b", "c" and the end. A completion that begins with "ca" and hol
 Two prompts of different length, the same rewards; 121 completions each.
 """
 
+import functools
 import itertools
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +24,7 @@ from rftlab.methods.monitor import Monitor
 from rftlab.parts import Budget
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, completion_logprobs
+from rftlab.registry import METHODS
 from rftlab.tasks.base import Example, Labels
 from rftlab.tasks.template import Template, Thinking
 from rftlab.verifiers.base import FunctionVerifier
@@ -136,12 +139,17 @@ def toy_run(
     examples: Sequence[Example] = EXAMPLES,
     **settings: Any,
 ) -> TrainingRun:
-    """A TrainingRun of a registered method on the toy; ``settings`` are the method's, ``rate`` its learning rate."""
+    """A TrainingRun of a registered method on the toy; ``settings`` are the method's, ``rate`` its learning rate.
+
+    Where it learns from a teacher and names none, that is `toy_teacher`.
+    """
     cell = Cell.make(
         {"method": method, "seed": seed, "labels": len(examples), "settings": settings,
          "decoding.max_new_tokens": HORIZON, "decoding.temperature": temperature, "decoding.top_p": top_p,
          "budget.amount": float(steps), "adapter.r": 8, "adapter.alpha": 16, "adapter.kind": kind}
     )  # fmt: skip
+    if METHODS[method].teacher:
+        settings = {"teacher": toy_teacher().name, **settings}
     policy, trained = policy or toy_policy(seed, kind=kind), load_method(method)
     made = make_settings(trained, method, preset, settings)
     rates = rates_of(cell, stages_of(trained, method, made))
@@ -163,6 +171,16 @@ def train_toy(method: str, seed: int, **arguments: Any) -> TrainingRun:
     torch.manual_seed(seed)
     load_method(method).train(run)
     return run
+
+
+@functools.cache
+def toy_teacher() -> "tempfile.TemporaryDirectory[str]":
+    """Folder of a toy model that SFT has brought to the optimum; gone when the process ends."""
+    folder = tempfile.TemporaryDirectory()
+    policy = train_toy("sft", 0, steps=60, kind="full").policy
+    policy.model.save_pretrained(folder.name)
+    policy.tokenizer.save_pretrained(folder.name)
+    return folder
 
 
 def with_policy(run: TrainingRun, policy: Policy) -> TrainingRun:

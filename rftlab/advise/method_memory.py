@@ -181,6 +181,25 @@ def _online(run: Run) -> Parts:
     return {"training state": run.learning, **reference}, {"training pass": training, "rollouts": run.rollouts()}
 
 
+def _judged(run: Run) -> Parts:
+    """On-policy distillation: the numbers of two output layers at once, and a teacher, taken for as large as the base."""
+    held, steps = _online(run)
+    both = steps["training pass"] + run.tile(run.per_pass * run.work.cap)
+    return {**held, "teacher": float(run.anatomy.bytes)}, {**steps, "training pass": both}
+
+
+def _self_judged(run: Run) -> Parts:
+    """The same with the policy as its own teacher, a copy of what is trained."""
+    held, steps = _judged(run)
+    return {**held, "teacher": run.trained}, steps
+
+
+def _taught(run: Run) -> Parts:
+    """SFT on what a teacher sampled, taken for as large as the base."""
+    held, steps = _rejection(run)
+    return {**held, "teacher": float(run.anatomy.bytes)}, steps
+
+
 def _beside(run: Run, rows: float, *, together: bool) -> Parts:
     """GRPO with labelled completions in the same loss or in steps of their own; these have the full output layer."""
     held, steps = _online(run)
@@ -289,4 +308,5 @@ _METHODS: Mapping[str, Callable[[Run], Parts]] = {
     "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "grpo": _online, "rloo": _online,
     "chord": partial(_batch_beside, together=True), "interleaved": partial(_batch_beside, together=False), "hpt": _hpt,
     "ppo": _ppo, "trpo": _trpo, "acer": _acer, "sac": _sac, "ddpg": _ddpg, "rlhf": _rlhf, "sft+grpo": _stages,
+    "distill": _judged, "sdft": _self_judged, "distill-offline": _taught, "sft-matched-rollouts": _rejection,
 }  # fmt: skip

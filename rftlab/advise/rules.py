@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, Family] = {
     "preference": Family("learning from comparisons, DPO or RLHF", ("dpo", "rlhf")),
     "distillation": Family(
         "distillation", (),
-        "rftlab has no distillation yet; the teacher's checked answers, as labels with rationales, train with sft",
+        "rftlab measures it where the teacher is named: methods distill and distill-offline with settings.teacher",
     ),
 }  # fmt: skip
 """In order of cost: of two with equal weights the first is ranked first."""

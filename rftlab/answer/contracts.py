@@ -20,6 +20,8 @@ TOLERANCE = 0.05
 """How far apart two runs' spending of the matched unit may be, as a share of the smaller."""
 
 NA_TEXT = json.dumps(NA)
+SILENT = ("sandbox", "teacher")
+"""Shown fields that a record leaves out where there is none."""
 _COST = {"steps": ("optimizer_steps",), "tokens": ("tokens_generated", "tokens_trained"), "flops": ("flops",)}
 _COST["seconds"] = ("seconds",)
 _COT, _COT_EVAL, _UNIT = MATCH.index("cot"), MATCH.index("cot_eval"), MATCH.index("budget_unit")
@@ -198,11 +200,11 @@ def _differing(
 
 
 def apart(a: Terms, b: Terms) -> tuple[str, ...]:
-    """Names of the shown fields in which two records differ; no sandbox is none that differs."""
+    """Names of the shown fields in which two records differ; no sandbox and no teacher is none that differs."""
     return tuple(
         name
         for name, x, y in zip(SHOWN, a.shown, b.shown, strict=True)
-        if x != y and not (name == "sandbox" and None in (x, y)) and NA_TEXT not in (x, y)
+        if x != y and not (name in SILENT and None in (x, y)) and NA_TEXT not in (x, y)
     )
 
 

@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from rftlab.answer.contracts import MATCH, NA_TEXT, SHOWN, TOLERANCE, Terms, shorten, times, to_its_plateau, told
+from rftlab.answer.contracts import (
+    MATCH,
+    NA_TEXT,
+    SHOWN,
+    SILENT,
+    TOLERANCE,
+    Terms,
+    shorten,
+    times,
+    to_its_plateau,
+    told,
+)
 from rftlab.answer.groups import listed
 from rftlab.answer.pairs import Node, Pair, seeds_of
 from rftlab.contract import FIELDS, SEEDS
@@ -91,7 +102,7 @@ def shown(groups: Iterable[Sequence[Node]]) -> Iterator[str]:
             for node in nodes:
                 for run in node.runs:
                     values.setdefault(run.terms.shown[place], set()).add(node.arm)
-            for skipped in (NA_TEXT, *([None] if name == "sandbox" else [])):
+            for skipped in (NA_TEXT, *([None] if name in SILENT else [])):
                 values.pop(skipped, None)
             if len(values) > 1:
                 for value, arms in values.items():

@@ -8,7 +8,7 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
   the files there that it names in a text, except those it writes itself,
 - the package of an installed task, verifier or method: its code and data files,
 - a model's local folder: every file that decides what the model says,
-- the kept policy that a cell starts from,
+- the kept policy that a cell starts from, and the one that it learns from (`settings.teacher`),
 - the notebook that would be executed, where its code is not the packaged one, with what it imports and names likewise,
 - the version of a packaged task, verifier or method, where it is above 1.
 
@@ -27,7 +27,7 @@ from rftlab.cell import Cell
 from rftlab.digests.notebooks import edited, notebook_path
 from rftlab.errors import RftlabError
 from rftlab.json_values import is_version
-from rftlab.policy import weights
+from rftlab.policy import teachers, weights
 from rftlab.policy.hub import by_folder
 from rftlab.policy.identity import identity_hash, model_identity
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, installed_target
@@ -152,7 +152,7 @@ def files_of(cell: Cell) -> Files:
     """Which files the cell's digests follow now."""
     named = [(kind_of(name, value), value) for name, value in texts_of(cell)]
     code = [sources_of(file_of(kind, value)) for kind, value in named if kind == "code"]
-    others = (file_of(kind, value) for kind, value in named if kind in ("file", "model", "policy"))
+    others = (file_of(kind, value) for kind, value in named if kind in ("file", "model", "policy", "teacher"))
     return Files(
         tuple(sources.main for sources in code),
         tuple(path for sources in code for files in sources.data.values() for path in files),
@@ -243,8 +243,8 @@ def texts_of(cell: Cell) -> Iterator[tuple[str, str]]:
 def kind_of(name: str, value: str) -> str:
     """What a text among the parameters names, "" for nothing.
 
-    That is "code", "file", "model", "policy", "task", "verifier" or "method", of an installed package "installed task"
-    and so on.
+    That is "code", "file", "model", "policy", "teacher", "task", "verifier" or "method", of an installed package
+    "installed task" and so on.
 
     Args:
         name: its dotted name.
@@ -253,6 +253,8 @@ def kind_of(name: str, value: str) -> str:
     last = name.rpartition(".")[2]
     if name == "start_from":
         return "policy"
+    if last == teachers.SETTING and name.startswith("settings."):
+        return "teacher"
     if _PROSE_SETTING.fullmatch(name) and re.search(r"[\s{]", value):  # words that may speak of files
         return ""
     if ".py:" in value:
@@ -276,6 +278,8 @@ def _content(kind: str, value: str) -> dict[str, str]:
     """Digests of what a value names, by what is put behind the parameter's name; nothing for what is not there."""
     if kind == "policy":
         return {"": weights.digest(weights.find_cell(value))}
+    if kind == "teacher":
+        return _teacher(value)
     path = file_of(kind, value)
     try:
         if kind.startswith(_INSTALLED):
@@ -290,6 +294,14 @@ def _content(kind: str, value: str) -> dict[str, str]:
         return _code(path) if kind == "code" else {"": digest([path], path)}
     except OSError as error:
         raise RftlabError(f"cannot read {path}: {error.strerror}; mend it, or take it out of the grid") from None
+
+
+def _teacher(value: str) -> dict[str, str]:
+    try:
+        folder = teachers.kept_by(value)
+        return {"": weights.digest(folder)} if folder else _content("model", value)
+    except RftlabError:  # one that is not there is told where it is to be
+        return {}
 
 
 def _code(path: Path) -> dict[str, str]:

@@ -36,6 +36,7 @@ from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.parts import Budget
+from rftlab.policy import teachers
 from rftlab.policy.caps import told
 from rftlab.policy.decode import own_forward
 from rftlab.policy.kept import save as save_policy
@@ -211,6 +212,7 @@ class Experiment(Prepared):
             metrics={**self._outcome.metrics, "learning_rate": self.learning_rate or None},
             cost={
                 **asdict(self.cost),
+                **teachers.cost_of(self.cell),
                 **(to_restored(self._kept) if self._kept else {}),
                 **tuning_cost,
                 "development_items": len(self.labels.development),

@@ -9,6 +9,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import one_line
+from rftlab.policy import teachers
 from rftlab.policy.caps import given, parameter
 from rftlab.registry import METHODS, find
 
@@ -62,6 +63,7 @@ def of_run(
         *_cut(cell, metrics, cost),
         *_verifier(samples),
         *_divergence(cell, metrics),
+        *_taught(cell, cost),
     ]
     return [*found, _TINY_BASE] if cell.model == "tiny-base" else found
 
@@ -137,6 +139,16 @@ def _divergence(cell: Cell, metrics: Mapping[str, float | None]) -> Iterator[str
         yield (
             "KL to the base is not measured: it is of completions at temperature 1 and top_p 1, and these were sampled "
             f"at {decoding.temperature:g} and {decoding.top_p:g}"
+        )
+
+
+def _taught(cell: Cell, cost: Mapping[str, Any]) -> Iterator[str]:
+    teacher = teachers.told(cell)
+    if teacher != "none":
+        share = cost["teacher_flops"] / cost["flops"] if cost["flops"] else 0.0
+        yield (
+            f"learnt from {teacher}, beside its own {cell.labels} labels; {share:.0%} of its FLOPs were its teacher's "
+            "passes: at equal labels, arms without a teacher had fewer to learn from"
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rftlab.cell import Cell
 from rftlab.contract import NA, ONE_SPLIT, Applies, grouped, of_cell, when
 from rftlab.digests import identity_of, with_digests
+from rftlab.policy import teachers
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Labels, Task, fingerprint
 from rftlab.tasks.folds import rows
@@ -68,7 +69,10 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "verifier_settings": bare(settings),
             "apart": f"{bare(asked.verifier)} {_short(bare(asked.verifier_settings))}" if asked.verifier else NA,
             **run.code,
-            **when(applies.training, {"batch": _batch(run.settings.model_dump(mode="json")) or NA}),
+            **when(
+                applies.training,
+                {"batch": _batch(run.settings.model_dump(mode="json")) or NA, "teacher": teachers.told(cell)},
+            ),
         }
     )
 

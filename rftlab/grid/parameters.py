@@ -19,6 +19,7 @@ from rftlab.grid.plan import Plan, make
 from rftlab.grid.tuning import Stage
 from rftlab.parts import AUTO, Tuning
 from rftlab.policy.hub import by_folder
+from rftlab.policy.teachers import kept_by
 from rftlab.policy.weights import KEEP_CHOICES, find_cell
 from rftlab.registry import METHODS, TASKS, VERIFIERS, Entry, find, installed_target
 from rftlab.user_code import DATA_SUFFIXES, installed
@@ -253,16 +254,18 @@ class GridFile:
         kind = kind_of(name, value) if isinstance(value, str) else ""
         if kind == "policy":
             return str(find_cell(value, near=self._folder))
+        if kind == "teacher" and (folder := kept_by(value, near=self._folder)):
+            return str(folder)
         if kind == "code":
             file, _, attribute = value.rpartition(":")
             return f"{self._resolved(file)}:{attribute}"
-        if name == "model" and (folder := by_folder(value)) != value:
-            return folder
-        if kind not in ("file", "model"):
+        if (name == "model" or kind == "teacher") and (place := by_folder(value)) != value:
+            return place
+        if kind not in ("file", "model", "teacher"):
             return value
         # A hub id looks like a path, and a setting that is none may end like one: those are paths if there is a file.
         named = kind == "file" and ("/" not in value or value.endswith(DATA_SUFFIXES))
-        sure = (named or value.startswith((".", "~", "/"))) and (kind == "model" or is_file_setting(name))
+        sure = (named or value.startswith((".", "~", "/"))) and (kind != "file" or is_file_setting(name))
         return str(self._resolved(value)) if sure or self._resolved(value).exists() else value
 
     def _resolved(self, path: str) -> Path:

@@ -30,6 +30,7 @@ def attempt(
     *,
     generator: torch.Generator,
     until: float,
+    at_most: int | None = None,
     enough: Callable[[Sequence[Sequence[Trajectory]]], bool] = lambda _: False,
 ) -> list[list[Trajectory]]:
     """Verified completions by prompt, in the order of ``examples``; shorter than it if not all prompts had a turn.
@@ -41,10 +42,11 @@ def attempt(
         generator: source of randomness, on the policy's device.
         until: share of the whole budget at which sampling ends; no draw is begun that would go beyond it, as far as
             those before tell. The first is always made.
+        at_most: completions in all; None for those of every prompt.
         enough: asked after every draw whether what there is suffices.
     """
     turns = [_IN_TURN] * (samples // _IN_TURN) + [samples % _IN_TURN]
-    waiting = [i for turn in turns for i in range(len(examples)) for _ in range(turn)]
+    waiting = [i for turn in turns for i in range(len(examples)) for _ in range(turn)][:at_most]
     found: list[list[Trajectory]] = []
     began, size = run.monitor.fraction, _FIRST
     drawn = 0

@@ -17,6 +17,7 @@ class Cost:
             weights only). N are the base's weights without embedding lookups (`Policy.parameters`); the output matrix
             is one of them, tied or not, and counts for every token, also where a few positions only are scored or a
             critic's head takes its place. Attention's own products and an adapter's forward pass are left out.
+        teacher_flops: of them, those of a teacher's passes: 2 of the teacher's own weights for each token fed to it.
         completions: completions sampled in training.
         completions_cut: of those, the ones that the cap ended.
         verifier_calls: completions scored by a verifier.
@@ -31,6 +32,7 @@ class Cost:
     tokens_generated: int = 0
     tokens_trained: int = 0
     flops: float = 0.0
+    teacher_flops: float = 0.0
     completions: int = 0
     completions_cut: int = 0
     verifier_calls: int = 0
@@ -38,6 +40,11 @@ class Cost:
     groups: int = 0
     groups_alike: int = 0
     seconds: float = 0.0
+
+    def taught(self, flops: float) -> None:
+        """Count passes of a teacher."""
+        self.flops += flops
+        self.teacher_flops += flops
 
     def spent(self, unit: str) -> float:
         """Amount spent of a budget's unit."""

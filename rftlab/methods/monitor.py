@@ -1,8 +1,7 @@
 """What training costs, when it has to stop, and what its trace says: the monitor that every method reports to.
 
-Tokens are counted where they enter a model, at its input embedding: every forward pass goes through there, that of a
-trainer, of a sampler, of a reference policy, of a critic, of a method of the user's own. Copies of the policy carry the
-count along. What is charged is therefore what was computed, padding and the rows of a sampler's batch included.
+Tokens are counted where they enter a model (`count_fed`). What is charged is therefore what was computed, padding and
+the rows of a sampler's batch included.
 """
 
 import contextlib
@@ -12,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
-import torch
-
 from rftlab.methods.budget_unmet import of_budget, whole
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
 from rftlab.methods.drawn import Drawn
+from rftlab.methods.fed import count_fed
 from rftlab.methods.marks import Marks
 from rftlab.methods.pace import Pace
 from rftlab.methods.plateau import Kept, Plateau
@@ -86,7 +84,7 @@ class Monitor:
         self._counting = True
         self._flops_forward = 2.0 * policy.parameters
         self._flops_backward = 2.0 * policy.parameters + 2.0 * policy.trained_parameters
-        self._hook = self._count_at(policy.model.get_input_embeddings())
+        self._hooks = [count_fed(policy, self._fed)]
         self._largest = 0.0
         self._paces = {unit: Pace() for unit in (budget.unit, "flops")}
         self.drawn = Drawn()
@@ -342,17 +340,17 @@ class Monitor:
         """Count nothing from now on."""
         self._spent()
         self._counting = False
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
 
-    def _count_at(self, embedding: Any) -> Any:
-        # A function, not a method: a copy of the policy then reports here, and not to a copy of the monitor.
-        def fed(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            if self._counting:
-                self._fed(inputs[0].numel(), trained=torch.is_grad_enabled())
+    def beside(self, teacher: Policy) -> None:
+        """Count from now on what is fed to a teacher too, by its own size; it is never trained."""
+        each = 2.0 * teacher.parameters
+        self._hooks.append(count_fed(teacher, lambda tokens, _: self.cost.taught(each * tokens * self._counting)))
 
-        return embedding.register_forward_pre_hook(fed)
-
-    def _fed(self, tokens: int, *, trained: bool) -> None:
+    def _fed(self, tokens: int, trained: bool) -> None:
+        if not self._counting:
+            return
         if trained:
             self._end_draw()
             self.cost.tokens_trained += tokens

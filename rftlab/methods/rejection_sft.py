@@ -19,14 +19,12 @@ from rftlab.methods.sft import SFTSettings, fit, tokenise
 from rftlab.tasks.of_cell import require_rationales
 
 
-class RejectionSettings(SFTSettings):
-    """Settings of `rejection_sft`: those of sft, and the sampling's."""
+class Selection(Settings):
+    """How completions are tried and which are kept."""
 
     samples: int | None = Field(
         None, ge=1, description="completions per prompt and round, k; None: 512 in all, 8 a prompt at least"
     )
-    rounds: int = Field(3, ge=1, description="rounds of sampling and SFT; each gets an equal share of the budget")
-    restart: bool = Field(False, description="train a fresh adapter each round instead of going on")
     keep_per_prompt: int = Field(4, ge=1, description="distinct verified completions kept per prompt and round")
     min_reward: float = Field(1.0, gt=0, le=1, description="reward from which a completion is kept")
     unsolved: Literal["drop", "label"] = Field(
@@ -37,6 +35,13 @@ class RejectionSettings(SFTSettings):
     def also_taught_by(self) -> tuple[str, ...]:
         """Its labels, where they stand in for what was not solved."""
         return ("its labels",) if self.unsolved == "label" else ()
+
+
+class RejectionSettings(Selection, SFTSettings):
+    """Settings of `rejection_sft`: those of sft, and the sampling's."""
+
+    rounds: int = Field(3, ge=1, description="rounds of sampling and SFT; each gets an equal share of the budget")
+    restart: bool = Field(False, description="train a fresh adapter each round instead of going on")
 
 
 class RejectionSFT:
@@ -74,8 +79,7 @@ class RejectionSFT:
     def train(self, run: TrainingRun) -> None:
         """Sample, select and fine-tune, round after round, each within its share of the budget."""
         settings: RejectionSettings = run.settings
-        if settings.unsolved == "label" and run.cell.cot:
-            require_rationales(run.labels.train, "rejection_sft with unsolved: label")
+        require_labels(run, settings)
         monitor = run.monitor
         start, end = monitor.fraction, monitor.allowed
         generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
@@ -86,7 +90,7 @@ class RejectionSFT:
             monitor.limit(end if number == settings.rounds else start + share * number)
             if monitor.exhausted:
                 break
-            rows, found = _select(run, settings, generator, first=asked, until=start + share * (number - 0.5))
+            rows, found = select(run, settings, generator, first=asked, until=start + share * (number - 0.5))
             asked += int(found["train/asked"])
             if not rows:
                 continue
@@ -97,8 +101,18 @@ class RejectionSFT:
         monitor.limit(end)
 
 
-def _select(
-    run: TrainingRun, settings: RejectionSettings, generator: torch.Generator, *, first: int, until: float
+def require_labels(run: TrainingRun, settings: Selection) -> None:
+    """Raise unless labels can stand in for what is not solved, where they are to.
+
+    Raises:
+        RftlabError: chain-of-thought is trained and one has no rationale.
+    """
+    if settings.unsolved == "label" and run.cell.cot:
+        require_rationales(run.labels.train, f"{run.cell.method} with unsolved: label")
+
+
+def select(
+    run: TrainingRun, settings: Any, generator: torch.Generator, *, first: int = 0, until: float
 ) -> tuple[list[dict[str, list[int]]], dict[str, float]]:
     """Rows to fine-tune on, and what the round's sampling found.
 
@@ -126,15 +140,13 @@ def _select(
     }
 
 
-def _kept(settings: RejectionSettings, tries: Sequence[Trajectory]) -> list[tuple[int, ...]]:
+def _kept(settings: Selection, tries: Sequence[Trajectory]) -> list[tuple[int, ...]]:
     """Distinct completions of a prompt to imitate. One that the cap cut is not, even if right: it never ends."""
     right = [t for t in tries if t.reward >= settings.min_reward and not t.rollout.truncated]
     return list(dict.fromkeys(tuple(t.rollout.completion_ids) for t in right))[: settings.keep_per_prompt]
 
 
-def _rows(
-    run: TrainingRun, settings: RejectionSettings, found: Sequence[Sequence[Trajectory]]
-) -> list[dict[str, list[int]]]:
+def _rows(run: TrainingRun, settings: Selection, found: Sequence[Sequence[Trajectory]]) -> list[dict[str, list[int]]]:
     rows = []
     for tries in found:
         prompt, kept = tries[0].rollout.prompt_ids, _kept(settings, tries)

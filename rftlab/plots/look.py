@@ -19,7 +19,7 @@ Line = str | tuple[float, tuple[float, ...]]
 _DASHES: dict[str, Line] = {
     "solid": "solid", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5)), "dash-dot": (0, (5, 1.5, 1, 1.5)),
     "long": (0, (9, 2)), "dash-dot-dot": (0, (5, 1.5, 1, 1.5, 1, 1.5)), "short": (0, (2.5, 1.5)),
-    "long-short": (0, (9, 2, 2.5, 2)),
+    "long-short": (0, (9, 2, 2.5, 2)), "long-dot": (0, (9, 1.5, 1, 1.5)),
 }  # fmt: skip
 _LOOKS = {
     "base": ("base", "H", "dashed"), "sft": ("sft", "o", "solid"), "grpo": ("rft", "^", "solid"),
@@ -29,6 +29,8 @@ _LOOKS = {
     "rejection_sft": ("rft", "d", "long-short"), "hpt": ("hybrid", "*", "dash-dot"),
     "interleaved": ("hybrid", "s", "dotted"), "rlhf": ("preference", "P", "dashed"),
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
+    "distill": ("sft", "^", "dashed"), "distill-offline": ("sft", "v", "dotted"), "sdft": ("sft", "D", "dash-dot"),
+    "sft-matched-rollouts": ("rft", "*", "long-dot"),
     "grpo-random": ("control", "X", "dashed"), "grpo-format": ("control", "P", "dotted"),
 }  # fmt: skip
 STYLES: dict[str, tuple[str, str]] = {name: (FAMILIES[family], mark) for name, (family, mark, _) in _LOOKS.items()}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.policy import weights
+from rftlab.policy import teachers, weights
 from rftlab.tasks.base import Example, Labels, Task, normalise_prompt
 from rftlab.tasks.folds import task_of
 from rftlab.tasks.of_cell import draw_labels
@@ -46,11 +46,15 @@ def seen(start: str, items: Sequence[Example], what: str, load: Callable[[Cell],
 
 
 def inherited(cell: Cell, task: Task, labels: Labels, load: Callable[[Cell], Task] = task_of) -> list[str]:
-    """What of a cell's own test and development items the policies it starts from have seen, in sentences.
+    """What of a cell's own test and development items the policies it starts from have seen, and its teachers.
 
-    Development items stay those of every arm of the seed, or arms could not be compared: it is said, and none is
-    replaced. That its parent was chosen by the same ones is no fault: they are there to choose by.
+    In sentences. Development items stay those of every arm of the seed, or arms could not be compared: it is said, and
+    none is replaced. That its parent was chosen by the same ones is no fault: they are there to choose by.
     """
-    test = seen(cell.start_from, items_asked(cell, task), "held-out items", load)
-    development = seen(cell.start_from, labels.development, "development items", load)
-    return [*test, *(text for text in development if CHOSEN not in text)]
+    kept = [folder for teacher in teachers.named(cell.settings) if (folder := teachers.kept_by(teacher))]
+    found = []
+    for start in (cell.start_from, *map(str, kept)):
+        development = seen(start, labels.development, "development items", load)
+        found += seen(start, items_asked(cell, task), "held-out items", load)
+        found += (text for text in development if CHOSEN not in text)
+    return found

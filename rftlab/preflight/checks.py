@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from rftlab.cell import NOT_YET, Cell
 from rftlab.errors import RftlabError, about, defined_at, one_line
 from rftlab.parts import AUTO
+from rftlab.policy import teachers
 from rftlab.policy.hub import TINY_BASE
 from rftlab.preflight import unfollowed
 from rftlab.registry import METHODS, TASKS, Entry, find, resolve
@@ -96,6 +97,11 @@ def _tiny_as_it_is(cell: Cell) -> bool:
     return cell.model == TINY_BASE and (cell.adapter.kind == "full" or cell.adapter.target_modules == "all-linear")
 
 
+def _learns_from_a_teacher(cell: Cell) -> bool:
+    entry = METHODS.get(cell.method)
+    return bool(entry and entry.teacher) or any(True for _ in teachers.named(cell.settings))
+
+
 CHECKS = (
     Check("rftlab.preflight.data:check", lambda _: True),
     Check("rftlab.methods.preflight:check", _asks_the_method),
@@ -103,6 +109,7 @@ CHECKS = (
     Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell)),
     Check("rftlab.policy.device:check", lambda cell: cell.device not in (AUTO, "cpu")),
     Check("rftlab.preflight.start:check", lambda cell: bool(cell.start_from)),
+    Check("rftlab.methods.teacher:check", _learns_from_a_teacher),
 )
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
-from rftlab.experiment.method_checks import CHECKS, findings, learns
+from rftlab.experiment.method_checks import CHECKS, LEARNS_WITHIN, findings, learns
 from rftlab.experiment.method_subject import Subject
 from rftlab.methods.base import load_method, make_settings
+from rftlab.parts import Budget
 from rftlab.preflight.checks import PACKAGED_RATES
 from rftlab.registry import METHODS
 
@@ -21,6 +22,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "interleaved": {**_FEW, "grpo_steps": 1},
     "ddpg": {**_FEW, "warmup_updates": 0},
     "rejection_sft": {"rounds": 1, "unsolved": "label"},
+    "distill": _FEW,
+    "distill-offline": {"samples": 8, "unsolved": "label"},
+    "sdft": _FEW,
+    "sft-matched-rollouts": _FEW,
 }
 
 TRAINED = sorted(name for name, entry in METHODS.items() if entry.uses_labels and not name.startswith("base"))
@@ -29,22 +34,43 @@ TRAINED = sorted(name for name, entry in METHODS.items() if entry.uses_labels an
 # Learning to the optimum is tested on an exact toy, in tests/methods/test_optimum.py.
 NEXT_TO_NONE = [check for check in CHECKS if check is not learns]
 
+Given = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Given:
+    """Settings that name a model which SFT has taught the toy, for methods that learn from a teacher."""
+    folder = tmp_path_factory.mktemp("teacher")
+
+    def of(method: str) -> dict[str, Any]:
+        if not METHODS[method].teacher:
+            return {}
+        if not any(folder.iterdir()):
+            policy = Subject("sft").trained(Budget(unit="flops", amount=LEARNS_WITHIN[0])).run.policy
+            policy.model.merge_and_unload().save_pretrained(folder)
+            policy.tokenizer.save_pretrained(folder)
+        return {"teacher": str(folder)}
+
+    return of
+
 
 @pytest.mark.parametrize("method", TRAINED)
-def test_a_method_passes_the_suite_that_a_users_own_is_checked_with(method: str) -> None:
-    found = list(findings(Subject(method, settings=QUICK.get(method)), NEXT_TO_NONE))
+def test_a_method_passes_the_suite_that_a_users_own_is_checked_with(method: str, teacher: Given) -> None:
+    found = list(findings(Subject(method, settings={**QUICK.get(method, {}), **teacher(method)}), NEXT_TO_NONE))
     assert [each for each in found if each.verdict != "passed"] == []
 
 
 @pytest.mark.parametrize("method", ["sft", *(pytest.param(m, marks=pytest.mark.slow) for m in TRAINED if m != "sft")])
-def test_a_method_learns_the_toy(method: str) -> None:
-    [found] = findings(Subject(method), [learns])
+def test_a_method_learns_the_toy(method: str, teacher: Given) -> None:
+    [found] = findings(Subject(method, settings=teacher(method)), [learns])
     assert found.verdict == ("not applicable" if METHODS[method].family == "control" else "passed"), found.sentence
 
 
 @pytest.mark.parametrize("method", TRAINED)
-def test_the_trace_of_a_cell_has_steps_and_evaluations(method: str, small_cell: Callable[..., Cell]) -> None:
-    experiment = Experiment(small_cell(method=method, settings=QUICK.get(method, {})))
+def test_the_trace_of_a_cell_has_steps_and_evaluations(
+    method: str, small_cell: Callable[..., Cell], teacher: Given
+) -> None:
+    experiment = Experiment(small_cell(method=method, settings={**QUICK.get(method, {}), **teacher(method)}))
     experiment.train()
     assert {row["kind"] for row in experiment.trace} == {"train", "eval"}
     assert not experiment.policy.model.training

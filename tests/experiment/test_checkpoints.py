@@ -25,6 +25,7 @@ CELLS: dict[str, dict[str, Any]] = {
     "dpo": {"settings": {"per_device_train_batch_size": 2}},
     "sft+grpo": {"settings": {"stages": STAGES}},
     "grpo-format": {"settings": RFT, "adapter.kind": "full"},
+    "distill": {"settings": {**RFT, "per_device_train_batch_size": 4}},
 }
 TIMES = ("seconds", "tuning_seconds", "evaluation_seconds", "along_seconds", "peak_memory_bytes", "restored_seconds")
 
@@ -86,9 +87,15 @@ def test_every_method_that_says_so_goes_on() -> None:
 
 @pytest.mark.parametrize("method", CELLS)
 def test_a_training_cut_off_twice_ends_as_one_left_alone(
-    method: str, small_cell: MakeCell, grid_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str,
+    small_cell: MakeCell,
+    kept_cell: Callable[[str], Path],
+    grid_kernel: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cell = small_cell(method=method, **{**CELLS[method], "budget.amount": 6.0})
+    settings = {**CELLS[method]["settings"], **({"teacher": str(kept_cell("sft"))} if METHODS[method].teacher else {})}
+    cell = small_cell(method=method, **{**CELLS[method], "settings": settings, "budget.amount": 6.0})
     with monkeypatch.context() as patched:
         patched.delenv(CHECKPOINT_S)
         alone = ended(cell, tmp_path / "alone")

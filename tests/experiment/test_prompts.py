@@ -20,9 +20,10 @@ QUICK = ("grpo", "hpt")
         if entry.prompts
     ],
 )
-def test_a_method_trains_on_prompts_and_the_record_says_so(method, tmp_path):
+def test_a_method_trains_on_prompts_and_the_record_says_so(method, tmp_path, kept_cell):
     labels = 0 if METHODS[method].prompts == "alone" else 2
-    cell = Cell.make({**ASKS, "method": method, "labels": labels, "prompts": 6})
+    settings = {"teacher": str(kept_cell("sft"))} if METHODS[method].teacher else {}
+    cell = Cell.make({**ASKS, "method": method, "labels": labels, "prompts": 6, "settings": settings})
     experiment = Experiment(cell, out=tmp_path / "out")
     given = []
     score = experiment.verifier.score
@@ -38,7 +39,7 @@ def test_a_method_trains_on_prompts_and_the_record_says_so(method, tmp_path):
     record = experiment.record()
     prompts = {example.id for example in experiment.labels.prompts}
     assert len(prompts) == 6
-    assert trained_on & prompts or method == "grpo-random"  # whose rewards ask no verifier
+    assert trained_on & prompts or method in ("grpo-random", "distill")  # which ask no verifier
     held_out = {example.id for example in experiment.labels.development}
     assert trained_on <= prompts | held_out | {example.id for example in experiment.labels.train} | {
         example.id for example in experiment.task.beyond

@@ -38,9 +38,10 @@ def test_flops_are_those_of_the_tokens_fed(method: str, preset: str, kind: str) 
     run = toy_run(method, 0, steps=STEPS, preset=preset, kind=kind, policy=policy)
     load_method(method).train(run)
     cost = run.monitor.cost
-    assert cost.flops == pytest.approx(expected(counts, kind), rel=0.01)
+    assert cost.flops - cost.teacher_flops == pytest.approx(expected(counts, kind), rel=0.01)
+    assert (cost.teacher_flops > 0) == METHODS[method].teacher
     assert cost.tokens_trained == counts.backward
-    assert cost.optimizer_steps == STEPS or method == "rejection_sft"
+    assert cost.optimizer_steps == STEPS or method in ("rejection_sft", "sft-matched-rollouts")
 
 
 @pytest.mark.parametrize(("method", "settings"), [("grpo", {"minibatches": 4}), ("grpo", {"num_iterations": 3})])

@@ -12,9 +12,10 @@ from tests.methods.test_cost import TRAINED
 from tests.toy_mdp import toy_policy, toy_run
 
 DRAW = {"prompts_per_step": 2, "num_generations": 6}
-# For sft, dpo and rejection_sft `per_device_train_batch_size` is the batch; grpo-format has no signal on the toy.
+# `per_device_train_batch_size` is their batch; grpo-format has no signal on the toy.
+BATCH = {"sft", "dpo", "rejection_sft", "distill-offline", "sft-matched-rollouts"}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{method: (method, {}) for method in TRAINED if method not in {"sft", "dpo", "rejection_sft", "grpo-format"}},
+    **{method: (method, {}) for method in TRAINED if method not in {*BATCH, "grpo-format"}},
     **{loss: ("grpo", {"loss_type": loss}) for loss in ("dapo", "bnpo", "dr_grpo", "sapo")},
     "bnpo, minibatches": ("grpo", {"loss_type": "bnpo", "minibatches": 3}),
     "dapo, minibatches": ("grpo", {"loss_type": "dapo", "minibatches": 3, "mask_truncated_completions": True}),
