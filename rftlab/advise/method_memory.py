@@ -182,7 +182,7 @@ def _online(run: Run) -> Parts:
 
 
 def _judged(run: Run) -> Parts:
-    """On-policy distillation: the numbers of two output layers at once, and a teacher, taken for as large as the base."""
+    """On-policy distillation: two output layers at once, and a teacher, taken for as large as the base."""
     held, steps = _online(run)
     both = steps["training pass"] + run.tile(run.per_pass * run.work.cap)
     return {**held, "teacher": float(run.anatomy.bytes)}, {**steps, "training pass": both}

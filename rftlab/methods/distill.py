@@ -121,18 +121,21 @@ class Distill:
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
     card = (
-        "Idea: let the policy write, and a teacher that knows the task say at every token what it would have written.\n"
-        "Objective: minimise the mean over the policy's own tokens of KL(pi(. | x, y_<t) || teacher(. | x, y_<t)), the\n"
-        "whole vocabulary summed, no gradient through the sampling (GKD 2306.13649; Thinking Machines 2025).\n"
-        "Settings: teacher; 16 prompts x 4 completions a step, beta 1 (reverse KL; 0 forward, between them GKD's JSD),\n"
-        "lmbda 1 (share of steps on the policy's own completions; the others on the labels' own). The temperature of\n"
-        "both distributions is decoding.temperature, as in TRL.\n"
-        "Costs: a step of grpo plus one forward pass of the teacher, in its own size (teacher_flops); no verifier is\n"
-        "asked. The labels that the teacher was trained with are not this arm's: record, contract and report say them.\n"
+        "Idea: let the policy write, and a teacher that knows the task say at every token what it would have\n"
+        "written.\n"
+        "Objective: minimise the mean over the policy's own tokens of KL(pi(. | x, y_<t) || teacher(. | x,\n"
+        "y_<t)), the whole vocabulary summed, no gradient through the sampling (GKD 2306.13649; Thinking Machines\n"
+        "2025).\n"
+        "Settings: teacher; 16 prompts x 4 completions a step, beta 1 (reverse KL; 0 forward, between them GKD's\n"
+        "JSD), lmbda 1 (share of steps on the policy's own completions; the others on the labels' own). The\n"
+        "temperature of both distributions is decoding.temperature, as in TRL.\n"
+        "Costs: a step of grpo plus one forward pass of the teacher, in its own size (teacher_flops); no verifier\n"
+        "is asked. The labels that the teacher was trained with are not this arm's: record, contract and report\n"
+        "say them.\n"
         "When: something that knows the task may teach, has the same tokenizer, and its weights are at hand.\n"
         "What goes wrong: what the policy writes is so far from the teacher's that its opinion of it says little\n"
-        "(train/loss stays high: distill-offline first, or lmbda below 1); the teacher's mistakes are learnt too, and its\n"
-        "accuracy is the ceiling; reverse KL settles on one way of answering (train/entropy falls)."
+        "(train/loss stays high: distill-offline first, or lmbda below 1); the teacher's mistakes are learnt too,\n"
+        "and its accuracy is the ceiling; reverse KL settles on one way of answering (train/entropy falls)."
     )
 
     def train(self, run: TrainingRun) -> None:

@@ -31,16 +31,17 @@ class DistillOffline:
     ladder = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(3e-4, 1e-4, 1e-3, 3e-5))
     card = (
         "Idea: let a teacher try each prompt k times and imitate what the verifier accepts.\n"
-        "Objective: that of sft, over the teacher's distinct verified completions of prompts with labels and without.\n"
-        "Settings: teacher; 512 completions in all, k >= 8 a prompt, at most 4 kept, at most half of the budget spent on\n"
-        "sampling; unsolved: label puts the label where the teacher never succeeds.\n"
-        "Costs: the teacher's sampling, in its own size (teacher_flops), then steps of sft. The labels that the teacher\n"
-        "was trained with are not this arm's: record, contract and report say them.\n"
-        "When: a teacher's texts may be used, and a verifier tells the good ones; also where the teacher is too far from\n"
-        "the policy for distill.\n"
-        "What goes wrong: easy prompts fill the data (train/solved flat, train/kept grows); the policy learns to continue\n"
-        "texts that it would not have begun, so that its own slips are never corrected (distill does that); completions\n"
-        "that the cap cut are left out even if right (train/right_but_cut: raise the cap)."
+        "Objective: that of sft, over the teacher's distinct verified completions of prompts with labels and\n"
+        "without.\n"
+        "Settings: teacher; 512 completions in all, k >= 8 a prompt, at most 4 kept, at most half of the budget\n"
+        "spent on sampling; unsolved: label puts the label where the teacher never succeeds.\n"
+        "Costs: the teacher's sampling, in its own size (teacher_flops), then steps of sft. The labels that the\n"
+        "teacher was trained with are not this arm's: record, contract and report say them.\n"
+        "When: a teacher's texts may be used, and a verifier tells the good ones; also where the teacher is too\n"
+        "far from the policy for distill.\n"
+        "What goes wrong: easy prompts fill the data (train/solved flat, train/kept grows); the policy learns to\n"
+        "continue texts that it would not have begun, so that its own slips are never corrected (distill does\n"
+        "that); completions that the cap cut are left out even if right (train/right_but_cut: raise the cap)."
     )
 
     def train(self, run: TrainingRun) -> None:

@@ -13,7 +13,7 @@ from rftlab.policy.load import Policy
 
 
 def count_fed(policy: Policy, count: Callable[[int, bool], None]) -> Any:
-    """Have it called with (tokens, whether a gradient is taken) for all that is fed; a handle whose `remove` ends it."""
+    """Have it called with (tokens, whether a gradient is taken) for all that is fed; a handle, to `remove` that."""
 
     # A function, not a method: a copy of the policy then reports to `count`, and not to a copy of whose that is.
     def fed(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -45,18 +45,21 @@ class MatchedRolloutsSFT:
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     ladder = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(3e-4, 1e-4, 1e-3, 3e-5))
     card = (
-        "Idea: give SFT as many completions to learn from as RFT has seen, before saying that RFT generalises better.\n"
-        "Objective: that of sft, over every verified completion of N rollouts of the policy that training starts from,\n"
-        "each as often as it came. N is what grpo would draw with this budget: prompts_per_step x num_generations a step\n"
-        "of a budget in steps; in tokens or FLOPs as many as could be sampled and trained on once; in seconds, half.\n"
-        "Settings: num_generations 16 and prompts_per_step 4, those of grpo: give the grpo arm's where they differ, or\n"
-        "rollouts, the number itself. With budget.until: plateau N is that of the whole cap.\n"
+        "Idea: give SFT as many completions to learn from as RFT has seen, before saying that RFT generalises\n"
+        "better.\n"
+        "Objective: that of sft, over every verified completion of N rollouts of the policy that training starts\n"
+        "from, each as often as it came. N is what grpo would draw with this budget: prompts_per_step x\n"
+        "num_generations a step of a budget in steps; in tokens or FLOPs as many as could be sampled and trained\n"
+        "on once; in seconds, half.\n"
+        "Settings: num_generations 16 and prompts_per_step 4, those of grpo: give the grpo arm's where they\n"
+        "differ, or rollouts, the number itself. With budget.until: plateau N is that of the whole cap.\n"
         "Costs: grpo's sampling and its verifier's calls, all at the beginning, then sft's steps (completions,\n"
         "verifier_calls).\n"
-        "When: beside sft and grpo, to tell what generalises: the data or the method (OpenReview oOIBhwU9Gh: with the\n"
-        "same total rollout budget SFT generalises as well as RL; 2510.00237).\n"
-        "What goes wrong: rollouts are the base's, and stay so: what it never solves is not learnt (train/solved), where\n"
-        "rejection_sft samples anew; what it solves easily fills the data (train/kept against train/solved)."
+        "When: beside sft and grpo, to tell what generalises: the data or the method (OpenReview oOIBhwU9Gh: with\n"
+        "the same total rollout budget SFT generalises as well as RL; 2510.00237).\n"
+        "What goes wrong: rollouts are the base's, and stay so: what it never solves is not learnt\n"
+        "(train/solved), where rejection_sft samples anew; what it solves easily fills the data (train/kept\n"
+        "against train/solved)."
     )
 
     def train(self, run: TrainingRun) -> None:

@@ -93,17 +93,17 @@ class SDFT:
     ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 1e-4), full=(1e-4, 3e-5, 3e-4, 1e-5))
     card = (
         "Idea: put the label into the context of the policy itself, and let that teach the policy without it.\n"
-        "Objective: minimise the mean over the policy's own tokens of KL(pi(. | x, y_<t) || pi'(. | x, label, y_<t)), the\n"
-        "whole vocabulary summed; pi' is a running mean of the policy (2601.19897, section 3).\n"
-        "Settings: 16 prompts x 4 completions a step, beta 1 (the paper's reverse KL; its code has the forward one,\n"
-        "beta 0), teacher_update_rate 0.01. With a chat template the label stands in the paper's words after the prompt,\n"
-        "else as a worked example before it.\n"
-        "Costs: sampling, a forward pass over prompt, label and completion, and a gradient pass: about grpo's; labels are\n"
-        "sft's; no verifier.\n"
-        "When: labels, no verifier, and what the model could before must not be lost; models that learn from examples in\n"
-        "their context.\n"
-        "What goes wrong: a model that does not read its context has nothing to teach: train/loss is small and accuracy\n"
-        "stands still."
+        "Objective: minimise the mean over the policy's own tokens of KL(pi(. | x, y_<t) || pi'(. | x, label,\n"
+        "y_<t)), the whole vocabulary summed; pi' is a running mean of the policy (2601.19897, section 3).\n"
+        "Settings: 16 prompts x 4 completions a step, beta 1 (the paper's reverse KL; its code has the forward\n"
+        "one, beta 0), teacher_update_rate 0.01. With a chat template the label stands in the paper's words after\n"
+        "the prompt, else as a worked example before it.\n"
+        "Costs: sampling, a forward pass over prompt, label and completion, and a gradient pass: about grpo's;\n"
+        "labels are sft's; no verifier.\n"
+        "When: labels, no verifier, and what the model could before must not be lost; models that learn from\n"
+        "examples in their context.\n"
+        "What goes wrong: a model that does not read its context has nothing to teach: train/loss is small and\n"
+        "accuracy stands still."
     )
 
     def train(self, run: TrainingRun) -> None:

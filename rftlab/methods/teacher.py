@@ -91,6 +91,6 @@ def _require_same_tokenizer(
 ) -> None:
     if theirs.get_vocab() != ours.get_vocab() or theirs.eos_token_id != ours.eos_token_id:
         raise RftlabError(
-            f"teacher {teacher!r} has another tokenizer than {model!r} ({len(theirs)} and {len(ours)} tokens): what one "
-            "says has no meaning to the other; give a teacher of the same tokenizer"
+            f"teacher {teacher!r} has another tokenizer than {model!r} ({len(theirs)} and {len(ours)} tokens): what it "
+            "says has no meaning to the policy; give a teacher of the same tokenizer"
         )

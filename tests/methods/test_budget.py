@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(TRAINED, FEW), "sft": {}, "sft+grpo": {"stages": [
         {"method": "sft", "share": 0.25}, {"method": "grpo", "share": 0.75, "settings": FEW}]},
     "dpo": {"pair_generations": 64}, "rlhf": {**FEW, "pair_generations": 64, "reward_share": 0.4},
-    "rejection_sft": {"samples": 100},
+    "rejection_sft": {"samples": 100}, "distill-offline": {"samples": 100},
 }  # fmt: skip
 AMOUNT = {"tokens": 1600.0, "flops": 3e8, "seconds": 1.5}
 

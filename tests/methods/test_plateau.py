@@ -71,7 +71,10 @@ def to_plateau(
     return run, seen
 
 
-OWN: dict[str, dict[str, Any]] = {"rejection_sft": {"samples": 100, "min_reward": 0.1}, "ddpg": {"warmup_updates": 0}}
+OWN: dict[str, dict[str, Any]] = {
+    "rejection_sft": {"samples": 100, "min_reward": 0.1}, "ddpg": {"warmup_updates": 0},
+    "distill-offline": {"min_reward": 0.1}, "sft-matched-rollouts": {"min_reward": 0.1},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("method", TRAINED)

@@ -19,7 +19,10 @@ def test_every_method_but_sequences_has_the_same_warm_up() -> None:
 
 @pytest.mark.parametrize("method", [m for m in WITH_RATE if m not in {"trpo", "rlhf"}])
 def test_the_first_update_has_a_rate_and_the_warm_up_is_that_share_of_the_budget(method: str) -> None:
-    own = {"ddpg": {"warmup_updates": 0}, "rejection_sft": {"rounds": 1, "min_reward": 0.1}}.get(method, {})
+    own = {
+        "ddpg": {"warmup_updates": 0}, "rejection_sft": {"rounds": 1, "min_reward": 0.1},
+        "distill-offline": {"min_reward": 0.1}, "sft-matched-rollouts": {"min_reward": 0.1},
+    }.get(method, {})  # fmt: skip
     settings = {**SMALL[method], **own, "warmup_ratio": 0.5, "lr_scheduler_type": "constant_with_warmup"}
     run = spend(method, "steps", 8.0, verifier=FunctionVerifier(graded), **settings)
     rates = [row["train/learning_rate"] / run.learning_rate for row in run.monitor.trace]
