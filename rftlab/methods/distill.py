@@ -18,7 +18,6 @@ import torch
 import trl.trainer.distillation_trainer
 from pydantic import Field
 from trl import DistillationConfig, DistillationTrainer
-from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
 from trl.trainer.utils import RepeatSampler
 
 from rftlab.errors import RftlabError
@@ -186,35 +185,38 @@ def fit_to_teacher(run: TrainingRun, teacher: Any, trainer_class: type[TeacherTr
             finish(trainer, run, rollouts.generator)
 
 
-class _RoundedDivergence(ChunkedDivergenceFunction):
-    """TRL's divergence with products of factors rounded to bf16, forward and backward; sums and results in fp32."""
-
-    @staticmethod
-    def forward(ctx: Any, *args: Any) -> Any:
-        """As TRL's."""
-        with rounded_factors():
-            return ChunkedDivergenceFunction.forward(ctx, *args)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        """As TRL's."""
-        with rounded_factors():
-            return ChunkedDivergenceFunction.backward(ctx, *gradients)
-
-
 @contextlib.contextmanager
 def _divergence_of(policy: Policy) -> Iterator[None]:
-    """Let TRL compare distributions as the policy computes its own, and on a CPU at completion tokens only."""
+    """Let TRL compare distributions as the policy computes its own, and on a CPU at completion tokens only.
+
+    Both are private names: a TRL that lacks one is left alone.
+    """
     module: Any = trl.trainer.distillation_trainer
-    on_cpu = policy.device.type == "cpu"
-    function = _RoundedDivergence if on_cpu and policy.computes_in else ChunkedDivergenceFunction
-    ask = module._use_triton
-
-    def compact(device: torch.device) -> bool:
-        return device.type == "cpu" or bool(ask(device))
-
-    with mock.patch.multiple(module, ChunkedDivergenceFunction=function, _use_triton=compact):
+    divergence, ask = (getattr(module, name, None) for name in ("ChunkedDivergenceFunction", "_use_triton"))
+    changed: dict[str, Any] = {}
+    if policy.device.type == "cpu" and ask:
+        changed["_use_triton"] = lambda device: device.type == "cpu" or ask(device)
+    if policy.device.type == "cpu" and policy.computes_in and divergence:
+        changed["ChunkedDivergenceFunction"] = _rounded(divergence)
+    with mock.patch.multiple(module, **changed) if changed else contextlib.nullcontext():
         yield
+
+
+def _rounded(divergence: Any) -> Any:
+    """TRL's divergence with products of factors rounded to bf16, forward and backward; sums and results in fp32."""
+
+    class Rounded(divergence):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, *args: Any) -> Any:
+            with rounded_factors():
+                return divergence.forward(ctx, *args)
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            with rounded_factors():
+                return divergence.backward(ctx, *gradients)
+
+    return Rounded
 
 
 def _require_same_words(teacher: Policy, run: TrainingRun) -> None:

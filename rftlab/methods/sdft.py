@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.utils import pad
 
+from rftlab.errors import RftlabError
 from rftlab.methods.base import Ladder, Settings, TaughtByLabels, TrainingRun
 from rftlab.methods.critic import frozen_copy, polyak
 from rftlab.methods.distill import OnPolicySettings, TeacherTrainer, fit_to_teacher
@@ -109,6 +110,7 @@ class SDFT:
     def train(self, run: TrainingRun) -> None:
         """Sample, have the policy that sees the label judge, and update until the budget is spent."""
         settings: SDFTSettings = run.settings
+        _require_room(run)
         teacher = frozen_copy(run.policy.model)
         following = _Following(teacher, run.policy.model, settings.teacher_update_rate)
         fit_to_teacher(run, teacher, _Trainer, following)
@@ -129,3 +131,15 @@ def context(policy: Policy, example: Example, *, cot: bool) -> list[int]:
     else:
         told = template.after([example], cot=cot)
     return policy.encode_prompt(replace(policy, template=told).prompt_text(example, cot=cot))
+
+
+def _require_room(run: TrainingRun) -> None:
+    """Raise unless prompt, label and completion fit into the model's context, for every label."""
+    room = run.policy.context
+    for example in run.labels.train if room else ():
+        tokens = len(context(run.policy, example, cot=run.cell.cot)) + run.max_new_tokens
+        if tokens > (room or 0):
+            raise RftlabError(
+                f"example {example.id} with its label in the context and a completion takes {tokens} tokens, more than "
+                f"the {room} of the model; give shorter labels, a smaller decoding.max_new_tokens, or another method"
+            )

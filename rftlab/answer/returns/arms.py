@@ -29,7 +29,7 @@ class Taken(NamedTuple):
         method: of it.
         family: of that.
         labels: its budget.
-        paid: labels that are paid for: the budget, or as many as stand in its prompt.
+        paid: labels that are paid for: the budget, or as many as stand in its prompt, and its teacher's.
         development: further labels that its policy was chosen by.
         rationales: labels whose worked steps it imitates.
         comparisons: of two completions.
@@ -140,12 +140,13 @@ def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, developmen
     spent = pd.DataFrame({"run": _numbers(rows, "seconds"), "trials": _numbers(rows, "tuning_seconds").fillna(0)})
     hours = stats.t_interval(spent.sum(axis=1, min_count=1) / 3600, bounds=(0.0, 1e9))
     checks = float(_numbers(rows, "verifier_calls").fillna(0).mean())
+    teacher = round(_numbers(rows, "teacher_labels").fillna(0).mean())
     apart = [development.get(cell, 0) for cell in rows["id"]] if trains(level.method) else [0]
     place = level.place
     gain = decisions.between(place, level.arm, decisions.base(place))
     difference = gain.difference if gain else Interval(nan, nan, nan, 0)
     return Taken(
-        place[:4], level.arm, level.method, family_of(level.method), level.place.labels, labels,
+        place[:4], level.arm, level.method, family_of(level.method), level.place.labels, labels + teacher,
         sum(apart) / len(apart), labels * steps, labels * pairs, float(first["prompts"]), checks,
         checks > 0 or bool(entry.prompts), hours, level.mean, difference, gain.word if gain else "open",
         len(level.seeds),
