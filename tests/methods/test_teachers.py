@@ -1,5 +1,6 @@
 """Learning from a teacher, or from itself: the loss, who is asked what, what it costs, and what is refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,21 @@ import pytest
 import torch
 
 from rftlab.cell import Cell
+from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
+from rftlab.experiment import Experiment
 from rftlab.experiment.watched import Counts
 from rftlab.methods import distill, distill_offline, sdft
 from rftlab.methods.actor_critic import Trajectory, collate, token_logprobs
 from rftlab.methods.base import TrainingRun, load_method
 from rftlab.methods.critic import shared_copy
-from rftlab.methods.teacher import load_teacher
+from rftlab.methods.teacher import check, load_teacher
 from rftlab.parts import Budget
-from rftlab.policy import teachers
+from rftlab.policy import teachers, weights
 from rftlab.policy.kept import load_kept
-from rftlab.policy.load import Policy
+from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import Rollout
+from rftlab.preflight.checks import Looked
 from tests.toy_mdp import EXAMPLES, toy_policy, toy_run, toy_teacher
 
 FEW = {"prompts_per_step": 2, "num_generations": 3}
@@ -152,8 +156,6 @@ def test_some_steps_are_on_the_labels_where_it_is_asked_for() -> None:
 
 def test_a_kept_policy_teaches_as_it_answers(kept_cell: Callable[[str], Path]) -> None:
     folder = kept_cell("sft")
-    from rftlab.policy.load import load_policy
-
     cell = Cell.make({"method": "distill", "settings": {"teacher": str(folder)}})
     policy = load_policy(cell)
     run = TrainingRun(policy, None, None, cell, None, (), monitor=toy_run("sft", 0).monitor)  # type: ignore[arg-type]
@@ -188,3 +190,52 @@ def test_matched_rollouts_are_as_many_as_grpo_draws(budget: dict[str, Any], draw
     assert drawn is None or ours.completions == theirs.completions == drawn
     assert ours.verifier_calls == ours.completions
     assert ours.flops == pytest.approx(theirs.flops, rel=0.1) or drawn
+
+
+def test_a_cell_is_another_with_another_teacher_and_the_same_wherever_that_one_lies(
+    kept_cell: Callable[[str], Path], tmp_path: Path
+) -> None:
+    kept = kept_cell("sft")
+    moved = shutil.copytree(kept, tmp_path / kept.name)
+    first, same, other = (
+        with_digests(Cell.make({"method": "distill", "settings": {"teacher": str(folder)}}))
+        for folder in (kept, moved, kept_cell("grpo"))
+    )
+    assert first.id == same.id != other.id
+    assert first.digests["settings.teacher"] == weights.digest(kept)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "says"),
+    [
+        ("", r"method 'distill' learns from a teacher: give settings\.teacher"),
+        ("abc123", "no finished cell abc123"),
+        ("toy", "has another tokenizer than 'tiny-base'"),
+        ("base", "keeps no policy: it is the untrained base"),
+    ],
+)
+def test_a_teacher_is_checked_before_anything_runs(
+    teacher: str, says: str, kept_cell: Callable[[str], Path], small_cell: Callable[..., Cell]
+) -> None:
+    named = {"toy": toy_teacher().name, "base": str(kept_cell("base"))}.get(teacher, teacher)
+    with pytest.raises(RftlabError, match=says):
+        check(Looked([small_cell(method="distill", settings={"teacher": named})], 60.0))
+
+
+def test_the_record_says_what_the_teacher_was_trained_with(
+    kept_cell: Callable[[str], Path], small_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cell = small_cell(method="distill", labels=4, settings={**FEW, "teacher": str(kept_cell("sft"))})
+    looked = Looked([cell], 60.0)
+    check(looked)
+    assert looked.notes == []
+    experiment = Experiment(cell, out=tmp_path / "out")
+    experiment.train()
+    experiment.evaluate()
+    record = experiment.record()
+    assert (record.cost["teacher_labels"], record.parameters.labels) == (8, 4)
+    assert 0 < record.cost["teacher_flops"] < record.cost["flops"]
+    assert record.cost["teacher_training_flops"] > 0
+    assert "8 labels" in record.contract["shown"]["teacher"]
+    [said] = [text for text in record.warnings if text.startswith("learnt from cell")]
+    assert "beside its own 4 labels" in said
