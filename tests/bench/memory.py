@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rftlab import registry
 from rftlab.advise.measured import Measured, measured
 from rftlab.advise.memory import Estimate, estimate
 from rftlab.advise.work import PROCESS, Device, work_of
@@ -27,7 +28,7 @@ from tests.execute.stub_notebook import Quiet
 FOLDER = Path("results/bench/memory")
 METHODS = (
     "base", "sft", "rejection_sft", "dpo", "grpo", "rloo", "sft+grpo", "chord", "hpt", "interleaved", "ppo", "trpo",
-    "acer", "sac", "ddpg", "rlhf",
+    "acer", "sac", "ddpg", "rlhf", "distill", "distill-offline", "sdft", "sft-matched-rollouts",
 )  # fmt: skip
 _REWARD = f"{Path(__file__).with_name('any_reward.py')}:score"
 _GROUPS = {"num_generations": 4, "prompts_per_step": 2}
@@ -40,6 +41,9 @@ _FEW: Mapping[str, Mapping[str, Any]] = {
     "trpo": {**_GROUPS, **_PASS}, "acer": {**_GROUPS, **_PASS}, "sac": {**_GROUPS, "batch_size": 4},
     "ddpg": {**_GROUPS, "batch_size": 4, "warmup_updates": 0},
     "rlhf": {**_GROUPS, **_PASS, "pair_generations": 4, "reward_batch_size": 2},
+    "distill": {**_GROUPS, **_PASS}, "sdft": {**_GROUPS, **_PASS},
+    "distill-offline": {**_PASS, "samples": 4, "min_reward": 0.01},
+    "sft-matched-rollouts": {**_GROUPS, **_PASS, "min_reward": 0.01},
     "sft+grpo": {
         "stages": [
             {"method": "sft", "share": 0.5, "settings": _PASS},
@@ -54,11 +58,13 @@ def cell_of(method: str, model: str) -> Cell:
     """A short run: of the tiny base with the settings as they are, of a larger base with few completions."""
     tiny = model == TINY_BASE
     items, sampled, samples = (100, 8, 16) if tiny else (2, 1, 2)
+    own = {"teacher": model} if registry.METHODS[method].teacher else {}
     steps = (4.0 if tiny else 2.0) * (2.5 if method == "rlhf" else 1.0)
     return Cell.make(
         {
             "method": method, "model": model, "task": "arithmetic/word", "verifier": _REWARD,
-            "labels": 50 if tiny else 8, "settings": {} if tiny else _FEW.get(method, {}), "budget.amount": steps,
+            "labels": 50 if tiny else 8, "settings": {**own, **({} if tiny else _FEW.get(method, {}))},
+            "budget.amount": steps,
             "decoding.max_new_tokens": 48 if tiny else 32,
             "evaluation": {
                 "test_items": items, "train_items": items // 2, "ood_items": 0, "sampled_items": sampled,
