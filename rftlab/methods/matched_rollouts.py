@@ -18,9 +18,6 @@ from rftlab.methods.attempts import attempt
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.sft import SFTSettings, fit
 
-# Completions from which it is told what one costs, where the budget is in something else than steps.
-_FIRST = 32
-
 
 class MatchedRolloutsSettings(SFTSettings):
     """Settings of `sft-matched-rollouts`: those of sft, and whose rollouts are matched."""
@@ -94,17 +91,22 @@ def _drawn(run: TrainingRun, settings: MatchedRolloutsSettings, generator: torch
     if monitor.steps_left is not None:
         return _draw(run, generator, monitor.steps_left * step)
     left = monitor.left
-    first = _draw(run, generator, _FIRST)
-    # GRPO draws each completion and takes one gradient of it. What that takes in seconds nobody knows: as long again.
+    first = _draw(run, generator, step, prompts=settings.prompts_per_step)
+    # A step of GRPO draws so many and takes one gradient of them, padded to the longest. What the gradient takes in
+    # seconds nobody knows: as long again.
     drawing = left - monitor.left
-    learning = monitor.estimate([len(t.rollout.prompt_ids) + len(t.rollout.completion_ids) for t in first], step)
-    number = int(len(first) * left / (drawing + (learning or drawing)))
-    return first + _draw(run, generator, number - len(first), first=len(first))
+    lengths = [len(t.rollout.prompt_ids) for t in first], [len(t.rollout.completion_ids) for t in first]
+    learning = monitor.estimate([sum(map(max, lengths))] * len(first), step) or drawing
+    more = int(left / (drawing + learning)) * step - len(first)
+    return first + _draw(run, generator, more, begin=settings.prompts_per_step)
 
 
-def _draw(run: TrainingRun, generator: torch.Generator, number: int, *, first: int = 0) -> list[Trajectory]:
-    prompts = run.labels.asked
-    order = [prompts[(first + i) % len(prompts)] for i in range(len(prompts))]
+def _draw(
+    run: TrainingRun, generator: torch.Generator, number: int, *, begin: int = 0, prompts: int | None = None
+) -> list[Trajectory]:
+    """So many completions of the prompts in turn, from one of them on, or of so many of them alone."""
+    every = run.labels.asked
+    order = [every[(begin + i) % len(every)] for i in range(min(prompts or len(every), len(every)))]
     found = attempt(
         run, order, -(-number // len(order)), generator=generator, until=run.monitor.allowed, at_most=max(number, 0)
     )

