@@ -66,7 +66,11 @@ def test_a_method_learns_the_toy(method: str, teacher: Given) -> None:
     assert found.verdict == ("not applicable" if METHODS[method].family == "control" else "passed"), found.sentence
 
 
-@pytest.mark.parametrize("method", TRAINED)
+# Built on methods that have a row here, or in tests/methods/test_teachers.py.
+DERIVED = ("distill", "distill-offline", "sdft", "sft-matched-rollouts")
+
+
+@pytest.mark.parametrize("method", [pytest.param(m, marks=pytest.mark.slow) if m in DERIVED else m for m in TRAINED])
 def test_the_trace_of_a_cell_has_steps_and_evaluations(
     method: str, small_cell: Callable[..., Cell], teacher: Given
 ) -> None:
