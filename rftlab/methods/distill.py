@@ -26,7 +26,7 @@ from rftlab.methods.teacher import load_teacher
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import Rollouts, batch_shape, prompt_rows
 from rftlab.policy.load import Policy
-from rftlab.policy.products import rounded_factors
+from rftlab.policy.rounded import rounded_factors
 from rftlab.tasks.base import Example, require_rationales
 
 LOG_NAMES: Mapping[str, str] = {

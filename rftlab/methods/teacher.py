@@ -13,7 +13,7 @@ from rftlab.policy.hub import locate, require_reachable
 from rftlab.policy.kept import load_kept
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
-from rftlab.tasks.base import draw_labels
+from rftlab.tasks.of_cell import draw_labels
 from rftlab.user_code.child import announce
 
 if TYPE_CHECKING:
