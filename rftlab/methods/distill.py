@@ -11,11 +11,12 @@ Machines 2025, On-Policy Distillation.
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from unittest import mock
 
 import torch
 import trl.trainer.distillation_trainer
+from datasets import Dataset
 from pydantic import Field
 from trl import DistillationConfig, DistillationTrainer
 from trl.trainer.utils import RepeatSampler
@@ -27,7 +28,8 @@ from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish,
 from rftlab.methods.trl_online import Rollouts, batch_shape, prompt_rows
 from rftlab.policy.load import Policy
 from rftlab.policy.rounded import rounded_factors
-from rftlab.tasks.base import Example, require_rationales
+from rftlab.tasks.base import Example
+from rftlab.tasks.of_cell import require_rationales
 
 LOG_NAMES: Mapping[str, str] = {
     "loss": "train/loss",
@@ -80,7 +82,7 @@ class TeacherTrainer(DistillationTrainer):
         # TRL's draws each prompt once a step; those of a group share one prefill.
         settings: OnPolicySettings = self.run.settings
         return RepeatSampler(
-            data_source=self.train_dataset if dataset is None else dataset,
+            data_source=cast(Dataset, self.train_dataset) if dataset is None else dataset,
             mini_repeat_count=settings.num_generations,
             batch_size=settings.prompts_per_step,
             repeat_count=self.args.gradient_accumulation_steps,

@@ -75,8 +75,8 @@ def _require_usable(teacher: str, model: str) -> None:
     theirs = weights.cell_of(folder).model if folder else teacher
     for name in dict.fromkeys((theirs, model)):
         require_reachable(name)
-    both = [AutoTokenizer.from_pretrained(locate(name), trust_remote_code=False) for name in (theirs, model)]
-    _require_same_tokenizer(teacher, *both, model)
+    first, second = (AutoTokenizer.from_pretrained(locate(name), trust_remote_code=False) for name in (theirs, model))
+    _require_same_tokenizer(teacher, first, second, model)
 
 
 def _none_given(method: str) -> str:

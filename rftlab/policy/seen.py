@@ -52,7 +52,7 @@ def inherited(cell: Cell, task: Task, labels: Labels, load: Callable[[Cell], Tas
     none is replaced. That its parent was chosen by the same ones is no fault: they are there to choose by.
     """
     kept = [folder for teacher in teachers.named(cell.settings) if (folder := teachers.kept_by(teacher))]
-    found = []
+    found: list[str] = []
     for start in (cell.start_from, *map(str, kept)):
         development = seen(start, labels.development, "development items", load)
         found += seen(start, items_asked(cell, task), "held-out items", load)
