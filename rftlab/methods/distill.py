@@ -100,7 +100,7 @@ class TeacherTrainer(DistillationTrainer):
         return [ids[text] for text in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *_: Any, **__: Any) -> list[list[int]]:
-        drawn = self.rollouts.draw(prompt_ids, self.args.max_completion_length or 0)
+        drawn = self.rollouts.draw(prompt_ids, self)
         return [rollout.completion_ids for rollout in drawn]
 
 
