@@ -102,15 +102,6 @@ _ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 
-# At shutdown ipykernel 7 now and then waits for a flush by a thread that has ended already, 10 s by default; the
-# manager then loses 2.5 s and kills it. Output is not lost: it is sent in order, whoever waits for it.
-_QUICK_LEAVE = "--IPKernelApp.exec_lines=__import__('ipykernel.iostream').iostream.OutStream.flush_timeout = 0.2"
-# A crash is told in the kernel's log: what the kernel writes to its standard error goes to the notebook, if at all.
-_TELL_CRASHES = (
-    "--IPKernelApp.exec_lines=__import__('faulthandler').enable("
-    "getattr(__import__('sys').stderr, '_original_stdstream_copy', 2))"
-)
-
 
 def cores() -> int:
     """Processor cores this process may use."""
@@ -162,7 +153,8 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
             "config": {"modules": list(settings.modules)},
         }
     spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _QUICK_LEAVE, _TELL_CRASHES],
+        # A notebook's folder, from which -m would import, may hold a file of any name.
+        argv=[sys.executable, "-P", "-m", "rftlab.execute.kernel", "-f", "{connection_file}"],
         display_name="rftlab",
         language="python",
         metadata=metadata,
@@ -192,8 +184,7 @@ _held: dict[AsyncKernelManager, contextlib.ExitStack] = {}
 class _Manager(AsyncKernelManager):
     """Gives clients that lose nothing of what a kernel says, however slowly they read it.
 
-    By default a socket drops messages once a thousand are waiting, and with them the one that says that a cell has
-    ended.
+    By default a socket drops messages once a thousand are waiting; `rftlab.execute.kernel` does the same at its end.
     """
 
     def client(self, **arguments: Any) -> AsyncKernelClient:  # type: ignore[override]

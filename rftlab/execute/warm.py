@@ -101,7 +101,7 @@ class Zygote:
         """A new kernel.
 
         Args:
-            argv: arguments of ipykernel_launcher.
+            argv: arguments of `rftlab.execute.kernel`.
             cwd: its working folder.
             env: its environment.
             log: file for what it writes past Jupyter.
@@ -201,11 +201,11 @@ class WarmProvisioner(LocalProvisioner):
     modules: List = List(Unicode(), help="modules the kernels find imported").tag(config=True)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork the kernel that `cmd`, a call of `python -m ipykernel_launcher`, would have started."""
+        """Fork the kernel that `cmd`, a call of `python -m rftlab.execute.kernel`, would have started."""
         log = kwargs.get("stdout")
         self.cwd = str(kwargs.get("cwd") or os.getcwd())
         self.process = zygote_for(self.modules, kwargs["env"]).fork(
-            cmd[cmd.index("ipykernel_launcher") + 1 :],
+            cmd[cmd.index("rftlab.execute.kernel") + 1 :],
             cwd=self.cwd,
             env=kwargs["env"],
             log=getattr(log, "name", os.devnull),

@@ -6,7 +6,8 @@ each end with {"pid", "code"}. It leaves when the socket closes, that is when it
 
 Why it has to stay single-threaded: fork copies only the calling thread, so a lock held by any other one would be held
 for ever in the child; an OpenMP pool that has computed in the parent hangs the child. So nothing is computed here,
-nothing touches a GPU, no event loop and no ZeroMQ context exists before the fork. Imports nothing of rftlab itself.
+nothing touches a GPU, no event loop and no ZeroMQ context exists before the fork. Of rftlab itself it imports the
+kernel's program alone.
 """
 
 import atexit
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 # What ipykernel imports only when a kernel starts or runs its first cell; found by comparing sys.modules.
 KERNEL_MODULES = (
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.datapub", "ipykernel.debugger",
+    "rftlab.execute.kernel", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.datapub", "ipykernel.debugger",
     "ipykernel.subshell_manager", "ipykernel.comm.manager", "ipykernel.pylab.backend_inline",
     "IPython.core.completerlib", "IPython.core.magics", "IPython.core.historyapp", "IPython.extensions.storemagic",
     "tornado.platform.asyncio", "asyncio.selector_events", "zmq.eventloop.zmqstream",
@@ -99,11 +100,11 @@ def _become_kernel(request: dict[str, Any], parent: int) -> None:
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    sys.argv = ["ipykernel_launcher", *request["argv"]]
-    from ipykernel.kernelapp import IPKernelApp
+    sys.argv = ["kernel", *request["argv"]]
+    from rftlab.execute.kernel import KernelApp
 
     # The parent is the zygote, not the driver: the kernel leaves by itself when the zygote is gone.
-    app = IPKernelApp.instance(parent_handle=parent)
+    app = KernelApp.instance(parent_handle=parent)
     app.initialize(request["argv"])
     # Closing sockets in an orderly way races with the kernel's own threads (ipykernel 7) and now and then hangs; a
     # process that is about to end needs no order.

@@ -105,7 +105,7 @@ class _Memory:
 
 def _is_kernel(process: psutil.Process) -> bool:
     line = process.cmdline()
-    if "ipykernel_launcher" in line:
+    if "rftlab.execute.kernel" in line:
         return True
     parent = process.parent()
     return "rftlab.execute.zygote" in line and parent is not None and "rftlab.execute.zygote" in parent.cmdline()

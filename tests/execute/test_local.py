@@ -157,7 +157,7 @@ def test_what_computes_in_silence_or_says_something_does_not_hang():
 
 def test_a_kernel_that_dies_before_it_answers_is_noticed_at_once(stub, tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'ipykernel_launcher' in sys.orig_argv:\n    os._exit(3)\n"
+        "import os, sys\nif 'rftlab.execute.kernel' in sys.orig_argv:\n    os._exit(3)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     outcomes, _ = run([doing("nothing")], tmp_path, stub)

@@ -1,9 +1,14 @@
 """What a notebook prints is kept up to a limit, whatever a verifier prints."""
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 from stub_notebook import Quiet, cells
 
@@ -46,13 +51,20 @@ def test_a_flood_of_output_is_cut_and_said(stub, tmp_path, what):
         assert len(cut.outputs) <= nb.MAX_OUTPUTS + 1
 
 
-def heard_slowly(folder, count, seconds):
-    """How many of a cell's messages are heard by a listener that takes so many ``seconds`` for the first of them."""
-    flood = f"from IPython.display import display\nfor _ in range({count}): display({{{MIME!r}: {{}}}}, raw=True)"
+def write_flood(folder, count, then=""):
+    """A notebook, flood.ipynb, with one cell of so many messages, after which it does ``then``."""
+    flood = (
+        f"from IPython.display import display\nfor _ in range({count}): display({{{MIME!r}: {{}}}}, raw=True)\n{then}"
+    )
     parameters = nbformat.v4.new_code_cell("turn = 0", metadata={"tags": ["parameters"]})
-    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(flood)])
+    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(f"{flood}\n{then}")])
     notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "flood.ipynb")
+
+
+def heard_slowly(folder, count, seconds):
+    """How many of a cell's messages are heard by a listener that takes so many ``seconds`` for the first of them."""
+    write_flood(folder, count)
     heard, waits = [], iter(seconds)
 
     def slow(message):
@@ -71,8 +83,39 @@ def test_what_is_still_being_read_when_a_cell_has_ended_is_waited_for(tmp_path, 
     assert heard_slowly(tmp_path, 10, [0.2] * 10) == 10
 
 
-def test_nothing_is_lost_on_a_listener_that_is_slower_than_its_kernel(tmp_path):
-    assert heard_slowly(tmp_path, 3_000, [3.0]) == 3_000
+# Hears a notebook, and at its first message stops, whole, as a process does that gets no processor.
+LISTENER = """
+import os, signal, sys
+from pathlib import Path
+from rftlab.execute.kernels import KernelSettings
+from rftlab.execute.notebook import NotebookRun
+folder, heard = Path(sys.argv[1]), []
+def stop_at_the_first(message):
+    heard.append(message)
+    if len(heard) == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+settings = KernelSettings(kind=sys.argv[2], modules=("json",))
+NotebookRun(folder / "flood.ipynb", folder / "out.ipynb", {"turn": 1}, settings, stop_at_the_first).execute()
+print(len(heard))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops a process by a signal")
+@pytest.mark.parametrize("kind", ["cold", "warm"])
+def test_nothing_is_lost_on_a_listener_that_gets_no_processor(tmp_path, kind):
+    said = tmp_path / "said"
+    write_flood(tmp_path, 5_000, f"open({str(said)!r}, 'w').close()")
+    listener = subprocess.Popen([sys.executable, "-c", LISTENER, tmp_path, kind], stdout=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while not said.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert psutil.Process(listener.pid).status() == psutil.STATUS_STOPPED
+        listener.send_signal(signal.SIGCONT)
+        assert int(listener.communicate(timeout=60)[0]) == 5_000
+    finally:
+        listener.kill()
+        listener.communicate()
 
 
 def test_what_nbclient_leaves_behind_is_no_news_and_other_tasks_are(caplog):
