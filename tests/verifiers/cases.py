@@ -4,18 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rftlab.tasks.base import Example
 
 FOLDER = Path(__file__).parents[1] / "cases"
 DOCS = FOLDER.parents[1] / "docs" / "verifiers.md"
 
 
-def load(name: str) -> list[Any]:
-    lines = (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [pytest.param(row, id=f"{row['completion'][:40]} | {row['gold'][:20]}") for row in rows]
+def load(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def require_expected(rows: list[dict[str, Any]], rewards: list[float]) -> None:
+    """Every row is rewarded as the table says; those that are not are named with what they got."""
+    assert len(rows) > 100
+    wrong = [
+        f"{row['completion'][:80]!r} for {row['gold'][:40]!r}: {reward}, not {row['expected']}"
+        for row, reward in zip(rows, rewards, strict=True)
+        if reward != row["expected"]
+    ]
+    assert wrong == []
 
 
 def require_figures_of_docs(name: str, rows: list[Any], rewards: list[float]) -> None:

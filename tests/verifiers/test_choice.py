@@ -7,19 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rftlab.verifiers.choice import Choice, chosen_letter, to_choices
-from tests.verifiers.cases import as_example, example, load, require_figures_of_docs
+from tests.verifiers.cases import as_example, example, load, require_expected, require_figures_of_docs
 
 CAPITALS = to_choices(["Rome", "Paris", "Oslo"])
 
 
-@pytest.mark.parametrize("row", load("choice"))
-def test_table(row):
-    assert Choice()(row["completion"], as_example(row)).reward == row["expected"]
-
-
-def test_the_figures_of_the_docs_are_those_of_the_table():
-    rows = [row.values[0] for row in load("choice")]
+def test_the_table_and_the_figures_that_the_docs_say_of_it():
+    rows = load("choice")
     rewards = [Choice()(row["completion"], as_example(row)).reward for row in rows]
+    require_expected(rows, rewards)
     require_figures_of_docs("choice", rows, rewards)
 
 

@@ -10,17 +10,13 @@ from rftlab.errors import RftlabError
 from rftlab.verifiers._quantity import to_quantity
 from rftlab.verifiers._units import to_unit
 from rftlab.verifiers.numeric import Numeric
-from tests.verifiers.cases import as_example, example, load, require_figures_of_docs, reward
+from tests.verifiers.cases import as_example, example, load, require_expected, require_figures_of_docs, reward
 
 
-@pytest.mark.parametrize("row", load("numeric"))
-def test_table(row):
-    assert Numeric()(row["completion"], as_example(row)).reward == row["expected"]
-
-
-def test_the_figures_of_the_docs_are_those_of_the_table():
-    rows = [row.values[0] for row in load("numeric")]
+def test_the_table_and_the_figures_that_the_docs_say_of_it():
+    rows = load("numeric")
     rewards = [Numeric()(row["completion"], as_example(row)).reward for row in rows]
+    require_expected(rows, rewards)
     require_figures_of_docs("numeric", rows, rewards)
 
 
