@@ -30,6 +30,12 @@ CELLS: dict[str, dict[str, Any]] = {
 TIMES = ("seconds", "tuning_seconds", "evaluation_seconds", "along_seconds", "peak_memory_bytes", "restored_seconds")
 
 
+@pytest.fixture
+def teacher(kept_cell: Callable[[str], Path]) -> dict[str, str]:
+    """Settings that name a teacher, whose own training has ended before there are checkpoints."""
+    return {"teacher": str(kept_cell("sft"))}
+
+
 class Cut(BaseException):
     """What a test ends a training with, as kill -9 would: nothing is tidied up."""
 
@@ -89,12 +95,12 @@ def test_every_method_that_says_so_goes_on() -> None:
 def test_a_training_cut_off_twice_ends_as_one_left_alone(
     method: str,
     small_cell: MakeCell,
-    kept_cell: Callable[[str], Path],
+    teacher: dict[str, str],
     grid_kernel: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = {**CELLS[method]["settings"], **({"teacher": str(kept_cell("sft"))} if METHODS[method].teacher else {})}
+    settings = {**CELLS[method]["settings"], **(teacher if METHODS[method].teacher else {})}
     cell = small_cell(method=method, **{**CELLS[method], "settings": settings, "budget.amount": 6.0})
     with monkeypatch.context() as patched:
         patched.delenv(CHECKPOINT_S)
