@@ -211,16 +211,23 @@ def _rewarded(cells: pd.DataFrame) -> tuple[int, int]:
     return int(rewarded), int(scored)
 
 
-def pairs(found: Sequence[Arm]) -> Iterator[Pair]:
-    """Every two arms of a place, and every arm with chain-of-thought against itself without."""
+def pairs(found: Sequence[Arm], against: str = "") -> Iterator[Pair]:
+    """Every two arms of a place, and every arm with chain-of-thought against itself without.
+
+    Args:
+        found: arms by one measure.
+        against: a method; if given, only the comparisons with its arm of the same place.
+    """
     for place, first, second in side_by_side(found):
         methods = (first.method, second.method)
+        if against and against not in methods:
+            continue
         pool = min((arm.pool for arm in (first, second) if arm.pool), default=0)
         yield Pair(
             place, "method", first.arm, second.arm, methods, subtract(first, second),
             folds=first.folds or second.folds, pool=pool,
         )  # fmt: skip
-    yield from _between_prompts(found)
+    yield from () if against else _between_prompts(found)
 
 
 def limited(made: Iterable[Pair], stops: Iterable[Stop]) -> list[Pair]:

@@ -26,7 +26,9 @@ _COST = {"steps": ("optimizer_steps",), "tokens": ("tokens_generated", "tokens_t
 _COST["seconds"] = ("seconds",)
 _COT, _COT_EVAL, _UNIT = MATCH.index("cot"), MATCH.index("cot_eval"), MATCH.index("budget_unit")
 _UNTIL, _PLATEAU = MATCH.index("budget_until"), json.dumps("plateau")
-_EXEMPT = {axis: frozenset(i for i, name in enumerate(MATCH) if axis in FIELDS[name].axes) for axis in AXES}
+_EXEMPT: Mapping[str, frozenset[int]] = {
+    axis: frozenset(i for i, name in enumerate(MATCH) if axis in FIELDS[name].axes) for axis in AXES
+}
 # How a policy is asked follows from how it was trained only where both are the same in each record.
 _COT_ALONE = _EXEMPT["cot"] - _EXEMPT["cot_eval"]
 OVER_SEEDS = _EXEMPT["labels"] | _EXEMPT["seed"]

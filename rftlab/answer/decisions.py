@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from rftlab import stats
-from rftlab.answer import comparisons, contests
+from rftlab.answer import comparisons, contests, sampling
 from rftlab.answer.comparisons import Arm, Pair, Place
 from rftlab.answer.few_rows import drawn_from
 from rftlab.answer.results import BASE, SCORES, UNTRAINED, Results, measured
@@ -181,6 +181,10 @@ class Decisions:
         """How an arm with chain-of-thought compares with itself without."""
         return self._by_pair.get((measure or self.decides, place, "cot", arm, "direct"))
 
+    def measures(self, prefix: str) -> list[str]:
+        """The measures whose names begin so."""
+        return [measure for measure in self.outcomes if measure.startswith(prefix)]
+
     def arms_of(self, panel: Sequence[str]) -> list[Arm]:
         """Every arm of a panel, or of its first words, at every label budget, with its outcomes by what decides."""
         here = tuple(panel)
@@ -222,14 +226,16 @@ def decide(results: Results, stops: Sequence[Stop] | None = None) -> Decisions:
     levels: list[Level] = []
     families: dict[tuple[Family, str], int] = {}
     outcomes: dict[str, Sequence[Arm]] = {}
-    judged = contests.pairs(results)
+    judged, several = contests.pairs(results), sampling.arms(results, decides)
     repeats = set(SCORES) - set(measured(results.cells))
     named = plan.arms(results.cells["method"]) if len(results.cells) else ()
     stops = read_stops(results.where) if stops is None else stops
-    for measure in (decides, *(name for name in COMPARED if name not in (decides, *repeats)), *judged):
-        outcomes[measure] = found = [] if measure in judged else comparisons.arms(results, measure, named)
+    for measure in (decides, *(name for name in COMPARED if name not in (decides, *repeats)), *judged, *several):
+        given = [] if measure in judged else several.get(measure)
+        outcomes[measure] = found = comparisons.arms(results, measure, named) if given is None else given
         levels += levels_of(found, measure)
         made = judged[measure] if measure in judged else list(comparisons.pairs(found))
+        made = sampling.against_base(found) if measure in several else made
         made = comparisons.limited(made, stops) if measure == decides else made
         spreads = spreads_of(made)
         for family, part in _by_family(made, plan, planned if measure == decides else None).items():

@@ -1,8 +1,9 @@
 """What a cell's answers are worth item by item, read once from its samples without their texts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import compress
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pyarrow.json
 
 from rftlab import record, stats
 from rftlab.answer.results import PASS_AT
-from rftlab.record.outcomes import ACCURACY, FULL_MARKS, REWARDS_OF, SCORE
+from rftlab.record.outcomes import ACCURACY, FULL_MARKS, REWARDS_OF, SCORE, spoken
 
 
 class Part(NamedTuple):
@@ -41,7 +42,7 @@ PART_OF: Mapping[str, Part] = {
 }
 """Measures that arms are paired by over items."""
 
-_MARK = "mark"
+_MARK, _SAMPLED = "mark", "sampled"
 
 
 @lru_cache(maxsize=100_000)
@@ -61,7 +62,7 @@ def outcomes(results: str | Path, cell: str, measure: str = "accuracy") -> "pd.S
         RftlabError: its samples cannot be read.
     """
     if measure.startswith(PASS_AT):
-        return _passed(_parts(results, cell).get("sampled"), int(measure.removeprefix(PASS_AT)))
+        return _passed(_parts(results, cell).get(_SAMPLED), int(measure.removeprefix(PASS_AT)))
     part = PART_OF[measure]
     rows = _parts(results, cell).get(part.name)
     return _NONE if rows is None else _worth(rows, part.worth, rows.kinds == part.kind if part.kind else None)
@@ -82,18 +83,57 @@ def seed_table(runs: "Iterable[tuple[str, pd.Series[float]]]") -> pd.DataFrame:
     return pd.DataFrame(rows).T if rows else pd.DataFrame()
 
 
+class Draws(NamedTuple):
+    """What was sampled of each item.
+
+    Attributes:
+        rewards: by item, (N,) in [0, 1].
+        answers: by item, the N answers as they are told apart (`rftlab.record.outcomes.spoken`), "" for none.
+        length: mean tokens of a completion, end token included; NaN if unknown.
+    """
+
+    rewards: "Mapping[str, np.ndarray]"
+    answers: Mapping[str, Sequence[str]]
+    length: float
+
+
+def draws(results: str | Path, cell: str) -> Draws:
+    """A cell's sampled completions; none where it kept none.
+
+    Raises:
+        RftlabError: its samples cannot be read.
+    """
+    rows = _parts(results, cell).get(_SAMPLED)
+    if rows is None:
+        return Draws({}, {}, nan)
+    own: dict[str, list[int]] = {}
+    for place, item in enumerate(rows.items):
+        own.setdefault(item, []).append(place)
+    rewards = rows.rewards[REWARDS_OF[ACCURACY]]
+    return Draws(
+        {item: rewards[places] for item, places in own.items()},
+        {item: [spoken(rows.answers[place]) for place in places] for item, places in own.items()},
+        float(np.mean(rows.lengths)),
+    )
+
+
 class _Rows(NamedTuple):
-    """Rows of one part: what each is named, its kind, its mark in FLOPs, and the rewards by the name of their field."""
+    """Rows of one part: what each is named, its kind, its mark in FLOPs, and the rewards by the name of their field.
+
+    Answers and lengths are kept of sampled rows alone.
+    """
 
     items: tuple[str, ...]
     kinds: np.ndarray
     marks: np.ndarray
     rewards: Mapping[str, np.ndarray]
+    answers: np.ndarray
+    lengths: np.ndarray
 
 
-_NONE = pd.Series(dtype=float)
+_NONE, _NOTHING = pd.Series(dtype=float), np.empty(0)
 _PARTS = (*dict.fromkeys(part.name for part in PART_OF.values()), _MARK)
-_TEXTS, _FIGURES = ("part", "kind", "item"), ("mark", "reward", "apart_reward")
+_TEXTS, _FIGURES = ("part", "kind", "item", "extracted"), ("mark", "reward", "apart_reward", "length")
 _SCHEMA = pyarrow.schema([(name, "string") for name in _TEXTS] + [(name, "float64") for name in _FIGURES])
 _LONGEST = 1 << 24  # bytes of a line that is read the fast way
 
@@ -142,7 +182,8 @@ def _parts(results: str | Path, cell: str) -> Mapping[str, _Rows]:
         if len(rows := np.flatnonzero(columns["part"] == name)):
             own = {field: values[rows] for field, values in columns.items()}
             rewards = {field: own[field] for field in REWARDS_OF.values()}
-            found[name] = _Rows(tuple(own["item"]), own["kind"], own["mark"], rewards)
+            told = (own["extracted"], own["length"]) if name == _SAMPLED else (_NOTHING, _NOTHING)
+            found[name] = _Rows(tuple(own["item"]), own["kind"], own["mark"], rewards, *told)
     return found
 
 

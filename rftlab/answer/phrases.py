@@ -9,6 +9,7 @@ from rftlab.answer.choices import Choice, Panel, choices, named_arms
 from rftlab.answer.comparisons import EQUAL_COMPUTE, Place
 from rftlab.answer.decisions import Decision, Decisions, Level
 from rftlab.answer.groups import listed
+from rftlab.answer.sampling import ONCE_BEST, ONCE_MAJORITY
 from rftlab.plots.names import title
 from rftlab.registry import family_of
 
@@ -148,6 +149,7 @@ def because(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> str
         for text in (_pointer(decisions, places, leading, rivals), _costs(decisions, places, leading, rivals))
         if text
     ]
+    told += [_sampled_instead(decisions, places, leading)] if leading else []
     told += [text for text in (_prompts(decisions, panel), _unrewarded(decisions, places)) if text]
     name = where(panel, chosen_panels(decisions))
     several = len(chosen_panels(decisions)) > 1
@@ -222,6 +224,22 @@ def _pointer(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Se
             if decided:
                 told.append(f"{name}, {title(arm)} against {title(rival)}: {_by_word(decided, budgets=len(found))}")
     return f"exploratory: {'; '.join(told)}" if told else ""
+
+
+def _sampled_instead(decisions: Decisions, places: Sequence[Place], arm: str) -> str:
+    """Where one answer of a trained arm is decided to be no better than several of the base; "" if nowhere."""
+    told = []
+    for prefix, what in ((ONCE_BEST, "with a verifier at hand the best"), (ONCE_MAJORITY, "without one the majority")):
+        for measure in decisions.measures(prefix):
+            found = [(p.labels, d) for p in places if (d := decisions.between(p, arm, decisions.base(p), measure))]
+            equalled = [(labels, d) for labels, d in found if d.word in ("worse", "same")]
+            if equalled:
+                times = measure.removeprefix(prefix)
+                told.append(f"{what} of {times}: {_by_word(equalled, budgets=len(found))}")
+    if not told:
+        return ""
+    asked = f"one answer of {title(arm)} against several of the untrained base"
+    return f"asking may do instead of training (exploratory): {asked}, {'; '.join(told)}"
 
 
 def _costs(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rftlab.record.outcomes import ACCURACY, wholly_right, worth
+from rftlab.record.outcomes import ACCURACY, spoken, wholly_right, worth
 from rftlab.verifiers.base import OPEN_TAG
 
 Row = Mapping[str, Any]
@@ -66,13 +66,13 @@ def majority_at(rows: Sequence[Row], samples: int) -> dict[str, float | None]:
 
 def most_frequent(rows: Sequence[Row]) -> list[Row]:
     """For each of the most frequent extracted answers its best row (right form, then drawn first), in order of draw."""
-    votes = Counter(answer for row in rows if (answer := _answer(row)))
+    votes = Counter(answer for row in rows if (answer := spoken(row["extracted"])))
     if not votes:
         return [rows[0]]
     most = max(votes.values())
     found: dict[str, Row] = {}
     for row in rows:
-        answer = _answer(row)
+        answer = spoken(row["extracted"])
         if answer and votes[answer] == most and (answer not in found or row["format_ok"] > found[answer]["format_ok"]):
             found[answer] = row
     return list(found.values())
@@ -101,13 +101,9 @@ def distinct_correct_rationales(rows: Sequence[Row]) -> float | None:
 
 
 def _voted(rows: Sequence[Row]) -> float:
-    tied = {_answer(row) for row in most_frequent(rows)}
-    right = {_answer(row) for row in rows if wholly_right(row["reward"])}
+    tied = {spoken(row["extracted"]) for row in most_frequent(rows)}
+    right = {spoken(row["extracted"]) for row in rows if wholly_right(row["reward"])}
     return len((tied & right) - {""}) / len(tied)
-
-
-def _answer(row: Row) -> str:
-    return " ".join((row["extracted"] or "").split()).casefold()
 
 
 def _sums_hold(text: str) -> bool:

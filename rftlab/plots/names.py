@@ -6,6 +6,7 @@ METHODS = {
     "base": "untrained base",
     "base-few-shot": "few-shot base",
     "base-maj": "majority-vote base",
+    "prompt-search": "searched-prompt base",
     "sft": "SFT",
     "rejection_sft": "rejection-sampling SFT",
     "sft-matched-rollouts": "SFT on matched rollouts",
@@ -60,6 +61,13 @@ COSTS = {
 }
 """What training is measured along -> its name."""
 _SHARE = re.compile(r"(pass|majority)_at_(\d+)")
+_SAMPLING = {
+    "once_against_best_of": "one answer against the base's best of {}",
+    "once_against_majority_of": "one answer against the base's majority of {}",
+    "best_at_tokens_of": "best of n at the tokens of {} answers of the base",
+    "majority_at_tokens_of": "majority of n at the tokens of {} answers of the base",
+}
+_TIMES = re.compile(rf"({'|'.join(_SAMPLING)})_(\d+)")
 _MORE = re.compile(r" (?=\[|\+ )")
 
 
@@ -72,6 +80,8 @@ def title(name: str) -> str:
         return known
     if of_k := _SHARE.fullmatch(name):
         return f"{of_k[1]}@{of_k[2]}"
+    if times := _TIMES.fullmatch(name):
+        return _SAMPLING[times[1]].format(times[2])
     method, more = method_of(name)
     return METHODS.get(method, method.replace("_", " ")) + more
 

@@ -24,3 +24,8 @@ def worth(row: Mapping[str, Any], measure: str = ACCURACY) -> float:
     """
     reward = float(row[REWARDS_OF[measure]])
     return reward if measure.endswith(SCORE) else float(wholly_right(reward))
+
+
+def spoken(extracted: str | None) -> str:
+    """An extracted answer as it is told apart from others: case and spaces levelled; "" where there is none."""
+    return " ".join((extracted or "").split()).casefold()

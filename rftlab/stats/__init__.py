@@ -40,17 +40,17 @@ from rftlab.stats.intervals import (
 )
 from rftlab.stats.planning import MOST_SEEDS, Components, items_forbid, seeds_to_show
 from rftlab.stats.ratios import ratio_interval
+from rftlab.stats.sampling import best_of, majority
 from rftlab.stats.sequential import boundaries, look_confidence
 from rftlab.stats.words import WORDS, Word, decide, negligible, suggestion, turned, word
 
 __all__ = [
     "HOPELESS", "MOST_SEEDS", "WORDS", "Area", "Collapse", "Components", "Crossed", "Crossover", "Difference",
-    "Interval", "Spread", "Word", "area", "at_most", "best_set", "bootstrap_interval", "boundaries", "chance_to_decide",
-    "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread", "family_confidence",
-    "final_confidence", "fold_overlap", "holm", "items_forbid", "items_interval", "kappa_interval", "log_weights",
-    "look_confidence", "mcnemar_p", "negligible", "outcome", "paired_difference", "paired_table", "pass_at_k", "points",
-    "pooled_spreads",
-    "ratio_interval", "seed_spread", "seeds_to_show", "simultaneous", "stratified_interval",
-    "suggestion", "summarise", "t_interval", "table_difference", "table_mean", "table_spread", "turned", "verdict",
-    "weighted", "wilson_interval", "word",
+    "Interval", "Spread", "Word", "area", "at_most", "best_of", "best_set", "bootstrap_interval", "boundaries",
+    "chance_to_decide", "collapse", "collapsed", "crossed_interval", "crossover", "decide", "difference_spread",
+    "family_confidence", "final_confidence", "fold_overlap", "holm", "items_forbid", "items_interval",
+    "kappa_interval", "log_weights", "look_confidence", "majority", "mcnemar_p", "negligible", "outcome",
+    "paired_difference", "paired_table", "pass_at_k", "points", "pooled_spreads", "ratio_interval", "seed_spread",
+    "seeds_to_show", "simultaneous", "stratified_interval", "suggestion", "summarise", "t_interval",
+    "table_difference", "table_mean", "table_spread", "turned", "verdict", "weighted", "wilson_interval", "word",
 ]  # fmt: skip

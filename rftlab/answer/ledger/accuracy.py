@@ -7,6 +7,7 @@ from rftlab.answer.comparisons import EQUAL_COMPUTE
 from rftlab.answer.groups import listed
 from rftlab.answer.ledger.contrasts import Contrast, Missing, Panel, Tables, Tested
 from rftlab.answer.ledger.view import CONTROLS, COT, DIRECT, View, asked_as
+from rftlab.registry import trains
 
 FEW, MANY = 100, 300
 UNTRAINED_RIVALS = ("base", "base-few-shot", "base-maj")
@@ -109,7 +110,7 @@ def hybrid(view: View) -> Iterator[Tested | Missing]:
 def any_training(view: View) -> Iterator[Tested | Missing]:
     """12: the best trained arm minus the base, minus the base with examples in its prompt, minus its majority."""
     named = view.decisions.plan.arms(set(view.results.cells["method"]))
-    trained = [name for name in named if name not in (*UNTRAINED_RIVALS, *CONTROLS)]
+    trained = [name for name in named if trains(name) and name not in CONTROLS]
     for panel in view.panels:
         tested = []
         for prompt in _PROMPTS:

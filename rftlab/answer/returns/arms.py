@@ -134,7 +134,9 @@ def _of_panel(study: Results, decisions: Decisions, panel: Panel) -> Iterator[Ta
 
 def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, development: dict[str, int]) -> Taken:
     first, entry = rows.iloc[0], find(METHODS, level.method, "method")[0]
-    labels = min(entry.shots or level.place.labels, level.place.labels)
+    labels = level.place.labels
+    if entry.shots and isinstance(shots := dict(first["settings"]).get("shots", entry.shots), int):
+        labels = min(shots, labels)  # of shots that were chosen on the labels, all labels were needed
     pairs = bool(dict(first["settings"]).get("pairs_file"))
     steps = entry.needs_rationales and bool(first["cot"]) and not pairs
     spent = pd.DataFrame({"run": _numbers(rows, "seconds"), "trials": _numbers(rows, "tuning_seconds").fillna(0)})
