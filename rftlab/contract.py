@@ -16,7 +16,18 @@ from rftlab.registry import METHODS, find
 VERSION = 2
 NA = "n/a"
 ONE_SPLIT = "one split"
-AXES = ("method", "labels", "cot", "cot_eval", "adapter", "rule", "wording", "prompts", "shots", "seed")
+AXES: tuple["Axis", ...] = (
+    "method",
+    "labels",
+    "cot",
+    "cot_eval",
+    "adapter",
+    "rule",
+    "wording",
+    "prompts",
+    "shots",
+    "seed",
+)
 """What a comparison may vary: `rule` is that of the task, `wording` the words around prompts, `prompts` how many there
 are without labels, and `seed` what a mean is taken over."""
 
@@ -130,6 +141,7 @@ FIELDS: Mapping[str, Field] = {
     "method": _match("method", "the method", "method", axes=("method",)),
     "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
     "settings": _match("method", "its settings", "settings", axes=("method", "shots")),
+    "chosen": _match("method", "the settings that it chose on its labels", axes=AXES),
     "method_code": _match("method", "its code", axes=("method",)),
     "notebook": _match("notebook", "the code of the notebook that ran it"),
     "batch": Field("show", "machine", "examples and completions per optimiser step"),
@@ -175,6 +187,7 @@ NOT_ASKED: Mapping[str, Any] = {
     "started_policy": NA,
     "folds": ONE_SPLIT,
     "fold": NA,
+    "chosen": NA,
 }
 """What records written before there was a field are taken to say of it; what they did not measure matches anything."""
 

@@ -36,6 +36,7 @@ class Entry:
         prompts: methods only; "" where it trains on labels alone; else prompts without labels are trained on "beside"
             them, or also "alone".
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
+        keeps_prompt: methods only; True where what is found is a prompt, which is kept as trained weights are.
         resumes: methods only; True where a training that was killed goes on from its last checkpoint.
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         teacher: methods only; True where `settings.teacher` names what it learns from.
@@ -55,6 +56,7 @@ class Entry:
     needs_rationales: bool = False
     prompts: Literal["", "beside", "alone"] = ""
     shots: int = 0
+    keeps_prompt: bool = False
     resumes: bool = False
     dropout: bool = True
     teacher: bool = False
@@ -230,8 +232,12 @@ METHODS: Mapping[str, Entry] = {
         notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True, version=2,
     ),
     "base-few-shot": Entry(
-        "rftlab.methods.controls:FewShot", "control: the untrained base with a few labels in its prompt",
+        "rftlab.methods.prompting:FewShot", "control: the untrained base with labels in its prompt, few or many",
         notebook="10_sft.ipynb", family="base", trains=False, needs_rationales=True, shots=4,
+    ),
+    "prompt-search": Entry(
+        "rftlab.methods.prompt_search:PromptSearch", "the untrained base under the best prompt that the budget finds",
+        notebook="10_sft.ipynb", family="base", trains=False, keeps_prompt=True,
     ),
     "base-maj": Entry(
         "rftlab.methods.controls:Majority", "control: the untrained base's most frequent answer of several samples",

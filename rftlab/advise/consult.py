@@ -98,8 +98,8 @@ class Consultation:
             yield "Few-shot was measured and loses to the base, so it comes last; other instructions were not measured."
         elif self.advice.try_prompts:
             yield (
-                "Before any training: examples in the prompt and better instructions (base-few-shot measures the "
-                "first); they cost least."
+                "Before any training: examples in the prompt and better instructions (base-few-shot and prompt-search "
+                "measure them); they cost least."
             )
         yield "Ranking (+ for, - against; weights 1 slight, 2 fair, 3 strong, 9 decides; figures are others', no rule)"
         for number, ranked in enumerate(self.advice.possible, start=1):

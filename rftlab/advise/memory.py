@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rftlab.advise.method_memory import Run, Settings, parts_of
 from rftlab.advise.work import Device, Work
 from rftlab.policy.anatomy import Anatomy
+from rftlab.registry import METHODS
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def estimate(anatomy: Anatomy, method: str, settings: Settings, work: Work, devi
     return Estimate({**held, **own}, {**also, **steps}, apart)
 
 
-_UNTRAINED = ("base", "base-few-shot", "base-maj")
+_UNTRAINED = frozenset(name for name, entry in METHODS.items() if not entry.trains)
 
 
 def told(bytes: float) -> str:

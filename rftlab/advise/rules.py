@@ -29,8 +29,8 @@ class Family(NamedTuple):
 FAMILIES: Mapping[str, Family] = {
     "none": Family("the base as it is"),
     "prompting": Family(
-        "few-shot and prompt optimisation", ("base-few-shot",),
-        "rftlab measures few-shot (base-few-shot); it has no prompt optimiser yet",
+        "few-shot and prompt optimisation", ("base-few-shot", "prompt-search"),
+        "rftlab measures few-shot (base-few-shot) and searches instructions and shots (prompt-search)",
     ),
     "sft": Family("SFT", ("sft",)),
     "hybrid": Family("hybrid, SFT then RFT", ("sft+grpo",)),

@@ -13,7 +13,7 @@ from typing import Any
 from peft import PeftModel
 
 from rftlab.cell import Cell
-from rftlab.evaluate.beside import Beside, beside, with_room_for
+from rftlab.evaluate.beside import Beside, beside, leaving_room, with_room_for
 from rftlab.evaluate.divergence import kl_from_base, kl_to_base
 from rftlab.evaluate.rates import distinct_correct_rationales, majority_at, mean, mean_worth, most_frequent, pass_at
 from rftlab.policy.base_answers import sample_base, sample_shared
@@ -24,6 +24,7 @@ from rftlab.policy.rollout import Rollout
 from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import RULE, SURFACE, Example, Labels, Task
+from rftlab.tasks.shots import Shots
 from rftlab.verifiers.base import Verifier
 
 # Sampling for evaluation draws from its own stream, so that what a method sampled in training cannot shift it.
@@ -115,6 +116,7 @@ def evaluate(
         "format_rate": mean(test, "format_ok"),
         "truncation_rate": mean(test, "truncated"),
         "completion_tokens": mean(test, "length"),
+        **_asking(policy, task.test[: asked.test_items], mean(test, "length"), cell),
         "verifier_errors": float(sum(row["parts"].get("verifier_error", 0.0) for row in samples)),
         **divergences,
         **_apart(test, also.apart),
@@ -253,7 +255,8 @@ def _retained(policy: Policy, cell: Cell, also: Beside) -> dict[str, list[dict[s
     """Greedy answers to the items of tasks not trained on; items are named with their task, as ids repeat."""
     found = {}
     for each in also.retention:
-        rows = ask(policy, each.items, each.verifier, with_room_for(cell, policy, each), part="retention")
+        roomy = with_room_for(cell, policy, each)
+        rows = ask(leaving_room(policy, roomy), each.items, each.verifier, roomy, part="retention")
         found[each.column] = [{**row, "item": f"{each.column}: {row['item']}", "task": each.name} for row in rows]
     return found
 
@@ -285,6 +288,18 @@ def _apart(rows: Sequence[Mapping[str, Any]], apart: Verifier | None) -> dict[st
         "apart_score": mean_worth(rows, "apart_score"),
         "reward_hacking_gap": _less(mean_worth(rows), accuracy),
         "apart_errors": float(sum(row["apart_parts"].get("verifier_error", 0.0) for row in rows)),
+    }
+
+
+def _asking(policy: Policy, examples: Sequence[Example], tokens: float | None, cell: Cell) -> dict[str, float | None]:
+    """What a greedy answer reads and takes: every token of its prompt counts, also where prompts begin alike."""
+    prompt = sum(policy.count_prompt(example, cell.cot_eval) for example in examples) / len(examples)
+    shown = policy.template
+    shots = [shown.shown_before(e, cot=cell.cot_eval) for e in examples] if isinstance(shown, Shots) else []
+    return {
+        "prompt_tokens": prompt,
+        "answer_flops": 2.0 * policy.parameters * (prompt + (tokens or 0.0)),
+        **({"shots": sum(shots) / len(shots)} if shots else {}),
     }
 
 

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.policy.caps import cap_for, parameter
-from rftlab.policy.context import require_room
+from rftlab.policy.context import require_room, room_of
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example, Task, load_task
 from rftlab.tasks.of_cell import retention_tasks
+from rftlab.tasks.shots import Shots
 from rftlab.verifiers.base import Verifier, make_verifier
 
 
@@ -67,6 +68,8 @@ def with_room_for(cell: Cell, policy: Policy, retained: Retained) -> Cell:
         RftlabError: a prompt with that cap does not fit into the model's context.
     """
     cot = cell.cot_eval
+    if isinstance(policy.template, Shots):  # they make room
+        policy = replace(policy, template=policy.template.plain)
     gold = [example for example in retained.items if example.rationale or not cot]
     needed = cap_for(policy.count_gold(gold, cot)) if gold else 1
     cap = max(cell.max_new_tokens, needed)
@@ -76,6 +79,13 @@ def with_room_for(cell: Cell, policy: Policy, retained: Retained) -> Cell:
     roomy = Cell.make({**cell.flat(), parameter(cot=cot): cap})
     require_room(roomy, retained.items, lambda example: policy.count_prompt(example, cot), policy.context, cot=cot)
     return roomy
+
+
+def leaving_room(policy: Policy, cell: Cell) -> Policy:
+    """The policy with no more shots before its prompts than leave room for a cell's completions."""
+    if not isinstance(policy.template, Shots):
+        return policy
+    return replace(policy, template=replace(policy.template, fits=room_of(policy, cell)))
 
 
 def _retained(name: str, column: str, settings: Mapping[str, Any], cell: Cell) -> Retained:

@@ -19,6 +19,7 @@ from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.along import Along
 from rftlab.experiment.checkpointing import checkpoints_of
+from rftlab.experiment.choosing import try_settings
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.live import Live
 from rftlab.experiment.memory import said_if_it_runs_out
@@ -29,7 +30,7 @@ from rftlab.experiment.terms import contract_of
 from rftlab.experiment.training import Diverged, train
 from rftlab.experiment.trials import try_rates
 from rftlab.files.staging import staged
-from rftlab.methods.base import TrainingRun
+from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
@@ -45,9 +46,10 @@ from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.record.beside import beside
+from rftlab.record.outcomes import worth
 from rftlab.shown.beside import Beside
 from rftlab.shown.tables import Measures, TextTable
-from rftlab.tasks.base import Labels
+from rftlab.tasks.base import Example, Labels
 from rftlab.tasks.of_cell import draw_labels
 
 INTERACTIVE = Path("results/interactive")
@@ -75,6 +77,8 @@ class Experiment(Prepared):
     tuning: list[dict[str, Any]]
     cost: Cost
     _budget_warnings: list[str]
+    _chosen: Settings
+    _found: dict[str, Any]
     _kept: Kept | None
     _checkpoints: Checkpoints | None
     _along: Along
@@ -144,8 +148,10 @@ class Experiment(Prepared):
             self.progress("train", 0, self.cell.budget.amount)  # before the curves, which stand below
         self._checkpoints = checkpoints_of(self.cell, self.settings, self._beside_checkpoint)
         resumed = self._checkpoints is not None and self._go_on_with(self._checkpoints)
-        if self.cell.tuning.trials > 1 and self._entry.uses_labels and not resumed:
+        if self.cell.tuning.trials > 1 and self._entry.trains and not resumed:
             self._tune()
+        if not self._entry.trains:
+            self._choose_settings()
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
             if self._entry.trains and not resumed:
                 monitor.evaluate()
@@ -221,7 +227,7 @@ class Experiment(Prepared):
                 "along_seconds": self._along_seconds,
                 "peak_memory_bytes": peak_memory_bytes(),
             },
-            tuning=tuple(self.tuning),
+            tuning=(*self.tuning, *self._found.get("tried", ())),
             environment=self._environment(),
             warnings=(
                 *self._budget_warnings,
@@ -230,7 +236,7 @@ class Experiment(Prepared):
                     self.capped,
                     metrics=self._outcome.metrics,
                     cost=asdict(self.cost),
-                    tuning=self.tuning,
+                    tuning=(*self.tuning, *self._found.get("tried", ())),
                     samples=self._outcome.samples,
                     taught_by=self.settings.also_taught_by,
                 ),
@@ -288,7 +294,8 @@ class Experiment(Prepared):
         }
 
     def _keep(self, folder: Path) -> None:
-        if self.cell.evaluation.part == "test" and (keep := wanted()) != "none" and self.cost.optimizer_steps:
+        there = self.cost.optimizer_steps or self._entry.keeps_prompt
+        if self.cell.evaluation.part == "test" and (keep := wanted()) != "none" and there:
             folder.mkdir(parents=True, exist_ok=True)
             cap = self.capped.max_new_tokens
             save_policy(self.policy, self.cell, folder, max_new_tokens=cap, keep=keep)
@@ -300,7 +307,7 @@ class Experiment(Prepared):
         self.learning_rates = self._first_rates()
         self._outcome, self._diverged, self._along_seconds = None, False, 0.0
         self._budget_warnings = []
-        self._kept, self._checkpoints = None, None
+        self._kept, self._checkpoints, self._chosen, self._found = None, None, self.settings, {}
         self._live = Live(self.cell, self.policy)
         self._along = Along(self.capped, self.task, self.labels.development, self.verifier, self._live.asked)
         self._reports = Reports(self._trackers, self.cell, self._events())
@@ -308,7 +315,14 @@ class Experiment(Prepared):
     @property
     def rates(self) -> tuple[float, ...]:
         """The learning rates tried, in order."""
-        return tuple(trial["learning_rate"] for trial in self.tuning) or self.learning_rates
+        return tuple(trial["learning_rate"] for trial in self.tuning if "learning_rate" in trial) or self.learning_rates
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """Of settings that the method chose on its labels, those chosen; empty where there was no choice."""
+        return self._found.get("chosen") or next(
+            (trial["settings"] for trial in self.tuning if trial["chosen"] and "settings" in trial), {}
+        )
 
     @property
     def learning_rate(self) -> float:
@@ -333,6 +347,20 @@ class Experiment(Prepared):
         self.tuning = try_rates(self._ladder(), tuning.trials, try_one)
         best = next(trial["learning_rate"] for trial in self.tuning if trial["chosen"])
         self.learning_rates = (*self.learning_rates[:-1], best)
+
+    def _choose_settings(self) -> None:
+        """Of a method that trains nothing, the settings that it leaves to its labels."""
+
+        def score(examples: Sequence[Example]) -> list[float]:
+            rows = ask(self.policy, examples, self.verifier, self.capped, part="validation")
+            return [worth(row, self.cell.evaluation.decides) for row in rows]
+
+        def monitored(number: int, count: int) -> Monitor:
+            return self._monitor(self.policy, self.cell.budget, f"choice {number}/{count}", 0)
+
+        with self._monitor(self.policy, self.cell.budget, "choice", 0) as monitor:
+            run = TrainingRun(self.policy, self.labels, self.verifier, self.capped, self.settings, (), monitor)
+            self._chosen, self.tuning = try_settings(self.method, run, score, monitored)
 
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples
@@ -361,9 +389,10 @@ class Experiment(Prepared):
         monitor: Monitor,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        run = TrainingRun(policy, labels, self.verifier, self.capped, self.settings, rates, monitor, checkpoints)
+        run = TrainingRun(policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints)
         with said_if_it_runs_out(self.capped, self.settings, "training"):
             train(self.method, run)
+        self._found = run.found
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0

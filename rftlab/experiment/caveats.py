@@ -60,6 +60,7 @@ def of_run(
         *_no_step(cell, cost),
         *_signal(cell, cost, taught_by),
         *_rate(tuning),
+        *_choice(tuning),
         *_cut(cell, metrics, cost),
         *_verifier(samples),
         *_divergence(cell, metrics),
@@ -97,7 +98,18 @@ def _signal(cell: Cell, cost: Mapping[str, Any], taught_by: Sequence[str]) -> It
         )
 
 
+def _choice(tuning: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    tried = [trial for trial in tuning if "settings" in trial]
+    level = {trial["validation_accuracy"] for trial in tried}
+    if len(tried) > 1 and len(level) == 1:
+        yield (
+            f"all {len(tried)} settings tried on {tried[0]['validation_items']} labels were right equally often "
+            f"({level.pop():.0%}): the first was taken, and which is best is not known"
+        )
+
+
 def _rate(tuning: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    tuning = [trial for trial in tuning if "learning_rate" in trial]
     rates = [trial["learning_rate"] for trial in tuning]
     chosen = next((trial["learning_rate"] for trial in tuning if trial.get("chosen")), None)
     if chosen is None or len(set(rates)) < 2:

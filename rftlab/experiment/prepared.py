@@ -13,6 +13,7 @@ from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
 from rftlab.policy.caps import Cap, Probe, capped, caps_of
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.probe import load_base, probe
+from rftlab.policy.prompt_file import load_at
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
 from rftlab.registry import METHODS, find, refuse_dropout
@@ -89,7 +90,7 @@ class Prepared:
         )
 
     def _loaded(self, kept: Path | None = None) -> Policy:
-        policy = load_policy(self.cell, kept=kept)
+        policy = load_at(self.cell, kept) if kept else load_policy(self.cell)
         policy.votes = getattr(self.settings, "votes", 0)  # of the method that asks several times
         return policy
 

@@ -1,6 +1,5 @@
 """Whether what a cell will ask and train on fits into the model's context."""
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ def require_room(run: "Prepared") -> None:
         RftlabError: some do not fit.
     """
     sizes, task, policy = run.cell.evaluation, run.task, run.policy
-    template = policy.template.after(context.shots(run.cell, task), cot=run.cell.cot)
-    policy = replace(policy, template=template)
     test = max(sizes.test_items, sizes.sampled_items)
     beyond = [e for part in task.ood_asked(sizes.ood_items).values() for e in part]
     beyond += task.ood_along(sizes.ood_items, sizes.along_items)

@@ -13,6 +13,7 @@ from rftlab.policy.load import Policy, load_policy
 from rftlab.preflight.checks import Looked, key, task_key
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.of_cell import draw_labels, verifier_of
+from rftlab.tasks.shots import Choice, Shots
 from rftlab.user_code.child import announce
 from rftlab.verifiers.base import Verifier, make_verifier
 
@@ -42,7 +43,11 @@ def shown(request: Mapping[str, Any]) -> list[str]:
 def _told(cell: Cell, task: Task, count: int) -> str:
     announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
     policy = load_policy(cell, meta=True)
-    policy = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
+    if pool := shots(cell, task):
+        kind: Choice = "nearest" if cell.settings.get("choice") == "nearest" else "random"
+        labels = draw_labels(cell, task).train
+        template = Shots.of(policy.template, labels, count=len(pool), choice=kind, cot=cell.cot)
+        policy = replace(policy, template=template)
     name, settings = verifier_of(cell, task)
     announce(f"loading verifier {name!r}")
     with about("verifier_settings", settings):

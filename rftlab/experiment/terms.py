@@ -65,6 +65,7 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             "sampled_items": _items(task, asked.sampled_items),
             "method": bare(cell.method),
             "settings": bare(cell.settings),
+            "chosen": run.chosen or NA,
             "verifier": bare(verifier),
             "verifier_settings": bare(settings),
             "apart": f"{bare(asked.verifier)} {_short(bare(asked.verifier_settings))}" if asked.verifier else NA,

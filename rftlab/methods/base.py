@@ -7,7 +7,7 @@ so that several can run in one process.
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,6 +38,8 @@ class TrainingRun:
         learning_rates: one for each stage of the method.
         monitor: counts, records, and says when to stop.
         checkpoints: of the cell, for methods that can go on from one; None where none are written.
+        found: what a method that searches leaves for the record, as JSON values: `chosen`, settings by name, and
+            `tried`, of each candidate settings, validation_accuracy, validation_items and chosen.
     """
 
     policy: Policy
@@ -48,6 +50,7 @@ class TrainingRun:
     learning_rates: tuple[float, ...]
     monitor: Monitor
     checkpoints: Checkpoints | None = None
+    found: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_replaying(self) -> bool:
@@ -236,6 +239,9 @@ def make_settings(method: Method, name: str, preset: str, settings: Mapping[str,
         if problem["type"] == "extra_forbidden":
             hint = suggest(where, method.Settings.model_fields)
             raise RftlabError(f"method {name!r} has no setting {where!r}{hint}") from None
+        what = problem["msg"].removeprefix("Value error, ")
+        if not where:
+            raise RftlabError(f"method {name!r}: {what}") from None
         raise RftlabError(
-            f"method {name!r}, setting {where!r}: {problem['msg']} (got {one_line(repr(problem.get('input')))})"
+            f"method {name!r}, setting {where!r}: {what} (got {one_line(repr(problem.get('input')))})"
         ) from None

@@ -12,8 +12,6 @@ from pydantic import Field
 from rftlab.methods.base import Ladder, Settings, TrainingRun
 from rftlab.methods.grpo import GRPO
 from rftlab.methods.trl_online import VerifierReward
-from rftlab.registry import METHODS
-from rftlab.tasks.of_cell import require_rationales
 from rftlab.verifiers.base import Score
 
 
@@ -94,38 +92,3 @@ class Majority:
 
     def train(self, run: TrainingRun) -> None:
         """Nothing: the policy votes from the start."""
-
-
-class FewShotSettings(Settings):
-    """Settings of `base-few-shot`."""
-
-    shots: int = Field(
-        METHODS["base-few-shot"].shots,
-        ge=1,
-        description="labelled examples put before every prompt (at most as many as labels)",
-    )
-
-
-class FewShot:
-    """The untrained base, shown a few labels in its prompt."""
-
-    Settings: ClassVar[type[Settings]] = FewShotSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    # Nothing is trained; four entries, so that it can stand in a grid that asks for learning-rate trials.
-    ladder = Ladder(lora=(0.0,) * 4, full=(0.0,) * 4)
-    card = (
-        "Idea: put labels into the prompt instead of into the weights; the cheapest use of them.\n"
-        "Objective: none; the first labels of the budget, worked out, stand before every prompt.\n"
-        "Settings: shots = 4.\n"
-        "When: beside every result with few labels, on models that read examples in their context.\n"
-        "What goes wrong: a small base never trained on several examples in one context gets worse; prompts grow by\n"
-        "the length of the shots, at every question ever asked."
-    )
-
-    def train(self, run: TrainingRun) -> None:
-        """Change the template; the weights stay as they are."""
-        settings: FewShotSettings = run.settings
-        shown = run.labels.train[: settings.shots]
-        if run.cell.cot:
-            require_rationales(shown, "base-few-shot")
-        run.policy.template = run.policy.template.after(shown, cot=run.cell.cot)

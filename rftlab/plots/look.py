@@ -29,6 +29,7 @@ _LOOKS = {
     "rejection_sft": ("rft", "d", "long-short"), "hpt": ("hybrid", "*", "dash-dot"),
     "interleaved": ("hybrid", "s", "dotted"), "rlhf": ("preference", "P", "dashed"),
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
+    "prompt-search": ("base", "d", "long"),
     "distill": ("sft", "^", "dashed"), "distill-offline": ("sft", "v", "dotted"), "sdft": ("sft", "D", "dash-dot"),
     "sft-matched-rollouts": ("rft", "*", "long-dot"),
     "grpo-random": ("control", "X", "dashed"), "grpo-format": ("control", "P", "dotted"),

@@ -1,6 +1,6 @@
 """A question put to a kept policy, or to one at hand, and to its untrained base."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rftlab.cell import Cell
@@ -8,8 +8,10 @@ from rftlab.errors import RftlabError
 from rftlab.policy import weights
 from rftlab.policy.context import require_prompt_fits
 from rftlab.policy.load import Policy, load_policy
+from rftlab.policy.prompt_file import load_at
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import Example
+from rftlab.tasks.shots import Shots
 from rftlab.verifiers.base import extract_answer
 
 
@@ -37,7 +39,7 @@ class Asked:
     """What a policy and its base say to one question.
 
     Attributes:
-        prompt: the whole text put to both.
+        prompt: the whole text put to both; to the policy alone where what was found is a prompt.
         policy: the policy's answer.
         base: the untrained base's.
     """
@@ -63,7 +65,7 @@ def ask(cell: str | Path, question: str, *, results: str | Path | None = None) -
     """
     folder = weights.find_cell(str(cell), Path(results) if results else None)
     asked = weights.as_evaluated(folder)
-    return ask_policy(load_policy(asked, kept=folder), asked, question)
+    return ask_policy(load_at(asked, folder), asked, question)
 
 
 def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
@@ -74,14 +76,21 @@ def ask_policy(policy: Policy, cell: Cell, question: str) -> Asked:
     """
     if not question.strip():
         raise RftlabError('there is no question; give one, such as "3 + 4 = ?"')
-    prompt = policy.prompt_text(Example("asked", question.strip(), ""), cot=cell.cot_eval)
+    prompt = policy.prompt_text(_example(question), cot=cell.cot_eval)
     length = len(policy.encode_prompt(prompt))
     require_prompt_fits(cell, "the question in its prompt", length, policy.context, cot=cell.cot_eval)
     own = _answer(policy, cell, prompt)
+    if isinstance(policy.template, Shots):  # the same weights; the base is asked without what was found
+        bare = replace(policy, template=policy.template.plain)
+        return Asked(prompt, own, _answer(bare, cell, bare.prompt_text(_example(question), cot=cell.cot_eval)))
     if cell.adapter.kind == "lora":
         with policy.as_base():
             return Asked(prompt, own, _answer(policy, cell, prompt))
     return Asked(prompt, own, _answer(load_policy(cell.unstarted()), cell, prompt))
+
+
+def _example(question: str) -> Example:
+    return Example("asked", question.strip(), "")
 
 
 def _answer(policy: Policy, cell: Cell, prompt: str) -> Answer:

@@ -17,10 +17,12 @@ from rftlab.registry import METHODS, Entry, find, resolve
 from rftlab.tasks.base import Example, Task, fingerprint
 from rftlab.tasks.folds import rows
 from rftlab.tasks.of_cell import draw_labels
-from rftlab.tasks.template import TEMPLATES
+from rftlab.tasks.shots import Shots
+from rftlab.tasks.template import TEMPLATES, Template
 from rftlab.user_code.child import announce
 
 if TYPE_CHECKING:
+    from rftlab.policy.load import Policy
     from rftlab.preflight.checks import Looked
 
 # Of all prompts of a task those longest in bytes are counted in tokens.
@@ -51,7 +53,7 @@ def check(looked: "Looked") -> None:
         folder = Path(locate(cell.model))
         announce(f"counting the tokens of the prompts of task {cell.task_name!r}", limit=_LIMIT_S)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        template = TEMPLATES["qa" if cell.template == "auto" else cell.template].after(shots(cell, task), cot=cell.cot)
+        template = TEMPLATES["qa" if cell.template == "auto" else cell.template]
         room = json.loads((folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
 
         def count(examples: Sequence[Example], cot: bool) -> list[int]:
@@ -61,19 +63,56 @@ def check(looked: "Looked") -> None:
         def tokens(example: Example, cot: bool) -> int:
             return len(tokenizer.encode(template.prompt(example, cot=cot)).ids)  # noqa: B023
 
-        require_task_fits(say_caps(looked, cell, task, count), task, tokens, room)
+        known = say_caps(looked, cell, task, count)
+        require_task_fits(known, task, tokens, room)
+
+        def fits(text: str, cot: bool) -> bool:
+            return len(tokenizer.encode(text).ids) + given(known, cot=cot) <= room  # noqa: B023
+
+        say_shots(looked, known, task, template, fits)
 
 
 def shots(cell: Cell, task: Task) -> tuple[Example, ...]:
-    """The labels that a cell's method puts before every prompt."""
+    """The first of the labels that a cell's method puts before prompts; so many as by default where it chooses."""
     by_default = find(METHODS, cell.method, "method")[0].shots
-    return draw_labels(cell, task).train[: cell.settings.get("shots", by_default)] if by_default else ()
+    asked = cell.settings.get("shots", by_default)
+    return draw_labels(cell, task).train[: asked if isinstance(asked, int) else by_default] if by_default else ()
+
+
+def room_of(policy: "Policy", cell: Cell) -> Callable[[str, bool], bool]:
+    """Whether a prompt as a template writes it, asked with chain-of-thought or without, leaves room for an answer.
+
+    Args:
+        policy: its chat template, tokens and context.
+        cell: its caps as numbers.
+    """
+
+    def fits(text: str, cot: bool) -> bool:
+        if policy.context is None:
+            return True
+        length = len(policy.encode_prompt(policy.in_chat(text, cot=cot)))
+        return length + given(cell, cot=cot) <= policy.context
+
+    return fits
+
+
+def say_shots(looked: "Looked", cell: Cell, task: Task, template: Template, fits: Callable[[str, bool], bool]) -> None:
+    """Say where not all the shots that a cell asks for fit before its longest labelled prompt."""
+    if not (pool := shots(cell, task)):
+        return
+    longest = max(pool, key=lambda example: len(example.prompt))
+    shown = Shots.of(template, pool, count=len(pool), cot=cell.cot, fits=fits)
+    if (found := shown.shown_before(longest, cot=cell.cot_eval)) < len(pool):
+        where = f"{cell.task_name} with {cell.model.rpartition('/')[2]}"
+        looked.say(
+            [f"{where}: {found} of {len(pool)} shots fit before its prompts; {cell.method} leaves out the others"]
+        )
 
 
 def asked(cell: Cell, task: Task) -> tuple[object, ...]:
     """Equal for cells of one model and one template whose caps and prompts are the same."""
     judged = json.dumps([cell.verifier, cell.verifier_settings, cell.answer_format], sort_keys=True)
-    shown = tuple(example.id for example in shots(cell, task))
+    shown = (cell.method, *(example.id for example in found)) if (found := shots(cell, task)) else ()
     own = fingerprint(rows(task)) if task.folds else id(task)
     return (own, shown, cell.template, cell.cot, cell.cot_eval, cell.decoding, judged)
 
@@ -122,10 +161,9 @@ def require_prompt_fits(cell: Cell, what: str, length: int, room: int | None, *,
     """
     cap = given(cell, cot=cot)
     if room is not None and length + cap > room:
-        fewer = "lower settings.shots, " if find(METHODS, cell.method, "method")[0].shots else ""
         raise RftlabError(
             f"{what} has {length} tokens; with a completion of up to {cap} that is more than the {room} of model "
-            f"{cell.model!r}: {fewer}shorten or drop it, or lower {parameter(cot=cot)}"
+            f"{cell.model!r}: shorten or drop it, or lower {parameter(cot=cot)}"
         )
 
 

@@ -33,6 +33,7 @@ def write_model(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RftlabError(f"{target} is there already and not an empty folder; give another name")
     folder = weights.find_cell(str(cell), Path(results) if results else None)
+    weights.require_weights(weights.read_manifest(folder), "a model of its own")
     policy, trained, found = load_kept(folder), weights.as_evaluated(folder), record.read(folder)
     assert found is not None
     whole = merge or trained.adapter.kind == "full"

@@ -12,7 +12,9 @@ from rftlab.cell import Cell
 from rftlab.files.staging import staged, swap_in
 from rftlab.policy import weights
 from rftlab.policy.hub import TINY_BASE
-from rftlab.policy.load import Policy, load_policy
+from rftlab.policy.load import Policy
+from rftlab.policy.prompt_file import load_at, write_prompt
+from rftlab.tasks.shots import Shots
 
 
 def wanted() -> str:
@@ -24,7 +26,7 @@ def save(policy: Policy, cell: Cell, folder: Path, *, max_new_tokens: int, keep:
     """Write a trained policy into a cell's folder; its folder `policy` appears whole or not at all.
 
     Args:
-        policy: what was trained.
+        policy: what was trained, or the base under a prompt that a search found: then the prompt alone is written.
         cell: by which cell.
         folder: the cell's folder.
         max_new_tokens: the cap on its completions when it was evaluated.
@@ -36,7 +38,9 @@ def save(policy: Policy, cell: Cell, folder: Path, *, max_new_tokens: int, keep:
     final = folder / weights.POLICY
     name = base_name(cell.model)
     with staged(final) as staging:
-        if cell.adapter.kind == "lora":
+        if isinstance(policy.template, Shots):  # what was found is a prompt; the weights are the base's
+            write_prompt(policy.template, staging)
+        elif cell.adapter.kind == "lora":
             _save_adapter(policy, name, staging)
         else:
             policy.model.save_pretrained(staging)
@@ -72,7 +76,7 @@ def load_kept(cell: str | Path, *, results: str | Path | None = None) -> Policy:
         RftlabError: no such cell, it keeps no policy, a file is damaged, or the base is not there or another.
     """
     folder = weights.find_cell(str(cell), Path(results) if results else None)
-    return load_policy(weights.cell_of(folder), kept=folder)
+    return load_at(weights.as_evaluated(folder), folder)
 
 
 def base_name(model: str) -> str:

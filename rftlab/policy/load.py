@@ -130,7 +130,10 @@ class Policy:
 
         A template that takes `enable_thinking` gets ``cot``.
         """
-        text = self.template.prompt(example, cot=cot)
+        return self.in_chat(self.template.prompt(example, cot=cot), cot=cot)
+
+    def in_chat(self, text: str, *, cot: bool) -> str:
+        """What a template wrote as the user's message in the chat template, where there is one."""
         return self._chat(text, cot) if self.tokenizer.chat_template else text
 
     def _chat(self, text: str, cot: bool) -> str:
@@ -250,6 +253,9 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     manifest = weights.verify(start) if start else None
     if manifest:
         weights.require_same_shape(manifest, cell)
+        if not kept:
+            weights.require_weights(manifest, "start_from")
+        start = None if manifest.is_prompt else start
     whole = start / weights.POLICY if start and cell.adapter.kind == "full" else None
     precision, wanted = _as_trained(cell, manifest) if kept and manifest else (cell.precision, cell.device)
     device = torch.device("meta") if meta else place(wanted)

@@ -3,13 +3,12 @@
 In the preflight's child, because it imports torch; only for cells of another model than the unchanged tiny base.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
 from rftlab.policy.caps import given
-from rftlab.policy.context import asked, require_task_fits, say_caps, shots
+from rftlab.policy.context import asked, require_task_fits, room_of, say_caps, say_shots
 from rftlab.policy.decode import own_forward
 from rftlab.policy.load import Policy, load_policy
 from rftlab.tasks.base import Example
@@ -42,9 +41,9 @@ def check(looked: "Looked") -> None:
             seen.add(question)
             announce(f"asking model {cell.model!r} with the prompts of task {cell.task_name!r}", limit=_LOAD_LIMIT_S)
             _require_askable(cell, policy, task.test[0])
-            shown = replace(policy, template=policy.template.after(shots(cell, task), cot=cell.cot))
             capped = say_caps(looked, cell, task, policy.count_gold)
-            require_task_fits(capped, task, shown.count_prompt, policy.context)
+            require_task_fits(capped, task, policy.count_prompt, policy.context)
+            say_shots(looked, capped, task, policy.template, room_of(policy, capped))
             if reason := own_forward(policy.model, given(capped, cot=cell.cot)):
                 name = cell.model.rpartition("/")[2]
                 looked.say([f"{name}: transformers decodes its completions, more slowly, since {reason}"])

@@ -21,6 +21,8 @@ from rftlab.errors import RftlabError
 from rftlab.registry import METHODS, find
 
 POLICY, MANIFEST = "policy", "manifest.json"
+PROMPT = "prompt.json"
+"""The file of a policy that is the base under a prompt, and has no weights of its own."""
 # A policy being removed is named so until all its files are gone.
 _DOOMED = f".{POLICY}.removed"
 # Which policies a run keeps, told to its kernels; where nothing is told, a policy is kept for good.
@@ -65,11 +67,17 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """12 hex digits of the policy: its weights, the base they sit on, and how an adapter is scaled."""
-        weights = {name: each["sha256"] for name, each in self.files.items() if name.endswith(".safetensors")}
+        """12 hex digits of the policy: its weights or prompt, the base they sit on, and how an adapter is scaled."""
+        own = (".safetensors", PROMPT)
+        weights = {name: each["sha256"] for name, each in self.files.items() if name.endswith(own)}
         shape = {name: self.adapter[name] for name in _SHAPE} if self.adapter["kind"] == "lora" else "full"
         content = json.dumps([dict(self.identity), shape, weights], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is the base under a prompt, without weights of its own."""
+        return PROMPT in self.files
 
     @property
     def bytes(self) -> int:
@@ -209,6 +217,23 @@ def require_same_shape(manifest: Manifest, cell: Cell) -> None:
             )
 
 
+def require_weights(manifest: Manifest, wanted: str) -> None:
+    """Raise if a kept policy is a prompt.
+
+    Args:
+        manifest: of it.
+        wanted: what takes weights, for the sentence.
+
+    Raises:
+        RftlabError: as said.
+    """
+    if manifest.is_prompt:
+        raise RftlabError(
+            f"{wanted} takes weights, and cell {manifest.cell} keeps a prompt for its base: {POLICY}/{PROMPT} in its "
+            "folder holds it"
+        )
+
+
 def require_same_base(manifest: Manifest, identity: Mapping[str, str], model: str) -> None:
     """Raise unless a kept policy sits on this very base.
 
@@ -240,7 +265,8 @@ def sweep(results: Path) -> None:
 
 def _why_none(folder: Path) -> str:
     cell = cell_of(folder)
-    if not find(METHODS, cell.method, "method")[0].trains:
+    entry = find(METHODS, cell.method, "method")[0]
+    if not (entry.trains or entry.keeps_prompt):
         return f"cell {cell.id} ({cell.label}) keeps no policy: it is the untrained base"
     for other in _siblings(folder, cell):
         return f"cell {cell.id} ({cell.label}) keeps no policy: its study kept the best of its arm, cell {other}"

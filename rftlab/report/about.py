@@ -1,6 +1,6 @@
 """The four numbers under the answer, and what a page says of its cells, methods, rates, contract and versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +15,7 @@ from rftlab.answer.decisions import Decision, Decisions
 from rftlab.answer.results import PANEL
 from rftlab.answer.results import place as place_name
 from rftlab.answer.tuning import read_tuning
-from rftlab.contract import SEEDS
+from rftlab.contract import NA, SEEDS
 from rftlab.execute.folders import KERNEL_LOG
 from rftlab.record import Record
 from rftlab.registry import METHODS, family_of
@@ -196,6 +196,30 @@ def sensitivity(results: Path) -> list[dict[str, Any]]:
         where = place_name((rung["task"].rpartition("/")[2], rung["preset"], f"{rung['labels']} labels", prompt))
         rows.append({**rung, "arm": plots.title(str(rung["method"])), "where": where})
     return rows  # type: ignore[return-value]
+
+
+def chosen(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """What methods that train nothing chose on their labels: a row a cell, prompts word by word.
+
+    Keys: arm, where, settings (name and value), tried, right (in [0, 1]), items, accuracy (on test items, or None).
+    """
+    rows = []
+    for item in records:
+        cell, settings = item.parameters, item.contract.get("arm", {}).get("chosen", NA)
+        if settings == NA:
+            continue
+        tried = [trial for trial in item.tuning if "settings" in trial]
+        taken: Mapping[str, Any] = next((trial for trial in tried if trial.get("chosen")), {})
+        prompt = "chain-of-thought" if cell.cot_eval else "direct"
+        where = (cell.task_name.rpartition("/")[2], f"{cell.labels} labels", prompt, f"seed {cell.seed}")
+        rows.append(
+            {
+                "arm": plots.title(cell.method_name), "where": place_name(where), "settings": list(settings.items()),
+                "tried": len(tried), "right": taken.get("validation_accuracy"), "items": taken.get("validation_items"),
+                "accuracy": item.metrics.get("accuracy"),
+            }
+        )  # fmt: skip
+    return rows
 
 
 def methods(cells: pd.DataFrame) -> list[tuple[str, str]]:

@@ -135,6 +135,7 @@ def _context(study: Results, decisions: Decisions, drawings: Sequence[Drawing]) 
         "prompts": prompts,
         "prompt_names": about.prompts_of(prompts),
         "rates": about.sensitivity(results),
+        "chosen": about.chosen(records),
         "means": _means(cells, results, shown, decisions),
         "columns": [(measure, _HEADS.get(measure, plots.title(measure))) for measure in shown],
         "unmeasured": tables.unmeasured(cells),

@@ -28,7 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "sft-matched-rollouts": _FEW,
 }
 
-TRAINED = sorted(name for name, entry in METHODS.items() if entry.uses_labels and not name.startswith("base"))
+TRAINED = sorted(name for name, entry in METHODS.items() if entry.uses_labels and entry.trains)
 
 
 # Learning to the optimum is tested on an exact toy, in tests/methods/test_optimum.py.

@@ -14,7 +14,7 @@ from rftlab.methods.trpo import TrustRegion, eager_attention
 from rftlab.registry import METHODS
 from tests.toy_mdp import toy_policy, toy_run
 
-TRAINED = [name for name, entry in METHODS.items() if entry.uses_labels and name != "base-few-shot"]
+TRAINED = [name for name, entry in METHODS.items() if entry.uses_labels and entry.trains]
 # Presets change what is trained on, not what is trained: full fine-tuning has one row a method.
 EVERY: list[Any] = [(method, preset, "lora") for method in TRAINED for preset in ("", *load_method(method).presets)]
 EVERY += [pytest.param(method, "", "full", marks=pytest.mark.slow) for method in TRAINED]

@@ -20,7 +20,7 @@ STEPS = {
 SELDOM = {"distill", "distill-offline", "sft-matched-rollouts"}
 STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "cispo": 200}
 # They do not learn from the verifier's reward, on purpose.
-CONTROLS = {"base", "base-few-shot", "base-maj", "grpo-random", "grpo-format"}
+CONTROLS = {"base", "base-few-shot", "base-maj", "prompt-search", "grpo-random", "grpo-format"}
 # It reads its context, which the toy's random model does not.
 IN_CONTEXT = {"sdft"}
 
