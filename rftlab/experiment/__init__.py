@@ -19,7 +19,7 @@ from rftlab.evaluate.rates import mean_worth
 from rftlab.experiment import caveats
 from rftlab.experiment.along import Along
 from rftlab.experiment.checkpointing import checkpoints_of
-from rftlab.experiment.choosing import try_settings
+from rftlab.experiment.choosing import choose_settings
 from rftlab.experiment.environment import environment, peak_memory_bytes
 from rftlab.experiment.live import Live
 from rftlab.experiment.memory import said_if_it_runs_out
@@ -46,10 +46,9 @@ from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.record.beside import beside
-from rftlab.record.outcomes import worth
 from rftlab.shown.beside import Beside
 from rftlab.shown.tables import Measures, TextTable
-from rftlab.tasks.base import Example, Labels
+from rftlab.tasks.base import Labels
 from rftlab.tasks.of_cell import draw_labels
 
 INTERACTIVE = Path("results/interactive")
@@ -151,7 +150,8 @@ class Experiment(Prepared):
         if self.cell.tuning.trials > 1 and self._entry.trains and not resumed:
             self._tune()
         if not self._entry.trains:
-            self._choose_settings()
+            phases = partial(self._monitor, self.policy, self.cell.budget, evaluations=0)
+            self._chosen, self.tuning = choose_settings(self, phases)
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
             if self._entry.trains and not resumed:
                 monitor.evaluate()
@@ -347,20 +347,6 @@ class Experiment(Prepared):
         self.tuning = try_rates(self._ladder(), tuning.trials, try_one)
         best = next(trial["learning_rate"] for trial in self.tuning if trial["chosen"])
         self.learning_rates = (*self.learning_rates[:-1], best)
-
-    def _choose_settings(self) -> None:
-        """Of a method that trains nothing, the settings that it leaves to its labels."""
-
-        def score(examples: Sequence[Example]) -> list[float]:
-            rows = ask(self.policy, examples, self.verifier, self.capped, part="validation")
-            return [worth(row, self.cell.evaluation.decides) for row in rows]
-
-        def monitored(number: int, count: int) -> Monitor:
-            return self._monitor(self.policy, self.cell.budget, f"choice {number}/{count}", 0)
-
-        with self._monitor(self.policy, self.cell.budget, "choice", 0) as monitor:
-            run = TrainingRun(self.policy, self.labels, self.verifier, self.capped, self.settings, (), monitor)
-            self._chosen, self.tuning = try_settings(self.method, run, score, monitored)
 
     def _validation_accuracy(self, policy: Policy, split: Labels) -> float:
         samples = self.cell.evaluation.samples

@@ -6,18 +6,44 @@ Every label is asked with what the others teach, so that no label has to be kept
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rftlab.methods.base import Method, Settings, TrainingRun
 from rftlab.methods.monitor import Monitor
+from rftlab.policy.rollout import sample
+from rftlab.record.outcomes import worth
 from rftlab.tasks.base import Example, Labels
 from rftlab.tasks.shots import in_turn
+
+if TYPE_CHECKING:
+    from rftlab.experiment import Experiment
 
 MOST = 50
 """Labels that are asked, at most."""
 
 Monitored = Callable[[int, int], AbstractContextManager[Monitor]]
 """A monitor for number (from 1) of so many candidates."""
+
+
+def choose_settings(run: "Experiment", monitor: Callable[[str], Monitor]) -> tuple[Settings, list[dict[str, Any]]]:
+    """`try_settings` of an experiment's method; greedy answers are worth what decides.
+
+    Args:
+        run: whose policy is asked.
+        monitor: makes one for a phase, by the name that people see of it.
+    """
+    policy, cell = run.policy, run.capped
+
+    def score(examples: Sequence[Example]) -> list[float]:
+        # Not what other cells have been told before: what is asked here is charged.
+        prompts = [policy.encode_prompt(policy.prompt_text(example, cot=cell.cot_eval)) for example in examples]
+        rollouts = sample(policy, prompts, max_new_tokens=cell.max_new_tokens, greedy=True)
+        texts = [policy.decode(rollout.completion_ids, cot=cell.cot_eval) for rollout in rollouts]
+        return [worth({"reward": each.reward}, cell.evaluation.decides) for each in run.verifier.score(texts, examples)]
+
+    with monitor("choice") as counted:
+        training = TrainingRun(policy, run.labels, run.verifier, cell, run.settings, (), counted)
+        return try_settings(run.method, training, score, lambda number, count: monitor(f"choice {number}/{count}"))
 
 
 def try_settings(
@@ -42,12 +68,12 @@ def try_settings(
     tried: list[dict[str, Any]] = []
     for number, settings in enumerate(candidates, start=1):
         with monitored(number, len(candidates)) as monitor:
-            worth = _worth(method, replace(run, settings=settings, monitor=monitor), folds, score)
+            right = _worth(method, replace(run, settings=settings, monitor=monitor), folds, score)
         tried.append(
             {
                 "settings": settings.model_dump(mode="json"),
-                "validation_accuracy": sum(worth) / len(worth),
-                "validation_items": len(worth),
+                "validation_accuracy": sum(right) / len(right),
+                "validation_items": len(right),
                 "cost": asdict(monitor.cost),
             }
         )
@@ -65,11 +91,11 @@ def _first(held_out: Sequence[Example], run: TrainingRun) -> tuple[Example, ...]
 def _worth(
     method: Method, run: TrainingRun, folds: Sequence[Labels], score: Callable[[Sequence[Example]], list[float]]
 ) -> list[float]:
-    template, worth = run.policy.template, []
+    template, right = run.policy.template, []
     try:
         for labels in folds:
             method.train(replace(run, labels=labels))
-            worth += score(labels.validation)
+            right += score(labels.validation)
     finally:
         run.policy.template = template
-    return worth
+    return right

@@ -20,6 +20,8 @@ from rftlab.policy.load import Policy
 
 # Copying the cache costs more than carrying a few finished rows along.
 _COMPACT_BELOW = 0.8
+# Tokens of prompts and completions in one batch: 256 rows of 1 024; keys and values of more may not fit into memory.
+_MOST_TOKENS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def sample(
         temperature: divides the logits.
         top_p: nucleus mass kept.
         greedy: take the most likely token; log-probabilities are then those at temperature 1.
-        batch_size: rows decoded at once. Prompts of like length are batched together.
+        batch_size: rows decoded at once, fewer of long prompts. Prompts of like length are batched together.
 
     Raises:
         RftlabError: the cap is 0, which says that it is still to be worked out.
@@ -78,8 +80,11 @@ def sample(
     draw = _Draw(generator, temperature, top_p, greedy)
     try:
         with policy.merged():
-            for start in range(0, len(by_length), batch_size):
-                rows = by_length[start : start + batch_size]
+            start = 0
+            while rows := by_length[start : start + batch_size]:
+                longest = len(prompts[rows[-1]]) + max_new_tokens
+                rows = rows[: max(1, _MOST_TOKENS // longest)]
+                start += len(rows)
                 batch = [list(prompts[i]) for i in rows]
                 for i, rollout in zip(rows, _decode_batch(policy, batch, max_new_tokens, draw), strict=True):
                     rollouts[i] = rollout
