@@ -15,7 +15,7 @@ from rftlab.answer.decisions import Decision, Decisions
 from rftlab.answer.results import PANEL
 from rftlab.answer.results import place as place_name
 from rftlab.answer.tuning import read_tuning
-from rftlab.contract import NA, SEEDS
+from rftlab.contract import SEEDS
 from rftlab.execute.folders import KERNEL_LOG
 from rftlab.record import Record
 from rftlab.registry import METHODS, family_of
@@ -205,8 +205,8 @@ def chosen(records: Sequence[Record]) -> list[dict[str, Any]]:
     """
     rows = []
     for item in records:
-        cell, settings = item.parameters, item.contract.get("arm", {}).get("chosen", NA)
-        if settings == NA:
+        cell, settings = item.parameters, item.contract.get("arm", {}).get("chosen")
+        if not isinstance(settings, Mapping):  # there was nothing to choose
             continue
         tried = [trial for trial in item.tuning if "settings" in trial]
         taken: Mapping[str, Any] = next((trial for trial in tried if trial.get("chosen")), {})
