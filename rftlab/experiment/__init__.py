@@ -150,8 +150,8 @@ class Experiment(Prepared):
         if self.cell.tuning.trials > 1 and self._entry.trains and not resumed:
             self._tune()
         if not self._entry.trains:
-            phases = partial(self._monitor, self.policy, self.cell.budget, evaluations=0)
-            self._chosen, self.tuning = choose_settings(self, phases)
+            self._chosen, self.tuning = choose_settings(self, self._monitor)
+            self._found = {"chosen": self._chosen.model_dump(mode="json")} if self.tuning else {}
         with self._monitor(self.policy, self.cell.budget, "train", self.cell.evaluation.along_the_way) as monitor:
             if self._entry.trains and not resumed:
                 monitor.evaluate()
@@ -320,9 +320,7 @@ class Experiment(Prepared):
     @property
     def chosen(self) -> Mapping[str, Any]:
         """Of settings that the method chose on its labels, those chosen; empty where there was no choice."""
-        return self._found.get("chosen") or next(
-            (trial["settings"] for trial in self.tuning if trial["chosen"] and "settings" in trial), {}
-        )
+        return dict(self._found.get("chosen", {}))
 
     @property
     def learning_rate(self) -> float:
@@ -378,7 +376,7 @@ class Experiment(Prepared):
         run = TrainingRun(policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints)
         with said_if_it_runs_out(self.capped, self.settings, "training"):
             train(self.method, run)
-        self._found = run.found
+        self._found |= run.found
 
     def _monitor(self, policy: Policy, budget: Budget, phase: str, evaluations: int) -> Monitor:
         items = len(self.labels.development) if evaluations and budget.until == "plateau" else 0

@@ -6,6 +6,7 @@ Every label is asked with what the others teach, so that no label has to be kept
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rftlab.methods.base import Method, Settings, TrainingRun
@@ -25,14 +26,15 @@ Monitored = Callable[[int, int], AbstractContextManager[Monitor]]
 """A monitor for number (from 1) of so many candidates."""
 
 
-def choose_settings(run: "Experiment", monitor: Callable[[str], Monitor]) -> tuple[Settings, list[dict[str, Any]]]:
+def choose_settings(run: "Experiment", monitors: Callable[..., Monitor]) -> tuple[Settings, list[dict[str, Any]]]:
     """`try_settings` of an experiment's method; greedy answers are worth what decides.
 
     Args:
         run: whose policy is asked.
-        monitor: makes one for a phase, by the name that people see of it.
+        monitors: makes one of policy, budget, phase (the name that people see of it) and evaluations.
     """
     policy, cell = run.policy, run.capped
+    monitor = partial(monitors, policy, cell.budget, evaluations=0)
 
     def score(examples: Sequence[Example]) -> list[float]:
         # Not what other cells have been told before: what is asked here is charged.

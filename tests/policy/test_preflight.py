@@ -193,7 +193,7 @@ def test_shots_that_do_not_fit_are_left_out_and_said_before_anything_runs(kind, 
     assert not [note for note in found["notes"] if "shots" in note]
     found = checks.run({"cells": [beyond.model_dump(mode="json")], "limit": 60.0})
     [said] = [note for note in found["notes"] if "shots" in note]
-    assert re.search(r"[1-9]\d? of 60 shots fit before its prompts, the others are left out", said)
+    assert re.search(r"[1-9]\d? of 60 shots fit before its prompts; base-few-shot leaves out the others", said)
 
 
 class _Hub(BaseHTTPRequestHandler):
