@@ -7,7 +7,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import numpy as np
 import pytest
 
 from rftlab.cell import Cell
+from rftlab.execute import warm
+from rftlab.user_code import child
+from tests.common.warm_children import WarmChildren
 
 SMALL: dict[str, Any] = {
     "labels": 8,
@@ -62,6 +66,36 @@ def kept_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return folders[name]
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cold_child() -> Iterator[Callable[..., Any]]:
+    """How a child of `rftlab.user_code.child` starts; here all are forked from a process that is warm."""
+    start = child._start
+    if not sys.platform.startswith("linux"):
+        yield start
+        return
+    children = WarmChildren(start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "_start", children.start)
+        yield start
+    children.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cool_kernels() -> Iterator[Callable[[], None]]:
+    """How the processes that kernels are forked from end after a run; here the last two stay for the runs to come."""
+    end = warm.close_all
+
+    def all_but_two() -> None:
+        with warm._zygotes_lock:
+            for key in list(warm._zygotes)[:-2]:
+                warm._zygotes.pop(key).close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm, "close_all", all_but_two)
+        yield end
+    end()
 
 
 @pytest.fixture

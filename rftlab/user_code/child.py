@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, NoReturn
 
 from rftlab.errors import RftlabError, line_in_dump, one_line, told
@@ -56,6 +56,17 @@ def call(target: str, argument: Any, *, limit: float | None = None, heard: Calla
         child.end()
 
 
+def _start(env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "rftlab.user_code.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that what it starts can be ended with it
+        env=dict(env),
+    )
+
+
 class _Child:
     def __init__(
         self, target: str, argument: Any, limit: float | None, heard: Callable[[Any], None] | None = None
@@ -67,14 +78,7 @@ class _Child:
         self._loose: deque[str] = deque(maxlen=_MAX_LINES)
         self._printed = b""
         self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rftlab.user_code.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that what it starts can be ended with it
-            env={**os.environ, **import_path()},
-        )
+        self._process = _start({**os.environ, **import_path()})
         request = {"nonce": self._nonce, "target": target, "argument": argument, "limit": limit}
         for work in (self._write, self._listen, self._drain):
             threading.Thread(target=work, args=(json.dumps(request),), daemon=True).start()

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="wa
 WARM = KernelSettings(kind="warm", modules=("numpy", "rftlab.record"))
 
 
+@pytest.fixture(autouse=True)
+def ending(cool_kernels, monkeypatch):
+    """Here runs end what they forked from, as they do."""
+    monkeypatch.setattr(warm, "close_all", cool_kernels)
+
+
 @pytest.fixture
 def zygote():
     yield warm.zygote_for(WARM.modules, WARM.environment())

@@ -154,6 +154,16 @@ def _wait(condition) -> None:
         time.sleep(0.05)
 
 
+def test_a_child_is_an_interpreter_of_its_own(monkeypatch, cold_child):
+    monkeypatch.setattr(child, "_start", cold_child)
+    started = child.call("tests.user_code.test_child:started", {}, limit=60)
+    assert started == {"as": [sys.executable, "-P", "-m", "rftlab.user_code.child"], "torch": False}
+
+
+def started(_argument) -> dict[str, object]:
+    return {"as": sys.orig_argv, "torch": "torch" in sys.modules}
+
+
 def test_an_answer_without_the_nonce_is_none():
     with pytest.raises(RftlabError, match="ended with exit code 0"):
         child.call("tests.user_code.test_child:forge", {}, limit=5)
