@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 from rftlab.cell import Cell
+from rftlab.execute.kernels import KernelSettings, default_kernel
 
 BODY = """
 import json, os, time
@@ -60,6 +61,10 @@ def cells(count: int, **settings) -> list[Cell]:
     return [Cell.make({"seed": seed, "task_settings": settings}) for seed in range(count)]
 
 
+# Kernels that start in a third of a second, where how they start is not what is tested.
+QUICK = KernelSettings(kind=default_kernel(), modules=("rftlab.record",))
+
+
 class Quiet:
     """A listener that keeps what it hears."""
 
@@ -83,7 +88,6 @@ def drive(notebook: str, results: str, count: str, seconds: str, kind: str) -> i
     """Run as a program: a driver to be killed."""
     from rftlab.execute import local, on_ray
     from rftlab.execute.interrupts import Interrupted
-    from rftlab.execute.kernels import KernelSettings
 
     run_cells = on_ray.run_cells if kind == "ray" else local.run_cells
     wanted = cells(int(count), do="sleep", seconds=float(seconds))

@@ -1,7 +1,7 @@
 """What goes to another machine and comes back, without one: the same functions, called here."""
 
 import pytest
-from stub_notebook import cells
+from stub_notebook import QUICK, cells
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
@@ -16,7 +16,7 @@ from rftlab.registry import EXECUTORS, resolve
 @pytest.fixture
 def office(stub, tmp_path):
     (tmp_path / "results").mkdir()
-    return Office(tmp_path / "results", Resources(), KernelSettings(kind="cold"), {"sft": stub})
+    return Office(tmp_path / "results", Resources(), QUICK, {"sft": stub})
 
 
 def test_a_node_finds_out_whether_the_folder_is_shared(office, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from stub_notebook import Quiet, cells, write_stub
+from stub_notebook import QUICK, Quiet, cells, write_stub
 
 from rftlab import record
 from rftlab.cell import Cell
@@ -30,7 +30,7 @@ from rftlab.grid import Grid, is_done
 COLD = KernelSettings(kind="cold")
 
 
-def run(wanted, results, stub, *, workers=2, settings=COLD, **more):
+def run(wanted, results, stub, *, workers=2, settings=QUICK, **more):
     listener = Quiet()
     outcomes = run_cells(wanted, results, listener, workers=workers, settings=settings, notebooks={"sft": stub}, **more)
     return {outcome.cell.id: outcome for outcome in outcomes}, listener
@@ -73,7 +73,7 @@ def test_only_a_notebook_that_ran_through_and_left_its_record_counts(stub, tmp_p
 @pytest.mark.parametrize("keep_going", [False, True])
 def test_three_failures_alike_in_a_row_stop_the_grid_unless_told_to_keep_going(stub, tmp_path, keep_going):
     wanted = cells(6, do="fail")
-    outcomes, listener = run(wanted, tmp_path, stub, workers=1, settings=replace(COLD, keep_going=keep_going))
+    outcomes, listener = run(wanted, tmp_path, stub, workers=1, settings=replace(QUICK, keep_going=keep_going))
     failed = [outcome for outcome in outcomes.values() if outcome.status == "failed"]
     assert len(failed) == len(list((tmp_path / "failed").iterdir())) == (6 if keep_going else 3)
     said = [text for text in listener.notes if "failed alike" in text]
@@ -122,7 +122,7 @@ def test_a_cell_that_failed_is_run_again_and_its_failure_forgotten(stub, tmp_pat
 
 
 def test_a_cell_that_takes_too_long_fails_in_words(stub, tmp_path):
-    outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(COLD, cell_timeout=1))
+    outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(QUICK, cell_timeout=1))
     (outcome,) = outcomes.values()
     assert outcome.error.startswith("CellTimeout: the notebook cell `")
     assert "took longer than 1 s; give it more time" in outcome.error
@@ -130,7 +130,7 @@ def test_a_cell_that_takes_too_long_fails_in_words(stub, tmp_path):
 
 
 def test_a_kernel_that_hangs_is_ended(stub, tmp_path):
-    outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(COLD, silent_timeout=1.5))
+    outcomes, _ = run(cells(1, do="sleep", seconds=60), tmp_path, stub, settings=replace(QUICK, silent_timeout=1.5))
     (outcome,) = outcomes.values()
     assert outcome.error.startswith("KernelHung: for 2 s")
     assert outcome.seconds < 20
@@ -160,7 +160,7 @@ def test_a_kernel_that_dies_before_it_answers_is_noticed_at_once(stub, tmp_path,
         "import os, sys\nif 'rftlab.execute.kernel' in sys.orig_argv:\n    os._exit(3)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    outcomes, _ = run([doing("nothing")], tmp_path, stub)
+    outcomes, _ = run([doing("nothing")], tmp_path, stub, settings=COLD)
     (outcome,) = outcomes.values()
     assert outcome.error.startswith("KernelDied: the kernel ended before it answered")
     assert outcome.seconds < 20
@@ -228,7 +228,7 @@ def test_run_cell_is_one_cell_from_json_to_a_folder(stub, tmp_path):
 
 
 def test_a_cell_stopped_before_its_kernel_starts_leaves_nothing(stub, tmp_path):
-    run_ = one_cell.CellRun(doing("nothing"), tmp_path, COLD, {"sft": stub})
+    run_ = one_cell.CellRun(doing("nothing"), tmp_path, QUICK, {"sft": stub})
     threading.Thread(target=run_.stop).start()
     time.sleep(0.1)
     assert run_.run().status == "stopped"

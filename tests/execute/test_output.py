@@ -6,20 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import psutil
 import pytest
-from stub_notebook import Quiet, cells
+from stub_notebook import QUICK, Quiet, cells
 
 from rftlab.execute import notebook as nb
-from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
 from rftlab.progress import MIME
 
 FLOODS = {
     "many prints": "for i in range(3_000): print('x' * 1_000)",
-    "one long line": "print('x' * 5_000_000)",
+    "one long line": "print('x' * 3_000_000)",
     "two streams in turn": "import sys\n"
     "for i in range(2_000): print(i, file=[sys.stdout, sys.stderr][i % 2], flush=True)",
     "many displays": "from IPython.display import display\nfor i in range(1_500): display(i)",
@@ -34,7 +34,7 @@ def test_a_flood_of_output_is_cut_and_said(stub, tmp_path, what):
     flooding.cells.insert(2, nbformat.v4.new_code_cell("print('heard again')"))
     nbformat.write(flooding, tmp_path / "flood.ipynb")
     (outcome,) = run_cells(
-        cells(1), tmp_path / "r", Quiet(), workers=1, settings=KernelSettings(),
+        cells(1), tmp_path / "r", Quiet(), workers=1, settings=QUICK,
         notebooks={"sft": tmp_path / "flood.ipynb"},
     )  # fmt: skip
     assert outcome.status == "done", outcome.error
@@ -71,7 +71,7 @@ def heard_slowly(folder, count, seconds):
         heard.append(message)
         time.sleep(next(waits, 0))
 
-    settings = KernelSettings(silent_timeout=10)
+    settings = replace(QUICK, silent_timeout=10)
     nb.NotebookRun(folder / "flood.ipynb", folder / "out.ipynb", {"turn": 1}, settings, slow).execute()
     return len(heard)
 
@@ -101,10 +101,10 @@ print(len(heard))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops a process by a signal")
-@pytest.mark.parametrize("kind", ["cold", "warm"])
+@pytest.mark.parametrize("kind", ["cold", pytest.param("warm", marks=pytest.mark.slow)])
 def test_nothing_is_lost_on_a_listener_that_gets_no_processor(tmp_path, kind):
     said = tmp_path / "said"
-    write_flood(tmp_path, 5_000, f"open({str(said)!r}, 'w').close()")
+    write_flood(tmp_path, 3_000, f"open({str(said)!r}, 'w').close()")
     listener = subprocess.Popen([sys.executable, "-c", LISTENER, tmp_path, kind], stdout=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
@@ -112,7 +112,7 @@ def test_nothing_is_lost_on_a_listener_that_gets_no_processor(tmp_path, kind):
             time.sleep(0.05)
         assert psutil.Process(listener.pid).status() == psutil.STATUS_STOPPED
         listener.send_signal(signal.SIGCONT)
-        assert int(listener.communicate(timeout=60)[0]) == 5_000
+        assert int(listener.communicate(timeout=60)[0]) == 3_000
     finally:
         listener.kill()
         listener.communicate()

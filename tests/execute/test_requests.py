@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stub_notebook import Quiet, cells
+from stub_notebook import QUICK, Quiet, cells
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.execute import requests
 from rftlab.execute.interrupts import Interrupted
-from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
 from rftlab.grid import is_done
 
@@ -32,9 +31,7 @@ class Driven(threading.Thread):
     def run(self) -> None:
         wanted, results, stub, workers = self._rest
         try:
-            ended = run_cells(
-                wanted, results, self.heard, workers=workers, settings=KernelSettings("cold"), notebooks={"sft": stub}
-            )
+            ended = run_cells(wanted, results, self.heard, workers=workers, settings=QUICK, notebooks={"sft": stub})
             self.outcomes = {outcome.cell.id: outcome.status for outcome in ended}
         except BaseException as error:
             self.raised = error

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rftlab.cell import Cell
 from rftlab.cli import main
 from rftlab.digests import with_digests
 from rftlab.errors import RftlabError, RftlabWarning
-from rftlab.execute.kernels import KernelSettings
+from rftlab.execute.kernels import default_kernel, kernel_settings
 from rftlab.execute.one_cell import CellRun, ready
 from rftlab.experiment import Experiment, reports
 from rftlab.grid import Grid
@@ -190,7 +191,8 @@ def test_tensorboard_has_the_run_of_a_notebook_in_the_folder_of_its_cell_and_no_
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     cell = with_digests(small_cell(method="sft"))
-    folder = CellRun(cell, tmp_path / "on", KernelSettings(report_to=("tensorboard",))).run().folder
+    settings = replace(kernel_settings(default_kernel(), 2), report_to=("tensorboard",))
+    folder = CellRun(cell, tmp_path / "on", settings).run().folder
     assert folder.name == cell.id
     found, plain = json.loads((folder / records.RECORD).read_text()), run(cell, tmp_path / "off")
     assert all(found[part] == plain[part] for part in ("id", "metrics", "contract"))
