@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dpo": {"pair_generations": 64}, "rlhf": {**FEW, "pair_generations": 64, "reward_share": 0.4},
     "rejection_sft": {"samples": 100}, "distill-offline": {"samples": 100},
 }  # fmt: skip
+_FURTHER = [("rlhf", "flops"), ("ppo", "seconds"), ("rejection_sft", "seconds")]
 AMOUNT = {"tokens": 1600.0, "flops": 3e8, "seconds": 1.5}
 
 
@@ -48,7 +49,8 @@ def steps_cost(run: TrainingRun, unit: str) -> list[float]:
 @pytest.mark.parametrize(
     ("method", "unit"),
     [(method, "tokens") for method in TRAINED]
-    + [("grpo", "flops"), ("rlhf", "flops"), ("sft", "seconds"), ("ppo", "seconds"), ("rejection_sft", "seconds")],
+    + [("grpo", "flops"), ("sft", "seconds")]
+    + [pytest.param(*case, marks=pytest.mark.slow) for case in _FURTHER],
 )
 def test_a_budget_is_met_within_a_step_never_overspent_and_what_is_off_is_said(method: str, unit: str) -> None:
     amount = AMOUNT[unit]
@@ -84,7 +86,7 @@ def test_a_reused_draw_does_not_end_the_budget_early() -> None:
 LABELS = [Example(f"e{i}", "abc"[i % 3] * (1 + i // 3 % 4), "ca", rationale="ca") for i in range(40)]
 
 
-@pytest.mark.parametrize(("unit", "amount"), [("tokens", 1500.0), ("seconds", 0.6)])
+@pytest.mark.parametrize(("unit", "amount"), [("tokens", 1500.0), pytest.param("seconds", 0.6, marks=pytest.mark.slow)])
 def test_rejection_sampling_trains_whatever_the_label_budget(unit: str, amount: float) -> None:
     tokens = []
     for labels in (1, 40):

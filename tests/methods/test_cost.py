@@ -16,8 +16,12 @@ from tests.toy_mdp import toy_policy, toy_run
 
 TRAINED = [name for name, entry in METHODS.items() if entry.uses_labels and entry.trains]
 # Presets change what is trained on, not what is trained: full fine-tuning has one row a method.
-EVERY: list[Any] = [(method, preset, "lora") for method in TRAINED for preset in ("", *load_method(method).presets)]
-EVERY += [pytest.param(method, "", "full", marks=pytest.mark.slow) for method in TRAINED]
+EVERY: list[Any] = [(method, "", "lora") for method in TRAINED]
+EVERY += [
+    pytest.param(method, preset, kind, marks=pytest.mark.slow)
+    for method in TRAINED
+    for preset, kind in [("", "full"), *((preset, "lora") for preset in load_method(method).presets)]
+]
 # Four steps reach every stage of a sequence.
 STEPS = 4
 

@@ -1,5 +1,7 @@
 """Every algorithm, as it is by default, against the exact optimum of the toy, which has a trap."""
 
+from collections.abc import Callable
+
 import pytest
 
 from rftlab.methods.base import load_method
@@ -25,9 +27,18 @@ CONTROLS = {"base", "base-few-shot", "base-maj", "prompt-search", "grpo-random",
 IN_CONTEXT = {"sdft"}
 
 
-def reached(method: str, seeds: int, **arguments: object) -> list[float]:
-    """Exact expected reward after training, by seed."""
-    return [expected_reward(train_toy(method, seed, **arguments).policy) for seed in SEEDS[:seeds]]
+def require(needed: int, seeds: int, measure: Callable[[int], float], within: Callable[[float], bool]) -> None:
+    """So many of the first seeds have to measure within; the others are left out once they have."""
+    measured: list[float] = []
+    for seed in SEEDS[:seeds]:
+        measured.append(measure(seed))
+        if sum(map(within, measured)) >= needed:
+            return
+    raise AssertionError(measured)
+
+
+def require_optimum(needed: int, seeds: int, method: str, **arguments: object) -> None:
+    require(needed, seeds, lambda seed: expected_reward(train_toy(method, seed, **arguments).policy), REACHED.__lt__)
 
 
 def test_every_method_and_preset_of_grpo_is_here() -> None:
@@ -42,8 +53,7 @@ def test_the_toy_starts_far_from_the_optimum() -> None:
 @OF_SEEDS
 @pytest.mark.parametrize("method", [pytest.param(m, marks=pytest.mark.slow) if m in SELDOM else m for m in STEPS])
 def test_reaches_the_optimum(method: str, needed: int, seeds: int) -> None:
-    rewards = reached(method, seeds, steps=STEPS[method])
-    assert sum(r > REACHED for r in rewards) >= needed, rewards
+    require_optimum(needed, seeds, method, steps=STEPS[method])
 
 
 @pytest.mark.parametrize(
@@ -51,14 +61,12 @@ def test_reaches_the_optimum(method: str, needed: int, seeds: int) -> None:
 )
 @OF_SEEDS
 def test_presets_of_grpo_reach_it_too(preset: str, needed: int, seeds: int) -> None:
-    rewards = reached("grpo", seeds, steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
-    assert sum(r > REACHED for r in rewards) >= needed, rewards
+    require_optimum(needed, seeds, "grpo", steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
 
 
 @OF_SEEDS
 def test_sac_comes_near_the_kl_regularised_optimum(needed: int, seeds: int) -> None:
-    distances = []
-    for seed in SEEDS[:seeds]:
-        policy = train_toy("sac", seed, steps=240, alpha=0.2).policy
-        distances.append(tv_to_kl_optimum(policy, toy_policy(seed), 0.2))
-    assert sum(distance < 0.2 for distance in distances) >= needed, distances
+    def distance(seed: int) -> float:
+        return tv_to_kl_optimum(train_toy("sac", seed, steps=240, alpha=0.2).policy, toy_policy(seed), 0.2)
+
+    require(needed, seeds, distance, lambda distance: distance < 0.2)

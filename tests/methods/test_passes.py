@@ -52,7 +52,18 @@ def updates(monkeypatch: pytest.MonkeyPatch, method: str, **settings: Any) -> li
     return found or [torch.cat([p.detach().flatten() for p in own])]
 
 
-@pytest.mark.parametrize("case", [case for case, (method, _) in CASES.items() if holds_memory(method)])
+# What the other cases of the same loss, or of the same term, prove too; for `make test-all`.
+FOR_ALL = {"bnpo", "dr_grpo", "sapo", "dapo", "hpt, beta", "rloo, beta"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow) if case in FOR_ALL else case
+        for case, (method, _) in CASES.items()
+        if holds_memory(method)
+    ],
+)
 def test_passes_change_no_update(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method, settings = CASES[case]
     settings = {**DRAW, **({"pair_generations": 16} if method == "rlhf" else {}), **settings}
