@@ -1,5 +1,7 @@
 """Fixtures shared by all tests. No test reaches the network; every process computes on one thread."""
 
+import functools
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +19,8 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.execute import warm
+from rftlab.tasks import arithmetic
+from rftlab.tasks.base import Task
 from rftlab.user_code import child
 from tests.common.warm_children import WarmChildren
 
@@ -66,6 +70,30 @@ def kept_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return folders[name]
 
     return make
+
+
+def pytest_collection_finish() -> None:
+    """Trainers collect garbage when they end: spare them all that was imported and collected before."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawing() -> Iterator[Callable[..., Task]]:
+    """How the examples of an arithmetic task are drawn; here those of the same settings are drawn once."""
+    drawn: dict[str, Task] = {}
+    draw = arithmetic.load
+
+    @functools.wraps(draw)
+    def drawn_once(*arguments: Any, **settings: Any) -> Task:
+        asked = repr((arguments, sorted(settings.items())))
+        if asked not in drawn:
+            drawn[asked] = draw(*arguments, **settings)
+        return drawn[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arithmetic, "load", drawn_once)
+        yield draw
 
 
 @pytest.fixture(scope="session", autouse=True)

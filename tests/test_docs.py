@@ -55,7 +55,7 @@ def test_the_method_of_the_docs_passes_the_suite(example: Callable) -> None:
     assert [each for each in found if each.verdict != "passed"] == []
 
 
-@pytest.mark.parametrize("cot", [True, False])
+@pytest.mark.parametrize("cot", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_the_method_of_the_docs_learns(cot: bool, example: Callable, small_cell: Callable[..., Cell]) -> None:
     path = example("adding_a_method.md")
     worked_out = {"decoding.max_new_tokens": 0, "decoding.max_new_tokens_direct": 0}

@@ -33,7 +33,7 @@ def steps(experiment: Experiment) -> list[dict]:
     "values",
     [
         {"method": "sft", "tuning.trials": 2, "adapter.dropout": 0.1},
-        {"method": "sft", "adapter.kind": "full"},
+        pytest.param({"method": "sft", "adapter.kind": "full"}, marks=pytest.mark.slow),
         GRPO,
         {"method": "ppo"},
         {"method": "base-few-shot", "cot": False},

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from rftlab.cell import Cell
 from rftlab.registry import TASKS, names
+from rftlab.tasks import arithmetic
 from rftlab.tasks.base import Example, Task, fingerprint, load_task, normalise_prompt
 from rftlab.tasks.template import TEMPLATES
 from rftlab.verifiers.base import make_verifier
@@ -35,6 +36,11 @@ ENDS_IN_ANSWER = [
     if name.startswith(("medical/", "math/countdown", "math/equations", "qa/facts", "qa/choice", "arithmetic/dose"))
     and name != "medical/pubmedqa"
 ]
+
+
+@pytest.fixture(autouse=True)
+def drawn_anew(monkeypatch: pytest.MonkeyPatch, drawing: Callable[..., Task]) -> None:
+    monkeypatch.setattr(arithmetic, "load", drawing)
 
 
 @functools.cache

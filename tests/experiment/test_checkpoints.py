@@ -27,6 +27,11 @@ CELLS: dict[str, dict[str, Any]] = {
     "grpo-format": {"settings": RFT, "adapter.kind": "full"},
     "distill": {"settings": {**RFT, "per_device_train_batch_size": 4}},
 }
+# Checkpoints are about training: what is asked beside it is next to nothing.
+ITEMS = {
+    "test_items": 4, "train_items": 1, "ood_items": 0, "sampled_items": 0, "samples": 1, "along_items": 4,
+    "retention_items": 1,
+}  # fmt: skip
 TIMES = ("seconds", "tuning_seconds", "evaluation_seconds", "along_seconds", "peak_memory_bytes", "restored_seconds")
 
 
@@ -101,7 +106,8 @@ def test_a_training_cut_off_twice_ends_as_one_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = {**CELLS[method]["settings"], **(teacher if METHODS[method].teacher else {})}
-    cell = small_cell(method=method, **{**CELLS[method], "settings": settings, "budget.amount": 6.0})
+    values = {**CELLS[method], "settings": settings, "budget.amount": 6.0}
+    cell = small_cell(method=method, evaluation=ITEMS, **values)
     with monkeypatch.context() as patched:
         patched.delenv(CHECKPOINT_S)
         alone = ended(cell, tmp_path / "alone")
@@ -119,11 +125,10 @@ def test_a_sequence_goes_on_from_any_step(
 ) -> None:
     """To its plateau, with marks and trials: all that a monitor goes by is there again."""
     budget = {"unit": "steps", "amount": 8, "until": "plateau", "patience": 3}
-    items = {"test_items": 4, "train_items": 1, "ood_items": 0, "sampled_items": 0, "samples": 1, "along_items": 4}
     cell = small_cell(
         method="sft+grpo",
         labels=12,
-        evaluation={**items, "along_the_way": 4, "marks": [2e7, 1e8]},
+        evaluation={**ITEMS, "along_the_way": 4, "marks": [2e7, 1e8]},
         **{"settings": {"stages": STAGES}, "budget": budget, "tuning.trials": 2},
     )
     with monkeypatch.context() as patched:
@@ -145,11 +150,10 @@ def test_a_stage_goes_on_from_the_policy_that_the_one_before_was_ended_with(
 ) -> None:
     """That is the best one, where a plateau ended it, and not the last: the reference of the next is made of it."""
     stages = [{**STAGES[0], "learning_rate": 0.05}, STAGES[1]]
-    items = {"test_items": 4, "train_items": 1, "ood_items": 0, "sampled_items": 0, "samples": 1, "along_items": 8}
     cell = small_cell(
         method="sft+grpo",
         labels=12,
-        evaluation={**items, "along_the_way": 8},
+        evaluation={**ITEMS, "along_items": 8, "along_the_way": 8},
         settings={"stages": stages},
         budget={"unit": "steps", "amount": 8, "until": "plateau", "patience": 3},
     )
@@ -169,7 +173,9 @@ def test_a_stage_that_found_nothing_left_to_spend_is_left_out_again(
         {"method": "rloo", "share": 0.1, "settings": RFT},
         {"method": "grpo", "share": 0.8, "settings": RFT},
     ]
-    cell = small_cell(method="sft+grpo", settings={"stages": stages}, budget={"unit": "tokens", "amount": 2400})
+    cell = small_cell(
+        method="sft+grpo", evaluation=ITEMS, settings={"stages": stages}, budget={"unit": "tokens", "amount": 2400}
+    )
     with monkeypatch.context() as patched:
         patched.delenv(CHECKPOINT_S)
         alone = ended(cell, tmp_path / "alone")
@@ -198,7 +204,7 @@ def test_what_was_cut_off_after_its_last_step_does_not_train_again(
 def test_a_checkpoint_of_other_versions_or_a_damaged_one_is_not_gone_on_from(
     small_cell: MakeCell, grid_kernel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cell = small_cell(method="sft")
+    cell = small_cell(method="sft", evaluation=ITEMS)
     alone = ended(cell, tmp_path / "a")
     (path,) = (grid_kernel / "checkpoints").iterdir()
     saved = torch.load(path, weights_only=True)

@@ -165,6 +165,7 @@ def test_sft_learns_its_labels(small_cell: Callable[..., Cell]) -> None:
     assert experiment.evaluate()["train_accuracy"] >= before + 0.4
 
 
+@pytest.mark.slow  # that GRPO learns is also tested on an exact toy, in tests/methods/test_optimum.py
 def test_grpo_raises_the_reward_it_is_given(small_cell: Callable[..., Cell]) -> None:
     settings = {"prompts_per_step": 4, "num_generations": 8}
     cell = small_cell(

@@ -140,7 +140,7 @@ def test_what_is_saved_names_no_attention_of_ours(small_cell: Callable[..., Cell
     assert "sdpa" not in (tmp_path / "config.json").read_text()
 
 
-@pytest.mark.parametrize("method", ["sft", "grpo"])
+@pytest.mark.parametrize("method", [pytest.param("sft", marks=pytest.mark.slow), "grpo"])
 def test_records_in_half_precision_repeat_bit_for_bit(
     method: str, small_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
