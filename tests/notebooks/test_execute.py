@@ -11,6 +11,7 @@ import pytest
 from rftlab import record as records
 from rftlab.cell import Cell
 from rftlab.digests import with_digests
+from rftlab.execute.kernels import default_kernel, kernel_settings
 from rftlab.execute.one_cell import CellRun
 from rftlab.files.paths import notebooks_dir
 from rftlab.progress import MIME
@@ -37,7 +38,7 @@ def test_method_notebook_keeps_its_curve_its_samples_and_its_record(
     method: str, settings: dict, small_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
     cell = with_digests(small_cell(method=method, settings=settings, labels=0 if method == "base" else 8))
-    outcome = CellRun(cell, tmp_path).run()
+    outcome = CellRun(cell, tmp_path, kernel_settings(default_kernel(), 2)).run()
     assert outcome.status == "done", outcome
     folder = records.cells_dir(tmp_path) / cell.id
     assert records.read(folder).id == cell.id
@@ -88,7 +89,7 @@ def test_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not (tmp_path / "mine.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["10_sft.ipynb", "20_rft.ipynb"])
+@pytest.mark.parametrize("name", ["10_sft.ipynb", pytest.param("20_rft.ipynb", marks=pytest.mark.slow)])
 def test_a_method_notebook_runs_by_hand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     executed = run(name, tmp_path, steps=2, evaluation_test_items=8, evaluation_sampled_items=2)
