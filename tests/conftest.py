@@ -79,6 +79,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """Thousands of small files are written that need not outlive the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def drawing() -> Iterator[Callable[..., Task]]:
     """How the examples of an arithmetic task are drawn; here those of the same settings are drawn once."""
     drawn: dict[str, Task] = {}

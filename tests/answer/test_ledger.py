@@ -1,6 +1,5 @@
 """The claims ledger on made-up records whose truth is known."""
 
-import os
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -38,7 +37,6 @@ class Study:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.results = folder, folder / "results"
         self._patch = monkeypatch
-        monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of small files
 
     def run(self, skill: Skill, text: str, *, items: int = 80, tuned: bool = True, beyond: bool = False) -> Ledger:
         """Adds the cells of a grid, given as YAML, and reads all there are."""

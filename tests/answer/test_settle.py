@@ -1,6 +1,5 @@
 """Looks at a study that is run until it is decided, on made-up records whose truth is known."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +26,6 @@ method: [base, sft, grpo]
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     """Six seeds: SFT is no better than the base, GRPO by far."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(synthetic, "skill", lambda cell: 0.9 if cell.method == "grpo" else 0.2)
     (tmp_path / "study.yaml").write_text(TEXT)
     grid = Grid.load(tmp_path / "study.yaml")
