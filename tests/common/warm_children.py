@@ -52,7 +52,8 @@ class WarmChildren:
         """End the process."""
         if self._control is not None and self._server is not None:
             self._control.close()
-            self._server.wait(10)
+            self._server.kill()
+            self._server.wait()
 
 
 class Forked:
