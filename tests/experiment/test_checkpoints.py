@@ -212,12 +212,13 @@ def test_a_checkpoint_of_other_versions_or_a_damaged_one_is_not_gone_on_from(
     same(ended(cell, tmp_path / "a"), dict(alone))
     assert "begins again, not from the checkpoint that is there: it was written by another version" in said(capsys)
     whole = path.read_bytes()
-    for content in (b"", whole[: len(whole) // 2], b"null"):
+    for content in (b"", b"null", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        again = ended(cell, tmp_path / "a")
-        assert again["resumed"] is None
-        same(again, dict(alone))
-        assert "begins again, not from the checkpoint that is there: it cannot be read" in said(capsys)
+        assert Checkpoints(path, every_s=0, made_by={}).refused.startswith("it cannot be read"), content
+    again = ended(cell, tmp_path / "a")
+    assert again["resumed"] is None
+    same(again, dict(alone))
+    assert "begins again, not from the checkpoint that is there: it cannot be read" in said(capsys)
 
 
 def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ STUDIES: dict[str, tuple[list[dict[str, Any]], str, str]] = {
 
 
 @pytest.fixture(
-    params=[*list(STUDIES)[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in list(STUDIES)[2:])]
+    params=[name if name == "bare, one seed" else pytest.param(name, marks=pytest.mark.slow) for name in STUDIES]
 )
 def study(request: pytest.FixtureRequest, small_cell: Callable[..., Cell], tmp_path: Path) -> tuple[Path, str, str]:
     cells, verdict, page = STUDIES[request.param]

@@ -47,7 +47,8 @@ def jsonl(rows: list[dict[str, object]]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", pytest.param("cp1252", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
 def test_tickets_from_excel_to_a_report(newcomer, encoding):
     newcomer.writes("tickets.csv", sheet(90), encoding)
     asked = newcomer.types("rftlab new tickets.csv --model tiny-base", expect=2)
