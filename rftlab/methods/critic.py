@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rftlab.methods.actor_critic import Batch, positions
+from rftlab.policy.rounded import RoundedLinear, rounded_product
 
 
 class Critic(nn.Module):
@@ -59,8 +60,9 @@ class Critic(nn.Module):
         values = torch.stack([head(hidden_B_T_H) for head in self.heads])
         if not self.tied:
             return values
-        matrix_V_H = base.get_output_embeddings().weight.detach().float()
-        return values @ matrix_V_H.T
+        head = base.get_output_embeddings()
+        matrix_V_H = head.weight.detach().float()
+        return rounded_product(values, matrix_V_H) if isinstance(head, RoundedLinear) else values @ matrix_V_H.T
 
     def value(self, batch: Batch) -> Tensor:
         """(B, T) state values of the first head, 0 off the mask."""

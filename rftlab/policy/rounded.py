@@ -44,7 +44,8 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         with rounded_factors(), torch.autocast("cpu", enabled=False):
-            return nn.functional.linear(x, weight)
+            # A slice of a row's tokens would leave the fast path.
+            return nn.functional.linear(x.contiguous(), weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
