@@ -20,6 +20,7 @@ from rftlab.methods import vllm
 from rftlab.methods.base import TrainingRun
 from rftlab.methods.core import alike
 from rftlab.methods.critic import frozen_copy
+from rftlab.methods.shared_prompts import SharedPrompts
 from rftlab.policy.rollout import Rollout, sample
 from rftlab.verifiers.base import Score
 
@@ -73,7 +74,7 @@ def reference_where_it_starts(run: TrainingRun) -> Iterator[None]:
         yield
 
 
-class OnlineTrainer:
+class OnlineTrainer(SharedPrompts):
     """What `GRPOTrainer` and `RLOOTrainer` are derived with: groups of equal rewards have no advantage at all.
 
     Where the mean of equal rewards is rounded, TRL's advantages are about 1e-8, and Adam makes whole steps of them.

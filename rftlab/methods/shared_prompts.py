@@ -1,0 +1,109 @@
+"""Completions that share a prompt are scored with one pass over it, as they were sampled, gradients included.
+
+TRL scores rows of prompt and completion, as wide as the longest of both: of a group of 16 every prompt goes through the
+policy 16 times, and short completions are mostly padding. Here each distinct prompt goes through once, its keys and
+values are shared out to its completions, and these go through in a few parts, each as wide as its own longest. The
+result is the same up to rounding.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from rftlab.policy.decode import own_forward
+
+# Parts of completions of like length; with few rows a further pass costs more than the padding that it spares.
+_PARTS, _LEAST_ROWS = 2, 16
+
+
+class SharedPrompts:
+    """For `GRPOTrainer` and `RLOOTrainer`: what they score tokens by."""
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **more: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        asked_more = any(value is not None and value is not False for value in more.values())
+        before_B = attention_mask[:, : -logits_to_keep - 1].any(1)
+        if asked_more or not bool(before_B.all()) or not can_share(model, input_ids.shape[1]):
+            scored: Any = super()._get_per_token_logps_and_entropies(  # type: ignore[misc]
+                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **more
+            )
+            return scored
+        rows = batch_size or len(input_ids)
+        logps, entropies = [], []
+        for ids_B_S, mask_B_S in zip(input_ids.split(rows), attention_mask.split(rows), strict=True):
+            with self.accelerator.autocast():  # type: ignore[attr-defined]
+                logps_B_T, entropies_B_T = score(model, ids_B_S, mask_B_S, logits_to_keep)
+            logps.append(logps_B_T)
+            entropies.append(entropies_B_T)
+        return torch.cat(logps), torch.cat(entropies) if compute_entropy else None, None
+
+
+def can_share(model: Any, length: int) -> bool:
+    """Whether a model goes on from keys and values, with gradients, as if it had been given whole rows.
+
+    Not where it is wrapped or of an architecture that this is not tested with, nor where keys and values are computed
+    anew for the gradient (gradient checkpointing), nor under dropout, which would be drawn once for a whole group.
+
+    Args:
+        model: a causal language model, or a PeftModel around one.
+        length: tokens of a row.
+    """
+    if own_forward(model, length) is not None:
+        return False
+    return not model.training or not any(
+        getattr(module, "gradient_checkpointing", False) or (isinstance(module, nn.Dropout) and module.p > 0)
+        for module in model.modules()
+    )
+
+
+def score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+    """Log-probabilities and entropies (B, T) of completion tokens in nats; 0 at padding.
+
+    Args:
+        model: with TRL's fused head (`add_fused_lm_head`), which says both; one that `can_share`.
+        ids_B_S: prompts of at least two tokens, padded on the left, and completions, padded on the right.
+        mask_B_S: 1 for a token, 0 for padding.
+        kept: T, tokens of the longest completion.
+    """
+    head = ids_B_S.shape[1] - kept - 1  # a prompt's last token goes with the completions: it decides their first
+    seen_B_2H = torch.cat([mask_B_S[:, :head], ids_B_S[:, :head]], 1)
+    seen_P_2H, copy_B = seen_B_2H.unique(dim=0, return_inverse=True)
+    prompts = DynamicCache()  # without the configuration, by which a layer that slides would keep its window only
+    model(
+        input_ids=seen_P_2H[:, head:], attention_mask=seen_P_2H[:, :head], past_key_values=prompts, use_cache=True,
+        logits_to_keep=1,
+    )  # fmt: skip
+    length_B = mask_B_S[:, -kept:].sum(1)
+    order_B = length_B.argsort(stable=True)
+    logps, entropies = [], []
+    for part in order_B.tensor_split(_PARTS) if len(order_B) >= _LEAST_ROWS else (order_B,):
+        width = 1 + max(1, int(length_B[part].max()))
+        ids, mask = ids_B_S[part, head : head + width], mask_B_S[part, : head + width]
+        labels = ids.masked_fill(mask[:, head:] == 0, -100)
+        scored = model(
+            input_ids=ids, attention_mask=mask, past_key_values=_copied(prompts, copy_B[part]), labels=labels,
+            fused_lm_head=True,
+        )  # fmt: skip
+        filled = (0, kept - width + 1)
+        logps.append(nn.functional.pad(scored.log_probs, filled))
+        entropies.append(nn.functional.pad(scored.entropy, filled))
+    back_B = order_B.argsort()
+    return torch.cat(logps)[back_B], torch.cat(entropies)[back_B]
+
+
+def _copied(prompts: DynamicCache, copy_B: Tensor) -> DynamicCache:
+    """Keys and values of each sequence's prompt."""
+    found, layers = DynamicCache(), cast("Any", prompts.layers)
+    for number, layer in enumerate(layers):
+        found.update(layer.keys.index_select(0, copy_B), layer.values.index_select(0, copy_B), number)
+    return found
