@@ -99,9 +99,10 @@ def trains_on_completions_alone(subject: Subject) -> str:
     watch, policy = subject.first.watch, subject.first.run.policy
     prompts = subject.prompts(subject.first.run.labels.train)
     known = 0
-    for row, gradient in watch.gradients:
+    for row, gradient, goes_on in watch.gradients:
         start = watch.padding(row)
-        prompt = next((p for p in prompts if tuple(row[start : start + len(p)]) == p), None)
+        # A row that goes on from the keys and values of a prompt begins with that prompt's last token.
+        prompt = row[:1] if goes_on else next((p for p in prompts if tuple(row[start : start + len(p)]) == p), None)
         if prompt is None:
             continue
         known += 1

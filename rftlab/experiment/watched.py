@@ -31,7 +31,7 @@ class Counts:
 
     def __init__(self, policy: Policy) -> None:
         self.forward = self.backward = self.again = 0
-        self.hook = _base(policy).model.layers[0].self_attn.q_proj.register_forward_hook(self._hook())
+        self.hook = _base(policy).model.layers[0].self_attn.k_proj.register_forward_hook(self._hook())
 
     def _hook(self) -> Callable[[Any, Any, Tensor], None]:
         # A function, not a method: a copy of the policy then counts here, and not in a copy of the counts.
@@ -63,7 +63,7 @@ class Watch:
         rows: token ids of sequences fed to it, those of single tokens left out.
         unmasked: whether a row with padding before it was fed without its padding masked.
         gradients: token ids of a row, and for each position the largest gradient of the loss with respect to what its
-            logits are made from.
+            logits are made from; and whether the row goes on from keys and values of tokens that were fed before it.
 
     Args:
         policy: what is watched.
@@ -73,8 +73,9 @@ class Watch:
     def __init__(self, policy: Policy, pad_id: int) -> None:
         self.counts, self.updates, self.unmasked = Counts(policy), 0, False
         self.rows: set[tuple[int, ...]] = set()
-        self.gradients: list[tuple[list[int], list[float]]] = []
+        self.gradients: list[tuple[list[int], list[float], bool]] = []
         self._pad_id, self._ids = pad_id, list[list[int]]()
+        self._goes_on = False
         self._trained = {id(p) for p in policy.model.parameters() if p.requires_grad}
         base = _base(policy)
         self._hooks: list[Any] = [
@@ -107,7 +108,8 @@ class Watch:
 
     def _asked(self) -> Callable[..., None]:
         def asked(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            ids = kwargs.get("input_ids", args[0] if args else None)
+            ids, past = kwargs.get("input_ids", args[0] if args else None), kwargs.get("past_key_values")
+            self._goes_on = past is not None and past.get_seq_length() > 0
             if not isinstance(ids, Tensor) or ids.dim() != 2 or ids.shape[1] < 2:
                 return
             mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
@@ -120,10 +122,12 @@ class Watch:
 
     def _answered(self) -> Callable[..., None]:
         def answered(_: nn.Module, __: Any, hidden: Tensor) -> None:
-            ids = self._ids
+            ids, goes_on = self._ids, [self._goes_on] * len(self._ids)
             if hidden.requires_grad and hidden.shape[:2] == (len(ids), len(ids[0]) if ids else 0):
                 hidden.register_hook(
-                    lambda gradient: self.gradients.extend(zip(ids, gradient.abs().amax(-1).tolist(), strict=True))
+                    lambda gradient: self.gradients.extend(
+                        zip(ids, gradient.abs().amax(-1).tolist(), goes_on, strict=True)
+                    )
                 )
 
         return answered
