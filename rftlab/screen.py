@@ -101,9 +101,16 @@ def _wrapped(line: str, columns: int) -> str:
 
 
 @contextlib.contextmanager
-def busy(doing: str) -> Iterator[None]:
-    """Show that something takes its time, on a terminal, as long as the body runs; prints of the body appear above."""
+def busy(doing: str, *, aloud: bool = False) -> Iterator[None]:
+    """Show that something takes its time, on a terminal, as long as the body runs; prints of the body appear above.
+
+    Args:
+        doing: what does.
+        aloud: elsewhere, such as in a log, print it too, once.
+    """
     if not sys.stdout.isatty():
+        if aloud:
+            say(doing)
         yield
         return
     from rich.console import Console

@@ -92,6 +92,26 @@ def test_the_driver_never_imports_torch():
     assert answer.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_run_says_something_before_it_imports_what_takes_seconds(terminal):
+    code = (
+        "import io, os, sys, rftlab.cli\n"
+        "class Screen(io.StringIO):\n"
+        f"    isatty = lambda self: {terminal}\n"
+        "    def write(self, text):\n"
+        "        if 'checking the grid' in text:\n"
+        "            os.write(1, ' '.join(sys.modules).encode())\n"
+        "            os._exit(0)\n"
+        "        return len(text)\n"
+        "sys.stdout = Screen()\n"
+        "rftlab.cli.main(['run', 'demo'])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"TERM": "xterm"})
+    loaded = set(answer.stdout.split())
+    assert "rftlab.cli.verbs" in loaded
+    assert not loaded & {"torch", "numpy", "pandas", "scipy", "matplotlib", "pydantic", "papermill", "rftlab.study"}
+
+
 def test_python_dash_m_is_the_command():
     answer = subprocess.run([sys.executable, "-m", "rftlab", "methods"], capture_output=True, text=True, check=True)
     assert "grpo" in answer.stdout

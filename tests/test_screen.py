@@ -109,7 +109,7 @@ def test_an_error_in_a_pipe_is_one_line_without_colour_even_where_colour_is_forc
     assert "\x1b" not in said
 
 
-def test_what_takes_its_time_moves_on_a_terminal_and_is_silent_elsewhere(monkeypatch):
+def test_what_takes_its_time_moves_on_a_terminal_and_is_silent_elsewhere_unless_it_is_said_aloud(monkeypatch):
     out, _ = terminals(monkeypatch)
     with busy("loading the base"):
         print("a line of its own")
@@ -119,6 +119,9 @@ def test_what_takes_its_time_moves_on_a_terminal_and_is_silent_elsewhere(monkeyp
     with busy("loading the base"):
         pass
     assert sys.stdout.getvalue() == ""
+    with busy("loading the base", aloud=True):
+        assert sys.stdout.getvalue() == "loading the base\n"
+    assert sys.stdout.getvalue() == "loading the base\n"
 
 
 def test_a_terminal_that_cannot_show_the_sign_gets_another(monkeypatch):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Run what is left of a grid, then write its report; 1 if a cell failed."""
-    with busy("loading the base and checking the grid"):
+    with busy("loading the base and checking the grid", aloud=True):
         from rftlab import study
         from rftlab.advise import forecast  # noqa: F401  what a run begins with: imports of seconds
         from rftlab.execute.cluster import Resources, read_options
