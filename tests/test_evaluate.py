@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.evaluate import ask, evaluate
+from rftlab.evaluate import ask, ask_parts, evaluate
 from rftlab.evaluate.divergence import kl_from_base, kl_to_base
 from rftlab.evaluate.rates import pass_at
 from rftlab.experiment import Experiment
@@ -63,6 +63,20 @@ def test_metrics_agree_with_the_samples_they_come_from(small_cell: Callable[...,
         example = next(e for e in task.test if e.id == row["item"])
         assert verifier(row["completion"], example).reward == row["reward"]
     assert outcome.metrics["kl_to_base"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_parts_answered_in_one_draw_are_answered_as_by_themselves(small_cell: Callable[..., Cell], moved: bool) -> None:
+    cell = small_cell(**{"decoding.max_new_tokens": 40})
+    task, policy = load_task(cell.task), load_policy(cell)
+    for name, weight in policy.model.named_parameters() if moved else ():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    beyond = [example for examples in task.ood_asked(9).values() for example in examples]
+    parts = {"test": task.test[:30], "train": task.labels(8, seed=0).train, "development": (), "ood": beyond}
+    verifier = make_verifier("exact")
+    alone = [ask(policy, examples, verifier, cell, part=part) for part, examples in parts.items()]
+    assert list(ask_parts(policy, parts, verifier, cell)) == alone
 
 
 def test_sampled_evaluation_repeats_and_follows_its_seed(small_cell: Callable[..., Cell]) -> None:

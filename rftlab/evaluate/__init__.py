@@ -6,7 +6,7 @@ not trained on, and the verifier apart from the reward).
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +86,23 @@ def evaluate(
     also = beside(cell, task) if also is None else also
     asked = cell.evaluation
     train_items = labels.train[: asked.train_items]
-    test = after(ask(policy, task.test[: asked.test_items], verifier, cell, part="test"))
-    train = after(ask(policy, train_items, verifier, cell, part="train"))
-    development = after(ask(policy, labels.development, verifier, cell, part="development"))
-    ood = after(_beyond(policy, task, verifier, cell))
+    beyond = task.ood_asked(asked.ood_items)
+    test, train, development, ood = map(
+        after,
+        ask_parts(
+            policy,
+            {
+                "test": task.test[: asked.test_items],
+                "train": train_items,
+                "development": labels.development,
+                "ood": [e for examples in beyond.values() for e in examples],
+            },
+            verifier,
+            cell,
+        ),
+    )
+    for row, kind in zip(ood, [kind for kind, examples in beyond.items() for _ in examples], strict=True):
+        row["kind"] = kind
     retained = after([row for rows in _retained(policy, cell, also).values() for row in rows])
     sampled_items = task.test[: 0 if policy.votes else asked.sampled_items]
     drawn = after(ask(policy, sampled_items, verifier, cell, part="sampled", samples=asked.samples, rollouts=True))
@@ -155,6 +168,23 @@ def ask(
     return _asked(policy, examples, verifier, cell, part=part, samples=samples, rollouts=rollouts)
 
 
+def ask_parts(
+    policy: Policy, parts: Mapping[str, Sequence[Example]], verifier: Verifier, cell: Cell
+) -> Iterator[list[dict[str, Any]]]:
+    """Greedy answers to the examples of each part, as `ask` gives them; where nobody else asks the same, in one draw.
+
+    Few rows take a step about as long as many, and each part ends with few. What the untrained base says is shared by
+    part with other cells, whose parts are not all the same.
+    """
+    if policy.votes or policy.untrained:
+        yield from (ask(policy, examples, verifier, cell, part=part) for part, examples in parts.items())
+        return
+    put = [_prompts(policy, examples, cell) for examples in parts.values()]
+    drawn = iter(_draw(policy, [ids for _, prompts in put for ids in prompts], cell, 0))
+    for (part, examples), (texts, _) in zip(parts.items(), put, strict=True):
+        yield _judged(policy, examples, texts, [next(drawn) for _ in examples], verifier, cell, part=part)
+
+
 def ask_base(policy: Policy, examples: Sequence[Example], verifier: Verifier, cell: Cell) -> list[dict[str, Any]]:
     """Greedy answers of the base behind a policy to the items it was trained on; part "base_train"."""
     return _asked(policy, examples, verifier, cell, part="base_train", samples=0, base=True)
@@ -188,14 +218,33 @@ def _asked(
 ) -> list[dict[str, Any]]:
     texts, completions = _complete(policy, examples, cell, samples, base=base)
     repeated = [example for example in examples for _ in range(samples or 1)]
+    rows = _judged(policy, repeated, texts, completions, verifier, cell, part=part)
+    for number, row in enumerate(rows):
+        row["draw"] = number % (samples or 1)
+        if rollouts:
+            row["rollout"] = completions[number]
+    return rows
+
+
+def _judged(
+    policy: Policy,
+    examples: Sequence[Example],
+    texts: Mapping[str, str],
+    completions: Sequence[Rollout],
+    verifier: Verifier,
+    cell: Cell,
+    *,
+    part: str,
+) -> list[dict[str, Any]]:
+    """Rows of samples.jsonl, one for each example and its completion."""
     decoded = [policy.decode(rollout.completion_ids, cot=cell.cot_eval) for rollout in completions]
-    scores = verifier.score(decoded, repeated)
+    scores = verifier.score(decoded, examples)
     rows = []
-    for number, (example, rollout, text, score) in enumerate(zip(repeated, completions, decoded, scores, strict=True)):
+    for example, rollout, text, score in zip(examples, completions, decoded, scores, strict=True):
         row: dict[str, Any] = {
             "part": part,
             "item": example.id,
-            "draw": number % (samples or 1),
+            "draw": 0,
             "prompt": texts[example.id],
             "completion": text,
             "answer": example.answer,
@@ -209,8 +258,6 @@ def _asked(
         }
         if score.detail:
             row["detail"] = score.detail
-        if rollouts:
-            row["rollout"] = rollout
         rows.append(row)
     return rows
 
@@ -219,36 +266,45 @@ def _complete(
     policy: Policy, examples: Sequence[Example], cell: Cell, samples: int, *, base: bool, seed: int | None = None
 ) -> tuple[dict[str, str], list[Rollout]]:
     """Prompt texts by example, and completions, those of one example side by side."""
+    texts, prompts = _prompts(policy, examples, cell)
+    return texts, _draw(policy, prompts, cell, samples, base=base, seed=seed)
+
+
+def _prompts(policy: Policy, examples: Sequence[Example], cell: Cell) -> tuple[dict[str, str], list[list[int]]]:
+    """Prompt texts by example, and the tokens of each."""
     texts = {example.id: policy.prompt_text(example, cot=cell.cot_eval) for example in examples}
     ids = {example.id: policy.encode_prompt(texts[example.id]) for example in examples}
     for name, prompt in ids.items():
         require_prompt_fits(cell, f"the prompt of example {name}", len(prompt), policy.context, cot=cell.cot_eval)
+    return texts, [ids[example.id] for example in examples]
+
+
+def _draw(
+    policy: Policy,
+    prompts: Sequence[list[int]],
+    cell: Cell,
+    samples: int,
+    *,
+    base: bool = False,
+    seed: int | None = None,
+) -> list[Rollout]:
     if seed is None:
         seed = cell.seed_sampling + _EVALUATION_STREAM if samples else 0  # a greedy answer has no seed
-    found = (sample_base if base else sample_shared)(
+    return (sample_base if base else sample_shared)(
         policy,
-        [ids[example.id] for example in examples for _ in range(samples or 1)],
+        [prompt for prompt in prompts for _ in range(samples or 1)],
         max_new_tokens=cell.max_new_tokens,
         seed=seed,
         temperature=cell.decoding.temperature,
         top_p=cell.decoding.top_p,
         greedy=not samples,
     )
-    return texts, found
 
 
 def _vote(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One answer made of several: the most frequent, of those the one drawn first; what all of them cost."""
     chosen = dict(most_frequent(rows)[0])
     return {**chosen, "draw": 0, "length": sum(row["length"] for row in rows), "votes": len(rows)}
-
-
-def _beyond(policy: Policy, task: Task, verifier: Verifier, cell: Cell) -> list[dict[str, Any]]:
-    """Greedy answers to the out-of-distribution items, each row with its kind."""
-    kinds = task.ood_asked(cell.evaluation.ood_items)
-    rows = ask(policy, [e for examples in kinds.values() for e in examples], verifier, cell, part="ood")
-    names = [kind for kind, examples in kinds.items() for _ in examples]
-    return [{**row, "kind": kind} for row, kind in zip(rows, names, strict=True)]
 
 
 def _retained(policy: Policy, cell: Cell, also: Beside) -> dict[str, list[dict[str, Any]]]:
