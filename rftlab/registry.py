@@ -175,28 +175,28 @@ METHODS: Mapping[str, Entry] = {
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=3,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
         notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", resumes=True,
-        version=2,
+        version=3,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=3,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
     ),
     "hpt": Entry(
         "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
     ),
     "interleaved": Entry(
         "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=2,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
     ),
     "rejection_sft": Entry(
         "rftlab.methods.rejection_sft:RejectionSFT",
@@ -225,11 +225,11 @@ METHODS: Mapping[str, Entry] = {
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
-        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=3,
     ),
     "grpo-format": Entry(
         "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
-        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True, version=2,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True, version=3,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.prompting:FewShot", "control: the untrained base with labels in its prompt, few or many",
