@@ -8,6 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+# As TRL's import does: what a process that stays warm was started with has to stay what children are started with.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 import sys
 from collections.abc import Callable, Iterator

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.execute.warm import _FROZEN_PREFIXES, _SINGLE_THREADED
+from rftlab.files.paths import import_path
 
 # Compiled under a name of no file, so that no line of it is taken for one of the user's in a traceback.
 _SERVER = Path(__file__).with_name("warm_child_server.py")
@@ -27,26 +28,26 @@ class WarmChildren:
 
     def __init__(self, cold: Callable[[Mapping[str, str]], Any]) -> None:
         self._cold = cold
+        self._env = {**os.environ, **import_path()}
         self._server: subprocess.Popen[bytes] | None = None
-        self._frozen: dict[str, str] = {}
         self._control: socket.socket | None = None
 
     def start(self, env: Mapping[str, str]) -> Any:
         """A child, with the part of subprocess.Popen's interface that `child` uses."""
-        frozen = {name: value for name, value in env.items() if name.startswith(_FROZEN_PREFIXES)}
+        if _frozen(env) != _frozen(self._env):
+            return self._cold(env)
         if self._control is None:
-            self._frozen = frozen
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._server = subprocess.Popen(
                 [sys.executable, "-P", "-c", _PROGRAM, _SERVER, str(theirs.fileno())],
-                env={**env, **_SINGLE_THREADED},
+                env={**self._env, **_SINGLE_THREADED},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
             theirs.close()
-        return Forked(self._control, env) if frozen == self._frozen else self._cold(env)
+        return Forked(self._control, env)
 
     def close(self) -> None:
         """End the process."""
@@ -54,6 +55,10 @@ class WarmChildren:
             self._control.close()
             self._server.kill()
             self._server.wait()
+
+
+def _frozen(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith(_FROZEN_PREFIXES)}
 
 
 class Forked:

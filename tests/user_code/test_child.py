@@ -154,6 +154,11 @@ def _wait(condition) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks only on Linux")
+def test_children_of_tests_are_warm():
+    assert child.call("tests.user_code.test_child:started", {})["torch"]
+
+
 def test_a_child_is_an_interpreter_of_its_own(monkeypatch, cold_child):
     monkeypatch.setattr(child, "_start", cold_child)
     started = child.call("tests.user_code.test_child:started", {}, limit=60)
