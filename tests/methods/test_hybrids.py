@@ -178,7 +178,7 @@ def test_demonstrations_go_through_all_labels_before_any_comes_again() -> None:
 
 def test_rejection_sampling_keeps_distinct_verified_completions() -> None:
     run = toy_run("rejection_sft", 0, steps=1, samples=100, keep_per_prompt=3)
-    rows, found = rejection_sft._select(run, run.settings, torch.Generator().manual_seed(0), first=0, until=1.0)
+    rows, found = rejection_sft.select(run, run.settings, torch.Generator().manual_seed(0), first=0, until=1.0)
     borders = [row["labels"].count(-100) for row in rows]
     completions = [(row["input_ids"][:n], row["input_ids"][n:]) for row, n in zip(rows, borders, strict=True)]
     assert rows
@@ -193,8 +193,8 @@ def test_rejection_sampling_falls_back_on_labels_only_where_asked() -> None:
     dropped = toy_run("rejection_sft", 0, steps=1, samples=1, min_reward=1.0)
     labelled = toy_run("rejection_sft", 0, steps=1, samples=1, unsolved="label")
     generator = torch.Generator().manual_seed(1)
-    assert rejection_sft._select(dropped, dropped.settings, generator, first=0, until=1.0)[0] == []
-    rows, _ = rejection_sft._select(labelled, labelled.settings, generator.manual_seed(1), first=0, until=1.0)
+    assert rejection_sft.select(dropped, dropped.settings, generator, first=0, until=1.0)[0] == []
+    rows, _ = rejection_sft.select(labelled, labelled.settings, generator.manual_seed(1), first=0, until=1.0)
     assert [row["input_ids"][-3:] for row in rows] == [[3, 1, 0]] * 2
 
 
