@@ -26,8 +26,11 @@ _CAME_LATER: dict[str, Any] = {
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
     "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
-    "precision": "auto",
+    "precision": "auto", "processes": 1, "quantization": "none",
 }  # fmt: skip
+
+# Fields that change where and how a cell is run, and nothing that comes out.
+_HOW_IT_IS_RUN = {"device", "gradient_checkpointing"}
 
 NOT_YET = "a stage that has not chosen yet"
 """`tuned_by` of a cell whose learning rates a grid's tuning stage is still to choose: it cannot be run."""
@@ -58,7 +61,14 @@ class Cell(Part):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="fp32 or bf16 products; auto: bf16 where it is fast, for bases of 50M parameters or more"
     )
+    quantization: Literal["none", "4bit", "8bit"] = Field(
+        "none", description="bits that the base's linear layers are held in under an adapter (QLoRA, by bitsandbytes)"
+    )
     device: Device = Field(AUTO, description="where it computes: cpu, cuda:0; auto takes a GPU where there is one")
+    processes: int = Field(1, ge=1, le=64, description="that train a cell together, each on a device of its own")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in backward passes: less memory, the same update, slower"
+    )
     start_from: str = Field("", description="kept policy to go on from: a cell's folder; empty starts from the base")
     started_by: str = Field("", description="the arm of its grid that kept that policy; filled in for you")
     method: str = Field("sft", min_length=1, description="registered method")
@@ -116,9 +126,9 @@ class Cell(Part):
         """First 12 hex digits of the SHA-256 of the cell's canonical JSON.
 
         Fields that came later do not enter it at the default they came with, nor does the folder of a file whose
-        content is in `digests`: a moved project is the same. Neither does `device`, where it is run.
+        content is in `digests`: a moved project is the same. Neither does how it is run (`_HOW_IT_IS_RUN`).
         """
-        dump = self.model_dump(mode="json", exclude={"device"})
+        dump = self.model_dump(mode="json", exclude=_HOW_IT_IS_RUN)
         values: dict[str, Any] = {"schema": 1, **without_folders(dump, self.digests)}
         for name, default in _CAME_LATER.items():
             group, dot, field = name.rpartition(".")
@@ -139,8 +149,9 @@ class Cell(Part):
 
     @property
     def variant(self) -> str:
-        """The cell but for its seeds and where it is run, as canonical JSON: cells of one arm have it in common."""
-        values = self.model_dump(mode="json", exclude={"seed", "seed_data", "seed_init", "seed_sampling", "device"})
+        """The cell but for its seeds and how it is run, as canonical JSON: cells of one arm have it in common."""
+        seeds = {"seed", "seed_data", "seed_init", "seed_sampling"}
+        values = self.model_dump(mode="json", exclude=seeds | _HOW_IT_IS_RUN)
         if self.started_by:  # each seed goes on from a policy of its own
             values |= {"start_from": "", "digests": {k: v for k, v in self.digests.items() if k != "start_from"}}
         return json.dumps(values, sort_keys=True)

@@ -73,7 +73,9 @@ FIELDS: Mapping[str, Field] = {
     "base_config": _match("base", "its configuration"),
     "generation_config": _match("base", "its generation settings"),
     "tokenizer": _match("base", "its tokenizer"),
-    "precision": _match("base", "the number format of its weights and products", "precision", axes=("adapter",)),
+    "precision": _match(
+        "base", "the number format of its weights and products", "precision", "quantization", axes=("adapter",)
+    ),
     "start_from": _match("base", "the kept policy that training goes on from", "start_from", "started_by"),
     "started_policy": _match("base", "that policy itself, where each seed has one of its own", axes=("seed",)),
     "chat_template": _match("prompts", "the chat template", axes=("wording",)),
@@ -155,10 +157,14 @@ FIELDS: Mapping[str, Field] = {
     "cpu_count": Field("show", "machine", "processor cores"),
     "threads": Field("show", "machine", "compute threads"),
     "gpu": Field("show", "machine", "the GPU"),
+    "processes": Field("show", "machine", "processes that trained it together", ("processes",)),
     "sandbox": Field("show", "machine", "how far code that a model wrote is isolated"),
     "task": Field("free", "names", "the task's name and settings: its items decide", ("task", "task_settings")),
     "model": Field("free", "names", "where the base lies: its files decide", ("model",)),
     "device": Field("free", "names", "where it is run: the GPU is shown", ("device",)),
+    "gradient_checkpointing": Field(
+        "free", "names", "whether activations are computed again: the update is the same", ("gradient_checkpointing",)
+    ),
     "marks": Field("free", "looks", "FLOP marks, which training does not see", ("evaluation.marks",)),
     "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
 }

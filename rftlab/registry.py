@@ -38,6 +38,8 @@ class Entry:
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
         keeps_prompt: methods only; True where what is found is a prompt, which is kept as trained weights are.
         resumes: methods only; True where a training that was killed goes on from its last checkpoint.
+        spreads: methods only; True where several processes may train one cell together.
+        recomputes: methods only; True where its passes can compute activations again (`gradient_checkpointing`).
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
         teacher: methods only; True where `settings.teacher` names what it learns from.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
@@ -58,6 +60,8 @@ class Entry:
     shots: int = 0
     keeps_prompt: bool = False
     resumes: bool = False
+    spreads: bool = False
+    recomputes: bool = False
     dropout: bool = True
     teacher: bool = False
     version: int = 1
@@ -171,37 +175,43 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb", family="sft", needs_rationales=True, resumes=True, version=2,
+        notebook="10_sft.ipynb", family="sft", needs_rationales=True, resumes=True,
+        spreads=True, recomputes=True, version=2,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=3,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True,
+        spreads=True, recomputes=True, version=3,
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
         notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", resumes=True,
-        version=3,
+        spreads=True, recomputes=True, version=3,
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True, version=3,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True,
+        spreads=True, recomputes=True, version=3,
     ),
     "chord": Entry(
         "rftlab.methods.chord:CHORD", "hybrid: SFT and GRPO in one loss, the SFT weight falling as training goes on",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside",
+        recomputes=True, version=3,
     ),
     "hpt": Entry(
         "rftlab.methods.hpt:HPT", "hybrid: SFT on prompts no rollout solves, GRPO on the others",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside",
+        recomputes=True, version=3,
     ),
     "interleaved": Entry(
         "rftlab.methods.interleaved:Interleaved", "hybrid: SFT and GRPO steps in turn on one adapter",
-        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside", version=3,
+        notebook="20_rft.ipynb", family="hybrid", needs_rationales=True, dropout=False, prompts="beside",
+        recomputes=True, version=3,
     ),
     "rejection_sft": Entry(
         "rftlab.methods.rejection_sft:RejectionSFT",
         "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
-        notebook="20_rft.ipynb", family="rft", prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", prompts="alone", recomputes=True, version=2,
     ),
     "sft-matched-rollouts": Entry(
         "rftlab.methods.matched_rollouts:MatchedRolloutsSFT",
@@ -225,11 +235,12 @@ METHODS: Mapping[str, Entry] = {
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
-        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", version=3,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", recomputes=True, version=3,
     ),
     "grpo-format": Entry(
         "rftlab.methods.controls:GRPOFormat", "control: GRPO that pays for the format alone",
-        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True, version=3,
+        notebook="20_rft.ipynb", family="control", dropout=False, prompts="alone", resumes=True,
+        spreads=True, recomputes=True, version=3,
     ),
     "base-few-shot": Entry(
         "rftlab.methods.prompting:FewShot", "control: the untrained base with labels in its prompt, few or many",
@@ -269,7 +280,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "dpo": Entry(
         "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
-        notebook="20_rft.ipynb", family="preference", dropout=False, resumes=True, version=2,
+        notebook="20_rft.ipynb", family="preference", dropout=False, resumes=True, recomputes=True, version=2,
     ),
 }  # fmt: skip
 

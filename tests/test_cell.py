@@ -36,7 +36,7 @@ def another_value(name: str) -> Any:
         "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
         "evaluation.verifier": "math", "evaluation.marks": [1e9],
         "learning_rates": [0.1], "tuned_by": "x", "evaluation.part": "development",
-        "precision": "bf16", "device": "cpu",
+        "precision": "bf16", "device": "cpu", "quantization": "4bit",
     }  # fmt: skip
     value = Cell().flat()[name]
     if name in other:
@@ -48,7 +48,7 @@ def another_value(name: str) -> Any:
     return value / 2 if isinstance(value, float) and value else 0.5 if isinstance(value, float) else value + 1
 
 
-PLAIN = set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules", "device"}
+PLAIN = set(parameter_names().values()) - {"adapter.kind", "adapter.target_modules", "device", "gradient_checkpointing"}
 
 
 @pytest.mark.parametrize("name", sorted(PLAIN))

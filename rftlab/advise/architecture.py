@@ -18,7 +18,7 @@ from rftlab.advise.work import Device, Work, work_of
 from rftlab.answer import published as by
 from rftlab.cell import Cell
 from rftlab.policy.anatomy import Anatomy
-from rftlab.registry import trains
+from rftlab.registry import METHODS, find, trains
 from rftlab.user_code import child
 
 AUTO = "auto"
@@ -27,7 +27,7 @@ AUTO = "auto"
 _METHODS = ("sft", "grpo")
 _LIMIT_S = 900.0
 # Without a task nothing tells how long texts are.
-_ASSUMED = {"prompt": 256, "gold": 256, "mean": 192.0, "cap": 512, "labels": 100, "by": "assumed"}
+_ASSUMED = {"prompt": 256, "gold": 256, "mean": 192.0, "cap": 512, "pool": 100, "by": "assumed"}
 # Where no smaller pass or group fits.
 HELPS = "a smaller model, decoding.max_new_tokens or adapter.r (rftlab advise --model says what fits)"
 # Smallest group whose rewards can still be compared.
@@ -51,6 +51,7 @@ class Fit(NamedTuple):
         settings: method -> settings that differ from the study's, so that it fits.
         estimates: method -> what it takes.
         passes: method -> completions of a forward and backward pass.
+        recomputed: method -> what it would take with `gradient_checkpointing`, where it can.
         room: bytes that an estimate may fill.
     """
 
@@ -59,6 +60,7 @@ class Fit(NamedTuple):
     settings: Overrides
     estimates: Mapping[str, Estimate]
     passes: Mapping[str, int]
+    recomputed: Mapping[str, Estimate]
     room: float
 
     @property
@@ -176,10 +178,8 @@ class Architecture:
         yield f"its largest step is the {found.bound}; {_passes(fit)}"
         for method, settings in fit.settings.items():
             yield f"{method}: {_said(settings)}, so that it fits"
-        yield (
-            "gradient checkpointing: rftlab recomputes nothing; fewer completions a pass "
-            "(per_device_train_batch_size) save the same memory, at the same update"
-        )
+        if again := fit.recomputed.get(fit.method):
+            yield f"gradient_checkpointing: true would take {told(again.peak)}: the same update, slower"
         yield "sampler: rftlab's own, in the same process, on the weights that are trained"
 
     def _devices(self, fit: Fit) -> Iterator[str]:
@@ -190,10 +190,8 @@ class Architecture:
                 f"sample about {_roughly(self._completions(fit))} completions a second, and rftlab plan measures it"
             )
         elif self.hardware.devices > 1:
-            yield (
-                f"a cell runs on one device; {self.hardware.devices} devices run as many cells at once: "
-                f"rftlab run GRID --executor ray --gpus 1 --workers {self.hardware.devices}"
-            )
+            devices, several = self.hardware.devices, f"--executor ray --gpus 1 --workers {self.hardware.devices}"
+            yield f"{devices} devices run as many cells at once (rftlab run GRID {several}), or one (processes)"
         else:
             yield "one device: a cell runs on one, and further ones run further cells (--executor ray --gpus 1)"
         if self.hardware.kind == "gpu":
@@ -313,12 +311,15 @@ class _Counting:
     def _fit(self, anatomy: Anatomy, settings: Mapping[str, Mapping[str, Any]], work: Work) -> Fit:
         device, room = Device.of(self._hardware.kind), self._hardware.room
         found = {name: first_that_fits(anatomy, name, own, work, device, room) for name, own in settings.items()}
+        again = work._replace(recomputes=True)
+        able = {name: own for name, own in settings.items() if find(METHODS, name, "method")[0].recomputes}
         return Fit(
             anatomy,
             "lora" if anatomy.adapter else "full",
             {name: own for name, (own, _, _) in found.items() if own},
             {name: size for name, (_, size, _) in found.items()},
             {name: passes for name, (_, _, passes) in found.items()},
+            {name: first_that_fits(anatomy, name, own, again, device, room)[1] for name, own in able.items()},
             room,
         )
 

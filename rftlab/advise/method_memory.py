@@ -83,8 +83,12 @@ class Run:
 
     def kept(self, rows: float, tokens: float, *, written_out: bool = False) -> float:
         """What a pass keeps for its backward pass, up to the last hidden state."""
-        pairs = self.anatomy.pairs * tokens * tokens if written_out else 0.0
-        return rows * (tokens * self.anatomy.saved + pairs)
+        a = self.anatomy
+        pairs = a.pairs * tokens * tokens if written_out else 0.0
+        # Computed again, layer by layer, from what went into each.
+        at_once = a.layers if self.work.recomputes else 1
+        inputs = _FP32 * a.layers * a.hidden if self.work.recomputes else 0.0
+        return (rows * (tokens * a.saved + pairs) + a.cast) / at_once + rows * tokens * inputs
 
     def in_turn(self, bytes: float) -> float:
         """What passes of two models in turn take, of which one's freed pieces seldom fit the other's."""
@@ -108,7 +112,11 @@ class Run:
     @property
     def prepared(self) -> float:
         """Weights laid out once more while sampling: on a CPU those oneDNN takes (`Policy.merged`)."""
-        return float(_FP32 * self.anatomy.prepared) if self.device.kind == "cpu" else 0.0
+        if self.device.kind != "cpu":
+            return 0.0
+        a = self.anatomy
+        # Of those that are rounded the output layer alone stays in single precision.
+        return 2.0 * (a.prepared + a.vocabulary * a.hidden) if a.rounds else float(_FP32 * a.prepared)
 
     def divergence(self) -> tuple[float, float]:
         """The KLs to the base, at its two worst moments; without an adapter the base is loaded beside."""
@@ -294,7 +302,7 @@ def _stages(run: Run) -> Parts:
     held: dict[str, float] = {}
     steps: dict[str, float] = {}
     for stage in run.get("stages", ()):
-        own, also = _METHODS.get(stage["method"], _online)(run.of(stage["settings"]))
+        own, also = parts_of(stage["method"], run.of(stage["settings"]))
         held = _most(held, own)
         steps = _most(steps, also)
     return held, steps

@@ -10,13 +10,14 @@ from rftlab.advise.work import Device, work_of
 from rftlab.cell import Cell
 from rftlab.policy.anatomy import Anatomy
 from rftlab.policy.hub import TINY_BASE
+from rftlab.registry import METHODS, find
 
 # What memory depends on, as far as a grid sweeps it: of the model, of the texts, and in all.
-_OF_WEIGHTS = ("model", "adapter", "precision")
-_OF_TEXTS = ("task", "task_settings", "model", "template", "system", "cot", "decoding", "labels", "seed")
+_OF_WEIGHTS = ("model", "adapter", "precision", "quantization")
+_OF_TEXTS = ("task", "task_settings", "model", "template", "system", "cot", "decoding")
 _OF_ALL = (
-    "task", "task_settings", "model", "precision", "method", "preset", "settings", "adapter", "cot", "decoding",
-    "labels",
+    "task", "task_settings", "model", "precision", "quantization", "processes", "gradient_checkpointing", "method",
+    "preset", "settings", "adapter", "cot", "decoding", "labels",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = 
     if not large:
         return []
     hardware, several = hardware or found(), max(1, workers)
-    device, room = Device.of(hardware.kind), hardware.bytes / several
+    device = Device.of(hardware.kind)
     methods = [{"method": cell.method, "preset": cell.preset, "settings": cell.settings} for cell in large]
     weights, texts = _apart(large, _OF_WEIGHTS), _apart(large, _OF_TEXTS)  # each is counted once, for all methods
     read = counted(hardware, [*weights.values()], methods, [*texts.values()])
@@ -47,13 +48,20 @@ def lacking(cells: Sequence[Cell], workers: int, *, hardware: Hardware | None = 
         if isinstance(shape, str):
             continue
         anatomy, work = Anatomy(**shape), work_of(cell, lengths[_key(cell, _OF_TEXTS)])
+        # On a CPU the processes of a cell share its memory; each holds the whole model.
+        processes = cell.processes if hardware.kind == "cpu" else 1
+        room = hardware.bytes / several / processes
         peak = estimate(anatomy, cell.method, settings, work, device).peak
         if peak <= room:
             continue
         own, smaller, _ = first_that_fits(anatomy, cell.method, settings, work, device, room)
-        each = f", {several} of them at once {told(several * peak)}" if several > 1 else ""
+        each = f" in each of {processes} processes" if processes > 1 else ""
+        each += f", {several} of them at once {told(several * processes * peak)}" if several > 1 else ""
         helps = [f"settings {json.dumps(own)} ({told(smaller.peak)})"] if own and smaller.peak <= room else []
-        helps += ["--workers 1"] if several > 1 and peak <= hardware.bytes else []
+        if not work.recomputes and find(METHODS, cell.method, "method")[0].recomputes:
+            again = estimate(anatomy, cell.method, settings, work._replace(recomputes=True), device).peak
+            helps += [f"gradient_checkpointing: true ({told(again)})"] if again <= room else []
+        helps += ["--workers 1"] if several > 1 and processes * peak <= hardware.bytes else []
         said.append(
             f"cells of {cell.method} on {cell.model} would take about {told(peak)}{each}, and {hardware.name} has "
             f"{told(hardware.bytes)}: give {' or '.join(helps or [HELPS])}"

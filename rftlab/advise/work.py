@@ -26,6 +26,7 @@ class Work(NamedTuple):
         sampled: items that it asks repeatedly.
         samples: completions of each.
         nucleus: mass kept when sampling, up to 1.
+        recomputes: whether activations are computed again in backward passes.
     """
 
     prompt: int
@@ -38,6 +39,7 @@ class Work(NamedTuple):
     sampled: int = 50
     samples: int = 16
     nucleus: float = 1.0
+    recomputes: bool = False
 
 
 def work_of(cell: Cell, lengths: Mapping[str, Any]) -> Work:
@@ -45,9 +47,9 @@ def work_of(cell: Cell, lengths: Mapping[str, Any]) -> Work:
     asked = cell.evaluation
     return Work(
         prompt=lengths["prompt"], gold=lengths["gold"], mean=lengths["mean"], cap=lengths["cap"],
-        labels=lengths["labels"], steps=cell.budget.amount if cell.budget.unit == "steps" else _STEPS,
+        labels=min(cell.labels, lengths["pool"]), steps=cell.budget.amount if cell.budget.unit == "steps" else _STEPS,
         asked=max(asked.test_items, asked.ood_items), sampled=asked.sampled_items, samples=asked.samples,
-        nucleus=cell.decoding.top_p,
+        nucleus=cell.decoding.top_p, recomputes=cell.gradient_checkpointing,
     )  # fmt: skip
 
 

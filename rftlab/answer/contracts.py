@@ -15,6 +15,8 @@ from rftlab.record import Record
 from rftlab.registry import suggest
 
 MATCH = tuple(name for name, field in FIELDS.items() if field.group == "match" and name != "spent")
+# Processes that trained a record which says nothing of them.
+_ALONE = 1
 SHOWN = tuple(name for name, field in FIELDS.items() if field.group == "show")
 TOLERANCE = 0.05
 """How far apart two runs' spending of the matched unit may be, as a share of the smaller."""
@@ -117,9 +119,9 @@ def terms(record: Record) -> Terms:
         fields = {**stored.get("match", {}), **stored.get("arm", {})}
         trained = fields.get("budget_unit") != NA
         fields = {**NOT_ASKED, **{name: value if trained else NA for name, value in CAME_LATER.items()}, **fields}
-        shown = stored.get("shown", {})
+        shown = {"processes": _ALONE if trained else NA, **stored.get("shown", {})}
     else:
-        fields, shown = _of_older(record), {}
+        fields, shown = _of_older(record), {"processes": _ALONE}
     environment = dict(record.environment)
     if "gpu" in environment:
         environment["gpu"] = environment["gpu"] or "none"

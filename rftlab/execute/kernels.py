@@ -114,9 +114,13 @@ def default_kernel() -> KernelKind:
 
 
 def default_workers(cells: Sequence[Cell]) -> int:
-    """Workers where none are asked for: one per core for the tiny base, one in all for larger models."""
+    """Workers where none are asked for: one per core for the tiny base, one in all for larger models.
+
+    Processes that train a cell together share a worker's cores.
+    """
     tiny = all(cell.model == "tiny-base" for cell in cells)
-    return max(1, min(cores() if tiny else 1, len(cells)))
+    together = max((cell.processes for cell in cells), default=1)
+    return max(1, min(cores() // together if tiny else 1, len(cells)))
 
 
 def kernel_settings(

@@ -27,6 +27,7 @@ from rftlab.experiment.prepared import Prepared
 from rftlab.experiment.reports import FOLDER as EVENTS
 from rftlab.experiment.reports import Reports
 from rftlab.experiment.terms import contract_of
+from rftlab.experiment.together import together
 from rftlab.experiment.training import Diverged, train
 from rftlab.experiment.trials import try_rates
 from rftlab.files.staging import staged
@@ -35,6 +36,7 @@ from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.cost import Cost
 from rftlab.methods.marks import Marks
 from rftlab.methods.monitor import Monitor
+from rftlab.methods.peers import ALONE, Peers
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.parts import Budget
 from rftlab.policy import teachers
@@ -81,6 +83,7 @@ class Experiment(Prepared):
     _kept: Kept | None
     _checkpoints: Checkpoints | None
     _along: Along
+    _peers: Peers
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _reports: Reports
@@ -143,8 +146,15 @@ class Experiment(Prepared):
             gc.collect()
             self.policy = self._loaded()
         self._start("training")
-        if self._entry.trains:
-            self.progress("train", 0, self.cell.budget.amount)  # before the curves, which stand below
+        if not self._entry.trains:
+            return self.train_with(ALONE)
+        self.progress("train", 0, self.cell.budget.amount)  # before the curves, which stand below
+        with together(self.capped, self.policy.device) as peers:
+            return self.train_with(peers)
+
+    def train_with(self, peers: Peers) -> pd.DataFrame:
+        """Train the policy as it is, as one of the processes that do so together; the trace as a table."""
+        self._peers = self._along.peers = peers
         self._checkpoints = checkpoints_of(self.cell, self.settings, self._beside_checkpoint)
         resumed = self._checkpoints is not None and self._go_on_with(self._checkpoints)
         if self.cell.tuning.trials > 1 and self._entry.trains and not resumed:
@@ -340,7 +350,7 @@ class Experiment(Prepared):
                 self._train(policy, split, (*self.learning_rates[:-1], rate), monitor)
             except Diverged:
                 return None, monitor.cost
-            return self._validation_accuracy(policy, split), monitor.cost
+            return self._peers.once(partial(self._validation_accuracy, policy, split)), monitor.cost
 
         self.tuning = try_rates(self._ladder(), tuning.trials, try_one)
         best = next(trial["learning_rate"] for trial in self.tuning if trial["chosen"])
@@ -373,7 +383,9 @@ class Experiment(Prepared):
         monitor: Monitor,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        run = TrainingRun(policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints)
+        run = TrainingRun(
+            policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints, peers=self._peers
+        )
         with said_if_it_runs_out(self.capped, self.settings, "training"):
             train(self.method, run)
         self._found |= run.found
@@ -390,6 +402,7 @@ class Experiment(Prepared):
             marks=Marks(self.cell.evaluation.marks, partial(self._along.score_at, policy)) if evaluations else None,
             on_progress=lambda spent, amount, metrics: self._show(phase, spent, amount, metrics, monitor),
             report=self._reports if self._trackers and phase == "train" else None,
+            peers=self._peers,
         )
         return monitor
 

@@ -1,11 +1,13 @@
 """What a policy is asked while it trains: items of its curves, and test items at marks of its budget."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.evaluate import ask
 from rftlab.evaluate.rates import mean_worth
+from rftlab.methods.peers import ALONE
 from rftlab.policy.load import Policy
 from rftlab.record.outcomes import ACCURACY, SCORE
 from rftlab.tasks.base import Example, Task
@@ -25,6 +27,7 @@ class Along:
     Attributes:
         before: what the untrained policy answered to the test items; empty where no marks are asked for.
         at_marks: outcomes of the test items at each mark that training reached.
+        peers: the processes that train it, of which the first asks.
     """
 
     def __init__(
@@ -39,9 +42,13 @@ class Along:
         self._heard = heard
         self.before: list[dict[str, Any]] = []
         self.at_marks: list[dict[str, Any]] = []
+        self.peers = ALONE
 
     def curves(self, policy: Policy) -> dict[str, float]:
         """Accuracy and score on development and out-of-distribution items, by the names they have in a trace."""
+        return self.peers.once(partial(self._curves, policy))
+
+    def _curves(self, policy: Policy) -> dict[str, float]:
         asked = self._cell.evaluation
         # Neither curve reads an item that the result is measured on.
         beyond = self._task.ood_along(asked.ood_items, asked.along_items)
@@ -58,7 +65,7 @@ class Along:
     def ask_test_items(self, policy: Policy) -> list[dict[str, Any]]:
         """What the policy answers to the test items now."""
         items = self._task.test[: self._cell.evaluation.test_items]
-        return ask(policy, items, self._verifier, self._cell, part="mark")
+        return self.peers.once(partial(ask, policy, items, self._verifier, self._cell, part="mark"))
 
     def score_at(self, policy: Policy, mark: float, *, untrained: bool) -> float:
         """The measure that decides, on the test items, whose outcomes go to the samples; training reads neither."""

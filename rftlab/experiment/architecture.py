@@ -6,6 +6,7 @@ from typing import Any
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.methods.base import load_method, make_settings
+from rftlab.parts import AUTO
 from rftlab.policy.anatomy import Anatomy, with_layers
 from rftlab.policy.caps import cap_for, given
 from rftlab.policy.hub import locate, require_reachable
@@ -49,13 +50,25 @@ def read(request: Mapping[str, Any]) -> dict[str, Any]:
         cell = Cell.make(values)
         try:
             half = request["half"] and cell.precision != "fp32"
-            anatomies.append(counted(cell, request["configs"].get(cell.model), half=half)._asdict())
+            config = request["configs"].get(cell.model)
+            anatomies.append(_as_run(cell, config, half=half, on_cpu=not request["half"])._asdict())
         except RftlabError as error:
             anatomies.append(str(error))
     return {"anatomies": anatomies, "settings": settings, "lengths": lengths}
 
 
-def counted(cell: Cell, config: Mapping[str, Any] | None = None, *, half: bool) -> Anatomy:
+def _as_run(cell: Cell, config: Mapping[str, Any] | None, *, half: bool, on_cpu: bool) -> Anatomy:
+    """The anatomy in the precision that a cell computes in, on this machine's kind of CPU if on one."""
+    from rftlab.policy.precision import SMALL, wants_half
+
+    if on_cpu and cell.quantization == "none" and wants_half(cell.precision, "cpu"):
+        found = counted(cell, config, half=False, rounds=True)
+        if cell.precision != AUTO or found.parameters >= SMALL:
+            return found
+    return counted(cell, config, half=half)
+
+
+def counted(cell: Cell, config: Mapping[str, Any] | None = None, *, half: bool, rounds: bool = False) -> Anatomy:
     """The anatomy of a cell's model and adapter.
 
     Args:
@@ -63,6 +76,7 @@ def counted(cell: Cell, config: Mapping[str, Any] | None = None, *, half: bool) 
         config: what its config.json holds, of a model whose layers are all alike: two of them are counted, and the rest
             follows. Without one, the model's own is read, and all of it is counted.
         half: the base in bf16.
+        rounds: the base in fp32, and its products in bf16.
 
     Raises:
         RftlabError: the model is not there, the hub cannot be reached, or the adapter does not fit.
@@ -75,9 +89,10 @@ def counted(cell: Cell, config: Mapping[str, Any] | None = None, *, half: bool) 
     if config is None:
         require_reachable(cell.model)
         found = AutoConfig.from_pretrained(locate(cell.model), trust_remote_code=False)
-        return anatomy(found, cell, half=half)
+        return anatomy(found, cell, half=half, rounds=rounds)
     one, two = (
-        anatomy(AutoConfig.for_model(**{**config, "num_hidden_layers": layers}), cell, half=half) for layers in (1, 2)
+        anatomy(AutoConfig.for_model(**{**config, "num_hidden_layers": layers}), cell, half=half, rounds=rounds)
+        for layers in (1, 2)
     )
     return with_layers(one, two, config["num_hidden_layers"])
 
@@ -101,7 +116,7 @@ def lengths_of(cell: Cell) -> dict[str, Any]:
 
     Returns:
         `prompt` and `gold`, the longest; `mean`, of labelled completions; `cap`, most tokens of one that is sampled;
-        `labels`, that the cell has; `by`, what was counted: tokens, or characters.
+        `pool`, how many examples labels are drawn from; `by`, what was counted: tokens, or characters.
 
     Raises:
         RftlabError: the task cannot be loaded.
@@ -115,7 +130,7 @@ def lengths_of(cell: Cell) -> dict[str, Any]:
     cap = given(cell, cot=cell.cot) or (cap_for(labelled) if labelled else _NO_GOLD)
     return {
         "prompt": max(prompts(asked), default=0), "gold": max(labelled, default=0), "cap": cap, "by": by,
-        "mean": sum(labelled) / len(labelled) if labelled else 0.0, "labels": min(cell.labels, len(pool)),
+        "mean": sum(labelled) / len(labelled) if labelled else 0.0, "pool": len(pool),
     }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def environment() -> dict[str, Any]:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory this process has held so far; on its GPU where there is one."""
+    """Most memory this process has held so far; on its GPU, or other accelerator that says so, where there is one."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

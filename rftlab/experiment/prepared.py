@@ -10,6 +10,7 @@ from rftlab.evaluate.beside import beside as also_asked
 from rftlab.experiment.room import require_room
 from rftlab.experiment.terms import code_of
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
+from rftlab.methods.spread import refuse_recomputing, refuse_spread
 from rftlab.policy.caps import Cap, Probe, capped, caps_of
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.probe import load_base, probe
@@ -49,11 +50,13 @@ class Prepared:
         if cell.start_from and not self._entry.trains:
             raise RftlabError(f"method {cell.method!r} is about the untrained base; leave start_from empty")
         refuse_dropout(cell.method, cell.adapter.dropout)
+        refuse_recomputing(cell.method, cell.gradient_checkpointing)
         refuse_unreadable(cell)
         self.method = load_method(cell.method)
         self.settings = make_settings(self.method, cell.method, cell.preset, cell.settings)
         self._stages = stages_of(self.method, cell.method, self.settings)
         rates_of(cell, self._stages)
+        refuse_spread(cell, self.settings)
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
         self.also = also_asked(cell, self.task)

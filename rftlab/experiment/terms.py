@@ -72,7 +72,11 @@ def contract_of(run: "Experiment") -> dict[str, Any]:
             **run.code,
             **when(
                 applies.training,
-                {"batch": _batch(run.settings.model_dump(mode="json")) or NA, "teacher": teachers.told(cell)},
+                {
+                    "batch": _batch(run.settings.model_dump(mode="json")) or NA,
+                    "processes": cell.processes,
+                    "teacher": teachers.told(cell),
+                },
             ),
         }
     )

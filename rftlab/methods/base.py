@@ -17,6 +17,7 @@ from rftlab.errors import RftlabError, defined_at, one_line
 from rftlab.making import make
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.monitor import Monitor
+from rftlab.methods.peers import ALONE, Peers
 from rftlab.policy.caps import given
 from rftlab.policy.load import Policy
 from rftlab.registry import METHODS, find, resolve, suggest
@@ -40,6 +41,7 @@ class TrainingRun:
         checkpoints: of the cell, for methods that can go on from one; None where none are written.
         found: what a method that searches leaves for the record, as JSON values: `chosen`, settings by name, and
             `tried`, of each candidate settings, validation_accuracy, validation_items and chosen.
+        peers: the processes that train the cell, for methods that several may train together.
     """
 
     policy: Policy
@@ -51,6 +53,7 @@ class TrainingRun:
     monitor: Monitor
     checkpoints: Checkpoints | None = None
     found: dict[str, Any] = field(default_factory=dict)
+    peers: Peers = ALONE
 
     @property
     def is_replaying(self) -> bool:

@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
-
 from rftlab.methods.core import alike
 from rftlab.policy.rollout import Rollout
 
@@ -51,12 +49,11 @@ class Drawn:
         self._groups += len(groups)
         self._alike += sum(map(alike, groups))
 
-    def held_against(self, gaps: Tensor) -> None:
-        """Add (N,) differences between the trainer's and the sampler's log-probabilities of N tokens, in nats."""
-        if gaps.numel():
-            self._gaps += gaps.numel()
-            self._gap += float(gaps.abs().sum())
-            self._largest_gap = max(self._largest_gap, float(gaps.abs().max()))
+    def held_against(self, tokens: int, gap: float, largest: float) -> None:
+        """Add distances between the trainer's and the sampler's log-probabilities of tokens: their sum, the largest."""
+        self._gaps += tokens
+        self._gap += gap
+        self._largest_gap = max(self._largest_gap, largest)
 
     def metrics(self) -> dict[str, float]:
         """Entries of the trace; none of what there was nothing of.

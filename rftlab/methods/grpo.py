@@ -97,8 +97,10 @@ class StepTrainer(OnlineTrainer, GRPOTrainer):
             # TRL's is a mean over the tokens of one pass, and those means have equal weights whatever their tokens.
             start = int(self._step) % len(self._buffered_inputs) - self.pass_number
             window = self._buffered_inputs[start : start + self.passes]
-            tokens = sum(part["completion_mask"].sum() for part in window)
-            loss = loss * self.passes * inputs["completion_mask"].sum() / tokens.clamp(min=1)
+            # Of several processes: the mean of their losses is what is learnt from.
+            tokens = self.accelerator.reduce(sum(part["completion_mask"].sum() for part in window))
+            share = inputs["completion_mask"].sum() / tokens.clamp(min=1)
+            loss = loss * self.passes * share * self.run.peers.count
         return loss
 
 
@@ -206,9 +208,8 @@ class GRPO:
 
 def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOConfig:
     """TRL's configuration: one optimiser step takes `prompts_per_step` groups, `minibatches` steps share a rollout."""
-    per_pass, passes = batch_shape(
-        settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
-    )
+    rows = settings.prompts_per_step * settings.num_generations // run.peers.count
+    per_pass, passes = batch_shape(rows, settings.per_device_train_batch_size)
     return GRPOConfig(
         **common_arguments(run, scratch),
         per_device_train_batch_size=per_pass,

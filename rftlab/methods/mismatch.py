@@ -9,7 +9,6 @@ the trainer finds it than the sampler did.
 import torch
 from torch import Tensor
 
-from rftlab.methods.core import masked_mean
 from rftlab.methods.monitor import Monitor
 
 # Mean distance of log-probabilities, nats a token, above which ratios correct: twice what bfloat16 was measured to do.
@@ -39,8 +38,7 @@ def weighted(
     """
     mask = mask.to(sampled.dtype)
     apart_B_T = (trained.float() - sampled) * mask
-    monitor.drawn.held_against(apart_B_T[mask > 0])
-    if float(masked_mean(apart_B_T.abs(), mask)) <= LIMIT:
+    if monitor.held_against(apart_B_T[mask > 0]) <= LIMIT:
         return advantages
     monitor.warn(
         f"what was sampled is not quite what is trained: log-probabilities were more than {LIMIT} nats a token apart "

@@ -1,23 +1,22 @@
-"""What training costs, when it has to stop, and what its trace says: the monitor that every method reports to.
-
-Tokens are counted where they enter a model (`count_fed`). What is charged is therefore what was computed, padding and
-the rows of a sampler's batch included.
-"""
+"""What training costs, when it has to stop, and what its trace says: the monitor that every method reports to."""
 
 import contextlib
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Self
+
+from torch import Tensor
 
 from rftlab.methods.budget_unmet import of_budget, whole
 from rftlab.methods.core import alike
 from rftlab.methods.cost import Cost
 from rftlab.methods.drawn import Drawn
-from rftlab.methods.fed import count_fed
 from rftlab.methods.marks import Marks
-from rftlab.methods.pace import Pace
+from rftlab.methods.meter import Meter
+from rftlab.methods.pace import Pace, course
+from rftlab.methods.peers import ALONE, Peers
 from rftlab.methods.plateau import Kept, Plateau
 from rftlab.parts import Budget
 from rftlab.policy.load import Policy
@@ -25,7 +24,7 @@ from rftlab.policy.rollout import Rollout
 from rftlab.stopping import SCHEDULE
 
 # Of its attributes, those that `state` takes as they are.
-_OWN = ("trace", "uncharged_seconds", "unseen", "_said", "_done_evaluations", "_largest", "_limit", "_stage_began")
+_OWN = ("trace", "unseen", "_said", "_done_evaluations", "_largest", "_limit", "_stage_began")
 
 
 class Monitor:
@@ -36,8 +35,6 @@ class Monitor:
     `with` block.
 
     Attributes:
-        cost: what has been spent.
-        uncharged_seconds: wall time of evaluations along the way and at marks, which no budget counts.
         trace: one row per step, evaluation, stage ended at a plateau, and mark.
         unseen: whether the policy as it is now has not been evaluated.
         drawn: what was sampled since the last step, and a few completions to look at.
@@ -54,6 +51,7 @@ class Monitor:
         marks: FLOPs at which policies are scored, uncharged as well; None for none.
         on_progress: called after each step with (spent, amount, metrics).
         report: called with (optimiser step, metrics) of each row of the trace, for trackers; uncharged.
+        peers: the processes that train the policy together. Costs are of all of them, seconds are the first one's.
         clock: seconds, monotonic.
     """
 
@@ -68,9 +66,10 @@ class Monitor:
         marks: Marks | None = None,
         on_progress: Callable[[float, float, Mapping[str, float]], None] | None = None,
         report: Callable[[int, Mapping[str, Any]], None] | None = None,
+        peers: Peers = ALONE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.cost, self.uncharged_seconds = Cost(), 0.0
+        self._meter = Meter(policy, peers, clock, self._end_draw)
         self.trace: list[dict[str, Any]] = []
         self.steps_per_draw = 1
         self._unit, self._asked, self._amount = budget.unit, budget.amount, whole(budget.unit, budget.amount)
@@ -79,16 +78,25 @@ class Monitor:
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
         self._marks, self.unseen = marks, True
-        self._on_progress, self._report, self._clock = on_progress, report, clock
-        self._resumed_at = clock()
-        self._counting = True
-        self._flops_forward = 2.0 * policy.parameters
-        self._flops_backward = 2.0 * policy.parameters + 2.0 * policy.trained_parameters
-        self._hooks = [count_fed(policy, self._fed)]
+        self._on_progress, self._report, self._peers = on_progress, report, peers
         self._largest = 0.0
         self._paces = {unit: Pace() for unit in (budget.unit, "flops")}
         self.drawn = Drawn()
         self._begin_stage(self._amount)
+
+    @property
+    def cost(self) -> Cost:
+        """What has been spent."""
+        return self._meter.cost
+
+    @property
+    def uncharged_seconds(self) -> float:
+        """Wall time of evaluations along the way and at marks, which no budget counts."""
+        return self._meter.uncharged_seconds
+
+    def uncharged(self) -> AbstractContextManager[None]:
+        """What is computed inside is not part of the cost."""
+        return self._meter.uncharged()
 
     @property
     def fraction(self) -> float:
@@ -159,6 +167,7 @@ class Monitor:
 
     def sampled(self, rollouts: Sequence[Rollout]) -> None:
         """Count completions that were sampled to be learnt from, and those of them that the cap cut."""
+        rollouts = self._peers.joined_up(rollouts)
         self.cost.completions += len(rollouts)
         self.cost.completions_cut += sum(rollout.truncated for rollout in rollouts)
         self.drawn.sampled(rollouts)
@@ -177,6 +186,7 @@ class Monitor:
             group: completions per prompt, those of one prompt side by side; 0 where they are not compared.
             parts: what each reward is made of, for the trace.
         """
+        rewards, parts = self._peers.joined_up(rewards), self._peers.joined_up(parts)
         self.drawn.scored(rewards, parts)
         self.cost.verifier_calls += len(rewards)
         self.cost.completions_rewarded += sum(reward > 0 for reward in rewards)
@@ -193,12 +203,23 @@ class Monitor:
         self.cost.groups_alike += sum(alike(group) for group in groups)
         self.drawn.compared(groups)
 
+    def held_against(self, gaps: Tensor) -> float:
+        """Mean distance, over all processes, of the trainer's and the sampler's log-probabilities.
+
+        Args:
+            gaps: (N,) differences, in nats, of N tokens.
+        """
+        largest = float(gaps.abs().max()) if gaps.numel() else 0.0
+        tokens, sums, largests = zip(*self._peers.all((gaps.numel(), float(gaps.abs().sum()), largest)), strict=True)
+        self.drawn.held_against(sum(tokens), sum(sums), max(largests))
+        return sum(sums) / max(1, sum(tokens))
+
     def differentiated_again(self, tokens: int) -> None:
         """Count a second backward pass, through the gradient of tokens fed before (a Hessian or Fisher product).
 
         It goes through the forward pass and twice through the first backward one: three of those, as measured.
         """
-        self.cost.flops += 3.0 * self._flops_backward * tokens
+        self.cost.flops += 3.0 * self._meter.backward * tokens
 
     def estimate(self, rows: Sequence[int], batch_size: int) -> float:
         """What it takes to train once on sequences of these lengths, in the budget's unit; 0 for seconds."""
@@ -206,7 +227,7 @@ class Monitor:
         return {
             "steps": float(-(-len(rows) // batch_size)),
             "tokens": tokens,
-            "flops": (self._flops_forward + self._flops_backward) * tokens,
+            "flops": (self._meter.forward + self._meter.backward) * tokens,
             "seconds": 0.0,
         }[self._unit]
 
@@ -220,17 +241,11 @@ class Monitor:
 
         Where a budget is a cap, nobody knows how long a decay would be: every schedule is constant_with_warmup.
         """
-        schedule = self._course or schedule
-        if schedule == "constant":
-            return 1.0
+        self._meter.share()
         length = max(self._limit - self._stage_began, 1e-12)
         before = (self._paces[self._unit].step_began - self._stage_began) / length
         after = (self._spent() + (self._unit == "steps") - self._stage_began) / length
-        risen = min(1.0, after / warmup_ratio) if warmup_ratio else 1.0
-        # At most what the budget allows: a step that overshoots it is still an update.
-        passed = min(max(0.0, (before - warmup_ratio) / (1 - warmup_ratio)), 0.999)
-        left = {"linear": 1 - passed, "cosine": 0.5 * (1 + math.cos(math.pi * passed)), "constant_with_warmup": 1.0}
-        return risen * left[schedule]
+        return course(self._course or schedule, warmup_ratio, before=before, after=after)
 
     def step(self, metrics: Mapping[str, float], beside: Mapping[str, Any] | None = None) -> bool:
         """Record one optimiser step; True once another one must not begin (in this stage).
@@ -243,6 +258,7 @@ class Monitor:
         metrics = {**self.drawn.metrics(), **metrics}
         self.drawn = Drawn(self.drawn.samples)
         self._end_draw()
+        self._meter.share()
         self.cost.optimizer_steps += 1
         spent, self.unseen = self._spent(), True
         costs = {unit: pace.stepped(self.cost.spent(unit)) for unit, pace in self._paces.items()}
@@ -250,7 +266,7 @@ class Monitor:
         self._record("train", metrics, beside)
         if self._on_progress:
             self._on_progress(spent, self._amount, metrics)
-            self._resumed_at = self._clock()
+            self._meter.skip()
         due = int(min(spent / self._amount, 1.0) * self._evaluations)
         if self._evaluate and due > self._done_evaluations:
             self._done_evaluations = due
@@ -266,18 +282,6 @@ class Monitor:
                 self._record("eval", self._evaluate())
             if self.plateau and not self.cost.optimizer_steps:
                 self.plateau.starts_from(self.trace[-1][self.plateau.measure])
-
-    @contextlib.contextmanager
-    def uncharged(self) -> Iterator[None]:
-        """What is computed inside is not part of the cost."""
-        self._settle()
-        counting, self._counting = self._counting, False
-        began = self._clock()
-        try:
-            yield
-        finally:
-            self._counting, self._resumed_at = counting, self._clock()
-            self.uncharged_seconds += self._resumed_at - began
 
     def _cross_marks(self, upcoming: float = 0.0) -> None:
         """Score the policy at marks that are crossed by now, or would be by one step more."""
@@ -309,10 +313,11 @@ class Monitor:
 
     def state(self) -> dict[str, Any]:
         """All that it goes by between two steps, as JSON values, but for `plateau.weights`."""
-        self._settle()
+        self._meter.settle()
         return {
             **{name: getattr(self, name) for name in _OWN},
             "cost": asdict(self.cost),
+            "uncharged_seconds": self.uncharged_seconds,
             "paces": {unit: vars(pace) for unit, pace in self._paces.items()},
             "marks": self._marks.left if self._marks else [],
             "plateau": self.plateau.state() if self.plateau else None,
@@ -321,14 +326,16 @@ class Monitor:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go by what `state` gave; `plateau.weights` are the caller's."""
         vars(self).update({name: state[name] for name in _OWN})
-        self.cost = Cost(**state["cost"])
+        self._meter.cost = Cost(**state["cost"])
+        self._meter.uncharged_seconds = state["uncharged_seconds"]
         for unit, pace in self._paces.items():
             vars(pace).update(state["paces"][unit])
         if self._marks:
             self._marks.left = list(state["marks"])
         if self.plateau:
             self.plateau.restore(state["plateau"])
-        self.drawn, self._sampled, self._resumed_at = Drawn(), False, self._clock()
+        self.drawn, self._sampled = Drawn(), False
+        self._meter.skip()
 
     def __enter__(self) -> Self:
         return self
@@ -338,23 +345,11 @@ class Monitor:
 
     def close(self) -> None:
         """Count nothing from now on."""
-        self._spent()
-        self._counting = False
-        for hook in self._hooks:
-            hook.remove()
+        self._meter.close()
 
     def beside(self, teacher: Policy) -> None:
         """Count from now on what is fed to a teacher too, by its own size; it is never trained."""
-        each = 2.0 * teacher.parameters
-        self._hooks.append(count_fed(teacher, lambda tokens, _: self.cost.taught(each * tokens * self._counting)))
-
-    def _fed(self, tokens: int, trained: bool) -> None:
-        if not self._counting:
-            return
-        if trained:
-            self._end_draw()
-            self.cost.tokens_trained += tokens
-        self.cost.flops += (self._flops_forward + (self._flops_backward if trained else 0.0)) * tokens
+        self._meter.beside(teacher)
 
     def _begin_stage(self, limit: float) -> None:
         self._limit = limit
@@ -365,7 +360,8 @@ class Monitor:
     def _end_draw(self) -> None:
         """All that a step spends before the first gradient, if it sampled, is what its draw costs."""
         if self._sampled:
-            self._settle()
+            self._meter.settle()
+            self._meter.share()
             self._sampled = False
             for unit, pace in self._paces.items():
                 pace.drawn(self.cost.spent(unit))
@@ -374,14 +370,8 @@ class Monitor:
         return 1.0 if self._unit == "steps" else self._paces[self._unit].upcoming(self.steps_per_draw)
 
     def _spent(self) -> float:
-        self._settle()
+        self._meter.settle()
         return self.cost.spent(self._unit)
-
-    def _settle(self) -> None:
-        if self._counting:
-            now = self._clock()
-            self.cost.seconds += now - self._resumed_at
-            self._resumed_at = now
 
     def _record(self, kind: str, metrics: Mapping[str, float | str], beside: Mapping[str, Any] | None = None) -> None:
         cost = self.cost

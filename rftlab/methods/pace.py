@@ -1,4 +1,6 @@
-"""What the next step will cost, in one unit, as far as the last ones of its stage tell."""
+"""What the next step will cost, in one unit, as far as the last ones of its stage tell, and the rate it is made at."""
+
+import math
 
 
 class Pace:
@@ -27,3 +29,21 @@ class Pace:
     def upcoming(self, steps_per_draw: int) -> float:
         """What the next step will cost; 0 before the first of a stage."""
         return self._update + (self._draw if self._since_draw >= steps_per_draw else 0.0)
+
+
+def course(schedule: str, warmup_ratio: float, *, before: float, after: float) -> float:
+    """Share of the learning rate for an update, above 0 and at most 1.
+
+    Args:
+        schedule: linear, cosine, constant_with_warmup, or constant, which has no warm-up either.
+        warmup_ratio: share of the budget over which the rate rises.
+        before: share of the budget that is spent before the update.
+        after: share that is spent after it.
+    """
+    if schedule == "constant":
+        return 1.0
+    risen = min(1.0, after / warmup_ratio) if warmup_ratio else 1.0
+    # At most what the budget allows: a step that overshoots it is still an update.
+    passed = min(max(0.0, (before - warmup_ratio) / (1 - warmup_ratio)), 0.999)
+    left = {"linear": 1 - passed, "cosine": 0.5 * (1 + math.cos(math.pi * passed)), "constant_with_warmup": 1.0}
+    return risen * left[schedule]

@@ -9,6 +9,7 @@ from rftlab.grid.tuning import LADDERS, method_key
 from rftlab.methods import vllm
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
 from rftlab.methods.sequential import SequenceSettings
+from rftlab.methods.spread import refuse_recomputing, refuse_spread
 from rftlab.registry import METHODS, find
 from rftlab.user_code.child import announce
 
@@ -26,7 +27,16 @@ def check(looked: "Looked") -> None:
     """
     asked = {
         json.dumps(
-            [method_key(c), c.tuning.model_dump(), c.learning_rates, c.tuned_by == NOT_YET, c.device], sort_keys=True
+            [
+                method_key(c),
+                c.tuning.model_dump(),
+                c.learning_rates,
+                c.tuned_by == NOT_YET,
+                c.device,
+                c.processes,
+                c.gradient_checkpointing,
+            ],
+            sort_keys=True,
         ): c
         for c in looked.cells
     }
@@ -35,6 +45,8 @@ def check(looked: "Looked") -> None:
         method = load_method(cell.method)
         with about("settings", cell.settings):
             settings = make_settings(method, cell.method, cell.preset, cell.settings)
+            refuse_spread(cell, settings)
+            refuse_recomputing(cell.method, cell.gradient_checkpointing)
             parts = settings.made if isinstance(settings, SequenceSettings) else [(cell.method, settings)]
             for name, part in parts if looked.here else []:
                 vllm.require(part, name, cell.device)

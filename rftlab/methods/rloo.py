@@ -75,9 +75,8 @@ class RLOO:
     def train(self, run: TrainingRun) -> None:
         """Sample, score and update until the budget is spent."""
         settings: RLOOSettings = run.settings
-        per_pass, passes = batch_shape(
-            settings.prompts_per_step * settings.num_generations, settings.per_device_train_batch_size
-        )
+        rows = settings.prompts_per_step * settings.num_generations // run.peers.count
+        per_pass, passes = batch_shape(rows, settings.per_device_train_batch_size)
         run.monitor.steps_per_draw = settings.num_iterations
         with quiet_trainer() as scratch, reference_where_it_starts(run):
             trainer = _Trainer(

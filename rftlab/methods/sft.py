@@ -13,6 +13,7 @@ from pydantic import Field
 from trl import SFTConfig, SFTTrainer
 
 from rftlab.methods.base import Ladder, RateSettings, Settings, TaughtByLabels, TrainingRun
+from rftlab.methods.peers import Peers
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example
@@ -78,7 +79,7 @@ def fit(
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
         )
-        trainer = SFTTrainer(
+        trainer = _Trainer(
             model=run.policy.model,
             args=arguments,
             train_dataset=Dataset.from_list([dict(row) for row in rows]),
@@ -92,7 +93,39 @@ def fit(
                 )
             ],
         )
+        trainer.peers = run.peers
+        if not run.peers.alone:
+            trainer.data_collator = _Share(trainer.data_collator, run.peers)  # type: ignore[assignment]
         finish(trainer, run)
+
+
+class _Trainer(SFTTrainer):
+    """SFTTrainer whose processes, where there are several, all draw the same batches, of which each takes its share.
+
+    accelerate would have each draw smaller ones, padded by themselves, and complete the last one of an epoch by rows of
+    the first: another update than that of one process.
+    """
+
+    peers: Peers
+
+    def get_train_dataloader(self) -> Any:
+        loader: Any = super().get_train_dataloader()
+        if not self.peers.alone:
+            shard = loader.batch_sampler
+            shard.num_processes, shard.process_index, shard.even_batches = 1, 0, False
+            # Which would leave out what accelerate had filled a last batch up with.
+            self.accelerator.gather_for_metrics = self.accelerator.gather
+        return loader
+
+
+class _Share:
+    """This process's share of a collator's batch."""
+
+    def __init__(self, collate: Any, peers: Peers) -> None:
+        self._collate, self._peers = collate, peers
+
+    def __call__(self, rows: Any) -> Mapping[str, Any]:
+        return self._peers.share(self._collate(rows))
 
 
 def tokenise(policy: Policy, example: Example, *, cot: bool) -> dict[str, list[int]]:

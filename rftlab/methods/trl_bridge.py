@@ -43,12 +43,14 @@ def common_arguments(run: TrainingRun, output_dir: str) -> dict[str, Any]:
         # On a CPU the policy's model does so itself (`rftlab.policy.precision`).
         "bf16": not on_cpu and run.policy.computes_in_half,
         "use_cpu": on_cpu,
-        _CHECKPOINTING: False,
+        _CHECKPOINTING: run.cell.gradient_checkpointing,
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
+        # Of several processes: every weight that is trained is in every pass, and buffers are the same in all.
+        **({} if run.peers.alone else {"ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}),
     }
 
 

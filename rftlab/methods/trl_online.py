@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 import trl.trainer.grpo_trainer
 import trl.trainer.rloo_trainer
@@ -96,11 +97,14 @@ class OnlineTrainer(SharedPrompts):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
         size, metrics = self.num_generations, self._metrics["train"]  # type: ignore[attr-defined]
-        compared = [self._rewards_B, *([output["advantages"]] if self.kl_in_reward else [])]
+        gather = self.accelerator.gather  # type: ignore[attr-defined]
+        compared = [self._rewards_B, *([gather(output["advantages"])] if self.kl_in_reward else [])]
         groups = zip(*(x_B.view(-1, size).tolist() for x_B in compared), strict=True)
         alike_P = torch.tensor([all(map(alike, group)) for group in groups])
         metrics["frac_reward_zero_std"][-1] = alike_P.float().mean().item()
-        alike_B = alike_P.repeat_interleave(size).to(self._rewards_B.device)
+        # Rewards are those of all processes, the rest is of this one.
+        mine = slice(self.run.peers.rank * len(inputs), (self.run.peers.rank + 1) * len(inputs))
+        alike_B = alike_P.repeat_interleave(size)[mine].to(self._rewards_B.device)
         output["advantages"] = output["advantages"].masked_fill(alike_B, 0.0)
         return output
 
@@ -113,6 +117,8 @@ class OnlineTrainer(SharedPrompts):
 class Rollouts:
     """TRL's `rollout_func`: sample from the policy being trained, with a generator of its own (`seed_sampling`).
 
+    Of several processes each samples its share, with a generator that follows from the seed and its rank.
+
     Attributes:
         generator: what it draws with.
 
@@ -122,7 +128,7 @@ class Rollouts:
 
     def __init__(self, run: TrainingRun) -> None:
         self._run = run
-        self.generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
+        self.generator = torch.Generator(run.policy.device).manual_seed(_seed(run.cell.seed_sampling, run.peers.rank))
 
     def draw(self, prompts: Sequence[Sequence[int]], trainer: Any) -> list[Rollout]:
         """Sample one completion per entry and count it; by the trainer's vLLM, if it has one."""
@@ -150,6 +156,10 @@ class Rollouts:
             "completion_ids": [r.completion_ids for r in rollouts],
             "logprobs": [r.logprobs for r in rollouts],
         }
+
+
+def _seed(seed: int, rank: int) -> int:
+    return int(np.random.SeedSequence((seed, rank)).generate_state(1)[0]) if rank else seed
 
 
 class VerifierReward:

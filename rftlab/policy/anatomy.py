@@ -24,6 +24,8 @@ class Anatomy(NamedTuple):
         pairs: bytes that a pair of tokens keeps where attention is written out.
         widest: outputs of the widest linear layer, the output layer apart.
         context: tokens it has positions for; 0 where its configuration sets no limit.
+        cast: bytes that a pass keeps for the backward pass whatever its tokens: weights rounded for it.
+        rounds: whether products are of factors rounded to bf16 though the weights are in fp32, as on a CPU.
     """
 
     name: str
@@ -40,15 +42,17 @@ class Anatomy(NamedTuple):
     pairs: float
     widest: int
     context: int
+    cast: float = 0.0
+    rounds: bool = False
 
     @property
     def number(self) -> float:
-        """Bytes of one number of the base."""
-        return self.bytes / self.parameters
+        """Bytes of one number that products are made of."""
+        return 2.0 if self.rounds else self.bytes / self.parameters
 
 
 # What grows with the number of layers.
-_IN_LAYERS = ("parameters", "bytes", "trained", "adapter", "prepared", "layers", "cache", "saved", "pairs")
+_IN_LAYERS = ("parameters", "bytes", "trained", "adapter", "prepared", "layers", "cache", "saved", "pairs", "cast")
 
 
 def with_layers(one: Anatomy, two: Anatomy, layers: int) -> Anatomy:

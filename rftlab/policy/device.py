@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rftlab.preflight.checks import Looked
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Set once this process sees one GPU only: which of those it saw before.
-_TAKEN = "RFTLAB_DEVICE"
+# Set once this process sees one GPU only: which of those it saw before, and all of those.
+_TAKEN, _SEEN = "RFTLAB_DEVICE", "RFTLAB_DEVICES"
 
 
 def check(looked: "Looked") -> None:
@@ -22,18 +22,24 @@ def check(looked: "Looked") -> None:
     Raises:
         RftlabError: naming the device and those that are there.
     """
-    for device in dict.fromkeys(cell.device for cell in looked.cells if looked.here):
-        with about("", {"device": device}):
-            require(device)
+    for device, processes in dict.fromkeys((cell.device, cell.processes) for cell in looked.cells if looked.here):
+        with about("", {"device": device, "processes": processes}):
+            require(device, processes)
 
 
-def require(device: str) -> None:
-    """Raise if this process cannot compute on the device that a cell's `device` names.
+def require(device: str, processes: int = 1) -> None:
+    """Raise if this process cannot compute on the device that a cell's `device` names, or not with so many others.
+
+    Args:
+        device: as of a cell.
+        processes: that train a cell together. On GPUs each takes one of its own, from the first on.
 
     Raises:
-        RftlabError: it is not there, or this process computes on another GPU already.
+        RftlabError: it is not there, there are too few, or this process computes on another GPU already.
     """
     kind, _, number = device.partition(":")
+    if processes > 1:
+        _require_several(device, processes)
     if kind in (AUTO, "cpu"):
         return
     taken = os.environ.get(_TAKEN)
@@ -43,6 +49,31 @@ def require(device: str) -> None:
     elif f"{kind}:{int(number or 0)}" not in _there():
         there = ", ".join(["cpu", *_there()])
         raise RftlabError(f"device is {device!r}, which is not there; this machine has {there}; give one, or auto")
+
+
+def _require_several(device: str, processes: int) -> None:
+    if device not in (AUTO, "cpu", "cuda"):
+        raise RftlabError(
+            f"device is {device!r}, and processes is {processes}: these take a CUDA GPU each, from the first on, or "
+            "share the CPU; give device: auto, cuda or cpu"
+        )
+    gpus = len(_seen()) if device != "cpu" and torch.cuda.is_available() else processes
+    if gpus < processes:
+        raise RftlabError(
+            f"processes is {processes}, and there {'is' if gpus == 1 else 'are'} {gpus} GPU{'s' * (gpus != 1)} here; "
+            "give as many, or device: cpu"
+        )
+
+
+def nth(rank: int) -> dict[str, str]:
+    """Environment variables with which another process sees the GPU of that rank alone."""
+    return {_VISIBLE: _seen()[rank], _TAKEN: f"cuda:{rank}", _SEEN: ",".join(_seen())}
+
+
+def _seen() -> list[str]:
+    """The GPUs that this process sees, or saw before it hid all but one, as the system names them."""
+    named = os.environ.get(_SEEN) or os.environ.get(_VISIBLE, "")
+    return [name for name in named.split(",") if name] or [str(i) for i in range(torch.cuda.device_count())]
 
 
 def place(device: str) -> torch.device:
@@ -76,8 +107,8 @@ def _see_only(index: int) -> None:
         raise RftlabError(
             f"this process uses CUDA already, so that it cannot be kept to cuda:{index}; restart the kernel"
         )
-    visible = [name for name in os.environ.get(_VISIBLE, "").split(",") if name] or [str(i) for i in range(count)]
-    os.environ |= {_VISIBLE: visible[index], _TAKEN: f"cuda:{index}"}
+    visible = _seen()
+    os.environ |= {_VISIBLE: visible[index], _TAKEN: f"cuda:{index}", _SEEN: ",".join(visible)}
 
 
 def _there() -> list[str]:

@@ -37,6 +37,8 @@ def write_model(
     policy, trained, found = load_kept(folder), weights.as_evaluated(folder), record.read(folder)
     assert found is not None
     whole = merge or trained.adapter.kind == "full"
+    if merge and policy.quantized:
+        raise RftlabError(f"the base of cell {folder.name} is quantised, and takes no adapter in; leave out --merge")
     try:
         with staged(target.absolute()) as staging:
             if merge and trained.adapter.kind == "lora":

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, one_line
 from rftlab.parts import AUTO
-from rftlab.policy import weights
+from rftlab.policy import quantization, weights
 from rftlab.policy.checkpoint import load_checkpoint, require_fit
 from rftlab.policy.device import place
 from rftlab.policy.hub import TINY_BASE, locate
@@ -46,6 +46,7 @@ class Policy:
         template: words around prompt and answer.
         identity: 12 hex digits each for weights, config, generation_config, tokenizer and chat_template of the base.
         system: system message before every prompt, "" for none; only with a chat template.
+        quantized: in words how the base is held and computes, where it is quantised; "" where not.
         computes_in: bfloat16 where products are computed in it though the weights are in single precision, by autocast.
         votes: completions sampled for what counts as one greedy answer, the most frequent of theirs; 0 for a plain one.
     """
@@ -57,6 +58,7 @@ class Policy:
     system: str = ""
     votes: int = 0
     computes_in: torch.dtype | None = None
+    quantized: str = ""
     _opened: dict[tuple[str, bool], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -72,6 +74,8 @@ class Policy:
     @property
     def number_format(self) -> str:
         """Of the weights, such as `float32`, and of products where they have another one."""
+        if self.quantized:
+            return self.quantized
         weights = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         return f"{weights}, products in bfloat16" if self.computes_in else weights
 
@@ -101,7 +105,7 @@ class Policy:
         head = self.model.get_output_embeddings().weight
         lookups = {id(m.weight) for m in self.model.modules() if isinstance(m, nn.Embedding) and m.weight is not head}
         weights = self.model.named_parameters()
-        return sum(p.numel() for name, p in weights if counts(name, p) and id(p) not in lookups)
+        return sum(quantization.count(p) for name, p in weights if counts(name, p) and id(p) not in lookups)
 
     def has_diverged(self) -> bool:
         """Whether a trained weight, or what the model says to a single token, is not a finite number any more."""
@@ -248,6 +252,7 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
             the adapter does not fit; the policy to start from is not there, is damaged, sits on another base or has an
             adapter of another shape.
     """
+    quantization.require(cell, here=not meta)
     make_reproducible(cell.model)
     start = kept or (weights.find_cell(cell.start_from) if cell.start_from and not meta else None)
     manifest = weights.verify(start) if start else None
@@ -261,6 +266,7 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
     device = torch.device("meta") if meta else place(wanted)
     model, tokenizer, half = _loaded(cell, str(whole or cell.model), device, precision)
     require_fit(cell.model, model, tokenizer)
+    quantization.require_widths(cell, model, on_cpu=device.type == "cpu")
     commit = getattr(model.config, "_commit_hash", None)
     identity = {} if meta else model_identity(locate(cell.model), commit)
     if manifest:
@@ -269,7 +275,8 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    computes_in = torch.bfloat16 if half and model.dtype == torch.float32 else None
+    bits = "" if meta else cell.quantization.removeprefix(quantization.NONE)
+    computes_in = torch.bfloat16 if half and not bits and model.dtype == torch.float32 else None
     if computes_in:
         compute_in_half(model, device.type)
     set_seed(cell.seed_init)
@@ -277,12 +284,15 @@ def load_policy(cell: Cell, *, kept: Path | None = None, meta: bool = False) -> 
         model = adapted(model, cell)
         if start:
             _load_adapter(model, start / weights.POLICY)
-    if not meta:
+    if not meta and not bits:  # those were put there as they were read
         model.to(device)
     if cell.system and not tokenizer.chat_template:
         raise RftlabError(f"model {cell.model!r} has no chat template, so it takes no system message; remove it")
     template = TEMPLATES[cell.template if cell.template != "auto" else "instruct" if tokenizer.chat_template else "qa"]
-    return Policy(model.eval(), tokenizer, template, identity, system=cell.system, computes_in=computes_in)
+    return Policy(
+        model.eval(), tokenizer, template, identity, system=cell.system, computes_in=computes_in,
+        quantized=quantization.number_format(bits, half=half) if bits else "",
+    )  # fmt: skip
 
 
 def _as_trained(cell: Cell, manifest: weights.Manifest) -> tuple[str, str]:
@@ -292,15 +302,22 @@ def _as_trained(cell: Cell, manifest: weights.Manifest) -> tuple[str, str]:
 
 def _loaded(cell: Cell, path: str, device: torch.device, precision: str) -> tuple[Any, PreTrainedTokenizerBase, bool]:
     """Model and tokenizer, and whether it is to compute in bf16; small models are not, unless they are told to."""
-    placed: dict[str, Any] = {"device_map": "meta"} if device.type == "meta" else {}
-    half = device.type != "meta" and wants_half(precision, device.type)
-    dtype = number_format(cell.adapter.kind, device.type, bf16=half)
-    model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=dtype, **placed)
-    if half and precision == AUTO and sum(p.numel() for p in model.parameters()) < SMALL:
+    if device.type == "meta":
+        return *load_checkpoint(AutoModelForCausalLM, path, dtype=torch.float32, device_map="meta"), False
+    half = wants_half(precision, device.type)
+    model, tokenizer = _read(cell, path, device, half=half)
+    if half and precision == AUTO and sum(map(quantization.count, model.parameters())) < SMALL:
         half = False
-        if dtype == torch.bfloat16:
-            model, tokenizer = load_checkpoint(AutoModelForCausalLM, path, dtype=torch.float32)
+        if device.type != "cpu" or cell.quantization != quantization.NONE:
+            model, tokenizer = _read(cell, path, device, half=False)
     return model, tokenizer, half
+
+
+def _read(cell: Cell, path: str, device: torch.device, *, half: bool) -> tuple[Any, PreTrainedTokenizerBase]:
+    if cell.quantization != quantization.NONE:
+        return quantization.load(cell.quantization, path, device, half=half)
+    dtype = number_format(cell.adapter.kind, device.type, bf16=half)
+    return load_checkpoint(AutoModelForCausalLM, path, dtype=dtype)
 
 
 def adapted(model: Any, cell: Cell) -> PeftModel:

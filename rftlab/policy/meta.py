@@ -11,25 +11,30 @@ import torch
 from accelerate import init_empty_weights
 from accelerate.utils import compute_module_sizes
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
 from rftlab.policy.anatomy import Anatomy
 from rftlab.policy.load import adapted
+from rftlab.policy.precision import compute_in_half
 from rftlab.policy.products import PACK_FROM
+from rftlab.policy.quantization import BYTES, NONE
 
-# Tokens of the two passes: what grows with their number and what with its square follows from both.
+# Tokens of the first of three passes: what grows with their number, with its square, and what does not grow, follows.
 _SHORT = 16
+_FP32 = 4
 
 
-def anatomy(config: Any, cell: Cell, *, half: bool) -> Anatomy:
+def anatomy(config: Any, cell: Cell, *, half: bool, rounds: bool = False) -> Anatomy:
     """Counts of a model.
 
     Args:
         config: of transformers.
         cell: its adapter is what is trained; its model's name is used in errors.
         half: the base's weights in bf16, where an adapter is trained.
+        rounds: its weights in fp32, and products of factors rounded to bf16, as on a CPU.
 
     Raises:
         RftlabError: it is no causal language model that transformers can make, or the adapter does not fit.
@@ -46,20 +51,30 @@ def anatomy(config: Any, cell: Cell, *, half: bool) -> Anatomy:
     size = compute_module_sizes(model)[""]
     head = model.get_output_embeddings()
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    if cell.quantization != NONE:
+        packed = sum(m.weight.numel() for m in linear if m is not head)
+        size = round(packed * BYTES[cell.quantization]) + _FP32 * (parameters - packed)
     heads = int(getattr(text, "num_key_value_heads", None) or text.num_attention_heads)
     width = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
     layers = int(text.num_hidden_layers)
+    laid_out = linear if cell.quantization == NONE else [head]
     if not full:
         model = adapted(model, cell)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    saved, pairs = _saved(model, cell.model)
+    saved, pairs, cast = _saved(model, cell.model)
+    if rounds:
+        # Autocast knows no meta device: a CPU is made believe, whose tensors hold nothing either.
+        compute_in_half(model if full else model.get_base_model(), "cpu")
+        with FakeTensorMode():
+            _believe(model)
+            saved, _, cast = _saved(model, cell.model)
     return Anatomy(
         name=cell.model,
         parameters=parameters,
         bytes=size,
         trained=trained,
         adapter=0 if full else trained,
-        prepared=sum(m.weight.numel() for m in linear if m.weight.numel() >= PACK_FROM),
+        prepared=sum(m.weight.numel() for m in laid_out if m.weight.numel() >= PACK_FROM),
         vocabulary=int(head.weight.shape[0]),
         hidden=int(text.hidden_size),
         layers=layers,
@@ -68,14 +83,28 @@ def anatomy(config: Any, cell: Cell, *, half: bool) -> Anatomy:
         pairs=pairs,
         widest=max(m.out_features for m in linear if m is not head),
         context=int(getattr(text, "max_position_embeddings", None) or 0),
+        cast=cast,
+        rounds=rounds,
     )
 
 
-def _saved(model: Any, name: str) -> tuple[float, float]:
-    """Bytes that a token, and a pair of tokens, keep for the backward pass up to the last hidden state."""
-    short, long = (_kept(model, tokens, name) for tokens in (_SHORT, 2 * _SHORT))
-    pairs = (long - 2 * short) / (2 * _SHORT**2)
-    return short / _SHORT - pairs * _SHORT, pairs
+def _believe(model: Any) -> None:
+    """Give a model tensors of the mode that is on, for those of the meta device."""
+    held = list(model.parameters())  # so that none gets another one's number
+    made = {id(w): nn.Parameter(torch.empty(w.shape, dtype=w.dtype), requires_grad=w.requires_grad) for w in held}
+    for module in model.modules():
+        for name, weight in module._parameters.items():
+            module._parameters[name] = made.get(id(weight))
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = None if buffer is None else torch.empty(buffer.shape, dtype=buffer.dtype)
+
+
+def _saved(model: Any, name: str) -> tuple[float, float, float]:
+    """Bytes that a token, a pair of tokens, and a pass keep for the backward pass up to the last hidden state."""
+    one, two, three = (_kept(model, number * _SHORT, name) for number in (1, 2, 3))
+    pairs = (three - 2 * two + one) / (2 * _SHORT**2)
+    saved = (two - one) / _SHORT - 3 * _SHORT * pairs
+    return saved, pairs, one - saved * _SHORT - pairs * _SHORT**2
 
 
 def _kept(model: Any, tokens: int, name: str) -> int:
@@ -90,10 +119,11 @@ def _kept(model: Any, tokens: int, name: str) -> int:
             kept.setdefault(storage, tensor)  # held, so that no later one gets its place
         return tensor
 
-    ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
+    device = next(base.parameters()).device
+    ids = torch.zeros(1, tokens, dtype=torch.long, device=device)
     # As in a padded batch: with a mask, keys and values are repeated for all heads.
-    mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool, device="meta")
-    positions = torch.arange(tokens, device="meta")[None]
+    mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool, device=device)
+    positions = torch.arange(tokens, device=device)[None]
     try:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             base.train().base_model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)

@@ -5,8 +5,11 @@ In the preflight's child, because it imports torch; only for cells of another mo
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, told
+from rftlab.policy import quantization
 from rftlab.policy.caps import given
 from rftlab.policy.context import asked, require_task_fits, room_of, say_caps, say_shots
 from rftlab.policy.decode import own_forward
@@ -36,6 +39,9 @@ def check(looked: "Looked") -> None:
             announce(f"loading model {cell.model!r} without its weights", limit=_LOAD_LIMIT_S)
             policies[key] = load_policy(cell, meta=True)
         policy, task = policies[key], looked.task(cell)
+        if looked.here:
+            on_cpu = cell.device == "cpu" or not torch.cuda.is_available()
+            quantization.require_widths(cell, policy.model.base_model.model, on_cpu=on_cpu)
         question = (*key, *asked(cell, task))
         if question not in seen:
             seen.add(question)

@@ -90,7 +90,8 @@ class Check(NamedTuple):
 def _asks_the_method(cell: Cell) -> bool:
     trials = cell.tuning.trials > PACKAGED_RATES or 0 < len(cell.tuning.learning_rates) < cell.tuning.trials
     rates = (cell.learning_rates and not cell.tuned_by) or cell.tuned_by == NOT_YET
-    return bool(rates) or bool(cell.preset or cell.settings) or cell.method not in METHODS or trials
+    given = cell.preset or cell.settings or cell.processes > 1 or cell.gradient_checkpointing
+    return bool(rates) or bool(given) or cell.method not in METHODS or trials
 
 
 def _tiny_as_it_is(cell: Cell) -> bool:
@@ -105,9 +106,10 @@ def _learns_from_a_teacher(cell: Cell) -> bool:
 CHECKS = (
     Check("rftlab.preflight.data:check", lambda _: True),
     Check("rftlab.methods.preflight:check", _asks_the_method),
+    Check("rftlab.policy.quantization:check", lambda cell: cell.quantization != "none"),
     Check("rftlab.policy.context:check", _tiny_as_it_is),
-    Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell)),
-    Check("rftlab.policy.device:check", lambda cell: cell.device not in (AUTO, "cpu")),
+    Check("rftlab.policy.preflight:check", lambda cell: not _tiny_as_it_is(cell) or cell.quantization != "none"),
+    Check("rftlab.policy.device:check", lambda cell: cell.device not in (AUTO, "cpu") or cell.processes > 1),
     Check("rftlab.preflight.start:check", lambda cell: bool(cell.start_from)),
     Check("rftlab.methods.teacher:check", _learns_from_a_teacher),
 )

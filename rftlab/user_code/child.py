@@ -22,6 +22,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, Any, NoReturn
 
 from rftlab.errors import RftlabError, line_in_dump, one_line, told
@@ -49,7 +50,7 @@ def call(target: str, argument: Any, *, limit: float | None = None, heard: Calla
         RftlabError: the function raised one; or it raised anything else, ended the process or ran out of time. The
             sentence says at what, and names file and line of the user's code where they are known.
     """
-    child = _Child(target, argument, limit, heard)
+    child = Child(target, argument, limit, heard)
     try:
         return child.answer()
     finally:
@@ -67,9 +68,24 @@ def _start(env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     )
 
 
-class _Child:
+class Child:
+    """A function that is called in a process of its own: `answer` waits for what it returns, `end` for nothing.
+
+    Args:
+        target: as of `call`, as the next three.
+        argument: see there.
+        limit: see there.
+        heard: see there.
+        environment: variables of the process beside this one's.
+    """
+
     def __init__(
-        self, target: str, argument: Any, limit: float | None, heard: Callable[[Any], None] | None = None
+        self,
+        target: str,
+        argument: Any,
+        limit: float | None,
+        heard: Callable[[Any], None] | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._handed = heard
         self._nonce = secrets.token_hex(16)
@@ -78,12 +94,17 @@ class _Child:
         self._loose: deque[str] = deque(maxlen=_MAX_LINES)
         self._printed = b""
         self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._process = _start({**os.environ, **import_path()})
+        self._process = _start({**os.environ, **import_path(), **environment})
         request = {"nonce": self._nonce, "target": target, "argument": argument, "limit": limit}
         for work in (self._write, self._listen, self._drain):
             threading.Thread(target=work, args=(json.dumps(request),), daemon=True).start()
 
     def answer(self) -> Any:
+        """What the function returns.
+
+        Raises:
+            RftlabError: as `call`.
+        """
         deadline = time.monotonic() + self._limit + _GRACE_S
         while time.monotonic() < deadline:
             ended = self._process.poll() is not None

@@ -1,7 +1,5 @@
 """Estimates of memory: sums of parts, which never fall where a run gets larger."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,7 +95,10 @@ def test_a_step_of_a_sequence_takes_what_its_largest_stage_takes():
 def test_a_method_of_somebodys_own_is_taken_for_one_of_its_kind():
     sums = [estimate(SMALL, name, SETTINGS["grpo"], WORK, Device.of("cpu")).peak for name in ("mine.py:Mine", "grpo")]
     assert sums[0] == sums[1]
-    assert dataclasses.asdict(estimate(SMALL, "mine.py:Mine", SETTINGS["sft"], WORK, Device.of("cpu")))["held"]
+    own = {"stages": [{"method": "mine.py:Mine", "settings": SETTINGS["sft"]}]}
+    whole = estimate(SMALL, "mine.py:Mine", SETTINGS["sft"], WORK, Device.of("cpu"))
+    stage = estimate(SMALL, "sft+grpo", own, WORK, Device.of("cpu"))
+    assert whole == stage == estimate(SMALL, "sft", SETTINGS["sft"], WORK, Device.of("cpu"))
 
 
 def test_sizes_are_told_in_megabytes_and_gigabytes():

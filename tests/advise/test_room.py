@@ -1,5 +1,12 @@
 """Cells that would not fit into memory are named before they start."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from rftlab.advise import room
+from rftlab.advise.architecture import counted
 from rftlab.advise.hardware import Hardware
 from rftlab.advise.room import lacking
 from rftlab.cell import Cell
@@ -22,6 +29,21 @@ def test_a_smaller_pass_is_advised_where_it_fits() -> None:
     cell = Cell.make({"model": model, "method": "grpo", "decoding.max_new_tokens": 400, "labels": 10})
     (said,) = lacking([cell], 1, hardware=Hardware("a laptop", "cpu", 1.2e9))
     assert 'give settings {"per_device_train_batch_size": ' in said
+
+
+def test_the_texts_of_a_task_are_measured_once_for_all_label_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[Cell]] = []
+
+    def counting(*arguments: Any, **more: Any) -> dict[str, Any]:
+        asked.append(arguments[3])
+        return counted(*arguments, **more)
+
+    monkeypatch.setattr(room, "counted", counting)
+    model = str(locate(TINY_BASE))
+    cells = [Cell.make({"model": model, "labels": labels, "seed": labels}) for labels in (10, 100)]
+    (said,) = lacking(cells[:1], 1, hardware=Hardware("a board", "cpu", 3e8))
+    assert said in lacking(cells, 1, hardware=Hardware("a board", "cpu", 3e8))
+    assert [len(texts) for texts in asked] == [1, 1]
 
 
 def test_the_tiny_base_is_not_looked_at() -> None:

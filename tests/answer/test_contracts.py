@@ -34,7 +34,7 @@ def record(changes: dict[str, Any] | None = None, **parts: Any) -> Record:
     """A complete record; ``changes`` replace fields of its contract or environment, None takes one out."""
     fields = {name: f"{name} x" for name in (*MATCH, *SHOWN)} | of_cell(CELL) | STAGE | (changes or {})
     fields = {name: value for name, value in fields.items() if value is not None}
-    environment = {name: fields.pop(name) for name in SHOWN if name in fields and name != "batch"}
+    environment = {name: fields.pop(name) for name in SHOWN if name in fields and name not in ("batch", "processes")}
     values = {"cost": COST, "environment": environment, "metrics": {}} | parts
     return Record(cell=CELL.model_dump(mode="json"), id=CELL.id, contract=grouped(fields), **values)
 
@@ -78,8 +78,9 @@ def test_a_field_that_must_be_shown_is_said_and_refuses_nothing(name):
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.group == "free"])
 def test_free_parameters_are_in_no_contract(name):
     others = {"task": "file", "model": "models/copy", "digests": {"a.csv": "1"}, "marks": [1e9], "device": "cpu"}
+    others |= {"gradient_checkpointing": True}
     changed = Cell.make({**CELL.flat(), "evaluation.marks" if name == "marks" else name: others[name]})
-    assert (changed.id == CELL.id) == (name == "device")
+    assert (changed.id == CELL.id) == (name in ("device", "gradient_checkpointing"))
     assert of_cell(changed) == of_cell(CELL)
     found = check(record(), replace(record(), cell=changed.model_dump(mode="json")))
     assert found == contracts.Comparison("method", (), (), (), ())
@@ -181,6 +182,13 @@ def test_an_untrained_arm_is_compared_with_any_budget_label_or_adapter():
     found = check(untrained, record())
     assert (found.refused, found.waived) == ((), ())
     assert names(found.by_design) == ("method",)
+
+
+def test_a_record_from_before_cells_had_several_processes_was_trained_by_one():
+    before, now = record(), record({"processes": 1})
+    before.contract["shown"].pop("processes")
+    assert check(before, now).shown == ()
+    assert names(check(before, record({"processes": 2})).shown) == ("processes",)
 
 
 def test_no_sandbox_and_some_sandbox_are_no_difference():

@@ -54,7 +54,7 @@ _FEW: Mapping[str, Mapping[str, Any]] = {
 _AIM = 0.15
 
 
-def cell_of(method: str, model: str) -> Cell:
+def cell_of(method: str, model: str, **values: Any) -> Cell:
     """A short run: of the tiny base with the settings as they are, of a larger base with few completions."""
     tiny = model == TINY_BASE
     items, sampled, samples = (100, 8, 16) if tiny else (2, 1, 2)
@@ -64,8 +64,7 @@ def cell_of(method: str, model: str) -> Cell:
         {
             "method": method, "model": model, "task": "arithmetic/word", "verifier": _REWARD,
             "labels": 50 if tiny else 8, "settings": {**own, **({} if tiny else _FEW.get(method, {}))},
-            "budget.amount": steps,
-            "decoding.max_new_tokens": 48 if tiny else 32,
+            "budget.amount": steps, "decoding.max_new_tokens": 48 if tiny else 32, **values,
             "evaluation": {
                 "test_items": items, "train_items": items // 2, "ood_items": 0, "sampled_items": sampled,
                 "samples": samples, "retention": "", "along_the_way": 0, "along_items": 2,
@@ -79,13 +78,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.memory", description=__doc__)
     parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"all, or some of: {', '.join(METHODS)}")
     parser.add_argument("--model", nargs="+", default=[TINY_BASE], help="tiny-base, or a folder")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of the products")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="compute activations again")
     parser.add_argument("--forget", action="store_true", help="run again what has run")
     options = parser.parse_args()
     if unknown := sorted(set(options.methods) - set(METHODS)):
         parser.error(f"no method {', '.join(unknown)}")
     if options.forget:
         shutil.rmtree(FOLDER, ignore_errors=True)
-    cells = [cell_of(method, model) for model in options.model for method in options.methods or METHODS]
+    asked = {"precision": options.precision, "gradient_checkpointing": options.gradient_checkpointing}
+    cells = [cell_of(method, model, **asked) for model in options.model for method in options.methods or METHODS]
     cells = with_all_digests(cells)
     done = {found.cell.id for found in measured(FOLDER, cells)}
     if left := [cell for cell in cells if cell.id not in done]:

@@ -35,7 +35,7 @@ def test_training_that_runs_out(
     assert ", asking for " in said
     assert "settings.per_device_train_batch_size (it is 64)" in said
     assert "decoding.max_new_tokens (it is 30)" in said
-    assert "adapter.r" in said
+    assert "gradient_checkpointing: true" in said
     assert "\n" not in said
 
 
