@@ -178,8 +178,8 @@ class Experiment(Prepared):
             # The curve ends with the policy that is recorded, also where it is the prompt that a method changed.
             if not self._diverged and (not monitor.cost.optimizer_steps or monitor.unseen):
                 monitor.evaluate()
-        self.trace, self.cost, self._budget_warnings = monitor.trace, monitor.cost, monitor.warnings
-        self._along_seconds = monitor.uncharged_seconds
+        self.trace, self.cost, self._along_seconds = monitor.trace, monitor.cost, monitor.uncharged_seconds
+        self._budget_warnings = monitor.warnings if self._entry.trains else monitor.said
         self._live.close(self.trace)
         self._kept = monitor.kept
         self._state = "trained"

@@ -24,7 +24,7 @@ from rftlab.policy.rollout import Rollout
 from rftlab.stopping import SCHEDULE
 
 # Of its attributes, those that `state` takes as they are.
-_OWN = ("trace", "unseen", "_said", "_done_evaluations", "_largest", "_limit", "_stage_began")
+_OWN = ("trace", "unseen", "said", "_done_evaluations", "_largest", "_limit", "_stage_began")
 
 
 class Monitor:
@@ -37,6 +37,7 @@ class Monitor:
     Attributes:
         trace: one row per step, evaluation, stage ended at a plateau, and mark.
         unseen: whether the policy as it is now has not been evaluated.
+        said: what the method had said in the record (`warn`), without what `warnings` adds on the budget.
         drawn: what was sampled since the last step, and a few completions to look at.
         steps_per_draw: a method that learns several steps from each draw of completions says here how many, so that
             what the next step will cost is known.
@@ -73,7 +74,7 @@ class Monitor:
         self.trace: list[dict[str, Any]] = []
         self.steps_per_draw = 1
         self._unit, self._asked, self._amount = budget.unit, budget.amount, whole(budget.unit, budget.amount)
-        self._said: list[str] = []
+        self.said: list[str] = []
         self.plateau, self._course = plateau, SCHEDULE if budget.until == "plateau" else None
         self._evaluate, self._evaluations = evaluate, evaluations if evaluate else 0
         self._done_evaluations = 0
@@ -137,12 +138,12 @@ class Monitor:
     def warnings(self) -> list[str]:
         """What the reader of a record has to know of the budget, in sentences; complete once training has ended."""
         unmet = of_budget(self.cost, self.kept, unit=self._unit, asked=self._asked, most_a_step=self._largest)
-        return [*self._said, *unmet]
+        return [*self.said, *unmet]
 
     def warn(self, sentence: str) -> None:
         """Have something said in the record."""
-        if sentence not in self._said:
-            self._said.append(sentence)
+        if sentence not in self.said:
+            self.said.append(sentence)
 
     def limit(self, share: float) -> None:
         """Begin a stage that may spend up to this share of the whole budget; 1 lifts the limit.

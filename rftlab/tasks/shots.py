@@ -11,7 +11,7 @@ import numpy as np
 
 from rftlab.tasks.base import Example, Labels, normalise_prompt
 from rftlab.tasks.example import unlike
-from rftlab.tasks.template import Template
+from rftlab.tasks.template import TEMPLATES, Template, Thinking
 
 Choice = Literal["random", "nearest"]
 """The first labels of the budget, which the seed drew at random; or for each question those whose prompts are most
@@ -33,6 +33,7 @@ class Shots(Template):
     Of examples that leave no room for the question and its answer, the last drawn go first, or the least alike.
 
     Attributes:
+        plain: the template itself, which writes questions and answers.
         instruction: stands first of all, a blank line behind it; "" for none.
         pool: the labels to choose from, in the order in which they were drawn.
         count: how many are put before a prompt, at most.
@@ -41,6 +42,7 @@ class Shots(Template):
         fits: whether a prompt, asked with chain-of-thought or without, leaves room for a completion.
     """
 
+    plain: Template = TEMPLATES["qa"]
     instruction: str = ""
     pool: tuple[Example, ...] = ()
     count: int = 0
@@ -51,13 +53,9 @@ class Shots(Template):
     @classmethod
     def of(cls, template: Template, pool: Sequence[Example], **chosen: Any) -> "Shots":
         """The template with shots from ``pool``; ``chosen`` are the other attributes."""
-        words = {name: getattr(template, name) for name in Template.__dataclass_fields__}
-        return cls(**words, pool=tuple(pool), **chosen)
-
-    @property
-    def plain(self) -> Template:
-        """The template without shots."""
-        return Template(**{name: getattr(self, name) for name in Template.__dataclass_fields__})
+        plain = template.plain if isinstance(template, Shots) else template
+        words = {name: getattr(plain, name) for name in Template.__dataclass_fields__}
+        return cls(**words, plain=plain, pool=tuple(pool), **chosen)
 
     def prompt(self, example: Example, *, cot: bool) -> str:
         """The text put to the model, with as many shots as there is room for."""
@@ -76,7 +74,11 @@ class Shots(Template):
         return [self.pool[i] for i in reversed(order[: self.count])]
 
     def _alone(self, example: Example, *, cot: bool) -> str:
-        return super().prompt(example, cot=cot)
+        return self.plain.prompt(example, cot=cot)
+
+    def completion(self, example: Example, *, cot: bool, thinking: Thinking = "none") -> str:
+        """The labelled completion, as the template itself writes it."""
+        return self.plain.completion(example, cot=cot, thinking=thinking)
 
     def _with(self, shown: Sequence[Example], question: str, *, cot: bool) -> tuple[int, str]:
         """How many of the shots fit before a question, and the whole text."""
