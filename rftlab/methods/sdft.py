@@ -104,7 +104,8 @@ class SDFT:
         "When: labels, no verifier, and what the model could before must not be lost; models that learn from\n"
         "examples in their context.\n"
         "What goes wrong: a model that does not read its context has nothing to teach: train/loss is small and\n"
-        "accuracy stands still."
+        "accuracy stands still. So it is on the tiny base, which was never trained on an example in its context:\n"
+        "in one run of 40 steps it learnt nothing and forgot more than sft (docs/LOG.md)."
     )
 
     def train(self, run: TrainingRun) -> None:
