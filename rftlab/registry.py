@@ -355,19 +355,6 @@ def trains(method: str) -> bool:
     return entry is None or entry.trains
 
 
-def refuse_dropout(method: str, dropout: float) -> None:
-    """Raise if the method's loss compares policies and so much LoRA dropout would be noise in it.
-
-    Raises:
-        RftlabError: as said.
-    """
-    if dropout and not find(METHODS, method, "method")[0].dropout:
-        raise RftlabError(
-            f"method {method!r} compares the policy with another one, and LoRA dropout would be noise in that; "
-            "set adapter.dropout to 0 in all arms, so that none is regularised alone"
-        )
-
-
 def names(registry: Mapping[str, Entry]) -> list[str]:
     """Every name that can be asked for, variants written out."""
     return [

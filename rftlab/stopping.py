@@ -1,11 +1,11 @@
-"""What a cell has to say for a run that trains to its plateau; the rule itself is `rftlab.methods.plateau`."""
+"""What a cell has to say for a plateau and LoRA dropout; the rule of the plateau itself is `rftlab.methods.plateau`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
-from rftlab.registry import METHODS
+from rftlab.registry import METHODS, find
 
 SCHEDULE = "constant_with_warmup"
 """The learning rate's course of every method that trains to its plateau."""
@@ -54,3 +54,16 @@ def _schedules(settings: Any) -> Iterator[Any]:
     elif isinstance(settings, list):
         for each in settings:
             yield from _schedules(each)
+
+
+def refuse_dropout(method: str, dropout: float) -> None:
+    """Raise if the method's loss compares policies and so much LoRA dropout would be noise in it.
+
+    Raises:
+        RftlabError: as said.
+    """
+    if dropout and not find(METHODS, method, "method")[0].dropout:
+        raise RftlabError(
+            f"method {method!r} compares the policy with another one, and LoRA dropout would be noise in that; "
+            "set adapter.dropout to 0 in all arms, so that none is regularised alone"
+        )

@@ -20,7 +20,7 @@ from rftlab.experiment import caveats
 from rftlab.experiment.along import Along
 from rftlab.experiment.checkpointing import checkpoints_of
 from rftlab.experiment.choosing import choose_settings
-from rftlab.experiment.environment import environment, peak_memory_bytes
+from rftlab.experiment.environment import of_run, peak_memory_bytes
 from rftlab.experiment.live import Live
 from rftlab.experiment.memory import said_if_it_runs_out
 from rftlab.experiment.prepared import Prepared
@@ -40,8 +40,6 @@ from rftlab.methods.peers import ALONE, Peers
 from rftlab.methods.plateau import Kept, Plateau, to_restored
 from rftlab.parts import Budget
 from rftlab.policy import teachers
-from rftlab.policy.caps import told
-from rftlab.policy.decode import own_forward
 from rftlab.policy.kept import save as save_policy
 from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
@@ -83,7 +81,6 @@ class Experiment(Prepared):
     _kept: Kept | None
     _checkpoints: Checkpoints | None
     _along: Along
-    _peers: Peers
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _reports: Reports
@@ -238,7 +235,7 @@ class Experiment(Prepared):
                 "peak_memory_bytes": peak_memory_bytes(),
             },
             tuning=(*self.tuning, *self._found.get("tried", ())),
-            environment=self._environment(),
+            environment=of_run(self, self._checkpoints),
             warnings=(
                 *self._budget_warnings,
                 *inherited(self.cell, self.task, self.labels),
@@ -292,16 +289,6 @@ class Experiment(Prepared):
     def _events(self) -> Path:
         """Folder of event files; by hand beside the cells, since a cell's own folder appears only once it is whole."""
         return self.folder / EVENTS if self._given else self.folder.parents[1] / EVENTS / self.cell.id
-
-    def _environment(self) -> dict[str, Any]:
-        resumed = self._checkpoints.resumed_at if self._checkpoints else None
-        return {
-            **environment(),
-            "sandbox": self.verifier.isolation,
-            "completion_caps": told(self.caps),
-            "decoder": own_forward(self.policy.model, self.capped.max_new_tokens) or "written out",
-            **({"resumed_at_step": resumed} if resumed is not None else {}),
-        }
 
     def _keep(self, folder: Path) -> None:
         there = self.cost.optimizer_steps or self._entry.keeps_prompt

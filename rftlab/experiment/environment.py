@@ -4,11 +4,17 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from rftlab.methods.checkpoints import Checkpoints
+from rftlab.policy.caps import told
+from rftlab.policy.decode import own_forward
 from rftlab.record.machine import machine
+
+if TYPE_CHECKING:
+    from rftlab.experiment import Experiment
 
 
 def here() -> dict[str, Any]:
@@ -23,6 +29,18 @@ def here() -> dict[str, Any]:
 def environment() -> dict[str, Any]:
     """The same, and the git commit of the package's folder (None outside a checkout)."""
     return {**here(), "git_commit": _git_commit()}
+
+
+def of_run(run: "Experiment", checkpoints: Checkpoints | None) -> dict[str, Any]:
+    """What a run ran on, for its record."""
+    resumed = checkpoints.resumed_at if checkpoints else None
+    return {
+        **environment(),
+        "sandbox": run.verifier.isolation,
+        "completion_caps": told(run.caps),
+        "decoder": own_forward(run.policy.model, run.capped.max_new_tokens) or "written out",
+        **({"resumed_at_step": resumed} if resumed is not None else {}),
+    }
 
 
 def peak_memory_bytes() -> int:

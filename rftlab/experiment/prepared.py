@@ -17,9 +17,9 @@ from rftlab.policy.probe import load_base, probe
 from rftlab.policy.prompt_file import load_at
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
-from rftlab.registry import METHODS, find, refuse_dropout
+from rftlab.registry import METHODS, find
 from rftlab.shown.tables import TextTable
-from rftlab.stopping import refuse_unreadable
+from rftlab.stopping import refuse_dropout, refuse_unreadable
 from rftlab.tasks.folds import task_of
 from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier

@@ -12,9 +12,9 @@ from rftlab.parts import Adapter
 from rftlab.policy.hub import require_reachable
 from rftlab.preflight import TEST_ITEMS
 from rftlab.preflight.checks import key, task_key
-from rftlab.registry import METHODS, VERIFIERS, find, refuse_dropout
+from rftlab.registry import METHODS, VERIFIERS, find
 from rftlab.sandbox.worker import UNSANDBOXED
-from rftlab.stopping import refuse_unreadable
+from rftlab.stopping import refuse_dropout, refuse_unreadable
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
