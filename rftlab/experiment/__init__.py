@@ -45,9 +45,7 @@ from rftlab.policy.kept import wanted
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
 from rftlab.record import Record, cells_dir, put_in_place, read
-from rftlab.record.beside import beside
-from rftlab.shown.beside import Beside
-from rftlab.shown.tables import Measures, TextTable
+from rftlab.shown.tables import Measures
 from rftlab.tasks.base import Labels
 from rftlab.tasks.of_cell import draw_labels
 
@@ -84,7 +82,6 @@ class Experiment(Prepared):
     learning_rates: tuple[float, ...]
     _outcome: Outcome | None
     _reports: Reports
-    _shown_before: list[dict[str, Any]]
     _live: Live
     _evaluation_seconds: float
     _along_seconds: float
@@ -98,7 +95,6 @@ class Experiment(Prepared):
         super().__init__(cell, kept=kept)
         self._given = bool(str(out))
         self.folder = (Path(out) if self._given else cells_dir(INTERACTIVE) / self.cell.id).resolve()
-        self._shown_before = []
         self._start("kept" if kept else "new")
         self.progress("loaded", 2, 2)
 
@@ -111,25 +107,6 @@ class Experiment(Prepared):
         """
         out, report_to = (namespace.get(name, "") for name in scalars.BESIDE)
         return cls(Cell.from_parameters(namespace), out=out, report_to=report_to)
-
-    def completions(self, n: int = 6) -> TextTable:
-        """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
-        rows = self._ask_shown(self.policy, n)
-        return TextTable(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
-
-    def before_after(self, n: int = 6) -> Beside:
-        """Greedy completions of the first ``n`` test items before training, beside those of the policy as it is now."""
-        before = self._shown_before
-        if len(before) < min(n, len(self.task.test)):
-            before = self._ask_shown(self._loaded(), n)
-        names = ("base" if not self.cell.start_from else "before", "tuned" if self._entry.trains else "as asked here")
-        return beside(names, (before[:n], self._ask_shown(self.policy, n)))
-
-    def _ask_shown(self, policy: Policy, n: int) -> list[dict[str, Any]]:
-        rows = ask(policy, self.task.test[:n], self.verifier, self.capped, part="shown")
-        if self._state == "new" or policy is not self.policy:
-            self._shown_before = rows
-        return rows
 
     def train(self) -> pd.DataFrame:
         """Tune the learning rate if the cell asks for trials, then train; the trace as a table.

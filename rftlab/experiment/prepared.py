@@ -6,6 +6,7 @@ from typing import Any
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import data_of, settled
 from rftlab.errors import RftlabError
+from rftlab.evaluate import ask
 from rftlab.evaluate.beside import beside as also_asked
 from rftlab.experiment.room import require_room
 from rftlab.experiment.terms import code_of
@@ -17,7 +18,9 @@ from rftlab.policy.probe import load_base, probe
 from rftlab.policy.prompt_file import load_at
 from rftlab.policy.weights import find_cell
 from rftlab.progress import Progress
+from rftlab.record.beside import beside
 from rftlab.registry import METHODS, find
+from rftlab.shown.beside import Beside
 from rftlab.shown.tables import TextTable
 from rftlab.stopping import refuse_dropout, refuse_unreadable
 from rftlab.tasks.folds import task_of
@@ -41,6 +44,8 @@ class Prepared:
 
     def __init__(self, cell: Cell, *, kept: str | Path = "") -> None:
         _require_runnable(cell)
+        self._state = "new"
+        self._shown_before: list[dict[str, Any]] = []
         self.cell = cell = settled(cell)
         self._data = data_of(cell)
         self.progress = Progress()
@@ -91,6 +96,25 @@ class Prepared:
                 "reward": [score.reward for score in scores],
             }
         )
+
+    def completions(self, n: int = 6) -> TextTable:
+        """Greedy completions of the first ``n`` test items by the policy as it is now, with rewards."""
+        rows = self._ask_shown(self.policy, n)
+        return TextTable(rows)[["prompt", "completion", "answer", "reward", "format_ok", "length"]]
+
+    def before_after(self, n: int = 6) -> Beside:
+        """Greedy completions of the first ``n`` test items before training, beside those of the policy as it is now."""
+        before = self._shown_before
+        if len(before) < min(n, len(self.task.test)):
+            before = self._ask_shown(self._loaded(), n)
+        names = ("base" if not self.cell.start_from else "before", "tuned" if self._entry.trains else "as asked here")
+        return beside(names, (before[:n], self._ask_shown(self.policy, n)))
+
+    def _ask_shown(self, policy: Policy, n: int) -> list[dict[str, Any]]:
+        rows = ask(policy, self.task.test[:n], self.verifier, self.capped, part="shown")
+        if self._state == "new" or policy is not self.policy:
+            self._shown_before = rows
+        return rows
 
     def _loaded(self, kept: Path | None = None) -> Policy:
         policy = load_at(self.cell, kept) if kept else load_policy(self.cell)
