@@ -82,6 +82,10 @@ class ACER:
         "Settings: c 10, alpha 0.99, replay 4 as in the paper; delta 0.01 (paper 1, for rewards far larger than 1:\n"
         "preset paper), entropy 0.01 (OpenAI baselines; paper 0.001), gamma 1 (paper 0.99: over 128 tokens that\n"
         "leaves 28 % of the reward), Adam at 1e-3 on LoRA (paper RMSprop), critic 1e-3.\n"
+        "Costs: a draw samples and verifies 64 completions, with a forward pass for mu; each of its 5 updates is\n"
+        "one forward and one backward pass of policy and critic and a forward pass of the average policy over 64.\n"
+        "Memory: several tensors of completions x tokens x vocabulary at once, and of every draw kept either mu\n"
+        "(vocabulary floats a token) or an adapter, which then costs one forward pass more.\n"
         "When: completions or verifier calls are dear and updates are cheap.\n"
         "What goes wrong: the policy settles in whatever earned a reward first (train/entropy near 0, train/reward\n"
         "flat below 1): lower delta or the rate; train/trust_region_active at 0 means delta does nothing (at 1 it\n"
@@ -102,6 +106,8 @@ class ACER:
             memory = [*memory, _Draw(trajectories, learner.snapshot())][-settings.memory :]
             learns = informative([t.reward for draw in memory for t in draw.trajectories])
             metrics = rollout_metrics(trajectories) | {"train/skipped": float(not learns)}
+            # Deviation 1: `replay_ratio` updates from memory follow every draw, each on a whole draw; the paper takes a
+            # Poisson number with that mean, each on one trajectory.
             for draw in [memory[-1], *(pick.choice(memory) for _ in range(settings.replay_ratio))]:
                 if run.monitor.step(metrics | learner.learn(draw, critic_only=not learns)):
                     return
@@ -123,6 +129,8 @@ class _Learner:
         self._average = frozen_copy(policy.model)
         self._weights = trained_weights(policy.model)
         self._behaviour = None if self.stores else frozen_copy(policy.model)
+        # Deviation 2: Adam, one optimiser and rate for the policy and one for the critic, each on its own adapter; the
+        # paper has RMSprop on one network with two heads.
         self._actor_optimizer = torch.optim.AdamW(self._weights, lr=run.learning_rate, weight_decay=0.0)
         self._critic_optimizer = torch.optim.AdamW(
             trained_weights(self._critic), lr=settings.critic_learning_rate, weight_decay=0.0
@@ -173,12 +181,16 @@ class _Learner:
         pi, q = logprobs_B_T_V.detach(), q_B_T_V.detach()
         value_B_T = (pi.exp() * q).sum(-1)
         rho_B_T_V = (pi - mu).exp()
+        # Deviation 3: gamma is 1 (paper 0.99): the reward comes with the last token, and over 128 tokens 28 % of it
+        # would be left.
         target_B_T = retrace(
             at_last_token(batch.rewards, batch.mask), taken(q, batch), value_B_T, taken(rho_B_T_V, batch), batch.mask
         )
         c, entropy_coef = settings.c, settings.entropy_coef
         g = policy_gradient(pi, q, rho_B_T_V, target_B_T, batch.tokens, c=c, entropy_coef=entropy_coef)
         z, active_B_T = trust_region(g, pi.exp() - average_B_T_V.exp(), delta=settings.delta)
+        # z is a constant: with it detached, the gradient of z . log pi is z times the gradient of the logits, since
+        # each row of z sums to 0.
         policy_loss_B_T = -(z * logprobs_B_T_V).sum(-1)
         q_loss_B_T = 0.5 * (taken(q_B_T_V, batch) - target_B_T) ** 2
         shown = (q_loss_B_T.detach(), active_B_T.float(), taken(rho_B_T_V, batch).clamp(max=1e4), entropy(pi))
@@ -211,6 +223,7 @@ def policy_gradient(
     value = (pi * q).sum(-1)
     rho_taken = rho.gather(-1, tokens[..., None])[..., 0]
     # u is the gradient with respect to log pi, taken token by token.
+    # Summed over the whole vocabulary, hence no sample is needed here and no gradient flows through rho.
     u = pi * (1 - c / rho).clamp(min=0) * (q - value[..., None])
     truncated = rho_taken.clamp(max=c) * (target - value)
     u = u.scatter_add(-1, tokens[..., None], truncated[..., None])
@@ -228,6 +241,8 @@ def trust_region(g: Tensor, k: Tensor, *, delta: float) -> tuple[Tensor, Tensor]
     Source: Wang et al. 2017 (1611.01224), equation 12; differs: phi is the logits, which keeps k bounded for any V
         (the paper takes the probabilities, PFRL log-probabilities; without the constraint all three agree).
     """
+    # Deviation 4: the statistics phi are the logits, which keeps k bounded for any vocabulary; the paper takes the
+    # probabilities. Without the constraint the two agree.
     excess = (k * g).sum(-1) - delta
     scale = excess.clamp(min=0) / k.pow(2).sum(-1).clamp(min=1e-12)
     return g - scale[..., None] * k, excess > 0

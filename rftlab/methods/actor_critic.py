@@ -86,6 +86,7 @@ def collate(trajectories: Sequence[Trajectory], policy: Policy) -> Batch:
     after = max(len(r.completion_ids) for r in rollouts)
     ids, attention, logprobs = [], [], []
     for r in rollouts:
+        # Prompts are padded on the left and completions on the right, so that token t is in one column for all.
         left, right = before - len(r.prompt_ids), after - len(r.completion_ids)
         ids.append([pad] * left + r.prompt_ids + r.completion_ids + [pad] * right)
         attention.append([0] * left + [1] * (len(r.prompt_ids) + len(r.completion_ids)) + [0] * right)
@@ -201,6 +202,8 @@ def behaviour_tensor(trajectories: Sequence[Trajectory], batch: Batch) -> Tensor
 
 def token_logprobs(model: Any, batch: Batch, temperature: float = 1.0) -> Tensor:
     """(B, T, V) log-probabilities of every next token in fp32 nats, at the sampling temperature; gradients flow."""
+    # Logits at a position are of the token after it: those of the T completion tokens begin one place before the first,
+    # and those of the last place are of a token that was never drawn.
     width = batch.tokens.shape[1]
     logits_B_T_V = model(
         input_ids=batch.ids, attention_mask=batch.attention, position_ids=positions(batch), logits_to_keep=width + 1,

@@ -67,6 +67,7 @@ class CHORD(GRPO):
         "tokens already certain, and tokens far from the policy, are left alone.\n"
         "Settings: mu 0.9 -> 0.05 over half the budget (paper: over 200 steps), 16 labels a step; preset phi: mu\n"
         "0.1.\n"
+        "Costs: those of grpo, and one forward and one backward pass over 16 labelled completions.\n"
         "When: labels with rationales and a verifier are both there, and the base seldom succeeds by itself.\n"
         "What goes wrong: with few labels mu near 0.9 overfits before RL begins (train/nll near 0 while\n"
         "train/reward stalls); read train/nll, not train/loss: the weighted loss can rise while the likelihood of\n"
@@ -88,6 +89,8 @@ def mu_at(settings: CHORDSettings, fraction: float) -> float:
     """
     if fraction >= settings.mu_decay_share:
         return settings.mu_valley
+    # Deviation 1: mu falls over a share of the budget (paper: over the first 200 steps), so that it means the same
+    # under every budget.
     return settings.mu_peak + (settings.mu_valley - settings.mu_peak) * fraction / settings.mu_decay_share
 
 
@@ -104,4 +107,5 @@ def sft_loss(logprobs: Tensor, tokens: int, *, token_weight: str) -> Tensor:
     if token_weight == "none":
         return token_nll(logprobs, tokens)
     p = logprobs.detach().exp()
+    # phi carries no gradient: it weighs tokens and is not itself to be made larger.
     return token_nll(p * (1 - p) * logprobs, tokens)

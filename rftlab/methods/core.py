@@ -5,7 +5,8 @@ library has Retrace or a conjugate gradient for language models. Nothing here sa
 
 Legend: B batch, T completion tokens, V vocabulary; r reward, gamma discount (1 here, always), lambda the trace decay,
 rho = pi / mu the importance ratio, eps the clip range. Completions are right-padded: ``mask`` is 1 on their tokens and
-0 behind them. A completion's last token is terminal, whether it ends the sequence or the cap cut it there.
+0 behind them. A completion's last token is terminal, whether it ends the sequence or the cap cut it there. The end of a
+local's name is its shape: ``delta_B_T`` is (B, T), ``running_B`` (B,), ``direction_n`` (n,); one without is a scalar.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -43,8 +44,8 @@ def whiten(x: Tensor, mask: Tensor, *, shift_mean: bool = True) -> Tensor:
     """
     mean = masked_mean(x, mask)
     variance = ((x - mean) ** 2 * mask).sum() / (mask.sum() - 1).clamp(min=1)
-    whitened = (x - mean) * (variance + 1e-8).rsqrt()
-    return (whitened if shift_mean else whitened + mean) * mask
+    whitened_B_T = (x - mean) * (variance + 1e-8).rsqrt()
+    return (whitened_B_T if shift_mean else whitened_B_T + mean) * mask
 
 
 def at_last_token(x: Tensor, mask: Tensor) -> Tensor:
@@ -54,8 +55,9 @@ def at_last_token(x: Tensor, mask: Tensor) -> Tensor:
         x: (B,), such as the verifier's rewards.
         mask: (B, T), 0 or 1, at least one token in each row.
     """
-    placed = torch.zeros_like(mask, dtype=x.dtype)
-    return placed.scatter(1, (mask.sum(1, keepdim=True) - 1).long(), x[:, None])
+    # Not in the last column: rows end where their mask does, and behind it is padding.
+    placed_B_T = torch.zeros_like(mask, dtype=x.dtype)
+    return placed_B_T.scatter(1, (mask.sum(1, keepdim=True) - 1).long(), x[:, None])
 
 
 def next_state(x: Tensor, mask: Tensor) -> Tensor:
@@ -65,9 +67,10 @@ def next_state(x: Tensor, mask: Tensor) -> Tensor:
         x: (B, T) or (B, T, V), something of the state before token t.
         mask: (B, T), 0 or 1.
     """
-    shifted = torch.zeros_like(x)
-    alive = mask[:, 1:].to(x.dtype)
-    shifted[:, :-1] = x[:, 1:] * (alive if x.dim() == 2 else alive[..., None])
+    shifted = torch.zeros_like(x)  # (B, T) or (B, T, V), as x
+    alive_B_T = mask[:, 1:].to(x.dtype)  # one column less
+    # Shifted, then masked by the *next* token's mask: what stands behind the last token is padding, not a state.
+    shifted[:, :-1] = x[:, 1:] * (alive_B_T if x.dim() == 2 else alive_B_T[..., None])
     return shifted
 
 
@@ -84,6 +87,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, *, lam: float, gamma: flo
         gamma: discount in [0, 1]; 1 for a terminal reward, or long completions count less.
     Source: Schulman et al. 2016 (1506.02438), equations 11 to 16.
     """
+    # V of the state after the last token is 0, not the critic's opinion of padding.
     delta_B_T = (rewards + gamma * next_state(values, mask) - values) * mask
     advantages_B_T = torch.zeros_like(delta_B_T)
     running_B = torch.zeros_like(delta_B_T[:, 0])
@@ -123,6 +127,7 @@ def retrace(
 
 def entropy(logprobs: Tensor) -> Tensor:
     """Entropy of categorical distributions, in nats: (..., V) log-probabilities -> (...); -inf entries count 0."""
+    # 0 times -inf is NaN: a token that a nucleus left out must count 0.
     return -(logprobs.exp() * logprobs.clamp(min=torch.finfo(logprobs.dtype).min)).sum(-1)
 
 
@@ -141,7 +146,7 @@ def k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
 
     Source: Schulman 2020, "Approximating KL divergence" (joschu.net/blog/kl-approx.html); the KL of GRPO, equation 4.
     """
-    log_ratio = ref_logprobs - logprobs
+    log_ratio = ref_logprobs - logprobs  # as the two, of any shape
     return log_ratio.exp() - 1 - log_ratio
 
 
@@ -168,11 +173,11 @@ def value_loss(
 
     Source: the clipped form is that of OpenAI's PPO code (baselines, ppo2), kept in Ziegler et al. 2019's.
     """
-    loss = (values - returns) ** 2
+    loss_B_T = (values - returns) ** 2
     if eps is not None and old_values is not None:
-        clipped = old_values + (values - old_values).clamp(-eps, eps)
-        loss = torch.maximum(loss, (clipped - returns) ** 2)
-    return 0.5 * loss
+        clipped_B_T = old_values + (values - old_values).clamp(-eps, eps)
+        loss_B_T = torch.maximum(loss_B_T, (clipped_B_T - returns) ** 2)
+    return 0.5 * loss_B_T
 
 
 def conjugate_gradient(
@@ -187,20 +192,20 @@ def conjugate_gradient(
         tolerance: stop once the squared residual is below this share of b's squared norm.
     Source: Hestenes and Stiefel 1952; its use for F x = g is Schulman et al. 2015 (1502.05477), appendix C.1.
     """
-    x, residual = torch.zeros_like(b), b.clone()
-    direction = b.clone()
-    squared = residual @ residual
+    x_n, residual_n = torch.zeros_like(b), b.clone()
+    direction_n = b.clone()
+    squared = residual_n @ residual_n
     enough = tolerance * squared
     for _ in range(iterations):
         if squared <= enough:
             break
-        image = product(direction)
-        alpha = squared / (direction @ image)
-        x = x + alpha * direction
-        residual = residual - alpha * image
-        squared, previous = residual @ residual, squared
-        direction = residual + (squared / previous) * direction
-    return x
+        image_n = product(direction_n)
+        alpha = squared / (direction_n @ image_n)
+        x_n = x_n + alpha * direction_n
+        residual_n = residual_n - alpha * image_n
+        squared, previous = residual_n @ residual_n, squared
+        direction_n = residual_n + (squared / previous) * direction_n
+    return x_n
 
 
 def flatten(tensors: Iterable[Tensor]) -> Tensor:
@@ -211,6 +216,6 @@ def flatten(tensors: Iterable[Tensor]) -> Tensor:
 @torch.no_grad()
 def assign(parameters: Sequence[Tensor], flat: Tensor) -> None:
     """Write a vector (n,) made by `flatten` back into the parameters, in place."""
-    pieces = flat.split([parameter.numel() for parameter in parameters])
+    pieces = flat.split([parameter.numel() for parameter in parameters])  # (m,) each, of a parameter of m elements
     for parameter, piece in zip(parameters, pieces, strict=True):
         parameter.copy_(piece.view_as(parameter))

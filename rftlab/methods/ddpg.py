@@ -76,6 +76,9 @@ class DDPG:
         "steps), gamma 1 (paper 0.99), 20 updates of the critic alone first (at most 25 % of the budget),\n"
         "exploration by uniform tokens, 0.8 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck),\n"
         "Retrace targets (paper: one step, lam 0).\n"
+        "Costs: a draw samples and verifies 64 completions; each of its 4 updates is one forward and one backward\n"
+        "pass of critic and actor (forward alone in the warm-up) and a forward pass of both targets over 64 from\n"
+        "memory. Memory: four adapters, and completions x tokens x vocabulary of each.\n"
         "When: to complete a comparison. It is BRITTLE: it has no entropy, no trust region, no importance weight on\n"
         "the actor, and it solved one toy run in eight before exploration, warm-up and the 1:10 rates were in\n"
         "place.\n"
@@ -95,11 +98,14 @@ class DDPG:
         while not run.monitor.exhausted:
             trajectories = sampler.draw(exploring(run.policy, epsilon, run.cell.decoding.temperature))
             memory.add(trajectories)
+            # Deviation 1: while all rewards in memory are equal the critic learns and the actor stays: it would follow
+            # the critic's noise.
             learns = memory.informative
             metrics = rollout_metrics(trajectories) | {"train/epsilon": epsilon, "train/skipped": float(not learns)}
             epsilon = min(settings.max_epsilon, settings.explored_tokens / metrics["train/completion_tokens"])
             for _ in range(settings.updates):
                 batch = collate(memory.draw(settings.batch_size), run.policy)
+                # Deviation 2: the critic learns alone first; in the paper both move from the first update on.
                 warming = done < settings.warmup_updates and run.monitor.fraction < settings.warmup_share
                 shown = learner.learn(batch, critic_only=warming or not learns)
                 done += 1
@@ -117,6 +123,7 @@ class _Learner:
         self._target_critic, self._target_actor = frozen_copy(self._critic), frozen_copy(model)
         rate = run.learning_rate
         self._actor_optimizer = torch.optim.AdamW(trained_weights(model), lr=rate, weight_decay=0.0)
+        # Deviation 3: the critic has no weight decay (paper 0.01): it is an adapter and a head on a frozen base.
         self._critic_optimizer = torch.optim.AdamW(
             trained_weights(self._critic), lr=rate * settings.critic_rate, weight_decay=0.0
         )
@@ -133,6 +140,8 @@ class _Learner:
         update(self._critic_optimizer, settings.max_grad_norm)
         with torch.set_grad_enabled(not critic_only):
             logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
+        # Deviation 4: the action is the next-token distribution and Q is linear in it, so that the policy gradient is
+        # exact; the paper's action is a vector that a network reads.
         pi_loss = -masked_mean(action_value(q_B_T_V.detach(), logprobs_B_T_V), batch.mask)
         rate = norm = 0.0
         if not critic_only:
@@ -170,10 +179,13 @@ def bootstrap(q: Tensor, logprobs: Tensor, batch: Batch, *, lam: float) -> Tenso
         completion in one update.
     """
     value_B_T = action_value(q, logprobs)
+    # Deviation 5: gamma is 1 (paper 0.99), because the reward comes with the last token.
     rewards_B_T = at_last_token(batch.rewards, batch.mask)
     if lam == 0:
         return (rewards_B_T + next_state(value_B_T, batch.mask)) * batch.mask
     rho_B_T = ((taken(logprobs, batch) - batch.logprobs) * batch.mask).exp()
+    # Deviation 6: Retrace carries the reward back along the whole completion in one update (paper: one-step targets,
+    # `lam` 0).
     return retrace(rewards_B_T, taken(q, batch), value_B_T, rho_B_T, batch.mask, lam=lam)
 
 
@@ -190,6 +202,8 @@ class _Explorer(nn.Module):
     def forward(self, **inputs: Any) -> Any:
         out = self.model(**inputs)
         pi = (out.logits.float() / self._temperature).softmax(-1)
+        # Deviation 7: exploring draws some tokens uniformly (paper: Ornstein-Uhlenbeck noise added to the action, which
+        # leaves the simplex).
         mixed = (1 - self._epsilon) * pi + self._epsilon / pi.shape[-1]
         # Sampling divides by the temperature again.
         return SimpleNamespace(logits=mixed.log() * self._temperature)

@@ -62,6 +62,7 @@ class Demonstrations:
             [[1] * len(r["labels"]) + [0] * (width - len(r["labels"])) for r in rows], device=device
         )
         logits_B_T_V = model(input_ids=ids_B_S, attention_mask=seen_B_S).logits[:, :-1].float()
+        # Logits at t are of token t + 1. Labels and not the attention say what counts: padding may be the end token.
         targets_B_T = labels_B_S[:, 1:]
         mask_B_T = targets_B_T != -100
         chosen_B_T = logits_B_T_V.log_softmax(-1).gather(-1, targets_B_T.clamp(min=0)[..., None])[..., 0]

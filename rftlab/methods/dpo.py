@@ -57,6 +57,8 @@ class DPO:
         "Settings: beta 0.1, batch 16 (paper 64), LoRA rate 5e-4 (paper 1e-6 for all weights); pairs from pairs_file,\n"
         "or simulated: a prompt's best completions against what the verifier scores lower (chosen_from better: any\n"
         "two that differ), swapped with probability noise_rate.\n"
+        "Costs: pairs are sampled and verified once, before the first step; a step is one forward and one backward\n"
+        "pass over both completions of 16 pairs, and a forward pass of the reference over the same.\n"
         "When: preferences exist and sampling is dear; or as a cheap off-line stand-in for RLHF.\n"
         "What goes wrong: the chosen completions become less likely too (train/reward_chosen falls below 0 while the\n"
         "margin grows), until text degenerates; pairs of a policy long gone teach little; few pairs are memorised\n"
@@ -66,6 +68,8 @@ class DPO:
     def train(self, run: TrainingRun) -> None:
         """Make or read the pairs, then train on them until the budget is spent."""
         settings: DPOSettings = run.settings
+        # Deviation 1: without a file of pairs the verifier stands in for the people: the cell's own policy is sampled
+        # and its completions are compared by reward.
         pairs, said = preference_pairs(run, settings)
         with quiet_trainer() as scratch:
             arguments = DPOConfig(
@@ -77,6 +81,8 @@ class DPO:
             )
             trainer = _TokenTrainer(
                 model=run.policy.model,
+                # Deviation 2: the reference is the policy that training starts from (paper: one first fine-tuned on the
+                # chosen completions).
                 ref_model=None if isinstance(run.policy.model, PeftModel) else frozen_copy(run.policy.model),
                 args=arguments,
                 train_dataset=token_rows(pairs),

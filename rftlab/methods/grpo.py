@@ -86,6 +86,8 @@ class StepTrainer(OnlineTrainer, GRPOTrainer):
             sampled_B_T, old_B_T = inputs.pop("sampling_per_token_logps"), inputs.get("old_per_token_logps")
             trained_B_T = scored[0].detach() if old_B_T is None else old_B_T
             mask_B_T, monitor = inputs["completion_mask"], self.run.monitor
+            # Deviation 1: where sampler and trainer differ by more than rounding, tokens are weighted by importance
+            # ratios of at most 2 (Yao et al. 2025).
             inputs["advantages"] = weighted(inputs["advantages"], sampled_B_T, trained_B_T, mask_B_T, monitor)
         return scored
 
@@ -93,6 +95,8 @@ class StepTrainer(OnlineTrainer, GRPOTrainer):
         # TRL scores the tokens before it looks at advantages: what it finds is held against the sampler in between.
         self._unheld = inputs if self.comparable and "sampling_per_token_logps" in inputs else None
         loss: Tensor = super()._compute_loss(model, inputs)
+        # Deviation 2: bnpo is a mean over the tokens of the whole step; TRL's depends on how many passes the step is
+        # made in.
         if self.loss_type == "bnpo":
             # TRL's is a mean over the tokens of one pass, and those means have equal weights whatever their tokens.
             start = int(self._step) % len(self._buffered_inputs) - self.pass_number
@@ -167,6 +171,9 @@ class GRPO:
         "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16\n"
         "updates a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token\n"
         "dropped).\n"
+        "Costs: a step samples 64 completions, has each verified, and makes one forward and one backward pass over\n"
+        "them; one forward pass more where a draw is used again, and one of the reference with beta > 0. Memory:\n"
+        "sft's, and the sampler's cache of keys and values.\n"
         "When: answers can be verified, and the base already succeeds now and then (pass@8 well above 0).\n"
         "What goes wrong: groups with equal rewards give no gradient (train/zero_std_groups near 1: raise G); small\n"
         "groups that hardly ever see the best answer settle for a worse one (G 16 to 64, or dr_grpo); reward rises\n"
@@ -222,5 +229,7 @@ def arguments(run: TrainingRun, settings: GRPOSettings, scratch: str) -> GRPOCon
         # `weighted` corrects what another sampler draws.
         vllm_importance_sampling_correction=False,
         **vllm.arguments(run),
+        # Deviation 3: TRL divides by the group's standard deviation plus 1e-4, taken with Bessel's correction; the
+        # paper says std alone.
         **settings.model_dump(include=_TRL_NAMES),
     )

@@ -83,6 +83,7 @@ class HPT(GRPO):
         "Objective: mean over prompts of L_RL if P > gamma, else of L_SFT, with P the prompt's mean reward.\n"
         "Settings: gamma 0 as in the paper, G = 16 (paper 8), SFT weight 1; the RL part is GRPO's (preset paper: Dr.\n"
         "GRPO with G = 8).\n"
+        "Costs: those of grpo, and one forward and one backward pass over a label for each prompt that is taught.\n"
         "When: labels with rationales and a verifier are both there; it needs no schedule, the share of SFT falls\n"
         "by itself as the policy improves (train/sft_share).\n"
         "What goes wrong: train/sft_share stays near 1: it is SFT at the price of rollouts; prompts it cannot learn\n"
@@ -112,7 +113,9 @@ def gate(rewards: Tensor, indices: Tensor, group: int, gamma: float, labelled: i
 
     Source: 2509.04419 eqs. 8 and 9.
     """
+    # Deviation 1: prompts without a label stay with RL, whatever their rewards; in the paper every prompt has one.
     taught_P = (rewards.view(-1, group).mean(1) <= gamma) & (indices[::group] < labelled)
+    # repeat_interleave, not repeat: completions of one prompt stand side by side.
     taught_B = taught_P.repeat_interleave(group)
     first_B = torch.arange(len(rewards), device=rewards.device) % group == 0
     return taught_B, torch.where(taught_B & first_B, indices, -1)

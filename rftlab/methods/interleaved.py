@@ -64,6 +64,7 @@ class Interleaved(GRPO):
         "Idea: remind the policy of the labels every few RL steps, so that exploring never forgets what was shown.\n"
         "Objective: that of sft for k steps, then that of grpo for m steps, in turn, with one optimiser.\n"
         "Settings: k = 1, m = 3, 16 labels an SFT step, otherwise as grpo.\n"
+        "Costs: a step is one of sft or one of grpo.\n"
         "When: as sft+grpo, where the right length of the SFT stage is not known beforehand.\n"
         "What goes wrong: the two pull apart (train/nll rises in every RL turn and falls in every SFT turn while\n"
         "train/reward saws): raise m; or the labels are memorised (train/nll near 0): raise m, or stop SFT."

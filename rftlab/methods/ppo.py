@@ -81,6 +81,10 @@ class PPO:
         "updates (paper 512, 1 pass of 8); beta 0.05, as TRL had (paper 0.02: preset instructgpt; 0 is common with a\n"
         "verifier, and fell into the trap of the toy problem more often);\n"
         "LoRA rate 5e-4, critic 1e-3 (paper 9e-6 for all weights of both).\n"
+        "Costs: a draw samples and verifies 64 completions and makes one forward pass each of policy, critic and\n"
+        "(beta > 0) reference over them; each of its 4 updates is one forward and one backward pass of policy and\n"
+        "critic over half of them. Memory: a second adapter with its moments (the critic's), a third without (the\n"
+        "reference's).\n"
         "When: long completions where some steps matter more than others, or as the last stage of RLHF.\n"
         "What goes wrong: the critic lags (train/explained_variance near or below 0: REINFORCE with more noise); too\n"
         "high a rate (train/clip_fraction above 0.3); a trap found early (train/entropy near 0 while reward stalls)."
@@ -111,6 +115,8 @@ def optimise(
         first: completions already drawn from the policy as it is; trained on before any other.
     """
     policy = run.policy
+    # Deviation 1: the critic has an adapter, a head and an optimiser of its own; the paper's Atari networks share their
+    # body, and InstructGPT's critic begins as the reward model.
     critic = Critic(policy.model, seed=run.cell.seed_init)
     reference = frozen_copy(policy.model) if settings.kl_coef else None
     actor_optimizer = torch.optim.AdamW(trained_weights(policy.model), lr=run.learning_rate, weight_decay=0.0)
@@ -134,6 +140,8 @@ def optimise(
             minibatch, known = batch.rows(index), estimates.rows(index)
             losses = critic_backward(settings, minibatch, known, critic)
             update(critic_optimizer, settings.max_grad_norm)
+            # Deviation 2: a draw whose scores are all equal moves the critic alone: whitening would make advantages of
+            # its noise.
             if learns:
                 losses |= backward(run, settings, minibatch, known)
                 rate = metrics["train/learning_rate"] = learning_rate(run)
@@ -171,6 +179,7 @@ def estimate(
         reference: model of pi_ref; None where beta is 0.
     """
     temperature = run.cell.decoding.temperature
+    # The same temperature as in sampling, or the ratio is not 1 before the first update.
     old, values, entropies, ref = [], [], [], []
     for part in batch.split(settings.per_device_train_batch_size):
         logprobs_B_T, entropy_B_T = taken_and_entropy(run.policy.model, part, temperature)
@@ -184,10 +193,14 @@ def estimate(
     metrics = {"train/entropy": float(masked_mean(torch.cat(entropies), mask_B_T))}
     if reference is not None:
         kl_B_T = k1(old_B_T, torch.cat(ref))
+        # Deviation 3: the KL penalty in the reward has a constant weight (Ziegler et al. 2019: adapted towards a target
+        # KL); the paper has none.
         rewards_B_T = rewards_B_T - settings.kl_coef * kl_B_T
         metrics["kl/reference"] = float(masked_mean(kl_B_T, mask_B_T))
     advantages_B_T, returns_B_T = gae(rewards_B_T, values_B_T, mask_B_T, lam=settings.lam)
     metrics["train/explained_variance"] = explained_variance(values_B_T, returns_B_T, mask_B_T)
+    # Deviation 4: advantages are whitened over the whole draw, as in Ziegler et al. 2019's code, with Bessel's
+    # correction; the paper does not.
     advantages_B_T = whiten(advantages_B_T, mask_B_T)
     if run.cell.decoding.top_p == 1:
         advantages_B_T = weighted(advantages_B_T, batch.logprobs, old_B_T, mask_B_T, run.monitor)
@@ -217,6 +230,7 @@ def critic_backward(settings: PPOSettings, batch: Batch, known: Estimates, criti
     total = 0.0
     for index in torch.arange(len(batch)).split(settings.per_device_train_batch_size):
         part, before = batch.rows(index), known.rows(index)
+        # Deviation 5: the value's change is clipped too, as in OpenAI's code; the paper has the plain squared error.
         loss_B_T = value_loss(
             critic.value(part), before.returns, old_values=before.values, eps=settings.cliprange_value
         )

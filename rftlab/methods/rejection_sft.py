@@ -68,6 +68,8 @@ class RejectionSFT:
         "most half of a round's budget spent on sampling (fewer tries a prompt then, and never a round for nothing);\n"
         "presets rft (k = 100, one round), star (k = 1, fresh adapter each round, labels for unsolved prompts),\n"
         "expert_iteration.\n"
+        "Costs: a round's completions, each verified, at its beginning; then steps of sft. No second model in\n"
+        "memory.\n"
         "When: a verifier but no rationales, and pass@k well above 0; simpler and steadier than RL, slower to\n"
         "climb.\n"
         "What goes wrong: easy prompts fill the data (train/solved flat, train/kept grows); a verifier that accepts\n"
@@ -127,6 +129,8 @@ def select(
         lengths = [len(row["input_ids"]) for row in _rows(run, settings, found)]
         return run.monitor.estimate(lengths, settings.batch) >= run.monitor.left
 
+    # Deviation 1: sampling ends with its share of the budget, or once there is as much as the rest can train on; in the
+    # papers every prompt is asked equally often.
     found = attempt(run, order, samples, generator=generator, until=until, enough=enough)
     trajectories = [trajectory for tries in found for trajectory in tries]
     right = [t for t in trajectories if t.reward >= settings.min_reward]
@@ -142,6 +146,7 @@ def select(
 
 def _kept(settings: Selection, tries: Sequence[Trajectory]) -> list[tuple[int, ...]]:
     """Distinct completions of a prompt to imitate. One that the cap cut is not, even if right: it never ends."""
+    # Deviation 2: right completions that the cap cut are left out, since to imitate them is never to end.
     right = [t for t in tries if t.reward >= settings.min_reward and not t.rollout.truncated]
     return list(dict.fromkeys(tuple(t.rollout.completion_ids) for t in right))[: settings.keep_per_prompt]
 
@@ -151,6 +156,8 @@ def _rows(run: TrainingRun, settings: Selection, found: Sequence[Sequence[Trajec
     for tries in found:
         prompt, kept = tries[0].rollout.prompt_ids, _kept(settings, tries)
         rows += [{"input_ids": prompt + list(c), "labels": [-100] * len(prompt) + list(c)} for c in kept]
+        # Deviation 3: an unsolved prompt is taught its label as it is; STaR has the model write a rationale once it has
+        # been told the answer.
         if not kept and settings.unsolved == "label" and tries[0].example.answer:
             rows.append(tokenise(run.policy, tries[0].example, cot=run.cell.cot))
     return rows

@@ -74,6 +74,9 @@ class RLHF:
         "over few pairs (paper 1 over many); score normalised to mean 0, sd 1 on the SFT policy's samples;\n"
         "no pretraining mix (paper coefficient 27.8). Pairs from pairs_file, or simulated by the verifier with\n"
         "noise_rate; pairs/simulated says which.\n"
+        "Costs: steps of sft; the sampling of pairs, once; for each update of the reward model one forward and one\n"
+        "backward pass over both completions of 16 pairs; then those of ppo, and a forward pass of the reward\n"
+        "model over every draw.\n"
         "When: judgements are comparative and no verifier exists. With a verifier, ppo and grpo are simpler.\n"
         "What goes wrong: over-optimisation (train/score rises while train/reward, the verifier's, falls, and\n"
         "train/score_agreement drops); a reward model that learned length or format (train/completion_tokens drifts)."
@@ -97,6 +100,8 @@ class RLHF:
             sft.train(replace(run, settings=make_settings(sft, "sft", "", {}), learning_rates=(rate,)))
         run.monitor.limit(settings.sft_share + settings.reward_share)
         pairs, said = preference_pairs(run, settings)
+        # Deviation 1: the reward model is an adapter and a head on the policy's own base (paper: a model of 6B for
+        # policies of up to 175B).
         reward_model = train_reward_model(
             run,
             pairs,
@@ -111,10 +116,15 @@ class RLHF:
             return
         sampler = Sampler(run, prompts_per_step=settings.prompts_per_step, num_generations=settings.num_generations)
         first = sampler.draw()
+        # Deviation 2: scores have mean 0 and standard deviation 1 on the policy's first completions, as in Ziegler et
+        # al. 2019; the paper shifts them to mean 0 on demonstrations.
         reward_model.normalise(first, run.policy)
 
         def score(trajectories: Sequence[Trajectory]) -> Tensor:
             cut = torch.tensor([float(t.rollout.truncated) for t in trajectories], device=run.policy.device)
+            # Deviation 3: a completion that the cap cut has `missing_eos_penalty` off its score, as in TRL.
             return reward_model.score(trajectories, run.policy) - settings.missing_eos_penalty * cut
 
+        # Deviation 4: PPO has no gradients of pretraining mixed in (paper coefficient 27.8), and its critic begins as
+        # the policy, not as the reward model.
         optimise(run, settings, score, sampler=sampler, first=first)

@@ -36,6 +36,7 @@ class RLOOSettings(VLLMSettings, RateSettings):
     per_device_train_batch_size: int = Field(64, ge=1, description="completions per forward and backward pass")
     num_iterations: int = Field(1, ge=1, description="updates per batch of rollouts")
     beta: float = Field(0.0, ge=0, description="weight of the KL to the reference policy, inside the reward")
+    # Deviation 1: TRL clips the ratio of whole completions as PPO does; the paper is on-policy and has no ratio.
     epsilon: float = Field(0.2, gt=0, description="clip range of the ratio of whole completions")
     normalize_advantages: bool = False
     mask_truncated_completions: bool = False
@@ -66,6 +67,7 @@ class RLOO:
         "ratio of whole completions is clipped at 1 +- eps, which acts only when a batch is reused.\n"
         "Settings: k = 16 (paper 2 and 4), 4 prompts a step, beta 0 (TRL 0.05: preset paper), one update a batch,\n"
         "LoRA rate 5e-4.\n"
+        "Costs: those of grpo, and one forward pass of the policy that sampled, at every draw.\n"
         "When: as grpo, where a bias-free gradient is wanted: no division by the group's spread or by length.\n"
         "What goes wrong: the gradient sums over tokens, so long completions weigh more and max_grad_norm acts\n"
         "sooner; with num_iterations > 1 the ratio of a long completion leaves the clip range at once\n"
@@ -130,6 +132,8 @@ class _Trainer(OnlineTrainer, RLOOTrainer):
             assert self._trained is not None
             mask_B_T = output["completion_mask"]
             sampled_B_T = padded([rollout.logprobs for rollout in self._drawn], mask_B_T)
+            # Deviation 2: where sampler and trainer differ by more than rounding, completions are weighted by
+            # importance ratios of at most 2.
             output["advantages"] = weighted(
                 output["advantages"], sampled_B_T, self._trained, mask_B_T, self.run.monitor, whole=True
             )

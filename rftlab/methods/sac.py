@@ -73,6 +73,9 @@ class SAC:
         "0.98 log V would be near-uniform babble), tau 0.05 (paper 0.005 at a million steps), Retrace targets\n"
         "(paper: one step, lam 0), two heads on one critic adapter (paper: two networks), 4 updates a draw, LoRA\n"
         "rate 1e-3.\n"
+        "Costs: a draw samples and verifies 64 completions; each of its 4 updates is one forward and one backward\n"
+        "pass of policy and critic and a forward pass of target and reference over 64 from memory. Memory: four\n"
+        "adapters, and completions x tokens x vocabulary of policy, reference, two critics and two targets.\n"
         "When: completions are dear, and a known amount of KL to the base is wanted.\n"
         "What goes wrong: critics rank unseen tokens by chance and the policy believes them (train/loss far below\n"
         "minus train/reward, reward falls); measure uniform pays up to alpha log V for each token, hence for long\n"
@@ -90,6 +93,8 @@ class SAC:
         while not run.monitor.exhausted:
             trajectories = sampler.draw()
             memory.add(trajectories)
+            # Deviation 1: while all rewards in memory are equal the critics learn and the policy stays: it would follow
+            # their noise.
             learns = memory.informative
             metrics = rollout_metrics(trajectories) | {"train/skipped": float(not learns)}
             for _ in range(settings.updates):
@@ -105,6 +110,7 @@ class _Learner:
     def __init__(self, run: TrainingRun, settings: SACSettings) -> None:
         self._run, self._settings, model = run, settings, run.policy.model
         vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        # Deviation 2: the twin critics are two heads on one adapter (paper: two networks).
         self._critic = Critic(model, outputs=vocabulary, heads=2, seed=run.cell.seed_init)
         self._target = frozen_copy(self._critic)
         self._reference = frozen_copy(model)
@@ -123,6 +129,8 @@ class _Learner:
             logprobs_B_T_V = token_logprobs(self._run.policy.model, batch, temperature)
         with torch.no_grad():
             reference_B_T_V = token_logprobs(self._reference, batch, temperature)
+        # Deviation 3: the bonus is minus the KL to the policy at the start unless `measure` is uniform (paper: the
+        # entropy), because the entropy of a vocabulary pays for babble.
         measure_B_T_V = reference_B_T_V if settings.measure == "reference" else torch.zeros_like(reference_B_T_V)
         alpha = float(self._log_alpha.detach().exp())
         q_K_B_T_V = self._critic(batch)
@@ -136,6 +144,7 @@ class _Learner:
                 lam=settings.lam,
             )
         q_loss = critic_loss(q_K_B_T_V, target_B_T, batch)
+        # The critics are detached: the policy climbs their values and does not change them.
         pi_loss = actor_loss(q_K_B_T_V.detach().amin(0), logprobs_B_T_V, measure_B_T_V, mask, alpha=alpha)
         q_loss.backward()
         update(self._critic_optimizer, settings.max_grad_norm)
@@ -164,6 +173,8 @@ class _Learner:
         if self._settings.entropy_share is None:
             return
         if self._entropy_target is None:
+            # Deviation 4: the entropy aimed at is a share of the base's own; the paper's 0.98 log |A| is out of reach
+            # for a language model.
             self._entropy_target = self._settings.entropy_share * reference_entropy
         (self._log_alpha * (h - self._entropy_target)).backward()
         update(self._alpha_optimizer, 1.0)
@@ -195,8 +206,11 @@ def soft_target(q: Tensor, logprobs: Tensor, measure: Tensor, batch: Batch, *, a
     rho_B_T = ((taken(logprobs, batch) - batch.logprobs) * batch.mask).exp()
     value_B_T = soft_value(q, logprobs, measure, alpha=alpha)
     rewards_B_T = at_last_token(batch.rewards, batch.mask)
+    # Deviation 5: gamma is 1 (paper 0.99), because the reward comes with the last token.
     if lam == 0:
         return (rewards_B_T + next_state(value_B_T, batch.mask)) * batch.mask
+    # Deviation 6: Retrace carries the reward back along the whole completion in one update (paper: one-step targets,
+    # `lam` 0).
     return retrace(rewards_B_T, taken(q, batch), value_B_T, rho_B_T, batch.mask, lam=lam)
 
 

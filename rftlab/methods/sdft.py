@@ -82,6 +82,7 @@ class _Following(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Once a step."""
+        # After the update, and without gradient: the teacher trails the policy.
         polyak(self._teacher, self._policy, self._rate)
         return control
 
@@ -130,6 +131,8 @@ def context(policy: Policy, example: Example, *, cot: bool) -> list[int]:
         shown = _BEFORE + policy.completion_text(example, cot=cot) + _AFTER
         told = replace(template, after_cot=template.after_cot + shown, after_direct=template.after_direct + shown)
     else:
+        # Deviation 1: without a chat template the label stands before the prompt as a worked example; the paper's words
+        # need a model that follows instructions.
         told = template.after([example], cot=cot)
     return policy.encode_prompt(replace(policy, template=told).prompt_text(example, cot=cot))
 

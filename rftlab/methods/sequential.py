@@ -49,6 +49,7 @@ class SFTThenGRPO:
         "Objective: that of each stage, on one adapter, one after the other; the optimiser starts anew.\n"
         "Settings: stages = [{method, share, learning_rate, preset, settings}]; default sft 25 %, grpo 75 % of the\n"
         "budget. Each stage has a learning rate of its own; a trial in the cell moves that of the last one alone.\n"
+        "Costs: those of its stages.\n"
         "When: there are some labels and a verifier, and the base rarely succeeds (GRPO alone sees no reward).\n"
         "What goes wrong: too long an SFT stage leaves no entropy to explore with (train/zero_std_groups near 1); a\n"
         "budget so small that one step of a stage ends it leaves no step to the next: the record's warnings say so."

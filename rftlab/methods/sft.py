@@ -44,6 +44,8 @@ class SFT:
         "Idea: raise the likelihood of labelled completions; it teaches what the labels show and nothing else.\n"
         "Objective: minimise -sum_t log pi(y_t | x, y_<t) over completion tokens, averaged over the batch.\n"
         "Settings: batch 16, linear decay, no weight decay; LoRA rate 1e-3 (ten times that of full fine-tuning).\n"
+        "Costs: a step is one forward and one backward pass over the batch's prompts and completions; nothing is\n"
+        "sampled. Memory: the adapter's gradients and Adam's two moments beside the model.\n"
         "When: labels are many or the skill is missing in the base; no verifier is needed.\n"
         "What goes wrong: with few labels train accuracy nears 100 % while test accuracy stalls or falls (watch the\n"
         "generalisation gap); without rationales it unlearns reasoning the base had."
@@ -136,4 +138,6 @@ def tokenise(policy: Policy, example: Example, *, cot: bool) -> dict[str, list[i
     """
     prompt = policy.encode_prompt(policy.prompt_text(example, cot=cot))
     completion = policy.encode_completion(example, cot=cot)
+    # -100 is what the loss leaves out. The completion ends with the end token, which has a loss: without it the policy
+    # never learns to stop.
     return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}

@@ -87,6 +87,7 @@ class MonitorCallback(TrainerCallback):
         groups = kwargs["optimizer"].param_groups
         weights = [weight for group in groups for weight in group["params"]]
         moves = any(weight.grad is not None and bool(weight.grad.any()) for weight in weights)
+        # Deviation 1: a step without any gradient is left out, where Adam's moments would move the weights on.
         if not moves:
             for weight in weights:
                 weight.grad = None

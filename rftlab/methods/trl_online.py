@@ -105,6 +105,8 @@ class OnlineTrainer(SharedPrompts):
         # Rewards are those of all processes, the rest is of this one.
         mine = slice(self.run.peers.rank * len(inputs), (self.run.peers.rank + 1) * len(inputs))
         alike_B = alike_P.repeat_interleave(size)[mine].to(self._rewards_B.device)
+        # Deviation 1: groups whose rewards are equal have an advantage of exactly 0; the rounded mean would leave 1e-8,
+        # of which Adam makes whole steps.
         output["advantages"] = output["advantages"].masked_fill(alike_B, 0.0)
         return output
 

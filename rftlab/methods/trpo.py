@@ -76,6 +76,10 @@ class TRPO:
         "Settings: delta 0.01 nats per token (the ladder's rate; paper 0.01), 10 conjugate gradient steps, damping\n"
         "0.1, Fisher on 25 % of the completions (paper 10 % of far larger batches), backtracking by 0.8 up to 10\n"
         "times; critic as in ppo. A step costs about 13 gradient passes.\n"
+        "Costs: a step samples and verifies 64 completions, makes a forward pass of policy and critic and one\n"
+        "gradient pass over them, 11 Fisher products (forward and two backward passes) over a quarter, 4 critic\n"
+        "updates, and a forward pass for the start and each try of the line search. Memory: the old policy's whole\n"
+        "distributions of the draw, and attention written out.\n"
         "When: every update counts and a collapse would be expensive; few, large batches.\n"
         "What goes wrong: train/line_search_scale 0 step after step (delta too large for the noise in A, or too\n"
         "little damping); kl/old far below delta (damping dominates); memory (eager attention)."
@@ -97,10 +101,13 @@ class TRPO:
         while not run.monitor.exhausted:
             trajectories = sampler.draw()
             batch = collate(trajectories, policy)
+            # Deviation 1: advantages are by GAE with a critic, whitened, as in `ppo`; the paper has Monte Carlo
+            # returns.
             known, metrics = estimate(run, shared, batch, batch.rewards, critic, None)
             share = max(1, round(settings.fisher_share * len(batch)))
             fisher_batch = batch.rows(torch.randperm(len(batch), generator=pick)[:share])
             search, learns = LineSearch(0.0, 0.0, 0.0), informative(batch.rewards)
+            # Deviation 2: a draw whose rewards are all equal makes no step.
             if learns:
                 with eager_attention(policy.model):
                     search = TrustRegion(run, batch, known.advantages, fisher_batch).step(delta=learning_rate(run))
@@ -127,6 +134,8 @@ class TrustRegion:
 
     def __init__(self, run: TrainingRun, batch: Batch, advantages: Tensor, fisher_batch: Batch) -> None:
         self.run, self.settings = run, run.settings
+        # Deviation 3: the trust region is one of the trained weights, by default an adapter's, and its KL a mean per
+        # token, not per completion.
         self.weights = trained_weights(run.policy.model)
         self.batch, self.advantages, self.fisher_batch = batch, advantages, fisher_batch
         with torch.no_grad():
@@ -166,10 +175,12 @@ class TrustRegion:
 
         Source: appendix C.1. KL(pi_old || pi_theta) has zero gradient at pi_old and the Fisher as its Hessian.
         """
+        # Deviation 4: the Fisher is damped, as in the authors' code: an adapter whose B is 0 has a singular one.
         total = self.settings.cg_damping * v
         tokens = self.fisher_batch.mask.sum()
         for part in self._parts(self.fisher_batch):
             logprobs_B_T_V = self._logprobs(part)
+            # KL(old || new) with old detached: the other direction, or no detach, has another Hessian.
             kl = (categorical_kl(logprobs_B_T_V.detach(), logprobs_B_T_V) * part.mask).sum() / tokens
             slope = _flat_gradient(kl, self.weights, create_graph=True)
             total = total + _flat_gradient(slope @ v, self.weights)
