@@ -3,7 +3,7 @@
 They run as ordinary methods in a grid. The untrained base is in base.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -20,8 +20,8 @@ class _RandomReward(VerifierReward):
         super().__init__(run)
         self._generator = torch.Generator().manual_seed(run.cell.seed_sampling)
 
-    def __call__(self, completions: list[str], index: list[int], **_: Any) -> list[float]:
-        coins: list[float] = torch.randint(0, 2, (len(completions),), generator=self._generator).float().tolist()
+    def verified(self, completion_ids: Sequence[Sequence[int]], index: Sequence[int]) -> list[float]:
+        coins: list[float] = torch.randint(0, 2, (len(index),), generator=self._generator).float().tolist()
         return coins
 
 

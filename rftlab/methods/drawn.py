@@ -27,6 +27,7 @@ class Drawn:
         self._gaps, self._gap, self._largest_gap = 0, 0.0, 0.0
         self._parts: Counter[str] = Counter()
         self._scored: Counter[str] = Counter()
+        self._reward, self._rewarded = 0.0, 0
 
     def sampled(self, rollouts: Sequence[Rollout]) -> None:
         """Add completions."""
@@ -40,9 +41,15 @@ class Drawn:
         if rewards and len(rewards) == len(self._last):
             spread = range(0, len(rewards), -(-len(rewards) // _SAMPLES))
             self.samples = [(self._last[i], float(rewards[i])) for i in spread]
+        self._reward, self._rewarded = self._reward + sum(rewards), self._rewarded + len(rewards)
         for each in parts:
             self._parts.update(each)
             self._scored.update(each.keys())
+
+    @property
+    def mean_reward(self) -> float | None:
+        """Mean reward of the completions that were scored; None if none was."""
+        return self._reward / self._rewarded if self._rewarded else None
 
     def compared(self, groups: Sequence[Sequence[float]]) -> None:
         """Add groups of rewards."""

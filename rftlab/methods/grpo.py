@@ -14,11 +14,13 @@ from trl import GRPOConfig, GRPOTrainer
 
 from rftlab.methods import vllm
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
+from rftlab.methods.dynamic_sampling import DynamicRollouts
 from rftlab.methods.mismatch import weighted
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import (
     LOG_NAMES,
     OnlineTrainer,
+    RewardSettings,
     Rollouts,
     VerifierReward,
     batch_shape,
@@ -28,7 +30,7 @@ from rftlab.methods.trl_online import (
 from rftlab.methods.vllm import VLLMSettings
 
 
-class GRPOSettings(VLLMSettings, RateSettings):
+class GRPOSettings(RewardSettings, VLLMSettings, RateSettings):
     """Settings of `grpo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="group size: completions per prompt")
@@ -44,6 +46,9 @@ class GRPOSettings(VLLMSettings, RateSettings):
     epsilon_high: float | None = Field(None, gt=0, description="for cispo the cap on the ratio itself")
     use_bias_correction_kl: bool = False
     mask_truncated_completions: bool = False
+    max_num_gen_batches: int = Field(
+        1, ge=1, description="draws at most until all groups of a batch have signal (dynamic sampling); 1 draws once"
+    )
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
 
@@ -132,8 +137,10 @@ class GRPO:
         "dr_grpo": {"num_generations": 8, "loss_type": "dr_grpo", "scale_rewards": "none", "beta": 0.0},
         # Yu et al. 2025 (2503.14476), section 4.1: "we sample 16 responses for each prompt. For training, the
         # mini-batch size is set to 512, i.e., 16 gradient updates for each rollout step. ... we set the clipping
-        # parameter eps_low to 0.2 and eps_high to 0.28". Overlong filtering: section 3.4. Not in TRL, hence not here:
-        # dynamic sampling (section 3.2) and the soft overlong punishment (section 3.4).
+        # parameter eps_low to 0.2 and eps_high to 0.28"; "we set the expected maximum length as 16,384 tokens and
+        # allocate additional 4,096 tokens as the soft punish cache", a fifth of the cap. Overlong filtering: section
+        # 3.4. Dynamic sampling (section 3.2) "before the batch is fully filled"; at most 10 draws, as in the authors'
+        # recipe for verl (max_num_gen_batches).
         "dapo": {
             "num_generations": 16,
             "minibatches": 16,
@@ -141,6 +148,8 @@ class GRPO:
             "epsilon": 0.2,
             "epsilon_high": 0.28,
             "mask_truncated_completions": True,
+            "overlong_buffer": 0.2,
+            "max_num_gen_batches": 10,
             "beta": 0.0,
         },
         # Zheng et al. 2025 (2507.18071), section 5.1: "each batch of rollout data is partitioned into four minibatches
@@ -169,11 +178,15 @@ class GRPO:
         "Settings: G = 16 (paper 64), 4 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
         "batch, LoRA rate 5e-4 (paper 1e-6 with full fine-tuning; TRL's 1e-6 default does not move a LoRA adapter).\n"
         "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16\n"
-        "updates a batch); gspo (ratio of whole completions, narrow clip); cispo (capped ratio as weight, no token\n"
-        "dropped).\n"
+        "updates a batch, dynamic sampling, completions near the cap are paid less); gspo (ratio of whole\n"
+        "completions, narrow clip); cispo (capped ratio as weight, no token dropped).\n"
+        "Staged reward: binary_after 0.5 pays partial credit over the first half of the budget and full marks alone\n"
+        "from then on (DELTA, 2509.21016); a verifier that gives 0 and 1 alone leaves it without effect.\n"
         "Costs: a step samples 64 completions, has each verified, and makes one forward and one backward pass over\n"
         "them; one forward pass more where a draw is used again, and one of the reference with beta > 0. Memory:\n"
         "sft's, and the sampler's cache of keys and values.\n"
+        "Dynamic sampling (max_num_gen_batches) draws groups whose rewards are all equal again, those of\n"
+        "other prompts, while the budget has room; all that is drawn is counted (train/draws says how often).\n"
         "When: answers can be verified, and the base already succeeds now and then (pass@8 well above 0).\n"
         "What goes wrong: groups with equal rewards give no gradient (train/zero_std_groups near 1: raise G); small\n"
         "groups that hardly ever see the best answer settle for a worse one (G 16 to 64, or dr_grpo); reward rises\n"
@@ -189,11 +202,12 @@ class GRPO:
         settings: GRPOSettings = run.settings
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
         run.monitor.steps_per_draw = settings.minibatches * settings.num_iterations
-        rollouts = Rollouts(run)
+        reward = self.reward(run)
+        rollouts = Rollouts(run) if settings.max_num_gen_batches == 1 else DynamicRollouts(run, reward)
         with quiet_trainer() as scratch, reference_where_it_starts(run):
             trainer = self.trainer_class(
                 model=run.policy.model,
-                reward_funcs=self.reward(run),  # type: ignore[arg-type]
+                reward_funcs=reward,  # type: ignore[arg-type]
                 rollout_func=rollouts,
                 args=arguments(run, settings, scratch),
                 train_dataset=prompt_rows(run, settings.prompts_per_step * settings.minibatches),

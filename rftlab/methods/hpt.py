@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from trl import GRPOTrainer
 
@@ -24,6 +24,14 @@ class HPTSettings(TaughtByLabels, GRPOSettings):
 
     gamma: float = Field(0.0, ge=0, lt=1, description="a prompt with mean reward <= gamma is taught by SFT instead")
     sft_weight: float = Field(1.0, gt=0, description="weight of a taught prompt's SFT loss")
+
+    @model_validator(mode="after")
+    def _needs_failures(self) -> "HPTSettings":
+        if self.max_num_gen_batches > 1:
+            raise ValueError(
+                "hpt teaches the very prompts that dynamic sampling leaves out: leave max_num_gen_batches 1"
+            )
+        return self
 
 
 class _Trainer(StepTrainer):

@@ -18,6 +18,7 @@ from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish,
 from rftlab.methods.trl_online import (
     LOG_NAMES,
     OnlineTrainer,
+    RewardSettings,
     Rollouts,
     VerifierReward,
     batch_shape,
@@ -28,7 +29,7 @@ from rftlab.methods.vllm import VLLMSettings
 from rftlab.policy.rollout import Rollout
 
 
-class RLOOSettings(VLLMSettings, RateSettings):
+class RLOOSettings(RewardSettings, VLLMSettings, RateSettings):
     """Settings of `rloo`, by TRL's names."""
 
     num_generations: int = Field(16, ge=2, description="completions per prompt, k in the paper")

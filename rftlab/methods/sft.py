@@ -38,17 +38,24 @@ class SFT:
     """Supervised fine-tuning (TRL SFTTrainer)."""
 
     Settings: ClassVar[type[Settings]] = SFTSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Wu et al. 2025 (2508.05629), its token-level loss; sg stands for "takes no gradient":
+        # -E sum_t sg(pi(y_t | x, y_<t)) log pi(y_t | x, y_<t).
+        "dft": {"loss_type": "dft"},
+    }
     ladder = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(3e-4, 1e-4, 1e-3, 3e-5))
     card = (
         "Idea: raise the likelihood of labelled completions; it teaches what the labels show and nothing else.\n"
         "Objective: minimise -sum_t log pi(y_t | x, y_<t) over completion tokens, averaged over the batch.\n"
         "Settings: batch 16, linear decay, no weight decay; LoRA rate 1e-3 (ten times that of full fine-tuning).\n"
+        "Preset: dft (dynamic fine-tuning, 2508.05629) weights each token's loss by its probability, through\n"
+        "which no gradient flows: minimise -sum_t sg(pi(y_t)) log pi(y_t). Costs are the same.\n"
         "Costs: a step is one forward and one backward pass over the batch's prompts and completions; nothing is\n"
         "sampled. Memory: the adapter's gradients and Adam's two moments beside the model.\n"
         "When: labels are many or the skill is missing in the base; no verifier is needed.\n"
         "What goes wrong: with few labels train accuracy nears 100 % while test accuracy stalls or falls (watch the\n"
-        "generalisation gap); without rationales it unlearns reasoning the base had."
+        "generalisation gap); without rationales it unlearns reasoning the base had. dft hardly moves tokens that the\n"
+        "base finds unlikely: a skill or a format that is missing in the base it does not teach."
     )
 
     def train(self, run: TrainingRun) -> None:

@@ -31,6 +31,11 @@ def refuse_spread(cell: Cell, settings: Settings) -> None:
             raise RftlabError(
                 f"processes is {cell.processes}, and vLLM samples in one (use_vllm of {method}); leave one of them out"
             )
+        if getattr(own, "max_num_gen_batches", 1) > 1:
+            raise RftlabError(
+                f"processes is {cell.processes}, and groups are drawn again in one (max_num_gen_batches of {method}); "
+                "set it to 1, or give processes: 1"
+            )
         rows = getattr(own, "prompts_per_step", 0) * getattr(own, "num_generations", 0)
         if rows % cell.processes:
             raise RftlabError(

@@ -15,10 +15,11 @@ import trl.trainer.grpo_trainer
 import trl.trainer.rloo_trainer
 from datasets import Dataset
 from peft import PeftModel
+from pydantic import Field
 from torch import Tensor
 
 from rftlab.methods import vllm
-from rftlab.methods.base import TrainingRun
+from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.core import alike
 from rftlab.methods.critic import frozen_copy
 from rftlab.methods.shared_prompts import SharedPrompts
@@ -35,7 +36,24 @@ LOG_NAMES: Mapping[str, str] = {
     "clip_ratio/region_mean": "train/clipped_share",
     "entropy": "train/entropy",
     "kl": "kl/reference",
+    "draws": "train/draws",
 }
+
+
+class RewardSettings(Settings):
+    """What becomes of the verifier's reward before it is compared."""
+
+    binary_after: float = Field(
+        1.0, ge=0, le=1, description="share of the cell's budget after which a partial reward (below 1) counts as 0"
+    )
+    overlong_buffer: float = Field(
+        0.0, ge=0, lt=1, description="share of the completion cap, its end, over which a reward falls by up to 1"
+    )
+
+    @property
+    def also_taught_by(self) -> tuple[str, ...]:
+        """The completions' lengths, where they count."""
+        return ("the length of its completions",) if self.overlong_buffer else ()
 
 
 def batch_shape(completions: int, at_most: int) -> tuple[int, int]:
@@ -82,11 +100,13 @@ class OnlineTrainer(SharedPrompts):
 
     Attributes:
         run: what is trained, whose monitor is told how far the sampler is from it.
+        asked: prompts of the batch that is being drawn, in the data's order, one number a completion.
         kl_in_reward: whether rewards of the verifier that are equal have had a KL taken off since, which may differ.
     """
 
     run: TrainingRun
     kl_in_reward = False
+    asked: list[int]
     _rewards_B: Tensor
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
@@ -95,6 +115,7 @@ class OnlineTrainer(SharedPrompts):
         return rewards
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        self.asked = [row["index"] for row in inputs]
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
         size, metrics = self.num_generations, self._metrics["train"]  # type: ignore[attr-defined]
         gather = self.accelerator.gather  # type: ignore[attr-defined]
@@ -102,6 +123,9 @@ class OnlineTrainer(SharedPrompts):
         groups = zip(*(x_B.view(-1, size).tolist() for x_B in compared), strict=True)
         alike_P = torch.tensor([all(map(alike, group)) for group in groups])
         metrics["frac_reward_zero_std"][-1] = alike_P.float().mean().item()
+        # What the verifier gave for all that was drawn: neither without the groups left out, nor less for length.
+        if (verified := self.run.monitor.drawn.mean_reward) is not None:
+            metrics["reward"][-1] = verified
         # Rewards are those of all processes, the rest is of this one.
         mine = slice(self.run.peers.rank * len(inputs), (self.run.peers.rank + 1) * len(inputs))
         alike_B = alike_P.repeat_interleave(size)[mine].to(self._rewards_B.device)
@@ -177,13 +201,41 @@ class VerifierReward:
 
         TRL's texts lack what the tokenizer calls special: its `completion_ids` are decoded as evaluation does.
         """
+        ids = more["completion_ids"]
+        rewards = more["verified"] if "verified" in more else self.verified(ids, index)
+        return [reward - self._overlong(tokens) for reward, tokens in zip(rewards, ids, strict=True)]
+
+    def verified(self, completion_ids: Sequence[Sequence[int]], index: Sequence[int]) -> list[float]:
+        """Rewards in [0, 1] of completions, group by group, counted; before their length is looked at."""
         run = self._run
-        texts = [run.policy.decode(ids, cot=run.cell.cot) for ids in more["completion_ids"]]
+        texts = [run.policy.decode(list(ids), cot=run.cell.cot) for ids in completion_ids]
         scores = run.verifier.score(texts, [run.labels.asked[i] for i in index])
-        rewards = [self.of(score) for score in scores]
-        run.monitor.verified(rewards, group=run.settings.num_generations, parts=[s.parts for s in scores])
+        rewards, parts = [self.of(score) for score in scores], [score.parts for score in scores]
+        if run.monitor.fraction >= run.settings.binary_after:
+            rewards = [float(reward >= 1) for reward in rewards]
+        if run.settings.overlong_buffer:
+            parts = [{**part, "overlong": self._overlong(i)} for part, i in zip(parts, completion_ids, strict=True)]
+        run.monitor.verified(rewards, group=run.settings.num_generations, parts=parts)
         return rewards
+
+    def _overlong(self, tokens: Sequence[int]) -> float:
+        buffer = self._run.settings.overlong_buffer
+        return overlong(len(tokens), self._run.max_new_tokens, buffer) if buffer else 0.0
 
     def of(self, score: Score) -> float:
         """Reward of one scored completion, in [0, 1]."""
         return score.reward
+
+
+def overlong(length: int, cap: int, buffer: float) -> float:
+    """What a completion's reward is lowered by: 0 up to (1 - buffer) cap, from there linearly to 1 at the cap.
+
+    Args:
+        length: tokens of the completion.
+        cap: L_max, at most so many tokens are sampled.
+        buffer: L_cache / L_max, in (0, 1).
+
+    Source: Yu et al. 2025 (2503.14476), equation 13, which adds the negative of it.
+    """
+    cache = buffer * cap
+    return min(1.0, max(0.0, (length - (cap - cache)) / cache))

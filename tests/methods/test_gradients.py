@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rftlab.methods import dpo
+from rftlab.methods.base import load_method
 from rftlab.methods.preferences import TokenPair
 from rftlab.methods.reward_model import RewardModel, train_reward_model
 from rftlab.methods.trpo import TrustRegion
@@ -31,7 +32,8 @@ def test_sft(kind: str, catch: Callable[..., Caught]) -> None:
 
 
 def test_sft_dft(catch: Callable[..., Caught]) -> None:
-    caught = catch("sft", kind="lora", loss_type="dft", per_device_train_batch_size=1, gradient_accumulation_steps=2)
+    preset = load_method("sft").presets["dft"]
+    caught = catch("sft", kind="lora", **preset, per_device_train_batch_size=1, gradient_accumulation_steps=2)
     logprobs = torch.cat(caught.of_labels())
     caught.check(-(logprobs.detach().exp() * logprobs).mean(), largest_norm=1.0)
 
@@ -186,18 +188,27 @@ def test_ddpg(kind: str, catch: Callable[..., Caught]) -> None:
     caught.check(-torch.cat(terms).mean())
 
 
-@KINDS
-def test_dpo(kind: str, catch: Callable[..., Caught], monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs: list[Any] = []
+@pytest.fixture
+def pairs(monkeypatch: pytest.MonkeyPatch) -> list[TokenPair]:
+    """The pairs that DPO makes, once it has."""
     made = dpo.preference_pairs
+    kept: list[TokenPair] = []
 
     def recorded(*args: Any) -> Any:
         found, said = made(*args)
-        pairs.extend(found)
+        kept.extend(found)
         return found, said
 
     monkeypatch.setattr(dpo, "preference_pairs", recorded)
-    caught = catch("dpo", kind=kind, beta=0.3, pair_generations=8, pairs_per_prompt=3, **LOOSE)
+    return kept
+
+
+FEW_PAIRS = {"pair_generations": 8, "pairs_per_prompt": 3}
+
+
+@KINDS
+def test_dpo(kind: str, catch: Callable[..., Caught], pairs: list[TokenPair]) -> None:
+    caught = catch("dpo", kind=kind, beta=0.3, **FEW_PAIRS, **LOOSE)
     margins = [
         caught.logprobs(p.prompt_ids, p.chosen_ids, 1.0).sum()
         - caught.logprobs(p.prompt_ids, p.rejected_ids, 1.0).sum()
@@ -206,6 +217,29 @@ def test_dpo(kind: str, catch: Callable[..., Caught], monkeypatch: pytest.Monkey
     assert len(margins) == 6
     margin = 0.3 * (torch.stack(margins) - torch.stack(margins).detach())
     caught.check(-torch.nn.functional.logsigmoid(margin).mean())
+
+
+def chosen_and_rejected(caught: Caught, pairs: list[TokenPair]) -> list[list[Tensor]]:
+    return [
+        [caught.logprobs(p.prompt_ids, ids, 1.0) for p, ids in zip(pairs, every, strict=True)]
+        for every in ([p.chosen_ids for p in pairs], [p.rejected_ids for p in pairs])
+    ]
+
+
+def test_simpo(catch: Callable[..., Caught], pairs: list[TokenPair]) -> None:
+    caught = catch("dpo", kind="lora", **load_method("dpo").presets["simpo"], **FEW_PAIRS, **LOOSE)
+    chosen, rejected = (torch.stack([row.mean() for row in rows]) for rows in chosen_and_rejected(caught, pairs))
+    caught.check(-torch.nn.functional.logsigmoid(2.0 * chosen - 2.0 * rejected - 1.0).mean())
+    [row] = caught.run.monitor.trace
+    assert row["train/reward_margin"] == pytest.approx(2 * float((chosen - rejected).mean()), abs=1e-4)
+
+
+def test_orpo(catch: Callable[..., Caught], pairs: list[TokenPair]) -> None:
+    caught = catch("dpo", kind="lora", **load_method("dpo").presets["orpo"], **FEW_PAIRS, **LOOSE)
+    rows, others = chosen_and_rejected(caught, pairs)
+    p, q = (torch.stack([row.mean() for row in each]).exp() for each in (rows, others))
+    ratio = (p / (1 - p)) / (q / (1 - q))
+    caught.check(-torch.cat(rows).mean() + 0.1 * (1 + 1 / ratio).log().mean())
 
 
 @KINDS

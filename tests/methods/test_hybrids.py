@@ -247,7 +247,7 @@ def test_r1_stages_run_one_after_the_other() -> None:
 
 def test_random_reward_ignores_the_completion_and_calls_no_verifier() -> None:
     run = toy_run("grpo-random", 0, steps=1)
-    rewards = controls.GRPORandom().reward(run)([""] * 1000, [0] * 1000)
+    rewards = controls.GRPORandom().reward(run)([""] * 1000, [0] * 1000, completion_ids=[[]] * 1000)
     assert set(rewards) == {0.0, 1.0}
     assert 0.4 < sum(rewards) / 1000 < 0.6
     assert run.monitor.cost.verifier_calls == 0

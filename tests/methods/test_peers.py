@@ -210,6 +210,8 @@ def test_what_cannot_be_shared_is_refused_and_what_does_not_train_is_not() -> No
         cell = Cell.make({"method": method, "processes": processes, "settings": settings})
         refuse_spread(cell, make_settings(load_method(method), method, "", settings))
 
+    with pytest.raises(RftlabError, match=r"groups are drawn again in one \(max_num_gen_batches of grpo\)"):
+        asked("grpo", 2, max_num_gen_batches=2)
     with pytest.raises(
         RftlabError, match="processes is 3, and the 64 completions of a step of grpo cannot be dealt out"
     ):

@@ -1,5 +1,6 @@
 """Nothing is learnt from a draw whose rewards are all equal, and the trace says so."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ class _Scored:
         self.num_generations, self._advantages = 3, advantages
         self._rewards_B = torch.tensor(rewards)
         self._metrics = {"train": {"frac_reward_zero_std": [0.0]}}
+        self.run, self.accelerator = toy_run("grpo", 0), SimpleNamespace(gather=lambda x: x)
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         return {"advantages": torch.tensor(self._advantages)}
@@ -76,7 +78,7 @@ def test_a_kl_inside_the_reward_still_pulls_where_the_verifier_scores_alike() ->
 
 def test_only_the_group_without_a_difference_is_left_out() -> None:
     trainer = SimpleTrainer(rewards=[0.1, 0.1, 0.1, 0.0, 1.0, 0.0], advantages=[1e-8, 1e-8, 1e-8, -0.3, 0.7, -0.3])
-    output = trainer._generate_and_score_completions(None)
+    output = trainer._generate_and_score_completions([{"index": 0}] * 6)
     assert output["advantages"].tolist() == pytest.approx([0.0, 0.0, 0.0, -0.3, 0.7, -0.3])
     assert trainer._metrics["train"]["frac_reward_zero_std"] == [0.5]
 
