@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 # Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {
-    "system": "", "prompts": 0, "development": "apart", "start_from": "", "digests": {},
+    "system": "", "prompts": 0, "label_noise": 0.0, "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
     "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
@@ -76,6 +76,9 @@ class Cell(Part):
     settings: Frozen = Field(default_factory=FrozenDict, description="settings of the method, by TRL's names")
     labels: int = Field(50, ge=0, description="label budget: labelled examples the method may see")
     prompts: int = Field(0, ge=0, description="prompts without labels that RFT trains on beside them")
+    label_noise: float = Field(
+        0.0, ge=0, le=1, description="share of the labels that are wrong on purpose: they are other rows' labels"
+    )
     development: Literal["apart", "from_labels"] = Field(
         "apart", description="development items: apart from the label budget, or taken out of it by folds"
     )

@@ -88,6 +88,7 @@ FIELDS: Mapping[str, Field] = {
     "cot_eval": _match("prompts", "chain-of-thought when asked", "cot_eval", axes=("cot", "cot_eval")),
     "labels": _match("labels", "the label budget", "labels", axes=("labels",)),
     "label_ids": _match("labels", "the labelled examples", axes=("labels", "rule", "seed")),
+    "label_noise": _match("labels", "the share of them that is wrong on purpose", "label_noise"),
     "prompts": _match("labels", "prompts without labels that it trains on", "prompts", axes=("prompts", "method")),
     "prompt_ids": _match("labels", "which those are", axes=("prompts", "method", "labels", "rule", "seed")),
     "train_pool": _match("labels", "the pool that labels are drawn from", axes=("rule",)),
@@ -171,6 +172,7 @@ FIELDS: Mapping[str, Field] = {
 """Every field of the contract and every parameter of a cell, each in exactly one group."""
 
 CAME_LATER: Mapping[str, Any] = {
+    "label_noise": 0.0,
     "prompts": 0,
     "prompt_ids": NA,
     "budget_until": "spent",
@@ -235,6 +237,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "seed_data": cell.seed_data - cell.seed,
         "cot": cell.cot,
         "labels": cell.labels,
+        "label_noise": cell.label_noise,
         "development": cell.development,
         "train_items": cell.evaluation.train_items,
     }

@@ -9,7 +9,9 @@ from rftlab.errors import one_line
 
 # Follow from what is swept.
 _FOLLOWING = frozenset({"digests", "start_from", "tuned_by"})
-_OF_TRAINING = ("labels", "prompts", "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.")
+_OF_TRAINING = (
+    "labels", "label_noise", "prompts", "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.",
+)  # fmt: skip
 
 
 def swept(cells: Sequence[Cell]) -> list[str]:

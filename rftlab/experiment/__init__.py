@@ -46,6 +46,7 @@ from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.shown.tables import Measures
+from rftlab.tasks import label_noise
 from rftlab.tasks.base import Labels
 from rftlab.tasks.of_cell import draw_labels
 
@@ -216,6 +217,7 @@ class Experiment(Prepared):
             warnings=(
                 *self._budget_warnings,
                 *inherited(self.cell, self.task, self.labels),
+                *label_noise.told(self.labels.train, self.task.train, self.cell.label_noise),
                 *caveats.of_run(
                     self.capped,
                     metrics=self._outcome.metrics,

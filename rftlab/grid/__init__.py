@@ -330,6 +330,7 @@ def _same(actual: Any, wanted: Any) -> bool:
 def _level_values() -> dict[str, Any]:
     trained = (
         "labels",
+        "label_noise",
         "prompts",
         "preset",
         "settings",

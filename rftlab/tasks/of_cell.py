@@ -9,6 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.parts import AUTO
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Labels, Task
+from rftlab.tasks.label_noise import with_wrong
 
 
 def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels:
@@ -27,7 +28,7 @@ def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels
             f"method {cell.method!r} trains on labels{' or prompts' * alone}, but labels is {cell.labels}"
             f"{' and prompts is 0' * alone}; give labels >= 1{', or prompts where the verifier needs no gold' * alone}"
         )
-    return task.labels(
+    drawn = task.labels(
         cell.labels if trains else 0,
         prompts=cell.prompts if trains else 0,
         seed=cell.seed_data,
@@ -35,6 +36,7 @@ def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels
         development=cell.development_items,
         from_labels=cell.development == "from_labels",
     )
+    return with_wrong(drawn, task.train, share=cell.label_noise, seed=cell.seed_data) if cell.label_noise else drawn
 
 
 def verifier_of(cell: Cell, task: Task) -> tuple[str, dict[str, Any]]:

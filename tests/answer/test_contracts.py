@@ -26,7 +26,7 @@ OTHER: dict[str, Any] = {
     "cot": False, "cot_eval": False, "labels": 300, "adapter": {**CELL.adapter.model_dump(), "r": 8},
     "tuning_trials": 3, "trial_share": 0.25, "validation_share": 0.1, "temperature": 0.5, "top_p": 0.9,
     "tuning_rates": [1e-4], "samples": 4, "train_items": 50, "token_cap": 16, "token_cap_training": 16,
-    "budget_until": "plateau", "budget_patience": 4, "along_the_way": 9,
+    "budget_until": "plateau", "label_noise": 0.2, "budget_patience": 4, "along_the_way": 9,
 }  # fmt: skip
 
 
