@@ -231,7 +231,7 @@ def test_simpo(catch: Callable[..., Caught], pairs: list[TokenPair]) -> None:
     chosen, rejected = (torch.stack([row.mean() for row in rows]) for rows in chosen_and_rejected(caught, pairs))
     caught.check(-torch.nn.functional.logsigmoid(2.0 * chosen - 2.0 * rejected - 1.0).mean())
     [row] = caught.run.monitor.trace
-    assert row["train/reward_margin"] == pytest.approx(2 * float((chosen - rejected).mean()), abs=1e-4)
+    assert row["train/reward_margin"] == pytest.approx(2 * float((chosen - rejected).detach().mean()), abs=1e-4)
 
 
 def test_orpo(catch: Callable[..., Caught], pairs: list[TokenPair]) -> None:
