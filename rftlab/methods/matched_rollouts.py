@@ -65,6 +65,7 @@ class MatchedRolloutsSFT:
         generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
         drawn = _drawn(run, settings, generator)
         right = [t for t in drawn if t.reward >= settings.min_reward]
+        # Deviation 1: right completions that the cap cut are left out, since to imitate them is never to end.
         kept = [t.rollout for t in right if not t.rollout.truncated]
         if not kept:
             return

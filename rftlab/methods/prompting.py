@@ -23,6 +23,7 @@ class FewShotSettings(Settings):
         description="labelled examples put before every prompt (at most as many as labels and room); tuned: chosen on "
         "the labels, of 1, 4, 16, 64 and as many as fit",
     )
+    # Deviation 1: the nearest are found by BM25, which takes no second model (Liu et al. 2021: by embeddings).
     choice: Literal["random", "nearest", "tuned"] = Field(
         "random", description="which: the first of the budget, or for each question the most alike (BM25); or tuned"
     )

@@ -13,6 +13,7 @@ from rftlab.methods.base import load_method, make_settings
 from rftlab.parts import Budget
 from rftlab.preflight.checks import PACKAGED_RATES
 from rftlab.registry import METHODS
+from tests.method_pages import explained, explanations
 
 # What makes two steps of a method quick on the tiny base; methods not named here run with their defaults.
 _FEW = {"prompts_per_step": 2, "num_generations": 4}
@@ -77,6 +78,9 @@ def test_the_trace_of_a_cell_has_steps_and_evaluations(
     experiment = Experiment(small_cell(method=method, settings={**QUICK.get(method, {}), **teacher(method)}))
     experiment.train()
     assert {row["kind"] for row in experiment.trace} == {"train", "eval"}
+    told = explanations()
+    logged = {name for row in experiment.trace if row["kind"] == "train" for name in row if "/" in name}
+    assert {name for name in logged if not explained(name, told)} == set(), "say what it is in docs/metrics.md"
     assert not experiment.policy.model.training
 
 
