@@ -67,6 +67,14 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes], s
         time.sleep(0.05)
 
 
+def wait_for_a_checkpoint(checkpoints: Path, process: subprocess.Popen[bytes]) -> None:
+    def last() -> int:
+        return max((path.stat().st_mtime_ns for path in checkpoints.glob("*.pt")), default=0)
+
+    before = last()
+    wait_until(lambda: last() > before, process, seconds=600)
+
+
 def test_killed_runs_end_as_one_left_in_peace(tmp_path: Path) -> None:
     grid = tmp_path / "killed.yaml"
     grid.write_text(GRID)
@@ -150,4 +158,38 @@ def test_a_long_cell_that_is_killed_goes_on_within_its_training(tmp_path: Path) 
     for name in went_on:
         both = (folder / "cells" / name / "samples.jsonl" for folder in (killed, peace))
         assert len({path.read_text() for path in both}) == 1
+    assert not list(checkpoints.iterdir())
+
+
+REAL = """
+name: real
+defaults: {task: gym/chain_sum, model: smollm2, answer_format: lenient, cot: false, labels: 10, method: grpo}
+task_settings: {train: 40, test: 20, config: {min_terms: 2, max_terms: 3, min_digits: 1, max_digits: 1}}
+settings: {prompts_per_step: 8, num_generations: 4, per_device_train_batch_size: 32}
+learning_rates: [0.0003]
+budget: {unit: steps, amount: 6}
+decoding: {max_new_tokens_direct: 48}
+evaluation:
+  {test_items: 8, train_items: 4, ood_items: 0, sampled_items: 2, samples: 2, along_the_way: 1, along_items: 4}
+"""
+
+
+@pytest.mark.skipif(not Path("models/SmolLM2-135M-Instruct").is_dir(), reason="needs rftlab fetch smollm2")
+@pytest.mark.timeout(1800)
+def test_a_cell_of_a_real_model_that_is_killed_twice_goes_on_within_its_training(tmp_path: Path) -> None:
+    grid = tmp_path / "real.yaml"
+    grid.write_text(REAL)
+    peace, killed = tmp_path / "peace", tmp_path / "killed"
+    assert start(grid, peace).wait(timeout=800) == 0
+    checkpoints = killed / "shared" / "checkpoints"
+    for _ in range(2):
+        run = start(grid, killed, "--checkpoint", "0")
+        wait_for_a_checkpoint(checkpoints, run)
+        wait_for_a_checkpoint(checkpoints, run)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert start(grid, killed, "--checkpoint", "0").wait(timeout=800) == 0
+    (went_on,) = records(killed).values()
+    assert 4 <= went_on["environment"].pop("resumed_at_step") < 6
+    assert [went_on] == list(records(peace).values())
     assert not list(checkpoints.iterdir())
