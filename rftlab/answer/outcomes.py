@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import compress
 from math import nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -194,4 +194,10 @@ def _read(samples: Path) -> pyarrow.Table:
     try:
         return pyarrow.json.read_json(samples, read_options=read, parse_options=parse)
     except (OSError, pyarrow.ArrowInvalid):  # absent, empty, damaged, or JSON to Python alone
-        return pyarrow.Table.from_pylist(list(record.read_lines(samples)), schema=_SCHEMA)
+        rows = [{name: _storable(row.get(name)) for name in _SCHEMA.names} for row in record.read_lines(samples)]
+        return pyarrow.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def _storable(value: Any) -> Any:
+    """A text with its lone surrogates escaped, which stay apart and which UTF-8 cannot hold; else what it was."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rftlab.cli import flags
 from rftlab.cli.failures import failure, say_failures
 from rftlab.errors import RftlabError, RftlabWarning, printable, printable_lines
+from rftlab.execute.interrupts import Interrupted, collected
 from rftlab.screen import busy, say
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Run what is left of a grid, then write its report; 1 if a cell failed."""
-    with busy("loading the base and checking the grid", aloud=True):
+    # Some libraries swallow whatever is raised while they are imported, an interrupt too.
+    with busy("loading the base and checking the grid", aloud=True), collected() as caught:
         from rftlab import study
         from rftlab.advise import forecast  # noqa: F401  what a run begins with: imports of seconds
         from rftlab.execute.cluster import Resources, read_options
 
+    if caught:
+        raise Interrupted(caught[0])
     outcomes = study.run(
         options.grid,
         options.results,

@@ -147,12 +147,16 @@ def test_a_termination_ends_a_report_promptly_in_a_line(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cells"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_warm_up_ends_the_run_promptly_in_a_line(tmp_path: Path, signum: int) -> None:
+@pytest.mark.parametrize(("signum", "after"), [(signal.SIGTERM, "cells"), (signal.SIGINT, "loading")])
+def test_a_signal_before_the_first_cell_ends_the_run_promptly_in_a_line(
+    tmp_path: Path, signum: int, after: str
+) -> None:
+    """While kernels are being warmed up, or while what it begins with is imported."""
     (tmp_path / "g.yaml").write_text("method: [base]\nevaluation: {test_items: 4}\n")
     run = rftlab("run", "g.yaml", cwd=tmp_path)
     assert run.stdout
-    run.stdout.readline()  # the grid has been checked: kernels are being warmed up
+    while after not in run.stdout.readline():
+        pass
     code, said = end(run, signum)
     assert code == 128 + signum
     assert said == INTERRUPTED

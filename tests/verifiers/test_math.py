@@ -61,7 +61,7 @@ def test_a_number_is_paid_in_its_forms_and_near_misses_never_are(top, bottom):
     value = Fraction(top, bottom)
     gold = str(value)
     forms = [gold, rf"\boxed{{{gold}}}", rf"\dfrac{{{2 * top}}}{{{2 * bottom}}}", f"x = {gold}", f"{gold} apples"]
-    misses = [each for each in hacks(gold) if to_values(each) != (value,)]
+    misses = [each for each in hacks(gold) if to_values(each) != (value,) and each != f"{gold}={gold}"]
     tagged = [f"<answer>{each}</answer>" for each in (*forms, *misses)]
     found = Math().score(tagged, [example(gold)] * len(tagged))
     assert [score.reward for score in found] == [1] * len(forms) + [0] * len(misses)
