@@ -147,7 +147,7 @@ def test_a_termination_ends_a_report_promptly_in_a_line(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cells"]
 
 
-@pytest.mark.parametrize(("signum", "after"), [(signal.SIGTERM, "cells"), (signal.SIGINT, "loading")])
+@pytest.mark.parametrize(("signum", "after"), [(signal.SIGTERM, "combinations"), (signal.SIGINT, "loading")])
 def test_a_signal_before_the_first_cell_ends_the_run_promptly_in_a_line(
     tmp_path: Path, signum: int, after: str
 ) -> None:
