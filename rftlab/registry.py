@@ -268,7 +268,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "ddpg": Entry(
         "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=3,
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",

@@ -46,7 +46,7 @@ class DDPGSettings(RateSettings):
     batch_size: int = Field(64, ge=1, description="completions per update, from memory")
     memory: int = Field(4096, ge=1, description="completions kept")
     explored_tokens: float = Field(
-        0.8, ge=0, description="tokens of a completion drawn uniformly instead, on average; eps = this / mean length"
+        0.1, ge=0, description="tokens of a completion drawn uniformly instead, on average; eps = this / mean length"
     )
     max_epsilon: float = Field(0.2, ge=0, le=1, description="eps is never more than this")
     warmup_updates: int = Field(20, ge=0, description="updates of the critic alone at the start")
@@ -74,14 +74,16 @@ class DDPG:
         "Objective: max E_s[<pi(.|s), q(s)>], q regressed on r + <pi'(.|s'), q'(s')> of slowly moving targets.\n"
         "Settings: actor 3e-4 and critic ten times that (paper 1e-4, 1e-3), tau 0.05 (paper 0.001 at 2.5 million\n"
         "steps), gamma 1 (paper 0.99), 20 updates of the critic alone first (at most 25 % of the budget),\n"
-        "exploration by uniform tokens, 0.8 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck),\n"
-        "Retrace targets (paper: one step, lam 0).\n"
+        "exploration by uniform tokens, 0.1 a completion and at most 20 % of tokens (paper: Ornstein-Uhlenbeck; with\n"
+        "0.8 half of all completions had one, which spoils a right answer, and the policy hardly moved), Retrace\n"
+        "targets (paper: one step, lam 0).\n"
         "Costs: a draw samples and verifies 64 completions; each of its 4 updates is one forward and one backward\n"
         "pass of critic and actor (forward alone in the warm-up) and a forward pass of both targets over 64 from\n"
         "memory. Memory: four adapters, and completions x tokens x vocabulary of each.\n"
         "When: to complete a comparison. It is BRITTLE: it has no entropy, no trust region, no importance weight on\n"
         "the actor, and it solved one toy run in eight before exploration, warm-up and the 1:10 rates were in\n"
-        "place.\n"
+        "place. As it is by default it learns on the tiny base: 60 updates took greedy accuracy from 65 % to 91, 92\n"
+        "and 85 % on three seeds; at 1e-3 with the same critic it fell to 39 % (one seed).\n"
         "What goes wrong: the actor follows a critic that is wrong about tokens never tried: train/loss falls far\n"
         "below minus train/reward, train/entropy goes to 0 and reward with it, for good; train/reward counts\n"
         "explored tokens, so that accuracy is higher than it; large vocabularies: a uniformly drawn token is nearly\n"
