@@ -282,6 +282,10 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.dpo:DPO", "DPO on preference pairs, from a file or simulated (TRL DPOTrainer)",
         notebook="20_rft.ipynb", family="preference", dropout=False, resumes=True, recomputes=True, version=2,
     ),
+    "kto": Entry(
+        "rftlab.methods.kto:KTO", "KTO on thumbs up and down, from a file or simulated (TRL KTOTrainer)",
+        notebook="20_rft.ipynb", family="preference", dropout=False,
+    ),
 }  # fmt: skip
 
 

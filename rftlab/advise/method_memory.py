@@ -182,6 +182,14 @@ def _dpo(run: Run) -> Parts:
     return {"training state": run.learning, "reference": run.trained}, {"training pass": training, **sampled}
 
 
+def _kto(run: Run) -> Parts:
+    """One completion a thumb, of policy and reference."""
+    rows = float(run.get("per_device_train_batch_size", 16))
+    training = run.kept(rows, run.length) + run.tile(rows * run.work.cap)
+    sampled = {} if run.get("thumbs_file") else {"rollouts": run.attempts(run.get("generations"))}
+    return {"training state": run.learning, "reference": run.trained}, {"training pass": training, **sampled}
+
+
 def _online(run: Run) -> Parts:
     """GRPO and RLOO: groups sampled, then learnt from in passes."""
     training = run.kept(run.per_pass, run.length) + run.tile(run.per_pass * run.work.cap)
@@ -313,7 +321,7 @@ def _most(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, 
 
 
 _METHODS: Mapping[str, Callable[[Run], Parts]] = {
-    "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "grpo": _online, "rloo": _online,
+    "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "kto": _kto, "grpo": _online, "rloo": _online,
     "chord": partial(_batch_beside, together=True), "interleaved": partial(_batch_beside, together=False), "hpt": _hpt,
     "ppo": _ppo, "trpo": _trpo, "acer": _acer, "sac": _sac, "ddpg": _ddpg, "rlhf": _rlhf, "sft+grpo": _stages,
     "distill": _judged, "sdft": _self_judged, "distill-offline": _taught, "sft-matched-rollouts": _rejection,

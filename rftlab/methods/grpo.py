@@ -139,7 +139,7 @@ class GRPO:
         # mini-batch size is set to 512, i.e., 16 gradient updates for each rollout step. ... we set the clipping
         # parameter eps_low to 0.2 and eps_high to 0.28"; "we set the expected maximum length as 16,384 tokens and
         # allocate additional 4,096 tokens as the soft punish cache", a fifth of the cap. Overlong filtering: section
-        # 3.4. Dynamic sampling (section 3.2) "before the batch is fully filled"; at most 10 draws, as in the authors'
+        # 3.4. Dynamic sampling: section 3.2; at most 10 draws, as in the authors'
         # recipe for verl (max_num_gen_batches).
         "dapo": {
             "num_generations": 16,

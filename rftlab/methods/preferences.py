@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from datasets import Dataset
@@ -22,7 +22,10 @@ from rftlab.tasks.base import Example, normalise_prompt
 from rftlab.tasks.example import unlike
 from rftlab.tasks.folds import task_of
 from rftlab.tasks.pairs import Pair, read_pairs
+from rftlab.tasks.thumbs import Thumb
 from rftlab.verifiers.base import THINK
+
+_Row = TypeVar("_Row", bound=Pair | Thumb)
 
 
 class PairSettings(Settings):
@@ -70,12 +73,7 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
     """
     chance = random.Random(f"pairs-{run.cell.seed_data}")
     if settings.pairs_file:
-        pairs = read_pairs(settings.pairs_file)
-        task = task_of(run.cell)
-        tested = (*task.test, *task.beyond)
-        if not _are_the_rows(run, settings.pairs_file):
-            _refuse_test_items(tested, pairs, settings.pairs_file)
-        pairs = _without_held_out(run, tested, pairs)
+        pairs = held_out_left_out(run, read_pairs(settings.pairs_file), settings.pairs_file)
         chance.shuffle(pairs)
         tokenised = [_tokenise(run.policy, pair, cot=run.cell.cot) for pair in pairs[: run.cell.labels]]
         noise = 0.0
@@ -90,6 +88,19 @@ def preference_pairs(run: TrainingRun, settings: PairSettings) -> tuple[list[Tok
         )
     said = {"pairs/count": float(len(tokenised)), "pairs/simulated": float(not settings.pairs_file)}
     return tokenised, said | {"pairs/noise_rate": noise}
+
+
+def held_out_left_out(run: TrainingRun, rows: list[_Row], path: str) -> list[_Row]:
+    """Rows of a file of preferences but for those whose prompt is a test, development or validation item.
+
+    Raises:
+        RftlabError: a test item, unless the file is the task's own rows.
+    """
+    task = task_of(run.cell)
+    tested = (*task.test, *task.beyond)
+    if not _are_the_rows(run, path):
+        _refuse_test_items(tested, rows, path)
+    return _without_held_out(run, tested, rows)
 
 
 def token_rows(pairs: Sequence[TokenPair]) -> Dataset:
@@ -123,16 +134,19 @@ def _simulate(run: TrainingRun, settings: PairSettings, chance: random.Random) -
 
 def _tokenise(policy: Policy, pair: Pair, *, cot: bool) -> TokenPair:
     prompt = policy.encode_prompt(policy.prompt_text(Example("pair", pair.prompt, ""), cot=cot))
-    end = int(policy.tokenizer.eos_token_id)
-    opened = THINK if policy.thinking(cot=cot) == "open" else ""  # such a prompt ends in it already
-    chosen, rejected = (
-        [*policy.tokenizer(text.removeprefix(opened), add_special_tokens=False)["input_ids"], end]
-        for text in (pair.chosen, pair.rejected)
+    return TokenPair(
+        prompt, completion_ids(policy, pair.chosen, cot=cot), completion_ids(policy, pair.rejected, cot=cot)
     )
-    return TokenPair(prompt, chosen, rejected)
 
 
-def _refuse_test_items(tested: Sequence[Example], pairs: list[Pair], path: str) -> None:
+def completion_ids(policy: Policy, text: str, *, cot: bool) -> list[int]:
+    """Tokens of a completion of somebody's, ended."""
+    opened = THINK if policy.thinking(cot=cot) == "open" else ""  # such a prompt ends in it already
+    ids: list[int] = policy.tokenizer(text.removeprefix(opened), add_special_tokens=False)["input_ids"]
+    return [*ids, int(policy.tokenizer.eos_token_id)]
+
+
+def _refuse_test_items(tested: Sequence[Example], pairs: Sequence[Pair | Thumb], path: str) -> None:
     held_out = {normalise_prompt(example.prompt): example.id for example in tested}
     for pair in pairs:
         if twin := held_out.get(normalise_prompt(pair.prompt)):
@@ -145,7 +159,7 @@ def _are_the_rows(run: TrainingRun, path: str) -> bool:
     return bool(rows) and Path(rows).expanduser().resolve() == Path(path).expanduser().resolve()
 
 
-def _without_held_out(run: TrainingRun, tested: Sequence[Example], pairs: list[Pair]) -> list[Pair]:
+def _without_held_out(run: TrainingRun, tested: Sequence[Example], pairs: list[_Row]) -> list[_Row]:
     """The pairs whose prompt is no test, development or validation item: these choose and judge its policies."""
     untested = list(unlike(pairs, tested))
     kept = list(unlike(untested, (*run.labels.development, *run.labels.validation)))

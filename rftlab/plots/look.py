@@ -28,6 +28,7 @@ _LOOKS = {
     "sac": ("rft", ">", "dotted"), "ddpg": ("rft", "p", "dash-dot-dot"), "chord": ("hybrid", "p", "dashed"),
     "rejection_sft": ("rft", "d", "long-short"), "hpt": ("hybrid", "*", "dash-dot"),
     "interleaved": ("hybrid", "s", "dotted"), "rlhf": ("preference", "P", "dashed"),
+    "kto": ("preference", "D", "dotted"),
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
     "prompt-search": ("base", "d", "long"),
     "distill": ("sft", "^", "dashed"), "distill-offline": ("sft", "v", "dotted"), "sdft": ("sft", "D", "dash-dot"),

@@ -25,6 +25,7 @@ METHODS = {
     "sac": "SAC",
     "ddpg": "DDPG",
     "dpo": "DPO",
+    "kto": "KTO",
     "rlhf": "RLHF",
     "grpo-random": "random-reward GRPO",
     "grpo-format": "format-reward GRPO",

@@ -28,13 +28,14 @@ from tests.execute.stub_notebook import Quiet
 FOLDER = Path("results/bench/memory")
 METHODS = (
     "base", "sft", "rejection_sft", "dpo", "grpo", "rloo", "sft+grpo", "chord", "hpt", "interleaved", "ppo", "trpo",
-    "acer", "sac", "ddpg", "rlhf", "distill", "distill-offline", "sdft", "sft-matched-rollouts",
+    "acer", "sac", "ddpg", "rlhf", "kto", "distill", "distill-offline", "sdft", "sft-matched-rollouts",
 )  # fmt: skip
 _REWARD = f"{Path(__file__).with_name('any_reward.py')}:score"
 _GROUPS = {"num_generations": 4, "prompts_per_step": 2}
 _PASS = {"per_device_train_batch_size": 4}
 _FEW: Mapping[str, Mapping[str, Any]] = {
     "sft": _PASS, "rejection_sft": {**_PASS, "samples": 4, "rounds": 1, "min_reward": 0.01},
+    "kto": {**_PASS, "generations": 4, "up_from": 0.5},
     "dpo": {**_PASS, "pair_generations": 4}, "grpo": {**_GROUPS, **_PASS}, "rloo": {**_GROUPS, **_PASS},
     "chord": {**_GROUPS, **_PASS, "sft_batch_size": 4}, "hpt": {**_GROUPS, **_PASS},
     "interleaved": {**_GROUPS, **_PASS, "sft_batch_size": 4}, "ppo": {**_GROUPS, **_PASS},

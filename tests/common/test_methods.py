@@ -23,6 +23,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "interleaved": {**_FEW, "grpo_steps": 1},
     "ddpg": {**_FEW, "warmup_updates": 0},
     "rejection_sft": {"rounds": 1, "unsolved": "label"},
+    "kto": {"generations": 8},
     "distill": _FEW,
     "distill-offline": {"samples": 8, "unsolved": "label"},
     "sdft": _FEW,
@@ -68,7 +69,7 @@ def test_a_method_learns_the_toy(method: str, teacher: Given) -> None:
 
 
 # Built on methods that have a row here, or in tests/methods/test_teachers.py.
-DERIVED = ("distill", "distill-offline", "sdft", "sft-matched-rollouts")
+DERIVED = ("kto", "distill", "distill-offline", "sdft", "sft-matched-rollouts")
 
 
 @pytest.mark.parametrize("method", [pytest.param(m, marks=pytest.mark.slow) if m in DERIVED else m for m in TRAINED])

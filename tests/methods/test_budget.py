@@ -18,7 +18,8 @@ FEW = {"prompts_per_step": 2, "num_generations": 4}
 SMALL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(TRAINED, FEW), "sft": {}, "sft+grpo": {"stages": [
         {"method": "sft", "share": 0.25}, {"method": "grpo", "share": 0.75, "settings": FEW}]},
-    "dpo": {"pair_generations": 64}, "rlhf": {**FEW, "pair_generations": 64, "reward_share": 0.4},
+    "kto": {"generations": 64, "up_from": 0.4}, "dpo": {"pair_generations": 64},
+    "rlhf": {**FEW, "pair_generations": 64, "reward_share": 0.4},
     "rejection_sft": {"samples": 100}, "distill-offline": {"samples": 100},
 }  # fmt: skip
 _FURTHER = [("rlhf", "flops"), ("ppo", "seconds"), ("rejection_sft", "seconds")]

@@ -16,10 +16,10 @@ REACHED = 0.9
 STEPS = {
     "sft": 60, "grpo": 100, "sft+grpo": 60, "rloo": 150, "dpo": 400, "ppo": 120, "rlhf": 150, "trpo": 30, "acer": 200,
     "sac": 240, "ddpg": 240, "chord": 60, "hpt": 60, "interleaved": 60, "rejection_sft": 150, "distill": 40,
-    "distill-offline": 40, "sft-matched-rollouts": 150,
+    "kto": 400, "distill-offline": 40, "sft-matched-rollouts": 150,
 }  # fmt: skip
 # Theirs are held to it by their losses and their rows in every other test (tests/methods/test_teachers.py).
-SELDOM = {"distill", "distill-offline", "sft-matched-rollouts"}
+SELDOM = {"kto", "distill", "distill-offline", "sft-matched-rollouts"}
 STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "cispo": 200}
 # They do not learn from the verifier's reward, on purpose.
 CONTROLS = {"base", "base-few-shot", "base-maj", "prompt-search", "grpo-random", "grpo-format"}
@@ -62,6 +62,12 @@ def test_reaches_the_optimum(method: str, needed: int, seeds: int) -> None:
 @OF_SEEDS
 def test_presets_of_grpo_reach_it_too(preset: str, needed: int, seeds: int) -> None:
     require_optimum(needed, seeds, "grpo", steps=STEPS_OF_PRESETS[preset], **load_method("grpo").presets[preset])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["simpo", "orpo"])
+def test_dpo_without_a_reference_reaches_it_too(preset: str) -> None:
+    require_optimum(2, 2, "dpo", steps=STEPS["dpo"], **load_method("dpo").presets[preset])
 
 
 @OF_SEEDS

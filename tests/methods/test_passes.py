@@ -13,7 +13,7 @@ from tests.toy_mdp import toy_policy, toy_run
 
 DRAW = {"prompts_per_step": 2, "num_generations": 6}
 # `per_device_train_batch_size` is their batch; grpo-format has no signal on the toy.
-BATCH = {"sft", "dpo", "rejection_sft", "distill-offline", "sft-matched-rollouts"}
+BATCH = {"sft", "dpo", "kto", "rejection_sft", "distill-offline", "sft-matched-rollouts"}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     **{method: (method, {}) for method in TRAINED if method not in {*BATCH, "grpo-format"}},
     **{loss: ("grpo", {"loss_type": loss}) for loss in ("dapo", "bnpo", "dr_grpo", "sapo")},
