@@ -145,6 +145,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def storable(text: str) -> str:
+    r"""The text with lone surrogates, which no UTF-8 file can hold, written as `\ud800`; all else as it is."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def printable_lines(text: str) -> str:
     """The text as `printable` writes it, its lines left lines."""
     return "\n".join(map(printable, text.split("\n")))

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import compress
 from math import nan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pyarrow.json
 
 from rftlab import record, stats
 from rftlab.answer.results import PASS_AT
+from rftlab.errors import storable
 from rftlab.record.outcomes import ACCURACY, FULL_MARKS, REWARDS_OF, SCORE, spoken
 
 
@@ -194,10 +195,6 @@ def _read(samples: Path) -> pyarrow.Table:
     try:
         return pyarrow.json.read_json(samples, read_options=read, parse_options=parse)
     except (OSError, pyarrow.ArrowInvalid):  # absent, empty, damaged, or JSON to Python alone
-        rows = [{name: _storable(row.get(name)) for name in _SCHEMA.names} for row in record.read_lines(samples)]
+        kept = ([(name, row.get(name)) for name in _SCHEMA.names] for row in record.read_lines(samples))
+        rows = [{name: storable(value) if isinstance(value, str) else value for name, value in row} for row in kept]
         return pyarrow.Table.from_pylist(rows, schema=_SCHEMA)
-
-
-def _storable(value: Any) -> Any:
-    """A text with its lone surrogates escaped, which stay apart and which UTF-8 cannot hold; else what it was."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -16,7 +16,7 @@ from pydantic import Field
 from rftlab.methods.actor_critic import Trajectory
 from rftlab.methods.attempts import attempt
 from rftlab.methods.base import Ladder, Settings, TrainingRun
-from rftlab.methods.sft import SFTSettings, fit
+from rftlab.methods.sft import SFTSettings, fit, row_of
 
 
 class MatchedRolloutsSettings(SFTSettings):
@@ -69,10 +69,7 @@ class MatchedRolloutsSFT:
         kept = [t.rollout for t in right if not t.rollout.truncated]
         if not kept:
             return
-        rows = [
-            {"input_ids": r.prompt_ids + r.completion_ids, "labels": [-100] * len(r.prompt_ids) + r.completion_ids}
-            for r in kept
-        ]
+        rows = [row_of(r.prompt_ids, r.completion_ids) for r in kept]
         run.monitor.prepared()
         found = {
             "train/reward": sum(t.reward for t in drawn) / len(drawn),

@@ -15,7 +15,7 @@ from pydantic import Field
 from rftlab.methods.actor_critic import Trajectory
 from rftlab.methods.attempts import attempt, tries_per_prompt
 from rftlab.methods.base import Ladder, Settings, TrainingRun
-from rftlab.methods.sft import SFTSettings, fit, tokenise
+from rftlab.methods.sft import SFTSettings, fit, row_of, tokenise
 from rftlab.tasks.of_cell import require_rationales
 
 
@@ -155,7 +155,7 @@ def _rows(run: TrainingRun, settings: Selection, found: Sequence[Sequence[Trajec
     rows = []
     for tries in found:
         prompt, kept = tries[0].rollout.prompt_ids, _kept(settings, tries)
-        rows += [{"input_ids": prompt + list(c), "labels": [-100] * len(prompt) + list(c)} for c in kept]
+        rows += [row_of(prompt, c) for c in kept]
         # Deviation 3: an unsolved prompt is taught its label as it is; STaR has the model write a rationale once it has
         # been told the answer.
         if not kept and settings.unsolved == "label" and tries[0].example.answer:

@@ -145,6 +145,10 @@ def tokenise(policy: Policy, example: Example, *, cot: bool) -> dict[str, list[i
     """
     prompt = policy.encode_prompt(policy.prompt_text(example, cot=cot))
     completion = policy.encode_completion(example, cot=cot)
-    # -100 is what the loss leaves out. The completion ends with the end token, which has a loss: without it the policy
-    # never learns to stop.
-    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+    # The completion ends with the end token, which has a loss: without it the policy never learns to stop.
+    return row_of(prompt, completion)
+
+
+def row_of(prompt: Sequence[int], completion: Sequence[int]) -> dict[str, list[int]]:
+    """`input_ids` and `labels` of token ids: -100, which the loss leaves out, at the prompt's."""
+    return {"input_ids": [*prompt, *completion], "labels": [-100] * len(prompt) + [*completion]}

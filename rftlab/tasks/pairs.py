@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, storable
 from rftlab.record import write_atomically
 
 
@@ -47,7 +47,7 @@ def write_pairs(path: str | Path, pairs: Sequence[Pair]) -> Path:
     lines = "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return write_atomically(file, lines.encode("utf-8", "backslashreplace").decode("utf-8"))
+        return write_atomically(file, storable(lines))
     except OSError as error:
         raise RftlabError(f"cannot write pairs to {file}: {error.strerror}; name another file") from None
 
