@@ -8,7 +8,7 @@ GRID ?= notebooks/grids/demo.yaml
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: demo test test-all simulations lab lint constraints bench report clean
+.PHONY: demo test test-all proof simulations lab lint constraints bench report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/rftlab run $(GRID)
@@ -18,6 +18,9 @@ test: $(VENV)/.installed-dev
 
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+proof: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.proof
 
 simulations: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.simulations
