@@ -89,6 +89,16 @@ def make_parser() -> argparse.ArgumentParser:
     forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
     forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
 
+    repeat = add_verb(
+        verbs,
+        "repeat",
+        do.repeat,
+        "run a finished cell again from its record, and say whether it matched",
+        "repeat 3f2a81 --results results/demo",
+    )
+    repeat.add_argument("cell", metavar="CELL", help="its folder, or the beginning of its id")
+    repeat.add_argument("--results", type=Path, metavar="DIR", help="where to look for the id (default: results/*)")
+
     report = add_verb(
         verbs,
         "report",
@@ -209,11 +219,12 @@ def make_parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
-    for timed in (run, one):
-        timed.add_argument(
+    for trained in (run, one):
+        trained.add_argument(
             "--checkpoint", type=whole, metavar="MINUTES", help="between two checkpoints of a long training, from "
             "which a run that was killed goes on; 0 writes one after every step (default: 10)",
         )  # fmt: skip
+    for timed in (run, one, repeat):
         timed.add_argument(
             "--timeout", type=positive, metavar="SECONDS", help="limit for one cell of a notebook (default: a day)"
         )

@@ -114,6 +114,15 @@ def forget(options: argparse.Namespace) -> int:
     return 0
 
 
+def repeat(options: argparse.Namespace) -> int:
+    """Run a finished cell again from its record; 1 if it did not match."""
+    from rftlab.execute.repeat import repeat
+
+    found = repeat(options.cell, results=options.results, timeout=options.timeout)
+    say(printable_lines(str(found)))
+    return 0 if found.matched else 1
+
+
 def report(options: argparse.Namespace) -> int:
     """Write a study's report."""
     from rftlab import study

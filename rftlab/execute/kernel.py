@@ -5,7 +5,9 @@ rftlab itself.
 """
 
 import faulthandler
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -15,6 +17,17 @@ from ipykernel.kernelapp import IPKernelApp
 
 class KernelApp(IPKernelApp):
     """A kernel whose messages wait for a driver that gets no processor, however many they are."""
+
+    def init_connection_file(self) -> None:
+        """Leave where the driver died before this kernel was up.
+
+        Its folder may have been swept, which ipykernel would make anew and nobody would remove; and ipykernel waits for
+        a parent of number 1, which an orphan does not get where another process adopts it.
+        """
+        orphaned = os.name == "posix" and self.parent_handle and os.getppid() != self.parent_handle
+        if orphaned or not Path(self.abs_connection_file).exists():
+            self.exit(1)
+        super().init_connection_file()
 
     def init_iopub(self, context: zmq.Context[Any]) -> None:
         """Make the socket of all that a notebook cell says.

@@ -1,6 +1,7 @@
 """Kernels forked from a warm process: the same results, separate lives, and a cold start where forking is not safe."""
 
 import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -71,6 +72,7 @@ def test_a_crash_in_a_users_code_is_told_with_its_line(stub, tmp_path):
 
 def test_many_kernels_in_a_row_leak_nothing(zygote, tmp_path):
     process = psutil.Process(zygote._process.pid)
+    (tmp_path / "k.json").write_text("{}")
     for turn in range(21):
         if turn == 1:
             before = (process.num_fds(), process.num_threads(), psutil.Process().num_fds())
@@ -80,6 +82,21 @@ def test_many_kernels_in_a_row_leak_nothing(zygote, tmp_path):
         assert kernel.poll() == -9
     assert (process.num_fds(), process.num_threads(), psutil.Process().num_fds()) == before
     assert before[1] == 1
+
+
+def test_a_kernel_that_outlives_its_driver_leaves_and_makes_no_folder_anew(zygote, tmp_path):
+    swept = ["-f", str(tmp_path / "swept" / "k.json")]
+    assert zygote.fork(swept, cwd="/", env=dict(os.environ), log=os.devnull).wait() == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_kernel_whose_driver_died_while_it_started_leaves(tmp_path):
+    """Adopted by another process than that of number 1: here it was never the child of who it was told."""
+    (tmp_path / "k.json").write_text("{}")
+    command = [sys.executable, "-m", "rftlab.execute.kernel", "-f", tmp_path / "k.json"]
+    told = {**os.environ, "JPY_PARENT_PID": str(os.getppid())}
+    assert subprocess.run(command, env=told, capture_output=True, timeout=60).returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
 
 
 def test_a_zygote_that_was_killed_is_replaced(zygote):
