@@ -4,6 +4,7 @@ Nothing is taken from installed kernelspecs, which may name another interpreter.
 a folder of its own: parallel kernels that choose TCP ports at random now and then choose the same one.
 """
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -164,7 +165,8 @@ def make_manager(settings: KernelSettings) -> AsyncKernelManager:
         metadata=metadata,
     )
     # Of this name, nbclient keeps the history in memory; on disk, parallel kernels would wait for each other.
-    manager = _Manager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec))
+    client = f"{__name__}.{_Client.__name__}"
+    manager = _Manager(kernel_name="python3", kernel_spec_manager=_OneSpec(spec=spec), client_class=client)
     held = contextlib.ExitStack()
     folder = held.enter_context(scratch(_scratch_parent()))
     _held[manager] = held
@@ -195,6 +197,22 @@ class _Manager(AsyncKernelManager):
         client = super().client(**arguments)
         client.context.rcvhwm = 0
         return client
+
+
+class _Client(AsyncKernelClient):
+    """Waits for a kernel by a clock that nobody sets: jupyter_client's is the time of day, which may jump."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        """Wait until the kernel answers.
+
+        Raises:
+            RuntimeError: it ended, or takes longer than so many seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await super().wait_for_ready()
+        except TimeoutError:
+            raise RuntimeError(f"Kernel didn't respond in {timeout} seconds") from None
 
 
 class _OneSpec(KernelSpecManager):

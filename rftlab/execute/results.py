@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rftlab.cell import Cell
-from rftlab.errors import RftlabError
+from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.files.archive import opened
+from rftlab.files.staging import set_aside
 from rftlab.grid import Grid, label_budgets
 from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
@@ -86,7 +88,24 @@ def write_grid(results: Path, grid: Grid, stops: Sequence[Stop] | None = None, *
         write_atomically(results / GRID_FILE, grid.path.read_text(encoding="utf-8"))
     found = read_stops(results) if stops is None else stops
     precision = precision or _written_precision(results)
-    write_atomically(results / GRID, _listed(grid, _declared(results, grid), found, precision))
+    text = _listed(grid, _declared(results, grid), found, precision)
+    _keep_unreadable(results)
+    write_atomically(results / GRID, text)
+
+
+def _keep_unreadable(results: Path) -> None:
+    """Set a list aside that cannot be read: what was declared at the first start may stand in it, and nowhere else."""
+    try:
+        read_grid(results)
+    except RftlabError as error:
+        if (results / GRID).exists():
+            target = set_aside(results / GRID, results)
+            warnings.warn(
+                f"set aside as {target}: {str(error).partition('; ')[0]}; what it declared, and looks it names, are no "
+                "longer counted with",
+                RftlabWarning,
+                stacklevel=2,
+            )
 
 
 def decided_precision(results: Path, *, elsewhere: bool = False) -> str:

@@ -133,16 +133,20 @@ def put_back(old: Path) -> None:
         old.rename(target)
 
 
-def set_aside(folder: Path) -> Path:
-    """Move a cell's folder, `cells/<id>`, that must neither count nor be lost to `aside/` beside `cells/`.
+def set_aside(path: Path, results: Path | None = None) -> Path:
+    """Move what must neither count nor be lost to `aside/` of its results folder.
+
+    Args:
+        path: a cell's folder, `cells/<id>`, or something else.
+        results: the results folder; by default that of a cell's folder.
 
     Returns:
         Its new path; numbered, so that nothing set aside before is overwritten.
     """
-    kept = folder.parent.parent / ASIDE
+    kept = (results or path.parent.parent) / ASIDE
     kept.mkdir(exist_ok=True)
     number = 1
-    while (target := kept / (folder.name if number == 1 else f"{folder.name}-{number}")).exists():
+    while (target := kept / (path.name if number == 1 else f"{path.name}-{number}")).exists():
         number += 1
-    folder.rename(target)
+    path.rename(target)
     return target

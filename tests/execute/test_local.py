@@ -1,6 +1,7 @@
 """The local executor on a notebook that trains nothing: what counts as success, what is kept, what is left behind."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -195,6 +196,14 @@ def test_leftovers_of_dead_runs_are_swept_and_those_of_living_ones_are_not(tmp_p
 def test_threads_share_the_cores(monkeypatch):
     monkeypatch.setattr("rftlab.execute.kernels.cores", lambda: 8)
     assert [kernel_settings("cold", workers).threads for workers in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
+
+
+def test_a_clock_that_is_set_while_a_kernel_starts_is_no_time_that_has_passed(stub, tmp_path, monkeypatch):
+    now, looks = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: now() + 86400 * next(looks))
+    (outcome,) = run([doing("nothing")], tmp_path, stub)[0].values()
+    assert outcome.status == "done"
+    assert next(looks) > 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
