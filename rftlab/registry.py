@@ -44,6 +44,7 @@ class Entry:
         teacher: methods only; True where `settings.teacher` names what it learns from.
         version: raised when an example of the task, a verdict of the verifier or an update of the method changes, so
             that cells run before count as others.
+        preset_versions: methods only; the same for what a preset sets, where it is above 1.
         family: methods only; base, control, sft, rft, hybrid or preference; a user's own is a family of its own.
         verifiers: tasks only; variant -> registered names of all that judge it where a cell names no verifier ("*" for
             the variants that are not listed).
@@ -65,6 +66,7 @@ class Entry:
     dropout: bool = True
     teacher: bool = False
     version: int = 1
+    preset_versions: Mapping[str, int] = field(default_factory=dict)
     family: str = ""
     verifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -181,7 +183,7 @@ METHODS: Mapping[str, Entry] = {
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
         notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True,
-        spreads=True, recomputes=True, version=3,
+        spreads=True, recomputes=True, version=3, preset_versions={"dapo": 2},
     ),
     "sft+grpo": Entry(
         "rftlab.methods.sequential:SFTThenGRPO", "hybrid: part of the budget on SFT, then GRPO from that adapter",
@@ -232,6 +234,11 @@ METHODS: Mapping[str, Entry] = {
         "rftlab.methods.sdft:SDFT",
         "self-distillation: the policy with a label in its context teaches the policy without it",
         notebook="10_sft.ipynb", family="sft", dropout=False, needs_rationales=True,
+    ),
+    "sdpo": Entry(
+        "rftlab.methods.sdpo:SDPO",
+        "self-distillation from attempts: the policy that sees a right one, or the verifier's words, teaches itself",
+        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone",
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",

@@ -370,7 +370,7 @@ _PASS = "per_device_train_batch_size"
 # Methods whose update is the same in however many passes it is made.
 _SAME_UPDATE = frozenset({
     "sft", "rejection_sft", "grpo", "grpo-random", "grpo-format", "rloo", "chord", "hpt", "interleaved", "ppo", "trpo",
-    "acer", "rlhf", "distill", "distill-offline", "sdft", "sft-matched-rollouts",
+    "acer", "rlhf", "distill", "distill-offline", "sdft", "sdpo", "sft-matched-rollouts",
 })  # fmt: skip
 
 

@@ -324,5 +324,6 @@ _METHODS: Mapping[str, Callable[[Run], Parts]] = {
     "sft": _fit, "rejection_sft": _rejection, "dpo": _dpo, "kto": _kto, "grpo": _online, "rloo": _online,
     "chord": partial(_batch_beside, together=True), "interleaved": partial(_batch_beside, together=False), "hpt": _hpt,
     "ppo": _ppo, "trpo": _trpo, "acer": _acer, "sac": _sac, "ddpg": _ddpg, "rlhf": _rlhf, "sft+grpo": _stages,
-    "distill": _judged, "sdft": _self_judged, "distill-offline": _taught, "sft-matched-rollouts": _rejection,
+    "distill": _judged, "sdft": _self_judged, "sdpo": _self_judged, "distill-offline": _taught,
+    "sft-matched-rollouts": _rejection,
 }  # fmt: skip

@@ -10,7 +10,7 @@ folders the files lie in: an edited file makes another cell, a moved or copied p
 - a model's local folder: every file that decides what the model says,
 - the kept policy that a cell starts from, and the one that it learns from (`settings.teacher`),
 - the notebook that would be executed, where its code is not the packaged one, with what it imports and names likewise,
-- the version of a packaged task, verifier or method, where it is above 1.
+- the version of a packaged task, verifier, method or preset, where it is above 1.
 
 Models and data sets of a hub are known by name only.
 """
@@ -219,7 +219,7 @@ def _digests(cell: Cell, known: dict[tuple[str, str], dict[str, str]]) -> dict[s
             known[key] = _content(*key)
         found |= _version(key[0], name, value) if key[0] in _REGISTRIES else {}
         found |= {f"{name}{inside}": text for inside, text in known.get(key, {}).items()}
-    found |= _own_verifiers(cell)
+    found |= _own_verifiers(cell) | _presets(cell)
     key = (NOTEBOOK, cell.method)
     if key not in known:
         known[key] = _notebook(notebook_path(cell.method))
@@ -338,6 +338,21 @@ def _own_verifiers(cell: Cell) -> dict[str, str]:
     names = entry.verifiers.get(variant, entry.verifiers.get("*", ()))
     raised = [_said(name, VERIFIERS[name]) for name in names if VERIFIERS[name].version > 1]
     return {"verifier": ", ".join(raised)} if raised else {}
+
+
+def _presets(cell: Cell) -> dict[str, str]:
+    """Versions of the presets of packaged methods, a sequence's stages among them."""
+    stages = cell.settings.get("stages")
+    named = {"preset": (cell.method, cell.preset)}
+    for index, stage in enumerate(stages if isinstance(stages, list | tuple) else ()):
+        if isinstance(stage, Mapping):
+            named[f"settings.stages.{index}.preset"] = (str(stage.get("method")), str(stage.get("preset")))
+    found = {}
+    for name, (method, preset) in named.items():
+        entry = _entry(METHODS, method)
+        version = entry.preset_versions.get(preset, 1) if entry else 1
+        found |= {name: f"{preset} version {version}"} if version > 1 else {}
+    return found
 
 
 def _entry(registry: Mapping[str, Entry], name: str) -> Entry | None:

@@ -99,7 +99,7 @@ def code_of(cell: Cell, task: Task) -> dict[str, str]:
         "apart_code": _told(parts, ("evaluation.verifier", "evaluation.verifier_settings"))
         if cell.evaluation.verifier
         else NA,
-        "method_code": _told(parts, ("method", "settings")),
+        "method_code": _told(parts, ("method", "preset", "settings")),
         "notebook": parts.get("notebook", _AS_SHIPPED),
     }
 

@@ -77,6 +77,7 @@ class TeacherTrainer(DistillationTrainer):
     run: TrainingRun
     rollouts: Rollouts
     args: DistillationConfig
+    log_names: ClassVar[Mapping[str, str]] = LOG_NAMES
 
     def _get_train_sampler(self, dataset: Any = None) -> RepeatSampler:
         # TRL's draws each prompt once a step; those of a group share one prefill.
@@ -180,7 +181,7 @@ def fit_to_teacher(run: TrainingRun, teacher: Any, trainer_class: type[TeacherTr
             ),
             train_dataset=prompt_rows(run, settings.prompts_per_step),
             processing_class=run.policy.tokenizer,
-            callbacks=[MonitorCallback(run, LOG_NAMES, course=settings), *callbacks],
+            callbacks=[MonitorCallback(run, trainer_class.log_names, course=settings), *callbacks],
         )
         trainer.run, trainer.rollouts = run, rollouts
         with _divergence_of(run.policy):

@@ -55,9 +55,11 @@ class DPO:
             "warmup_ratio": 0.06,
             "lr_scheduler_type": "constant_with_warmup",
         },
-        # Meng et al. 2024 (2405.14734): of four models' settings those of Llama-3-Base.
+        # Meng et al. 2024 (2405.14734): of six models' settings those of Llama-3-Base, in the authors' README and
+        # training_configs/llama-3-8b-base-simpo.yaml "beta: 2.0", "gamma_beta_ratio: 0.5", that is a gamma of 1.
         "simpo": {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 1.0},
-        # Hong et al. 2024 (2403.07691): the weight lambda of Mistral-ORPO, 0.1.
+        # Hong et al. 2024 (2403.07691): the weight lambda in equation 6 of Mistral-ORPO, in the authors'
+        # scripts/run_mistral_orpo_beta.sh "--alpha 0.1".
         "orpo": {"loss_type": "orpo", "beta": 0.1},
     }
     ladder = Ladder(lora=(5e-4, 2e-4, 1e-3, 5e-5), full=(2e-5, 5e-6, 5e-5, 1e-6))
@@ -148,6 +150,8 @@ class _TokenTrainer(DPOTrainer):
         self._note(settings.beta * chosen_B.detach(), settings.beta * rejected_B.detach())
         if settings.loss_type == "simpo":
             return simpo(chosen_B, rejected_B, beta=settings.beta, gamma=settings.simpo_gamma)
+        # Deviation 3: the likelihood in orpo is of completion tokens alone; the authors' code and TRL's take the
+        # prompt's too, which sft here does not.
         nll = -logprobs_2B_T.chunk(2)[0].sum() / mask_2B_T.chunk(2)[0].sum()
         return nll + settings.beta * odds_ratio(chosen_B, rejected_B)
 

@@ -1,6 +1,7 @@
 """Dynamic sampling (Yu et al. 2025, DAPO, 2503.14476, section 3.2): groups whose rewards are all equal are drawn again.
 
-TRL has none. A group that says nothing leaves the batch, and the group of another prompt takes its place, until every
+TRL has none. As in the authors' recipe the verifier's rewards decide (there `metric: acc`), before anything is taken
+off for length. A group that says nothing leaves the batch, and the group of another prompt takes its place, until every
 group of the batch has signal, the draws are used up, or another one would not fit into the budget. All that is drawn is
 counted, kept or not.
 """

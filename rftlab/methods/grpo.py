@@ -138,17 +138,20 @@ class GRPO:
         # Yu et al. 2025 (2503.14476), section 4.1: "we sample 16 responses for each prompt. For training, the
         # mini-batch size is set to 512, i.e., 16 gradient updates for each rollout step. ... we set the clipping
         # parameter eps_low to 0.2 and eps_high to 0.28"; "we set the expected maximum length as 16,384 tokens and
-        # allocate additional 4,096 tokens as the soft punish cache", a fifth of the cap. Overlong filtering: section
-        # 3.4. Dynamic sampling: section 3.2; at most 10 draws, as in the authors'
-        # recipe for verl (max_num_gen_batches).
+        # allocate additional 4,096 tokens as the soft punish cache", a fifth of the cap. The punishment at the cap is 1
+        # where rewards are -1 and 1 (equations 7 and 13), so half of that where they are 0 and 1. Dynamic sampling:
+        # section 3.2; at most 10 draws, as in the authors' recipe for verl (recipe/dapo, max_num_gen_batches). No
+        # overlong filtering (section 3.4), by that recipe's README: "Most experiments in the paper, including the
+        # best-performant one, are run without Overlong Filtering because it's somehow overlapping with Overlong Reward
+        # Shaping".
         "dapo": {
             "num_generations": 16,
             "minibatches": 16,
             "loss_type": "dapo",
             "epsilon": 0.2,
             "epsilon_high": 0.28,
-            "mask_truncated_completions": True,
             "overlong_buffer": 0.2,
+            "overlong_penalty_factor": 0.5,
             "max_num_gen_batches": 10,
             "beta": 0.0,
         },

@@ -18,7 +18,7 @@ def simpo(chosen: Tensor, rejected: Tensor, *, beta: float, gamma: float) -> Ten
         beta: scale of the margin.
         gamma: margin asked for.
 
-    Source: Meng et al. 2024 (2405.14734), equation 6.
+    Source: Meng et al. 2024 (2405.14734), equation 6; the authors' code gives gamma as a share of beta.
     """
     return -nn.functional.logsigmoid(beta * (chosen - rejected) - gamma).mean()
 

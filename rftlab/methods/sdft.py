@@ -2,26 +2,18 @@
 
 The policy writes to the bare prompt; at every token its next-token distribution is drawn towards that of itself with
 the label's worked example in the context. Labels are learnt from without being imitated word by word, and there is no
-verifier. TRL's `experimental.sdft` is a trainer of its own with a second sampler; this is `distill`'s, with another
-context for the teacher.
+verifier.
 
 Source: Shenfeld et al. 2026, Self-Distillation Enables Continual Learning (2601.19897).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import torch
-from pydantic import Field
-from torch import Tensor, nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl.trainer.utils import pad
-
 from rftlab.errors import RftlabError
 from rftlab.methods.base import Ladder, Settings, TaughtByLabels, TrainingRun
-from rftlab.methods.critic import frozen_copy, polyak
-from rftlab.methods.distill import OnPolicySettings, TeacherTrainer, fit_to_teacher
+from rftlab.methods.in_context import InContextSettings, InContextTrainer, fit_to_itself
 from rftlab.policy.load import Policy
 from rftlab.tasks.base import Example
 
@@ -32,59 +24,17 @@ _BEFORE, _AFTER = (
 )
 
 
-class SDFTSettings(TaughtByLabels, OnPolicySettings):
-    """Settings of `sdft`: those that it shares with distill, and how the teacher follows the policy."""
-
-    teacher_update_rate: float = Field(
-        0.01, ge=0, le=1, description="of the teacher, a running mean of the policy: 0 stays at the start, 1 is it"
-    )
+class SDFTSettings(TaughtByLabels, InContextSettings):
+    """Settings of `sdft`."""
 
 
-class _Trainer(TeacherTrainer):
+class _Trainer(InContextTrainer):
     """Asks the teacher with each prompt's worked example in its context."""
 
-    _part: Mapping[str, Tensor]
-
-    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        output, policy = super()._generate_and_score_completions(inputs), self.run.policy
-        contexts = {example.id: torch.tensor(context(policy, example, cot=self.run.cell.cot)) for example in self.drawn}
-        rows = [contexts[example.id] for example in self.drawn]
-        fill = int(policy.tokenizer.pad_token_id)
-        shown = (
-            pad(rows, padding_value=fill, padding_side="left"),
-            pad([torch.ones_like(row) for row in rows], padding_value=0, padding_side="left"),
-        )
-        output["context_ids"], output["context_mask"] = (each.to(policy.device) for each in shown)
-        return output
-
-    def _compute_loss(self, unwrapped_student: Any, inputs: Any, num_items_in_batch: Any) -> Any:
-        self._part = inputs
-        return super()._compute_loss(unwrapped_student, inputs, num_items_in_batch)
-
-    def _get_last_hidden_state(
-        self, unwrapped_model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *args: Any, **kwargs: Any
-    ) -> Tensor:
-        if unwrapped_model is self.accelerator.unwrap_model(self.teacher_model):
-            part = self._part
-            input_ids = torch.cat([part["context_ids"], part["completion_ids"]], dim=1)
-            attention_mask = torch.cat([part["context_mask"], part["completion_mask"]], dim=1)
-        hidden: Tensor = super()._get_last_hidden_state(unwrapped_model, input_ids, attention_mask, *args, **kwargs)
-        return hidden
-
-
-class _Following(TrainerCallback):
-    """Moves the teacher towards the policy after every update."""
-
-    def __init__(self, teacher: nn.Module, policy: nn.Module, rate: float) -> None:
-        self._teacher, self._policy, self._rate = teacher, policy, rate
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        """Once a step."""
-        # After the update, and without gradient: the teacher trails the policy.
-        polyak(self._teacher, self._policy, self._rate)
-        return control
+    def contexts(self, completions: Sequence[Sequence[int]]) -> list[list[int] | None]:
+        policy, cot = self.run.policy, self.run.cell.cot
+        found = {example.id: context(policy, example, cot=cot) for example in self.drawn}
+        return [found[example.id] for example in self.drawn]
 
 
 class SDFT:
@@ -111,11 +61,8 @@ class SDFT:
 
     def train(self, run: TrainingRun) -> None:
         """Sample, have the policy that sees the label judge, and update until the budget is spent."""
-        settings: SDFTSettings = run.settings
         _require_room(run)
-        teacher = frozen_copy(run.policy.model)
-        following = _Following(teacher, run.policy.model, settings.teacher_update_rate)
-        fit_to_teacher(run, teacher, _Trainer, following)
+        fit_to_itself(run, _Trainer)
 
 
 def context(policy: Policy, example: Example, *, cot: bool) -> list[int]:

@@ -40,7 +40,8 @@ class SFT:
     Settings: ClassVar[type[Settings]] = SFTSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # Wu et al. 2025 (2508.05629), its token-level loss; sg stands for "takes no gradient":
-        # -E sum_t sg(pi(y_t | x, y_<t)) log pi(y_t | x, y_<t).
+        # -E sum_t sg(pi(y_t | x, y_<t)) log pi(y_t | x, y_<t). In the authors' code (fsdp_dft_trainer.py) a mean over
+        # the batch's completion tokens, as TRL's.
         "dft": {"loss_type": "dft"},
     }
     ladder = Ladder(lora=(1e-3, 3e-4, 3e-3, 1e-4), full=(3e-4, 1e-4, 1e-3, 3e-5))

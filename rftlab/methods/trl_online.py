@@ -47,8 +47,9 @@ class RewardSettings(Settings):
         1.0, ge=0, le=1, description="share of the cell's budget after which a partial reward (below 1) counts as 0"
     )
     overlong_buffer: float = Field(
-        0.0, ge=0, lt=1, description="share of the completion cap, its end, over which a reward falls by up to 1"
+        0.0, ge=0, lt=1, description="share of the completion cap, its end, over which a reward falls"
     )
+    overlong_penalty_factor: float = Field(1.0, gt=0, description="what it has fallen by at the cap")
 
     @property
     def also_taught_by(self) -> tuple[str, ...]:
@@ -220,7 +221,9 @@ class VerifierReward:
 
     def _overlong(self, tokens: Sequence[int]) -> float:
         buffer = self._run.settings.overlong_buffer
-        return overlong(len(tokens), self._run.max_new_tokens, buffer) if buffer else 0.0
+        if not buffer:
+            return 0.0
+        return self._run.settings.overlong_penalty_factor * overlong(len(tokens), self._run.max_new_tokens, buffer)
 
     def of(self, score: Score) -> float:
         """Reward of one scored completion, in [0, 1]."""
@@ -228,7 +231,7 @@ class VerifierReward:
 
 
 def overlong(length: int, cap: int, buffer: float) -> float:
-    """What a completion's reward is lowered by: 0 up to (1 - buffer) cap, from there linearly to 1 at the cap.
+    """The share of the punishment a completion gets: 0 up to (1 - buffer) cap, from there linearly to 1 at the cap.
 
     Args:
         length: tokens of the completion.

@@ -32,7 +32,7 @@ _LOOKS = {
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
     "prompt-search": ("base", "d", "long"),
     "distill": ("sft", "^", "dashed"), "distill-offline": ("sft", "v", "dotted"), "sdft": ("sft", "D", "dash-dot"),
-    "sft-matched-rollouts": ("rft", "*", "long-dot"),
+    "sft-matched-rollouts": ("rft", "*", "long-dot"), "sdpo": ("rft", "s", "long-dot"),
     "grpo-random": ("control", "X", "dashed"), "grpo-format": ("control", "P", "dotted"),
 }  # fmt: skip
 STYLES: dict[str, tuple[str, str]] = {name: (FAMILIES[family], mark) for name, (family, mark, _) in _LOOKS.items()}

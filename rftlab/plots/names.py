@@ -13,6 +13,7 @@ METHODS = {
     "distill": "on-policy distillation",
     "distill-offline": "offline distillation",
     "sdft": "SDFT",
+    "sdpo": "SDPO",
     "sft+grpo": "SFT+GRPO",
     "interleaved": "interleaved SFT/GRPO",
     "chord": "CHORD",

@@ -28,7 +28,7 @@ from tests.execute.stub_notebook import Quiet
 FOLDER = Path("results/bench/memory")
 METHODS = (
     "base", "sft", "rejection_sft", "dpo", "grpo", "rloo", "sft+grpo", "chord", "hpt", "interleaved", "ppo", "trpo",
-    "acer", "sac", "ddpg", "rlhf", "kto", "distill", "distill-offline", "sdft", "sft-matched-rollouts",
+    "acer", "sac", "ddpg", "rlhf", "kto", "distill", "distill-offline", "sdft", "sdpo", "sft-matched-rollouts",
 )  # fmt: skip
 _REWARD = f"{Path(__file__).with_name('any_reward.py')}:score"
 _GROUPS = {"num_generations": 4, "prompts_per_step": 2}
@@ -42,7 +42,7 @@ _FEW: Mapping[str, Mapping[str, Any]] = {
     "trpo": {**_GROUPS, **_PASS}, "acer": {**_GROUPS, **_PASS}, "sac": {**_GROUPS, "batch_size": 4},
     "ddpg": {**_GROUPS, "batch_size": 4, "warmup_updates": 0},
     "rlhf": {**_GROUPS, **_PASS, "pair_generations": 4, "reward_batch_size": 2},
-    "distill": {**_GROUPS, **_PASS}, "sdft": {**_GROUPS, **_PASS},
+    "distill": {**_GROUPS, **_PASS}, "sdft": {**_GROUPS, **_PASS}, "sdpo": {**_GROUPS, **_PASS},
     "distill-offline": {**_PASS, "samples": 4, "min_reward": 0.01},
     "sft-matched-rollouts": {**_GROUPS, **_PASS, "min_reward": 0.01},
     "sft+grpo": {

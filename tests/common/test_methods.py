@@ -27,6 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "distill": _FEW,
     "distill-offline": {"samples": 8, "unsolved": "label"},
     "sdft": _FEW,
+    "sdpo": _FEW,
     "sft-matched-rollouts": _FEW,
 }
 
@@ -69,7 +70,7 @@ def test_a_method_learns_the_toy(method: str, teacher: Given) -> None:
 
 
 # Built on methods that have a row here, or in tests/methods/test_teachers.py.
-DERIVED = ("kto", "distill", "distill-offline", "sdft", "sft-matched-rollouts")
+DERIVED = ("kto", "distill", "distill-offline", "sdft", "sdpo", "sft-matched-rollouts")
 
 
 @pytest.mark.parametrize("method", [pytest.param(m, marks=pytest.mark.slow) if m in DERIVED else m for m in TRAINED])

@@ -33,7 +33,7 @@ def _first_versions(monkeypatch):
     """Whatever has been raised since, every packaged part is at version 1."""
     for entries in (registry.TASKS, registry.VERIFIERS, registry.METHODS):
         for name, entry in entries.items():
-            monkeypatch.setitem(entries, name, replace(entry, version=1))
+            monkeypatch.setitem(entries, name, replace(entry, version=1, preset_versions={}))
 
 
 @pytest.fixture
@@ -185,6 +185,17 @@ def test_a_raised_version_of_a_packaged_part_changes_the_ids_of_its_cells_alone(
     assert after.digests == {key: f"{after.task if key == 'task' else name} version 2"}
     assert after.id != before
     assert with_digests(other) == apart
+
+
+def test_a_raised_version_of_a_preset_changes_the_ids_of_its_cells_alone(monkeypatch):
+    dapo, gspo = (Cell.make({"method": "grpo", "preset": preset}) for preset in ("dapo", "gspo"))
+    monkeypatch.setitem(registry.METHODS, "grpo", replace(registry.METHODS["grpo"], preset_versions={"dapo": 2}))
+    stages = {"stages": [{"method": "sft"}, {"method": "grpo", "preset": "dapo"}]}
+    assert with_digests(dapo).digests == {"preset": "dapo version 2"}
+    assert with_digests(Cell.make({"method": "sft+grpo", "settings": stages})).digests == {
+        "settings.stages.1.preset": "dapo version 2"
+    }
+    assert with_digests(gspo).digests == {}
 
 
 def test_a_users_file_takes_over_the_versions_of_what_it_uses_from_the_package(project, cell, monkeypatch):

@@ -103,9 +103,12 @@ def test_long_completions_are_paid_less_and_the_verifier_s_reward_stays_in_the_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = Seen(monkeypatch)
-    run = train(lambda completion, example: 1.0, overlong_buffer=0.5, prompts_per_step=2, num_generations=8)
+    run = train(
+        lambda completion, example: 1.0, overlong_buffer=0.5, overlong_penalty_factor=0.5, prompts_per_step=2,
+        num_generations=8,
+    )  # fmt: skip
     [batch] = seen.batches
-    cut = {1: 0.0, 2: 0.0, 3: 0.5, HORIZON: 1.0}
+    cut = {1: 0.0, 2: 0.0, 3: 0.25, HORIZON: 0.5}
     assert [reward for _, _, reward in batch] == pytest.approx([1 - cut[len(ids)] for _, ids, _ in batch])
     assert len({reward for _, _, reward in batch}) > 1
     [row] = run.monitor.trace

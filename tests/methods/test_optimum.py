@@ -23,8 +23,8 @@ SELDOM = {"kto", "distill", "distill-offline", "sft-matched-rollouts"}
 STEPS_OF_PRESETS = {"deepseek": 40, "dr_grpo": 150, "dapo": 200, "gspo": 200, "cispo": 200}
 # They do not learn from the verifier's reward, on purpose.
 CONTROLS = {"base", "base-few-shot", "base-maj", "prompt-search", "grpo-random", "grpo-format"}
-# It reads its context, which the toy's random model does not.
-IN_CONTEXT = {"sdft"}
+# They read their context, which the toy's random model does not.
+IN_CONTEXT = {"sdft", "sdpo"}
 
 
 def require(needed: int, seeds: int, measure: Callable[[int], float], within: Callable[[float], bool]) -> None:

@@ -13,7 +13,7 @@ from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.experiment.watched import Counts
-from rftlab.methods import distill, distill_offline, sdft
+from rftlab.methods import distill, distill_offline, in_context, sdft
 from rftlab.methods.actor_critic import Trajectory, collate, token_logprobs
 from rftlab.methods.base import TrainingRun, load_method
 from rftlab.methods.critic import shared_copy
@@ -116,8 +116,8 @@ def warm(policy: Policy) -> Policy:
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
 def test_sdft_s_teacher_follows_the_policy_at_its_rate(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
-    copied = sdft.frozen_copy
-    monkeypatch.setattr(sdft, "frozen_copy", lambda model: kept.append(copied(model)) or kept[0])
+    copied = in_context.frozen_copy
+    monkeypatch.setattr(in_context, "frozen_copy", lambda model: kept.append(copied(model)) or kept[0])
     run = toy_run("sdft", 0, steps=1, teacher_update_rate=rate, **FEW)
     before = [p.detach().clone() for p in run.policy.model.parameters()]
     load_method("sdft").train(run)
