@@ -39,7 +39,7 @@ class SDPOSettings(InContextSettings):
         1.0, gt=0, le=1, description="reward from which a completion is shown as a solution"
     )
     include_environment_feedback: bool = Field(
-        True, description="show what the verifier says of a failed completion, if it reads no gold answer"
+        True, description="show what a verifier of code, sql, a game or a form says of a failed completion"
     )
     environment_feedback_only_without_solution: bool = Field(
         True, description="show it only where no other completion of the group is a solution"
@@ -66,9 +66,7 @@ class _Trainer(InContextTrainer):
         scores = run.verifier.score(texts, self.drawn)
         rewards = [score.reward for score in scores]
         run.monitor.verified(rewards, group=settings.num_generations, parts=[score.parts for score in scores])
-        shown = [
-            known_of(i, texts, scores, settings, says_gold=run.verifier.needs_gold) for i in range(len(completions))
-        ]
+        shown = [known_of(i, texts, scores, settings, quoted=run.verifier.says_why) for i in range(len(completions))]
         metrics = self._metrics["train"]
         metrics["reward"].append(sum(rewards) / len(rewards))
         for name, number in (("solution", 0), ("feedback", 1)):
@@ -103,9 +101,9 @@ class SDPO:
         "verifier said of y, and pi' a running mean of the policy (2601.20802, section 3). A completion that has\n"
         "neither teaches nothing.\n"
         "Settings: 8 prompts x 8 completions a step (paper 32 x 8), beta 1 (reverse KL, as the authors' runs on code;\n"
-        "0.5 in those without words), teacher_update_rate 0.05. The verifier's words are shown if it reads no gold\n"
-        "answer (code, game, solver, form, ...): those of others could tell the answer. With a chat template all\n"
-        "stands in the authors' words after the prompt, else before it, a solution as a worked example.\n"
+        "0.5 in those without words), teacher_update_rate 0.05. Words are shown of verifiers that say what is wrong\n"
+        "and never what is right (code, sql, game, form). With a chat template all stands in the authors' words after\n"
+        "the prompt, else before it, a solution as a worked example.\n"
         "Costs: grpo's, and a forward pass over prompt, what is shown, and completion.\n"
         "When: tasks whose verifier says what was wrong, as the sandbox does of code; models that learn from what is\n"
         "in their context. Without words from the verifier it needs a base that is right now and then.\n"
@@ -121,7 +119,7 @@ class SDPO:
 
 
 def known_of(
-    i: int, texts: Sequence[str], scores: Sequence[Score], settings: SDPOSettings, *, says_gold: bool
+    i: int, texts: Sequence[str], scores: Sequence[Score], settings: SDPOSettings, *, quoted: bool
 ) -> tuple[str, str]:
     """What a teacher is shown of a completion: a solution of its group, and what the verifier said; "" for nothing.
 
@@ -130,7 +128,7 @@ def known_of(
         texts: of all completions, as they are judged.
         scores: the verifier's.
         settings: group size, threshold, and what is shown.
-        says_gold: whether the verifier's words could tell the gold answer.
+        quoted: whether the verifier's words may be shown: they do not tell the answer.
     """
     size, enough = settings.num_generations, settings.success_reward_threshold
     start = i - i % size
@@ -139,7 +137,7 @@ def known_of(
     solution = texts[right[0]] if right else ""
     if THOUGHT in solution:
         solution = after_thinking(solution).strip()
-    tells = settings.include_environment_feedback and not says_gold and scores[i].reward < enough
+    tells = settings.include_environment_feedback and quoted and scores[i].reward < enough
     if solution and settings.environment_feedback_only_without_solution:
         tells = False
     return solution, scores[i].detail if tells else ""

@@ -169,6 +169,7 @@ class Verifier:
         row: an example of a row that it judges, as a file of one's own would hold it: prompt, answer, and further
             columns that become `meta`.
         is_program: True where an answer is a program, which may define more than what is asked.
+        says_why: True where its sentences say what is wrong with an answer, and never what would be right.
         isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
     """
 
@@ -176,6 +177,7 @@ class Verifier:
     graded: bool = False
     needs_gold: bool = True
     is_program: bool = False
+    says_why: bool = False
     told: str = ""
     answer_format: Literal["strict", "lenient"] = "strict"  # also of a subclass that forgets to call __init__
     isolation: str | None = None

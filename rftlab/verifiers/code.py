@@ -57,7 +57,7 @@ class Code(Verifier):
         "tests": [{"args": [2], "expected": 4}],
     }
 
-    needs_gold, is_program = False, True
+    needs_gold, is_program, says_why = False, True, True
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class Form(Verifier):
         "form": {"lines": 1, "words": ["blue"]},
     }
 
-    needs_gold = False
+    needs_gold, says_why = False, True
 
     def __init__(
         self,

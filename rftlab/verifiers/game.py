@@ -24,7 +24,7 @@ class Game(Verifier):
 
     row: ClassVar[Mapping[str, Any]] = {"prompt": "From S to G.", "answer": "RD", "game": "maze", "grid": ["S.", "#G"]}
 
-    needs_gold = False
+    needs_gold, says_why = False, True
 
     def __init__(self, *, game: str = "", **settings: Any) -> None:
         super().__init__(**settings)

@@ -83,6 +83,8 @@ class Sql(Verifier):
         ],
     }
 
+    says_why = True
+
     def __init__(
         self, *, allow_unsandboxed: bool = False, answer_format: Literal["strict", "lenient"] = "strict"
     ) -> None:

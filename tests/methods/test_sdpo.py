@@ -15,6 +15,7 @@ from rftlab.policy.rollout import Rollout
 from rftlab.tasks.example import Example
 from rftlab.verifiers.base import FunctionVerifier, Score
 from rftlab.verifiers.code import Code
+from rftlab.verifiers.story import Story
 from tests.methods.test_teachers import divergence, first_update, warm
 from tests.toy_mdp import EXAMPLES, toy_policy, toy_run
 
@@ -52,11 +53,12 @@ def test_a_solution_of_the_group_is_shown_or_what_the_verifier_said(
     rewards: tuple[float, ...], settings: dict[str, Any], shown: list[tuple[str, str]]
 ) -> None:
     given = GROUP.model_copy(update=settings)
-    assert [known_of(i, TEXTS, scored(*rewards), given, says_gold=False) for i in range(6)] == shown
+    assert [known_of(i, TEXTS, scored(*rewards), given, quoted=True) for i in range(6)] == shown
 
 
-def test_a_verifier_that_reads_gold_answers_is_not_quoted() -> None:
-    assert known_of(0, TEXTS, scored(0, 0, 0), GROUP, says_gold=True) == ("", "")
+def test_a_verifier_whose_words_tell_the_answer_is_not_quoted() -> None:
+    assert not Story.says_why
+    assert known_of(0, TEXTS, scored(0, 0, 0), GROUP, quoted=False) == ("", "")
 
 
 def test_what_the_sandbox_said_of_code_is_shown() -> None:
@@ -65,7 +67,7 @@ def test_what_the_sandbox_said_of_code_is_shown() -> None:
     )
     texts = [f"<answer>def double(x):\n    return {body}</answer>" for body in ("x", "y", "2 *")]
     scores = Code().score(texts, [example] * 3)
-    shown = [known_of(i, texts, scores, GROUP, says_gold=Code.needs_gold)[1] for i in range(3)]
+    shown = [known_of(i, texts, scores, GROUP, quoted=Code.says_why)[1] for i in range(3)]
     assert "another value was returned" in shown[0]
     assert "NameError" in shown[1]
     assert "invalid syntax" in shown[2]
@@ -100,7 +102,7 @@ def test_the_gradient_is_the_divergence_from_the_policy_that_sees_a_solution(
     asked = [prompts[tuple(rollout.prompt_ids)] for rollout in drawn]
     texts = [policy.decode(rollout.completion_ids, cot=True) for rollout in drawn]
     scores = verifier.score(texts, asked)
-    known = [known_of(i, texts, scores, run.settings, says_gold=True) for i in range(len(drawn))]
+    known = [known_of(i, texts, scores, run.settings, quoted=False) for i in range(len(drawn))]
     taught = [i for i, (solution, _) in enumerate(known) if solution]
     assert 0 < len(taught) < len(drawn)
     shown = [policy.encode_prompt(prompt_beside(policy, asked[i], *known[i], cot=True)) for i in taught]
@@ -132,8 +134,9 @@ def test_words_beyond_the_model_s_context_are_left_out_aloud() -> None:
     def silent(completion: str, example: Any) -> float:
         return 0.0
 
-    silent.needs_gold = False  # type: ignore[attr-defined]
-    run = toy_run("sdpo", 0, verifier=FunctionVerifier(silent), **FEW)
+    verifier = FunctionVerifier(silent)
+    verifier.says_why = True
+    run = toy_run("sdpo", 0, verifier=verifier, **FEW)
     load_method("sdpo").train(run)
     [row] = run.monitor.trace
     assert (row["train/shown_feedback"], row["train/skipped"]) == (1, 1)
