@@ -19,7 +19,7 @@ Line = str | tuple[float, tuple[float, ...]]
 _DASHES: dict[str, Line] = {
     "solid": "solid", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5)), "dash-dot": (0, (5, 1.5, 1, 1.5)),
     "long": (0, (9, 2)), "dash-dot-dot": (0, (5, 1.5, 1, 1.5, 1, 1.5)), "short": (0, (2.5, 1.5)),
-    "long-short": (0, (9, 2, 2.5, 2)), "long-dot": (0, (9, 1.5, 1, 1.5)),
+    "long-short": (0, (9, 2, 2.5, 2)), "long-dot": (0, (9, 1.5, 1, 1.5)), "dense": (0, (3, 0.8)),
 }  # fmt: skip
 _LOOKS = {
     "base": ("base", "H", "dashed"), "sft": ("sft", "o", "solid"), "grpo": ("rft", "^", "solid"),
@@ -32,7 +32,7 @@ _LOOKS = {
     "base-few-shot": ("base", "p", "dotted"), "base-maj": ("base", "*", "dash-dot"),
     "prompt-search": ("base", "d", "long"),
     "distill": ("sft", "^", "dashed"), "distill-offline": ("sft", "v", "dotted"), "sdft": ("sft", "D", "dash-dot"),
-    "sft-matched-rollouts": ("rft", "*", "long-dot"), "sdpo": ("rft", "s", "long-dot"),
+    "sft-matched-rollouts": ("rft", "*", "long-dot"), "sdpo": ("rft", "s", "dense"),
     "grpo-random": ("control", "X", "dashed"), "grpo-format": ("control", "P", "dotted"),
 }  # fmt: skip
 STYLES: dict[str, tuple[str, str]] = {name: (FAMILIES[family], mark) for name, (family, mark, _) in _LOOKS.items()}

@@ -16,6 +16,7 @@ DRAW = {"prompts_per_step": 2, "num_generations": 6}
 BATCH = {"sft", "dpo", "kto", "rejection_sft", "distill-offline", "sft-matched-rollouts"}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     **{method: (method, {}) for method in TRAINED if method not in {*BATCH, "grpo-format"}},
+    "sdpo": ("sdpo", {"success_reward_threshold": 0.2}),
     **{loss: ("grpo", {"loss_type": loss}) for loss in ("dapo", "bnpo", "dr_grpo", "sapo")},
     "bnpo, minibatches": ("grpo", {"loss_type": "bnpo", "minibatches": 3}),
     "dapo, minibatches": ("grpo", {"loss_type": "dapo", "minibatches": 3, "mask_truncated_completions": True}),

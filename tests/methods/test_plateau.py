@@ -73,7 +73,8 @@ def to_plateau(
 
 OWN: dict[str, dict[str, Any]] = {
     "rejection_sft": {"samples": 100, "min_reward": 0.1}, "ddpg": {"warmup_updates": 0},
-    "kto": {"up_from": 0.4}, "distill-offline": {"min_reward": 0.1}, "sft-matched-rollouts": {"min_reward": 0.1},
+    "kto": {"up_from": 0.4}, "sdpo": {"success_reward_threshold": 0.2}, "distill-offline": {"min_reward": 0.1},
+    "sft-matched-rollouts": {"min_reward": 0.1},
 }  # fmt: skip
 
 
