@@ -347,7 +347,7 @@ def _presets(cell: Cell) -> dict[str, str]:
     for index, stage in enumerate(stages if isinstance(stages, list | tuple) else ()):
         if isinstance(stage, Mapping):
             named[f"settings.stages.{index}.preset"] = (str(stage.get("method")), str(stage.get("preset")))
-    found = {}
+    found: dict[str, str] = {}
     for name, (method, preset) in named.items():
         entry = _entry(METHODS, method)
         version = entry.preset_versions.get(preset, 1) if entry else 1
