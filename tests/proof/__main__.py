@@ -24,16 +24,19 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="all, or some; sections: " + ", ".join(_sections()))
     parser.add_argument("--full", action="store_true", help="every case; by default an hour's worth on two cores")
     parser.add_argument("--seed", type=int, default=0, help="which moments, inputs and orders chance picks (default 0)")
-    parser.add_argument("--markdown", action="store_true", help="run nothing: the last results as a Markdown table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="run nothing: the last results, all or of these, as a Markdown table"
+    )
     options = parser.parse_args()
     size: Size = "full" if options.full else "hour"
     path = FOLDER / f"{size}.json"
     if options.markdown:
         if not path.is_file():
             parser.error(f"no {path} yet; run the proofs first")
-        print(table.markdown(json.loads(path.read_text(encoding="utf-8"))))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        print(table.markdown({name: line for name, line in kept.items() if _named(name, options.names)}))
         return 0
-    wanted = [proof for proof in PROOFS if size in proof.cases and _named(proof, options.names)]
+    wanted = [proof for proof in PROOFS if size in proof.cases and _named(proof.name, options.names)]
     if not wanted:
         parser.error(f"no proof of {', '.join(options.names)}; there are {', '.join(proof.name for proof in PROOFS)}")
     lines = [_keep(_run(proof, size, options.seed), path, options.seed) for proof in wanted]
@@ -65,8 +68,8 @@ def _run(proof: Proof, size: Size, seed: int) -> Line:
     return line
 
 
-def _named(proof: Proof, names: list[str]) -> bool:
-    return not names or any(proof.name == name or proof.name.startswith(f"{name}.") for name in names)
+def _named(proof: str, names: list[str]) -> bool:
+    return not names or any(proof == name or proof.startswith(f"{name}.") for name in names)
 
 
 def _sections() -> list[str]:

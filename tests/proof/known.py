@@ -1,5 +1,7 @@
 """Every proof, in the order of the table: a new one is one entry in its section's list."""
 
+from tests.proof.faults import FAULTS
 from tests.proof.proof import Proof
+from tests.proof.reproducibility import REPRODUCIBILITY
 
-PROOFS: list[Proof] = []
+PROOFS: list[Proof] = [*FAULTS, *REPRODUCIBILITY]
