@@ -37,17 +37,25 @@ def propose(search: Search, settings: PromptSearchSettings) -> list[str]:
         return []
     ends = search.left * (1 - _SHARE)
     half = len(search.items) // 2
+    elsewhere = _Elsewhere(settings) if settings.reflector_url else None
     with contextlib.redirect_stdout(io.StringIO()):  # its progress is no part of a cell's output
         found: Any = gepa.optimize(
             seed_candidate={_PART: SEED},
             trainset=list(search.items[:half]),
             valset=list(search.items[half:]),
             adapter=cast("Any", _Adapter(search)),
-            reflection_lm=_reflector(search, settings),
-            stop_callbacks=lambda state: search.left <= ends,
+            reflection_lm=elsewhere or _Itself(search),
+            stop_callbacks=lambda state: search.left <= ends or bool(elsewhere and elsewhere.silent),
             seed=search.run.cell.seed_sampling,
             logger=_Silent(),
             skip_perfect_score=True,
+        )
+    if elsewhere and elsewhere.silent:
+        raise elsewhere.silent
+    if elsewhere and elsewhere.failed:
+        search.run.monitor.warn(
+            f"the reflector gave no answer to {len(elsewhere.failed)} of {elsewhere.asked} requests "
+            f"({elsewhere.failed[-1]}): what GEPA would have proposed there was not tried"
         )
     order = sorted(range(len(found.candidates)), key=lambda i: -found.val_aggregate_scores[i])
     texts = (_told(found.candidates[place][_PART]) for place in order)
@@ -113,21 +121,34 @@ class _Itself:
 
 
 class _Elsewhere:
-    """An endpoint as reflector; its FLOPs are its host's, and are not counted."""
+    """An endpoint as reflector; its FLOPs are its host's, and are not counted.
+
+    GEPA goes on after whatever a reflector raises, so that what went wrong is kept here.
+
+    Attributes:
+        asked: requests so far.
+        failed: why some had no answer.
+        silent: the error to end with where none ever had.
+    """
 
     def __init__(self, settings: PromptSearchSettings) -> None:
         self._endpoint = Endpoint(settings.reflector_url, settings.reflector_model, timeout_s=120.0)
+        self.asked, self.failed = 0, list[str]()
+        self.silent: RftlabError | None = None
 
     def __call__(self, prompt: str | list[dict[str, Any]]) -> str:
+        if self.silent:  # GEPA asks again what failed
+            raise self.silent
+        self.asked += 1
         try:
             [reply] = self._endpoint.ask([self._endpoint.request("You improve instructions.", _text(prompt), "")])
         except RftlabError as error:
-            raise RftlabError(str(error).replace("judge:", "reflector:")) from None
+            self.silent = RftlabError(str(error).replace("judge:", "reflector:"))
+            raise self.silent from None
+        if reply.error:
+            self.failed.append(reply.error)
+            raise RftlabError(f"reflector: {reply.error}")
         return reply.text
-
-
-def _reflector(search: Search, settings: PromptSearchSettings) -> "_Itself | _Elsewhere":
-    return _Elsewhere(settings) if settings.reflector_url else _Itself(search)
 
 
 def _text(prompt: str | list[dict[str, Any]]) -> str:

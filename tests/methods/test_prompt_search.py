@@ -16,6 +16,7 @@ from rftlab.methods.prompt_search import Asked, Prompt, PromptSearchSettings, in
 from rftlab.policy import ask, export, weights
 from rftlab.policy.kept import load_kept
 from rftlab.record import Record, read
+from tests.common import judge_stub
 from tests.conftest import SMALL
 
 FLOPS = 4e9
@@ -165,3 +166,56 @@ def test_gepa_proposes_with_half_of_the_flops_and_its_text_is_one_line() -> None
     texts = [each["settings"]["instruction"] for each in experiment._found["tried"]]
     assert "Answer the question." in texts
     assert all(text == " ".join(text.split()) and len(text) <= prompt_search.LONGEST for text in texts)
+
+
+@pytest.mark.slow
+def test_gepa_asks_a_named_endpoint_whose_words_are_tried_and_whose_tokens_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("gepa")
+    tried: list[str] = []
+    answers = prompt_search.Search.answers
+
+    def noted(search: prompt_search.Search, prompt: Prompt, items: Any) -> list[dict[str, Any]]:
+        tried.append(prompt.instruction)
+        return answers(search, prompt, items)
+
+    monkeypatch.setattr(prompt_search.Search, "answers", noted)
+    written = judge_stub.says("Now:\n```\nShow\tyour working,\n\x1b[1mthen answer.\n```")
+    with judge_stub.running() as stub:
+        stub.replies = [(200, written)] * 200
+        settings = {"flops": 8e9, "reflector_url": stub.url, "reflector_model": "writer"}
+        experiment = Experiment(searched(preset="gepa", settings=settings))
+        experiment.train()
+        asked = [request["messages"][-1]["content"] for request in stub.seen]
+        assert asked
+        assert {request["model"] for request in stub.seen} == {"writer"}
+        assert all("Answer the question." in text or "Show your working" in text for text in asked)
+    assert "Show your working, [1mthen answer." in tried
+    spent = experiment.cost
+    assert spent.completions == spent.verifier_calls > 0
+    assert spent.flops <= 8.4e9
+
+
+@pytest.mark.slow
+def test_requests_that_an_endpoint_refused_are_counted_and_no_empty_instruction_is_tried() -> None:
+    pytest.importorskip("gepa")
+    with judge_stub.running() as stub:
+        stub.replies = [(200, judge_stub.says("```\nThink first.\n```"))] + [(400, b"")] * 200
+        settings = {"flops": 8e9, "reflector_url": stub.url, "reflector_model": "writer"}
+        experiment = Experiment(searched(preset="gepa", settings=settings))
+        experiment.train()
+        refused = len(stub.seen) - 1
+    [said] = [each for each in experiment._budget_warnings if "reflector" in each]
+    assert said.startswith(f"the reflector gave no answer to {refused} of {refused + 1} requests (HTTP 400)")
+
+
+@pytest.mark.slow
+def test_an_endpoint_that_never_answers_ends_the_search_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gepa")
+    with judge_stub.running() as stub:
+        stub.replies = [(401, b"")] * 9
+        settings = {"flops": 8e9, "reflector_url": stub.url, "reflector_model": "writer"}
+        experiment = Experiment(searched(preset="gepa", settings=settings))
+        with pytest.raises(RftlabError, match=r"^reflector: http://127.* does not answer: HTTP 401; check endpoint"):
+            experiment.train()
