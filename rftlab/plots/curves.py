@@ -42,7 +42,7 @@ def learning_curves(table: pd.DataFrame, *, x: str = "step") -> Figure:
         for place, (part, labels) in enumerate(row):
             ax = figure.add_subplot(len(rows), len(budgets), number * len(budgets) + place + 1)
             for arm, curve in arms(pick(part, labels=labels)):
-                draw_curve(ax, curve, x, colour=look(arm)[0], marker=look(arm)[1], size=0.9)
+                draw_curve(ax, curve, x, colour=look(arm)[0], marker=look(arm)[1], line=line_of(arm), size=0.9)
             ax.set_title(f"{labels} labels")
             percent_axis(ax)
             longest = pick(table, labels=labels)[x].max()

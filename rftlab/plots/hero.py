@@ -131,5 +131,5 @@ def draw_over_labels(
     name_ends(ax, ends)
 
 
-def _short(name: str, most: int = 24) -> str:
+def _short(name: str, most: int = 28) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"

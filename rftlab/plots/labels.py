@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rftlab.plots.look import look, rank
+from rftlab.plots.look import line_of, look, rank
 from rftlab.plots.marks import Kinds, draw_marks, row_axis, row_names
 from rftlab.plots.names import title
 from rftlab.plots.panels import (
@@ -226,7 +226,7 @@ def _line(ax: Axes, x: pd.Series, line: pd.DataFrame, arm: str, place: int) -> N
     colour, marker = look(arm)
     at = _dodge(x, place)
     ax.vlines(at, line["low"], line["high"], color=colour, lw=1.6, alpha=0.45)
-    ax.plot(at, line["mean"], color=colour, marker=marker, clip_on=False, zorder=3)
+    ax.plot(at, line["mean"], color=colour, marker=marker, ls=line_of(arm), clip_on=False, zorder=3)
 
 
 def _dodge(labels: pd.Series, place: int) -> pd.Series:

@@ -22,6 +22,8 @@ _BEFORE = 3.0
 """How far left of the least budget the arms stand that train on prompts alone."""
 _HANDLE, _LETTER = 4.8, 0.6
 """How wide a legend's handle with its space, and a letter of its text, are, in font sizes."""
+_LEGEND_ROWS, _LEGEND_ROW = 2, 1.5
+"""How many rows of a legend a figure has room for, and how high a row is, in font sizes."""
 _LEAST = 0.1
 """Smallest range drawn, so that chance does not look like a landslide."""
 
@@ -140,13 +142,22 @@ def percent(share: float, place: float = 0) -> str:
 
 
 def legend(figure: Figure, table: pd.DataFrame, *, note: str) -> None:
-    """One legend above all panels, and a line below them that says how to read the marks."""
-    handles = [Line2D([], [], color=look(arm)[0], marker=look(arm)[1], label=title(arm)) for arm, _ in arms(table)]
+    """One legend above all panels, and a line below them that says how to read the marks.
+
+    A legend of more rows than a figure has room for makes it higher.
+    """
+    handles = [
+        Line2D([], [], color=look(arm)[0], marker=look(arm)[1], ls=line_of(arm), label=title(arm))
+        for arm, _ in arms(table)
+    ]
     for arm in sorted(untrained(table)["arm"].unique(), key=rank):
         handles.append(Line2D([], [], color=look(arm)[0], ls=line_of(arm), lw=1.8, label=title(arm)))
     letters = max((len(str(handle.get_label())) for handle in handles), default=0)
     across = int(72 * figure.get_figwidth() / (mpl.rcParams["legend.fontsize"] * (_HANDLE + _LETTER * letters)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, min(len(handles), 6, across)))
+    across = max(1, min(len(handles), 6, across))
+    more = max(0, -(-len(handles) // across) - _LEGEND_ROWS)
+    figure.set_figheight(figure.get_figheight() + more * _LEGEND_ROW * mpl.rcParams["legend.fontsize"] / 72)
+    figure.legend(handles=handles, loc="outside upper center", ncols=across)
     below(figure, note)
 
 
