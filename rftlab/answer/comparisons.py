@@ -16,7 +16,7 @@ from rftlab.answer.few_rows import overlap_of
 from rftlab.answer.items import by_seed
 from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import largest_common_mark, read_runs
-from rftlab.answer.results import PANEL, UNTRAINED, Results, is_base, panel_bases
+from rftlab.answer.results import BASE, PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.execute.results import Stop
 from rftlab.folds import Folds
@@ -76,7 +76,7 @@ class Pair(NamedTuple):
 # What `arms` reads of each arm's cells: cut out of all hundred columns, every group would take several times longer.
 _OF_AN_ARM = (
     "labels", "arm", "method", "id", "flops", "completions_rewarded", "verifier_calls", "folds", "fold_rows",
-    "pool_rows",
+    "pool_rows", "teacher_labels",
 )  # fmt: skip
 
 
@@ -93,6 +93,7 @@ class Arm(NamedTuple):
         rewarded: completions that were rewarded in training, and how many were scored, over all seeds.
         folds: of which rows its seeds are folds; None where test items stand apart.
         pool: how many rows its labels were drawn from, of the seed with fewest; 0 if unknown or untrained.
+        teacher_labels: labels that its teacher was trained with, mean over seeds; 0 without one, or if unknown.
     """
 
     place: Place
@@ -104,6 +105,7 @@ class Arm(NamedTuple):
     rewarded: tuple[int, int]
     folds: Folds | None = None
     pool: int = 0
+    teacher_labels: float = 0.0
 
     @property
     def overlap(self) -> float:
@@ -143,7 +145,7 @@ def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]
             place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
             spent = float(group["flops"].mean()) if flops is None else flops
             of = (place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group))
-            found.append(Arm(*of, *_rows(group, trained=method not in UNTRAINED)))
+            found.append(Arm(*of, *_rows(group, trained=method not in UNTRAINED), _teachers(group)))
     return found
 
 
@@ -167,6 +169,12 @@ def _rows(cells: pd.DataFrame, *, trained: bool) -> tuple[Folds | None, int]:
     of = cells.reindex(columns=["folds", "fold_rows", "pool_rows"], fill_value=0)
     count, rows, pool = int(of["folds"].max()), int(of["fold_rows"].max()), int(of["pool_rows"].min())
     return Folds(count, rows) if count else None, pool if trained else 0
+
+
+def _teachers(cells: pd.DataFrame) -> float:
+    """Labels that the teachers of an arm's cells were trained with, the mean."""
+    mean = pd.to_numeric(cells.reindex(columns=["teacher_labels"])["teacher_labels"]).mean()
+    return 0.0 if np.isnan(mean) else float(mean)
 
 
 def _with_bases(cells: pd.DataFrame) -> pd.DataFrame:
@@ -290,5 +298,5 @@ def _answering_for(untrained: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:
     return untrained.loc[[its[seed] for seed in fitting]].set_axis(fitting, axis=0)
 
 
-def _rank(arm: Arm) -> tuple[int, str]:
-    return _ORDER.index(family_of(arm.method)), arm.arm
+def _rank(arm: Arm) -> tuple[int, bool, str]:
+    return _ORDER.index(family_of(arm.method)), arm.method == BASE, arm.arm

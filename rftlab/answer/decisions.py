@@ -90,6 +90,7 @@ class Level(NamedTuple):
         collapse: how many of them collapsed, and how many could.
         flops: of training, mean over seeds.
         rewarded: completions that were rewarded in training, of how many.
+        teacher_labels: labels that its teacher was trained with, beside the budget; 0 without one, or if unknown.
     """
 
     measure: str
@@ -102,6 +103,7 @@ class Level(NamedTuple):
     collapse: stats.Collapse
     flops: float
     rewarded: tuple[int, int]
+    teacher_labels: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -391,5 +393,5 @@ def levels_of(found: Sequence[Arm], measure: str) -> list[Level]:
             seeds = {str(seed): float(value) for seed, value in arm.table.mean(axis=1).items()}
             fallen = stats.collapse(list(seeds.values()), bases.get(arm.place[:4], nan))
             own = (arm.place, arm.arm, arm.method, arm.trained)
-            levels.append(Level(measure, *own, mean, seeds, fallen, arm.flops, arm.rewarded))
+            levels.append(Level(measure, *own, mean, seeds, fallen, arm.flops, arm.rewarded, arm.teacher_labels))
     return levels

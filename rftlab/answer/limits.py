@@ -10,6 +10,7 @@ from rftlab.answer.phrases import sentence, where
 from rftlab.answer.readings import capped, reading_of
 from rftlab.answer.results import Results, unfinished
 from rftlab.plots.names import title
+from rftlab.registry import METHODS
 
 TINY = "tiny base: no evidence about large models"
 
@@ -28,6 +29,7 @@ def limits(results: Results, decisions: Decisions) -> str:
     told += _partial(results)
     told += [f"Reading: {reading}"] if (reading := reading_of(results.cells)) else []
     told += _short_of_plateau(results, decisions)
+    told += _taught(results, decisions)
     told += tuning.limits(results.records, results.where)
     told += _not_covered(results)
     return " ".join(sentence(text) for text in told)
@@ -93,6 +95,22 @@ def _short_of_plateau(results: Results, decisions: Decisions) -> list[str]:
         for method, (early, runs) in ended.items()
     ]
     return [f"The cap ended {listed(told)} before their plateau"] if told else []
+
+
+def _taught(results: Results, decisions: Decisions) -> list[str]:
+    """What the teachers of named arms had been trained with, which is in no label budget."""
+    found: dict[str, set[str]] = {}
+    named = decisions.plan.arms(results.cells["method"])
+    for each in results.records:
+        method = each.parameters.method
+        if method in named and (entry := METHODS.get(method)) and entry.teacher:
+            labels = each.cost.get("teacher_labels")
+            had = "labels that nobody knows" if labels is None else f"{labels:.0f} labels of its own"
+            found.setdefault(had, set()).add(method)
+    return [
+        f"{listed([title(method) for method in sorted(methods)])} learnt from a teacher with {had}, beside the budget"
+        for had, methods in sorted(found.items())
+    ]
 
 
 def _not_covered(results: Results) -> list[str]:

@@ -6,7 +6,7 @@ What is drawn or compared together is a *panel*: same task, model, variant and p
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +45,8 @@ SCORES = {
 """Mean rewards and the accuracies beside them: they differ only where a verifier gives partial credit."""
 PASS_AT, MAJORITY_AT = "pass_at_", "majority_at_"
 RETAINED = re.compile(r"retention_\w+_accuracy")
+_NONE = ("", "{}")
+"""A preset or settings that a cell does not have: the arm of such cells goes by its method alone."""
 _AXES = ["task", "model", "method", "labels", "prompts", "cot", "cot_eval", "seed"]
 
 
@@ -161,12 +163,16 @@ def _mark_swept(cells: pd.DataFrame, part: pd.DataFrame) -> None:
         if facets:
             cells.loc[rows.index, "variant"] = _labels(rows, facets)
         if own:
-            cells.loc[rows.index, "arm"] = [f"{method} [{text}]" for text in _labels(rows, own)]
+            told = _labels(rows, own, without=_NONE)
+            cells.loc[rows.index, "arm"] = [f"{method} [{text}]" if text else method for text in told]
 
 
-def _labels(rows: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    columns = [[f"{name}={_text(value)}" for value in rows[name]] for name in names]
-    return [", ".join(parts) for parts in zip(*columns, strict=True)]
+def _labels(rows: pd.DataFrame, names: Iterable[str], *, without: Collection[str] = ()) -> list[str]:
+    """What was swept, row by row; values that are ``without`` are not named."""
+    columns = [
+        [f"{name}={text}" if (text := _text(value)) not in without else "" for value in rows[name]] for name in names
+    ]
+    return [", ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
 
 
 def _text(value: Any) -> str:

@@ -372,12 +372,14 @@ def _signals(study: Results) -> Drawing:
 def _cost(study: Results, table: pd.DataFrame) -> Drawing:
     caption = (
         "Up and to the left is better. FLOPs are estimated from tokens; tokens count what was generated and what was "
-        "trained on; seconds are wall time without evaluation. Learning-rate trials are not included."
+        "trained on; seconds are wall time without evaluation. Learning-rate trials are not included. What trains and "
+        "searches nothing is not drawn."
     )
     heading = "Accuracy against cost"
     if is_base(study.cells).all():
         return Drawing("accuracy_vs_cost", heading, "no trained cell has finished yet.")
     spent = tables.cost_table(study.cells, table)
+    spent = spent[(spent["labels"] == 0) | (spent["flops"] > 0)]  # whose labels stand in the prompt trains nothing
     words = _few(
         f"{place_name((row['task'], row['prompt']))}, {plots.title(row['arm'])}, {row['labels']} labels: "
         f"{100 * row['mean']:.0f} % for {row['flops']:.2g} FLOPs"

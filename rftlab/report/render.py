@@ -71,6 +71,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = lambda share: "" if _lacks(share) else f"{100 * share:.0f} %"
     environment.filters["number"] = lambda value: "" if _lacks(value) else f"{value:.3g}"
     environment.filters["points"] = lambda share: "" if _lacks(share) else f"{100 * share:.1f}"
+    environment.filters["title_of"] = plots.title
     environment.filters["inline"] = lambda picture: Markup(inline(picture))
     scripts = {name: "".join(f"\n{script(part)}" for part in parts) for name, parts in _SCRIPTS.items()}
     environment.globals["scripts"] = {name: Markup(text) for name, text in scripts.items()}

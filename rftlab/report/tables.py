@@ -13,6 +13,7 @@ from rftlab.answer.decisions import COMPARED, Decisions, Level, levels_of
 from rftlab.answer.items import read_lines
 from rftlab.answer.results import PANEL, Results, is_base, measured, panel_bases
 from rftlab.answer.survey import Survey
+from rftlab.registry import trains
 
 _CURVE_BUDGETS = 4
 _PART = "train/part/"
@@ -138,7 +139,7 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens_generated, tokens, flops, seconds, value, n; empty
     without traces.
     """
-    trained = cells[~is_base(cells)]
+    trained = cells[~is_base(cells) & cells["method"].map(trains)]
     budgets = np.unique(trained["labels"])
     spread_out = np.linspace(0, max(len(budgets) - 1, 0), _CURVE_BUDGETS).round().astype(int)
     chosen = budgets[np.unique(spread_out)] if len(budgets) else budgets

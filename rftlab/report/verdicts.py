@@ -78,7 +78,7 @@ def matrix(decisions: Decisions) -> list[dict[str, Any]]:
     """Rows of the matrix of decisions: one a panel and label budget.
 
     Keys: task, model, variant, prompt, labels, panel (in words), advice,
-    kind (of `choices.Choice`), arms (name, percent, low, high) and
+    kind (of `choices.Choice`), arms (name, mean, low, high, collapse, teacher_labels) and
     decisions (name, word, points, exploratory).
     """
     rows = []
@@ -123,7 +123,10 @@ def _level(decisions: Decisions, here: Place, arm: str) -> dict[str, Any]:
     level = decisions.level(here, arm)
     assert level is not None
     mean = level.mean
-    return {"name": title(arm), "mean": mean.estimate, "low": mean.low, "high": mean.high, "collapse": level.collapse}
+    return {
+        "name": title(arm), "mean": mean.estimate, "low": mean.low, "high": mean.high, "collapse": level.collapse,
+        "teacher_labels": round(level.teacher_labels),
+    }  # fmt: skip
 
 
 def _measured(decisions: Decisions, here: Place) -> str:

@@ -15,6 +15,7 @@ from rftlab.answer.decisions import Decisions, decide
 from rftlab.answer.results import read_results
 from rftlab.execute.results import write_grid
 from rftlab.grid import Grid
+from rftlab.report.verdicts import matrix, shown
 from rftlab.stats import WORDS
 from tests import synthetic
 
@@ -289,3 +290,35 @@ def test_a_folder_whose_tasks_name_different_measures_says_which_decides_and_why
 def test_a_study_that_is_not_finished_says_how_far_it_is(study: Study, run: int, said: bool) -> None:
     _, card = study({"base": 0.1, "sft": 0.9}, seeds=4, run=run)
     assert ("So far: 9 of 12 cells have finished." in card.limits, "So far" in card.limits) == (said, said)
+
+
+def test_what_a_teacher_was_taught_with_stands_beside_the_advice(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = synthetic.cost
+
+    def cost(cell: Any) -> dict[str, float | None]:
+        taught = {"teacher_labels": 1000.0} if cell.method == "distill" else {}
+        return {**plain(cell), **taught}
+
+    monkeypatch.setattr(synthetic, "cost", cost)
+    skill = {"base": 0.1, "sft": 0.5, "distill": 0.9, "distill-offline": 0.6}
+    decisions, card = study(skill, named="[base, sft, distill, distill-offline]")
+    assert card.headline == "Use on-policy distillation."
+    told = "learnt from a teacher with 1000 labels of its own, beside the budget."
+    assert f"On-policy distillation {told}" in card.limits
+    assert "Offline distillation learnt from a teacher with labels that nobody knows" in card.limits
+    shown_beside = {arm["name"]: arm["teacher_labels"] for row in matrix(decisions) for arm in row["arms"]}
+    assert shown_beside == {"SFT": 0, "on-policy distillation": 1000, "offline distillation": 0, "untrained base": 0}
+
+
+def test_teachers_of_arms_that_nobody_named_are_left_to_the_page(study: Study) -> None:
+    _, card = study({"base": 0.1, "sft": 0.5, "distill": 0.9}, named="[base, sft]")
+    assert "teacher" not in card.limits
+
+
+def test_a_reader_sees_first_what_examples_and_a_searched_prompt_do_for_the_base(study: Study) -> None:
+    skill = {"base": 0.1, "base-few-shot": 0.3, "prompt-search": 0.3, "base-maj": 0.2, "sft": 0.9, "grpo": 0.4}
+    decisions, _ = study(skill)
+    place = decisions.places(decisions.panels[0])[0]
+    against = {each.first for each in shown(decisions, place) if each.second == "base"}
+    assert against == set(skill) - {"base"}
+    assert not [each for each in decisions.decisions if each.first == "base"]

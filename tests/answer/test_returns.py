@@ -239,6 +239,56 @@ def test_a_study_is_billed_by_its_records(made):
     assert {GAINED, "verifier_hours"} <= {each.name for each in found.swings(panel)}
 
 
+OTHERS = {"base": 0.1, "sft": 0.5, "grpo": 0.4, "sdft": 0.2, "distill": 0.9, "base-few-shot": 0.2, "prompt-search": 0.3}
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """What people try beside SFT and GRPO; the teacher's labels and what was checked are made up."""
+    folder = tmp_path_factory.mktemp("others")
+    path = folder / "others.yaml"
+    path.write_text(
+        "name: others\ndefaults: {task: arithmetic/word, seed: [0, 1]}\nmax_seeds: 2\n"
+        "include:\n  - {method: base}\n  - {method: [sft, grpo, sdft, distill], labels: [10, 300]}\n"
+        "  - {method: [base-few-shot, prompt-search], labels: 10}\n"
+        "  - {method: base-few-shot, preset: tuned, labels: 10}\n"
+    )
+    grid = Grid.load(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "skill", lambda cell: OTHERS[cell.method])
+        for cell in grid.cells:
+            taught = {"teacher_labels": 1000.0} if cell.method == "distill" else {}
+            cost = {**synthetic.cost(cell), "verifier_calls": 90 * (cell.method in ("grpo", "prompt-search")), **taught}
+            synthetic.write_cell(folder / "others", cell.model_dump(), items=80, cost=cost)
+    write_grid(folder / "others", grid)
+    return folder / "others"
+
+
+def test_a_teacher_is_billed_once_however_many_labels_its_pupil_has(others):
+    found = returns_of(others, MADE)
+    sums = {(each.taken.arm, each.taken.labels): each for each in found.sums}
+    assert [sums["distill", labels].bill["labels"] for labels in (10, 300)] == [10, 300]
+    assert [sums["distill", labels].bill["teacher's labels"] for labels in (10, 300)] == [1000, 1000]
+    assert sums["distill", 10].bill["verifier"] == 0  # its teacher judges, and no verifier
+    assert sums["prompt-search", 10].bill["verifier"] == 500
+    assert sums["sft", 10].bill["teacher's labels"] == 0
+    assert "teacher's labels 1,000" in words.told(found)
+
+
+def test_shots_that_were_chosen_on_the_labels_took_all_of_them(others):
+    paid = {each.taken.arm: each.taken.paid for each in returns_of(others, MADE).sums if each.taken.labels == 10}
+    assert (paid["base-few-shot"], paid["base-few-shot [preset=tuned]"]) == (4, 10)
+
+
+def test_of_many_arms_the_break_evens_are_those_of_the_one_that_pays_best(others):
+    found = returns_of(others, replace(MADE, point_value=400.0))
+    [panel] = found.panels
+    best = found.best(panel)
+    crossings = found.break_evens(panel)
+    assert len(crossings) == 3  # of four arms that train, all pairs would be 6
+    assert all(best.taken.arm in (each.few, each.many) for each in crossings)
+
+
 def test_the_stage_that_chose_an_arms_rates_is_billed_apart_once(tmp_path):
     (tmp_path / "tuned.yaml").write_text(
         "name: tuned\ndefaults: {task: arithmetic/word, seed: [0, 1, 2]}\nmax_seeds: 3\n"

@@ -92,7 +92,7 @@ def test_a_parameter_swept_by_one_method_becomes_an_arm_of_it(tmp_path):
     for preset in ("", "deepseek"):
         synthetic.write_grid(tmp_path, methods=("grpo",), labels=(10,), cots=(True,), items=10, preset=preset)
     cells = report.read_cells(tmp_path)
-    assert set(cells["arm"]) == {"sft", "grpo [preset=]", "grpo [preset=deepseek]"}
+    assert set(cells["arm"]) == {"sft", "grpo", "grpo [preset=deepseek]"}
     assert set(cells["variant"]) == {""}
 
 

@@ -29,7 +29,7 @@ class Taken(NamedTuple):
         method: of it.
         family: of that.
         labels: its budget.
-        paid: labels that are paid for: the budget, or as many as stand in its prompt, and its teacher's.
+        paid: labels that are paid for: the budget, or as many as stand in its prompt.
         development: further labels that its policy was chosen by.
         rationales: labels whose worked steps it imitates.
         comparisons: of two completions.
@@ -43,6 +43,7 @@ class Taken(NamedTuple):
         seeds: that this rests on; 0 where it is assumed.
         tuning_hours: of the machine, for the stage that chose its learning rates, once for all of its runs.
         tuning_checks: calls of the verifier in that stage.
+        teacher_labels: what its teacher was trained with, however large its own budget is.
     """
 
     panel: Panel
@@ -64,6 +65,7 @@ class Taken(NamedTuple):
     seeds: int
     tuning_hours: float = 0.0
     tuning_checks: float = 0.0
+    teacher_labels: float = 0.0
 
     @property
     def assumed(self) -> bool:
@@ -135,23 +137,24 @@ def _of_panel(study: Results, decisions: Decisions, panel: Panel) -> Iterator[Ta
 def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, development: dict[str, int]) -> Taken:
     first, entry = rows.iloc[0], find(METHODS, level.method, "method")[0]
     labels = level.place.labels
-    if entry.shots and isinstance(shots := dict(first["settings"]).get("shots", entry.shots), int):
+    shots = dict(first["settings"]).get("shots", "" if first["preset"] else entry.shots)
+    if entry.shots and isinstance(shots, int):
         labels = min(shots, labels)  # of shots that were chosen on the labels, all labels were needed
     pairs = bool(dict(first["settings"]).get("pairs_file"))
     steps = entry.needs_rationales and bool(first["cot"]) and not pairs
     spent = pd.DataFrame({"run": _numbers(rows, "seconds"), "trials": _numbers(rows, "tuning_seconds").fillna(0)})
     hours = stats.t_interval(spent.sum(axis=1, min_count=1) / 3600, bounds=(0.0, 1e9))
     checks = float(_numbers(rows, "verifier_calls").fillna(0).mean())
-    teacher = round(_numbers(rows, "teacher_labels").fillna(0).mean())
+    teacher = float(_numbers(rows, "teacher_labels").fillna(0).mean())
     apart = [development.get(cell, 0) for cell in rows["id"]] if trains(level.method) else [0]
     place = level.place
     gain = decisions.between(place, level.arm, decisions.base(place))
     difference = gain.difference if gain else Interval(nan, nan, nan, 0)
     return Taken(
-        place[:4], level.arm, level.method, family_of(level.method), level.place.labels, labels + teacher,
+        place[:4], level.arm, level.method, family_of(level.method), level.place.labels, labels,
         sum(apart) / len(apart), labels * steps, labels * pairs, float(first["prompts"]), checks,
-        checks > 0 or bool(entry.prompts), hours, level.mean, difference, gain.word if gain else "open",
-        len(level.seeds),
+        checks > 0 or bool(entry.prompts and not entry.teacher), hours, level.mean, difference,
+        gain.word if gain else "open", len(level.seeds), teacher_labels=teacher,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from rftlab.registry import trains
 from rftlab.stats import Interval, ratio_interval
 
 _PER_POINT = 0.01
-_STILL, _MOST = 0.001, 8
+_STILL, _MOST, _FEW = 0.001, 8, 3
 HALF = (0.5, 1.5)
 """Factors by which each assumption is moved."""
 TUNING = "tuning"
@@ -130,10 +130,17 @@ class Returns:
         return found
 
     def break_evens(self, panel: Panel) -> list[BreakEven]:
-        """Where two arms cost the same with as many labels, every two of a panel that train on labels."""
+        """Where two arms cost the same with as many labels: every two of a panel that train on labels.
+
+        Of more than a few arms, those that the one that pays best is held against.
+        """
         arms = dict.fromkeys(each.taken.arm for each in self.of(panel) if trains(each.taken.method))
         lines = {arm: line for arm in arms if (line := self._line(panel, arm))}
-        return [_crossing(panel, (a, lines[a]), (b, lines[b])) for a, b in combinations(lines, 2)]
+        told = list(combinations(lines, 2))
+        if len(lines) > _FEW:
+            best = self.best(panel)
+            told = [both for both in told if best and best.taken.arm in both]
+        return [_crossing(panel, (a, lines[a]), (b, lines[b])) for a, b in told]
 
     def _line(self, panel: Panel, arm: str) -> tuple[float, float] | None:
         """What an arm costs without any label, and more with each: the machine as in the mean over its budgets."""
@@ -212,6 +219,7 @@ def total(took: Taken, prices: Prices) -> Sum:
     paired = took.comparisons > 0
     bill = {
         "labels": (0 if paired else took.paid) * prices.label,
+        "teacher's labels": took.teacher_labels * prices.label,
         "rationales": took.rationales * prices.rationale,
         "comparisons": took.comparisons * prices.comparison,
         "development": took.development * prices.label,
