@@ -80,6 +80,9 @@ def test_every_packaged_grid_is_ready_or_says_what_to_do(newcomer):
     newcomer.types("rftlab notebooks mine")
     for grid in sorted((newcomer.folder / "mine" / "grids").glob("*.yaml")):
         real = "smollm2" in grid.stem
+        if grid.stem == "answers":
+            assert "no finished cell" in newcomer.types("rftlab run answers --dry-run", expect=2)
+            newcomer.types("rftlab run answers_teacher")
         said = newcomer.types(f"rftlab run {grid.stem} --dry-run", expect=2 if real else 0)
         assert not real or ("`rftlab fetch smollm2`" in said and said.count("\n") == 1), said
 
