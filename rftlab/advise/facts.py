@@ -37,6 +37,7 @@ class Facts:
         partial: it also tells answers that are partly right.
         prompts: prompts without labels.
         preferences: comparisons of two completions.
+        thumbs: thumbs up and down on single completions.
         reasoning: reaching an answer takes steps worth writing down.
         base_accuracy: share of prompts that the base answers right at the first try.
         base_pass_at_8: share of prompts that it answers right in at least one of eight tries.
@@ -55,6 +56,7 @@ class Facts:
     partial: bool | None = None
     prompts: int | None = None
     preferences: int | None = None
+    thumbs: int | None = None
     reasoning: bool | None = None
     base_accuracy: float | None = None
     base_pass_at_8: float | None = None
@@ -149,6 +151,7 @@ FACTS: Mapping[str, Fact] = {
         "How many prompts without labels are there?", "count", (0, 200), (Is("verifier", "in", ("no_gold", "judge")),)
     ),
     "preferences": Fact("How many comparisons of two answers are there?", "count", (0, 1000)),
+    "thumbs": Fact("How many single answers have a thumb up or down?", "count", (0, 1000)),
     "reasoning": Fact("Does reaching an answer take steps worth writing down?", "yes"),
     "base_accuracy": Fact(
         "Which share of prompts does the base answer right at the first try?", "share", (0.0, 0.5, 0.95),

@@ -76,6 +76,7 @@ class Missing(NamedTuple):
 _THEM = {
     "labels": "prompts with the answer they should get", "verifier": "somebody who can say what is right",
     "preferences": "people's (or a judge's) comparisons of two answers", "prompts": "prompts to try",
+    "thumbs": "people's (or a judge's) thumbs up and down on single answers",
 }  # fmt: skip
 
 

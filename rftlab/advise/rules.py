@@ -36,6 +36,7 @@ FAMILIES: Mapping[str, Family] = {
     "hybrid": Family("hybrid, SFT then RFT", ("sft+grpo",)),
     "rft": Family("RFT", ("grpo",)),
     "preference": Family("learning from comparisons, DPO or RLHF", ("dpo", "rlhf")),
+    "thumbs": Family("learning from thumbs up and down, KTO", ("kto",)),
     "distillation": Family(
         "distillation", (),
         "rftlab measures it where the teacher is named: methods distill and distill-offline with settings.teacher",
@@ -109,7 +110,7 @@ _NOBODY, _FREE_OF_GOLD, _JUDGE = (Is("verifier", "in", (name,)) for name in ("no
 _NEVER, _EVER = Is("base_pass_at_8", "in", (0.0,)), Is("base_pass_at_8", ">", 0.0)
 _SELDOM, _OFTEN = Is("base_pass_at_8", "<", 0.25), Is("base_pass_at_8", ">=", 0.5)
 _AT_ZERO = Is("base_accuracy", "in", (0.0,))
-_COMPARED = Is("preferences", ">=", 1)
+_COMPARED, _RATED = Is("preferences", ">=", 1), Is("thumbs", ">=", 1)
 
 RULES: tuple[Rule, ...] = (
     Rule("none", 9, "the base leaves at most 5 points to gain", (Is("base_accuracy", ">=", 0.95),), OURS),
@@ -164,13 +165,16 @@ RULES: tuple[Rule, ...] = (
     Rule("preference", 3, "taste decides, and comparisons say what is better", (_yes("subjective"),), by.INSTRUCTGPT),
     Rule("preference", 2, "there are comparisons", (_COMPARED,), by.INSTRUCTGPT),
     Rule("preference", -2, "a check says more than a comparison", (_CHECKED, _no("subjective")), OURS),
+    Rule("thumbs", 2, "single answers have a thumb up or down", (_RATED,), by.KTO),
+    Rule("thumbs", 2, "taste decides, and thumbs say what is liked", (_yes("subjective"), _RATED), by.KTO),
+    Rule("thumbs", -2, "a check says more than a thumb", (_CHECKED, _no("subjective")), OURS),
     Rule("distillation", 3, "the base never succeeds, and a stronger model may teach it", (_NEVER, _yes("teacher")),
          by.R1),
     Rule("distillation", 3, "a stronger model's worked steps, where reasoning counts and labels are few",
          (_yes("teacher"), _yes("reasoning"), _FEW), by.R1),
 )  # fmt: skip
 
-_TRAINED = ("sft", "hybrid", "rft", "preference", "distillation")
+_TRAINED = ("sft", "hybrid", "rft", "preference", "thumbs", "distillation")
 BARS: tuple[Bar, ...] = (
     Bar(_TRAINED, "the weights may not be trained", (_no("trainable"),)),
     Bar(("sft", "hybrid"), "there are no labels", (_NO_LABELS,), "labels"),
@@ -180,6 +184,7 @@ BARS: tuple[Bar, ...] = (
     Bar(("rft",), "there are neither labels nor prompts to try", (_NO_LABELS, Is("prompts", "<", 1)), "prompts"),
     Bar(("rft",), "the base never succeeds, so that nothing is rewarded", (_NEVER,), "", (_yes("partial"),)),
     Bar(("preference",), "there are no comparisons", (Is("preferences", "<", 1),), "preferences"),
+    Bar(("thumbs",), "there are no thumbs", (Is("thumbs", "<", 1),), "thumbs"),
     Bar(("distillation",), "a stronger model's answers may not be used", (_no("teacher"),)),
 )  # fmt: skip
 

@@ -20,7 +20,8 @@ from rftlab.registry import METHODS, trains
 
 _TRIALS = 3
 _SEEDS, _FALLBACK = range(3, 11), 5
-_ITEMS, _LABELS, _PROMPTS, _SHOTS, _PAIRS = 200, 100, 200, 4, "pairs.jsonl"
+_ITEMS, _LABELS, _PROMPTS, _SHOTS = 200, 100, 200, 4
+_PAIRS, _THUMBS = "pairs.jsonl", "thumbs.jsonl"
 _HELD_OUT, _LEAST = 0.3, 100
 """Share held out where there is no test file, as the task `file` does it, if that is at least so many items."""
 
@@ -94,6 +95,8 @@ def smallest(
     if methods[:1] == ["dpo"]:  # held against imitation of what was preferred; one comparison is one label
         methods = ["dpo", "sft"]
         labels = labels or min(_compared(facts, subject), MOST_LABELS)
+    if methods[:1] == ["kto"]:  # one thumb is one label
+        methods, labels = ["kto"], labels or min(facts.thumbs or _LABELS, MOST_LABELS)
     untrained = ["base", *(["base-few-shot"] if labels >= _SHOTS else [])]
     if not labels and methods:  # what has no labels trains on prompts, and is held against a coin on the same
         methods = [method for method in methods if METHODS[method].prompts == "alone"]
@@ -127,13 +130,18 @@ def smallest(
 
 
 def _require_measurable(facts: Facts, subject: Subject | None) -> None:
-    """Check that there is something to measure by: labels, a check that needs none, or comparisons.
+    """Check that there is something to measure by: labels, a check that needs none, comparisons or thumbs.
 
     Raises:
         RftlabError: there is none of these.
     """
     unlabelled = subject is None or not subject.judged
-    if unlabelled and facts.labels == 0 and facts.verifier in ("none", "gold") and not facts.preferences:
+    if (
+        unlabelled
+        and facts.labels == 0
+        and facts.verifier in ("none", "gold")
+        and not (facts.preferences or facts.thumbs)
+    ):
         raise RftlabError(
             "no study can be made yet: without labels, without a check that needs none and without comparisons that "
             f"are known of, nothing can be measured; label {_ITEMS} prompts to test on first"
@@ -195,10 +203,7 @@ def _with_arms(
     cells: Mapping[str, Any], arms: Sequence[str], fitted: Mapping[str, Mapping[str, Any]], pairs: str
 ) -> dict[str, Any]:
     """The cells' parameters and their methods; one that learns from comparisons reads a file of its own."""
-    settings = {
-        arm: {**({"pairs_file": pairs} if METHODS[arm].family == "preference" else {}), **fitted.get(arm, {})}
-        for arm in arms
-    }
+    settings = {arm: {**_judged(arm, pairs), **fitted.get(arm, {})} for arm in arms}
     others = [arm for arm in arms if not settings[arm]]
     apart = [{"method": arm, "settings": own} for arm, own in settings.items() if own]
     if not apart:
@@ -207,6 +212,13 @@ def _with_arms(
     of_cells = {k: v for k, v in cells.items() if k != "method" and k.partition(".")[0] in Cell.model_fields}
     of_grid = {k: v for k, v in cells.items() if k.partition(".")[0] not in Cell.model_fields}
     return {"defaults": of_cells, **of_grid, "method": others, "include": apart}
+
+
+def _judged(arm: str, pairs: str) -> dict[str, str]:
+    """The file of people's verdicts that an arm learns from."""
+    if METHODS[arm].family != "preference":
+        return {}
+    return {"thumbs_file": _THUMBS} if arm == "kto" else {"pairs_file": pairs}
 
 
 def _budget(labels: int, prompts: int | None, trained: bool, *, apart: bool) -> dict[str, Any]:
@@ -227,6 +239,7 @@ def _to_fill_in(subject: Subject | None, own: Mapping[str, Any], text: str) -> s
     if subject and own.get("task_settings", {}).get("verifier") == JUDGE and not subject.judged:
         needed.append(f"who judges an answer: {JUDGE.partition(':')[0]}, or a verifier of rftlab verifiers")
     needed += [f"the comparisons as JSONL, {_PAIRS}"] if f"pairs_file: {_PAIRS}" in text else []
+    needed += [f"the thumbs as JSONL (prompt, completion, label), {_THUMBS}"] if _THUMBS in text else []
     return " and ".join(needed)
 
 

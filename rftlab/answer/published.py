@@ -74,6 +74,11 @@ HIDDEN_RULES = Published("aiMultiple", "read", "counter-intuitive hidden rules: 
 INSTRUCTGPT = Published(
     "InstructGPT, arXiv 2203.02155", "abstract", "people prefer the 1.3B model tuned on comparisons to GPT-3 of 175B"
 )  # fmt: skip
+KTO = Published(
+    "KTO, arXiv 2402.01306",
+    "abstract",
+    "thumbs up and down alone match or exceed preference-based methods from 1B to 30B parameters",
+)
 VENDORS = Published(
     "vendors' guides", "second-hand",
     "50 to 5 000 examples for SFT; for RFT a few dozen in one, 200 to 2 000 prompts in another",

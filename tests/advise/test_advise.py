@@ -278,6 +278,19 @@ def test_no_study_is_made_of_arms_that_are_not_possible(facts):
     assert smallest(advise(Facts(labels=0, preferences=500, verifier="none"))).named == ("base", "dpo", "sft")
 
 
+def test_thumbs_up_and_down_are_for_kto():
+    rated = advise(Facts(labels=0, preferences=0, thumbs=300, verifier="none", subjective=True))
+    assert rated.first.name == "thumbs"
+    assert rated.first.reasons[0].source.source.startswith("KTO")
+    study = smallest(rated)
+    assert study.named == ("base", "kto")
+    assert "thumbs_file: thumbs.jsonl" in study.text
+    assert "pairs_file" not in study.text
+    assert "the thumbs as JSONL (prompt, completion, label), thumbs.jsonl" in study.open
+    assert advise(Facts(labels=60, thumbs=300, verifier="gold", subjective=False)).first.name != "thumbs"
+    assert "thumbs" not in {each.name for each in advise(Facts(thumbs=0)).possible}
+
+
 def test_where_records_and_ranking_disagree_a_sentence_says_so():
     (rare,), (word,) = subjects("arithmetic/rare"), subjects("arithmetic/word")
     opened = consult(Facts(labels=50), rare, results=[REFERENCE])
