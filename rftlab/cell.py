@@ -22,7 +22,8 @@ SCHEMA_VERSION = 1
 # Fields that came after the first shipped study, with the default they had then: at that value a field does not enter
 # the id, so that a later field orphans no study. An entry is never changed, whatever becomes of the field's default.
 _CAME_LATER: dict[str, Any] = {
-    "system": "", "prompts": 0, "label_noise": 0.0, "development": "apart", "start_from": "", "digests": {},
+    "system": "", "prompts": 0, "label_noise": 0.0, "label_difficulty": "any", "curriculum": "none",
+    "pass_rates_path": "", "development": "apart", "start_from": "", "digests": {},
     "budget.until": "spent", "budget.patience": 5, "evaluation.decides": "accuracy", "evaluation.retention": "auto",
     "evaluation.retention_items": 50, "evaluation.verifier": "", "evaluation.verifier_settings": {},
     "evaluation.marks": [], "learning_rates": [], "tuned_by": "", "evaluation.part": "test", "started_by": "",
@@ -79,6 +80,13 @@ class Cell(Part):
     label_noise: float = Field(
         0.0, ge=0, le=1, description="share of the labels that are wrong on purpose: they are other rows' labels"
     )
+    label_difficulty: Literal["any", "easy", "hard", "mixed"] = Field(
+        "any", description="which rows the labels are drawn from, by the base's pass rate: a third, or thirds in turn"
+    )
+    curriculum: Literal["none", "easy_first", "hard_first"] = Field(
+        "none", description="the order in which prompts come in training, by the base's pass rate"
+    )
+    pass_rates_path: str = Field("", description="file of the base's pass rates, as rftlab pass-rates writes it")
     development: Literal["apart", "from_labels"] = Field(
         "apart", description="development items: apart from the label budget, or taken out of it by folds"
     )

@@ -89,6 +89,7 @@ FIELDS: Mapping[str, Field] = {
     "labels": _match("labels", "the label budget", "labels", axes=("labels",)),
     "label_ids": _match("labels", "the labelled examples", axes=("labels", "rule", "seed")),
     "label_noise": _match("labels", "the share of them that is wrong on purpose", "label_noise"),
+    "label_difficulty": _match("labels", "how hard they are for the base", "label_difficulty"),
     "prompts": _match("labels", "prompts without labels that it trains on", "prompts", axes=("prompts", "method")),
     "prompt_ids": _match("labels", "which those are", axes=("prompts", "method", "labels", "rule", "seed")),
     "train_pool": _match("labels", "the pool that labels are drawn from", axes=("rule",)),
@@ -144,6 +145,7 @@ FIELDS: Mapping[str, Field] = {
     "method": _match("method", "the method", "method", axes=("method",)),
     "preset": _match("method", "its preset", "preset", axes=("method", "shots")),
     "settings": _match("method", "its settings", "settings", axes=("method", "shots")),
+    "curriculum": _match("method", "the order in which prompts come", "curriculum", axes=("method",)),
     "chosen": _match("method", "the settings that it chose on its labels", axes=AXES),
     "method_code": _match("method", "its code", axes=("method",)),
     "notebook": _match("notebook", "the code of the notebook that ran it"),
@@ -167,12 +169,17 @@ FIELDS: Mapping[str, Field] = {
         "free", "names", "whether activations are computed again: the update is the same", ("gradient_checkpointing",)
     ),
     "marks": Field("free", "looks", "FLOP marks, which training does not see", ("evaluation.marks",)),
+    "pass_rates_path": Field(
+        "free", "names", "where pass rates are: the labels drawn by them decide", ("pass_rates_path",)
+    ),
     "digests": Field("free", "names", "the digests of your files, carried by the fields above", ("digests",)),
 }
 """Every field of the contract and every parameter of a cell, each in exactly one group."""
 
 CAME_LATER: Mapping[str, Any] = {
     "label_noise": 0.0,
+    "label_difficulty": "any",
+    "curriculum": "none",
     "prompts": 0,
     "prompt_ids": NA,
     "budget_until": "spent",
@@ -238,6 +245,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "cot": cell.cot,
         "labels": cell.labels,
         "label_noise": cell.label_noise,
+        "label_difficulty": cell.label_difficulty,
         "development": cell.development,
         "train_items": cell.evaluation.train_items,
     }
@@ -246,6 +254,7 @@ def of_cell(cell: Cell) -> dict[str, Any]:
         "start_from": cell.started_by or parent,
         "started_policy": parent if cell.started_by else NA,
         "adapter": adapter,
+        "curriculum": cell.curriculum,
         "budget_unit": cell.budget.unit,
         "budget_amount": cell.budget.amount,
         "budget_until": cell.budget.until,

@@ -38,6 +38,7 @@ class Entry:
         shots: methods only; labels that stand before every prompt where `settings.shots` does not say how many.
         keeps_prompt: methods only; True where what is found is a prompt, which is kept as trained weights are.
         resumes: methods only; True where a training that was killed goes on from its last checkpoint.
+        orders: methods only; True where prompts can come by a curriculum.
         spreads: methods only; True where several processes may train one cell together.
         recomputes: methods only; True where its passes can compute activations again (`gradient_checkpointing`).
         dropout: methods only; False where the loss compares two policies and LoRA dropout would be noise between them.
@@ -61,6 +62,7 @@ class Entry:
     shots: int = 0
     keeps_prompt: bool = False
     resumes: bool = False
+    orders: bool = False
     spreads: bool = False
     recomputes: bool = False
     dropout: bool = True
@@ -177,12 +179,12 @@ METHODS: Mapping[str, Entry] = {
     ),
     "sft": Entry(
         "rftlab.methods.sft:SFT", "supervised fine-tuning on labelled completions (TRL SFTTrainer)",
-        notebook="10_sft.ipynb", family="sft", needs_rationales=True, resumes=True,
+        notebook="10_sft.ipynb", family="sft", orders=True, needs_rationales=True, resumes=True,
         spreads=True, recomputes=True, version=2,
     ),
     "grpo": Entry(
         "rftlab.methods.grpo:GRPO", "reinforcement fine-tuning with the verifier as reward (TRL GRPOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", resumes=True,
         spreads=True, recomputes=True, version=3, preset_versions={"dapo": 2},
     ),
     "sft+grpo": Entry(
@@ -192,7 +194,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "rloo": Entry(
         "rftlab.methods.rloo:RLOO", "REINFORCE with the rest of the group as baseline (TRL RLOOTrainer)",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", resumes=True,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", resumes=True,
         spreads=True, recomputes=True, version=3,
     ),
     "chord": Entry(
@@ -223,7 +225,7 @@ METHODS: Mapping[str, Entry] = {
     "distill": Entry(
         "rftlab.methods.distill:Distill",
         "on-policy distillation: a teacher judges every token of the policy's own completions (TRL)",
-        notebook="20_rft.ipynb", family="sft", dropout=False, prompts="alone", resumes=True, teacher=True,
+        notebook="20_rft.ipynb", family="sft", orders=True, dropout=False, prompts="alone", resumes=True, teacher=True,
     ),
     "distill-offline": Entry(
         "rftlab.methods.distill_offline:DistillOffline",
@@ -238,7 +240,7 @@ METHODS: Mapping[str, Entry] = {
     "sdpo": Entry(
         "rftlab.methods.sdpo:SDPO",
         "self-distillation from attempts: the policy that sees a right one, or the verifier's words, teaches itself",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone",
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone",
     ),
     "grpo-random": Entry(
         "rftlab.methods.controls:GRPORandom", "control: GRPO whose reward is a coin",
@@ -263,23 +265,23 @@ METHODS: Mapping[str, Entry] = {
     ),
     "ppo": Entry(
         "rftlab.methods.ppo:PPO", "PPO: token-level advantages from a critic, clipped ratio; the verifier as reward",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", version=2,
     ),
     "acer": Entry(
         "rftlab.methods.acer:ACER", "actor-critic with replay: Retrace, truncated importance weights, trust region",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", version=2,
     ),
     "sac": Entry(
         "rftlab.methods.sac:SAC", "soft actor-critic over tokens: twin Q, replay, entropy or KL in the objective",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", version=2,
     ),
     "ddpg": Entry(
         "rftlab.methods.ddpg:DDPG", "deterministic policy gradient; its action is the next-token distribution",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=3,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", version=3,
     ),
     "trpo": Entry(
         "rftlab.methods.trpo:TRPO", "TRPO: natural gradient under a KL constraint, checked by a line search",
-        notebook="20_rft.ipynb", family="rft", dropout=False, prompts="alone", version=2,
+        notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone", version=2,
     ),
     "rlhf": Entry(
         "rftlab.methods.rlhf:RLHF", "RLHF: SFT, a reward model on preference pairs, then PPO against it",
@@ -291,7 +293,7 @@ METHODS: Mapping[str, Entry] = {
     ),
     "kto": Entry(
         "rftlab.methods.kto:KTO", "KTO on thumbs up and down, from a file or simulated (TRL KTOTrainer)",
-        notebook="20_rft.ipynb", family="preference", dropout=False,
+        notebook="20_rft.ipynb", family="preference", dropout=False, resumes=True,
     ),
 }  # fmt: skip
 

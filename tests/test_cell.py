@@ -32,7 +32,8 @@ def another_value(name: str) -> Any:
     other = {
         "template": "qa", "answer_format": "lenient", "budget.unit": "tokens", "task": "file", "model": "a/b",
         "tuning.learning_rates": [0.1], "method": "grpo", "preset": "x", "verifier": "math",
-        "development": "from_labels", "system": "x", "start_from": "x", "started_by": "x", "digests": {"verifier": "0"},
+        "development": "from_labels", "label_difficulty": "hard", "curriculum": "easy_first", "pass_rates_path": "x",
+        "system": "x", "start_from": "x", "started_by": "x", "digests": {"verifier": "0"},
         "budget.until": "plateau", "evaluation.decides": "score", "evaluation.retention": "qa/choice",
         "evaluation.verifier": "math", "evaluation.marks": [1e9],
         "learning_rates": [0.1], "tuned_by": "x", "evaluation.part": "development",

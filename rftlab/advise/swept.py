@@ -10,7 +10,8 @@ from rftlab.errors import one_line
 # Follow from what is swept.
 _FOLLOWING = frozenset({"digests", "start_from", "tuned_by"})
 _OF_TRAINING = (
-    "labels", "label_noise", "prompts", "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.",
+    "labels", "label_noise", "label_difficulty", "curriculum", "pass_rates_path", "prompts", "preset",
+    "settings", "budget.", "tuning.", "learning_rates", "adapter.",
 )  # fmt: skip
 
 

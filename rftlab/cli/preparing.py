@@ -123,6 +123,24 @@ def sense(options: argparse.Namespace) -> int:
     return 0 if all(each.report.ok for each in found) else 1
 
 
+def pass_rates(options: argparse.Namespace) -> int:
+    """Measure how often a grid's base is right on rows of its task."""
+    with busy("loading the base and its task"):
+        from rftlab.experiment.pass_rates import measure_pass_rates
+        from rftlab.grid import Grid
+
+    cells = Grid.load(options.grid).cells
+
+    def heard(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"...  {done} of {of} rows", end="\r", file=sys.stderr, flush=True)
+
+    found = measure_pass_rates(cells, rows=options.rows, samples=options.samples, on_progress=heard)
+    say(str(found))
+    say(f"written to {found.write(options.out)}: pass_rates_path of a grid, for label_difficulty and curriculum")
+    return 0
+
+
 def check_method(options: argparse.Namespace) -> int:
     """Test a method with the suite that rftlab's own pass; 1 if a check fails."""
     from rftlab.user_code import child

@@ -8,10 +8,11 @@ from rftlab.cli.arguments import add_verb, positive, whole
 
 
 def add_preparing(verbs: Any) -> None:
-    """Add check, check-method, new, sense, advise and show."""
+    """Add check, check-method, new, sense, pass-rates, advise and show."""
     _add_check(verbs)
     _add_others(verbs)
     _add_sense(verbs)
+    _add_pass_rates(verbs)
     _add_advise(verbs)
     _add_show(verbs)
 
@@ -106,6 +107,21 @@ def _add_sense(verbs: Any) -> None:
     )  # fmt: skip
     sense.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study that settles it")
     sense.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _add_pass_rates(verbs: Any) -> None:
+    """The verb that says how hard rows are for a base."""
+    rates = add_verb(
+        verbs,
+        "pass-rates",
+        do.pass_rates,
+        "measure how often a grid's base is right on the rows that labels are drawn from",
+        "pass-rates study.yaml -o rates.json",
+    )
+    rates.add_argument("grid", type=Path, metavar="GRID.yaml", help="of one base, task and wording")
+    rates.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="for the grid's pass_rates_path")
+    rates.add_argument("--rows", type=positive, default=300, metavar="N", help="rows, evenly spread (300)")
+    rates.add_argument("--samples", type=positive, default=8, metavar="N", help="completions of each (8)")
 
 
 def _add_advise(verbs: Any) -> None:

@@ -41,7 +41,7 @@ _PROSE_SETTING = re.compile(r"task_settings\.(prompt|instructions)")
 _MODEL_SETTING = re.compile(r"(\w+_)?model")
 _PARTS = (
     "task", "task_settings", "verifier", "verifier_settings", "model", "start_from", "method", "settings",
-    "evaluation.verifier", "evaluation.verifier_settings",
+    "evaluation.verifier", "evaluation.verifier_settings", "pass_rates_path",
 )  # fmt: skip
 # The tasks asked beside a cell's own are named in one text.
 _RETENTION = "evaluation.retention"

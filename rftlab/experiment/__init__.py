@@ -46,7 +46,7 @@ from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.seen import inherited
 from rftlab.record import Record, cells_dir, put_in_place, read
 from rftlab.shown.tables import Measures
-from rftlab.tasks import label_noise
+from rftlab.tasks import difficulty, label_noise
 from rftlab.tasks.base import Labels
 from rftlab.tasks.of_cell import draw_labels
 
@@ -204,6 +204,7 @@ class Experiment(Prepared):
             cost={
                 **asdict(self.cost),
                 **teachers.cost_of(self.cell),
+                **difficulty.cost_of(self.pass_rates),
                 **(to_restored(self._kept) if self._kept else {}),
                 **tuning_cost,
                 "development_items": len(self.labels.development),
@@ -218,6 +219,7 @@ class Experiment(Prepared):
                 *self._budget_warnings,
                 *inherited(self.cell, self.task, self.labels),
                 *label_noise.told(self.labels.train, self.task.train, self.cell.label_noise),
+                *difficulty.told(self.cell, self.labels.train, self.pass_rates, self.policy.base_hash),
                 *caveats.of_run(
                     self.capped,
                     metrics=self._outcome.metrics,
@@ -350,8 +352,9 @@ class Experiment(Prepared):
         checkpoints: Checkpoints | None = None,
     ) -> None:
         run = TrainingRun(
-            policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints, peers=self._peers
-        )
+            policy, labels, self.verifier, self.capped, self._chosen, rates, monitor, checkpoints, peers=self._peers,
+            pass_rates=self.pass_rates.rows,
+        )  # fmt: skip
         with said_if_it_runs_out(self.capped, self.settings, "training"):
             train(self.method, run)
         self._found |= run.found

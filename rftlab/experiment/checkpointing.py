@@ -18,7 +18,8 @@ _HAS_TO_BE_EQUAL = ("python", "platform", "libraries", "processor", "threads", "
 def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) -> Checkpoints | None:
     """The checkpoints of a cell that an executor runs; None for one run by hand, or for one that begins again.
 
-    That is one of a method that does not go on, or of several processes, whose generators no file holds.
+    That is one of a method that does not go on, of several processes, whose generators no file holds, or with a
+    curriculum, whose batches follow from how much of the budget is spent.
 
     Args:
         cell: whose id names the file, in the folder that the cells of a grid share.
@@ -27,7 +28,8 @@ def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) ->
     """
     shared, every_s = os.environ.get(base_answers.FOLDER), os.environ.get(weights.CHECKPOINT_S)
     methods = [cell.method, *(stage.method for stage in getattr(settings, "stages", ()))]
-    goes_on = cell.processes == 1 and all(find(METHODS, name, "method")[0].resumes for name in methods)
+    alone = cell.processes == 1 and cell.curriculum == "none"
+    goes_on = alone and all(find(METHODS, name, "method")[0].resumes for name in methods)
     if not shared or not every_s or not goes_on:
         return None
     found = here()

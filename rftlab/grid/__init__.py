@@ -331,6 +331,9 @@ def _level_values() -> dict[str, Any]:
     trained = (
         "labels",
         "label_noise",
+        "label_difficulty",
+        "curriculum",
+        "pass_rates_path",
         "prompts",
         "preset",
         "settings",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from rftlab.methods.base import RateSettings, TrainingRun
 from rftlab.methods.core import alike, entropy
+from rftlab.methods.curriculum import curriculum_of
 from rftlab.policy.load import Policy
 from rftlab.policy.rollout import Rollout, nucleus, sample
 from rftlab.tasks.base import Example
@@ -116,6 +117,7 @@ class Sampler:
         self._order = random.Random(f"prompts-{run.cell.seed_data}")
         self._generator = torch.Generator(run.policy.device).manual_seed(run.cell.seed_sampling)
         self._queue: list[Example] = []
+        self._curriculum = curriculum_of(run)
 
     def draw(self, policy: Policy | None = None, *, behaviour: bool = False) -> list[Trajectory]:
         """`prompts_per_step` x `num_generations` trajectories, those of one prompt side by side.
@@ -125,11 +127,7 @@ class Sampler:
             behaviour: also keep the whole distribution at every token (one more forward pass).
         """
         run, policy = self._run, policy or self._run.policy
-        while len(self._queue) < self._prompts:
-            epoch = list(run.labels.asked)
-            self._order.shuffle(epoch)
-            self._queue += epoch
-        drawn, self._queue = self._queue[: self._prompts], self._queue[self._prompts :]
+        drawn = self._next_prompts()
         prompts = [policy.encode_prompt(policy.prompt_text(example, cot=run.cell.cot)) for example in drawn]
         rollouts = sample(
             policy,
@@ -143,6 +141,17 @@ class Sampler:
         examples = [example for example in drawn for _ in range(self._generations)]
         trajectories = self.score(rollouts, examples)
         return self._with_behaviour(trajectories, policy) if behaviour else trajectories
+
+    def _next_prompts(self) -> list[Example]:
+        asked = self._run.labels.asked
+        if self._curriculum:
+            return [asked[place] for place in self._curriculum.take(self._prompts)]
+        while len(self._queue) < self._prompts:
+            epoch = list(asked)
+            self._order.shuffle(epoch)
+            self._queue += epoch
+        drawn, self._queue = self._queue[: self._prompts], self._queue[self._prompts :]
+        return drawn
 
     def score(self, rollouts: Sequence[Rollout], examples: Sequence[Example]) -> list[Trajectory]:
         """Rollouts with the verifier's rewards; the calls are counted."""

@@ -42,6 +42,7 @@ class TrainingRun:
         found: what a method that searches leaves for the record, as JSON values: `chosen`, settings by name, and
             `tried`, of each candidate settings, validation_accuracy, validation_items and chosen.
         peers: the processes that train the cell, for methods that several may train together.
+        pass_rates: of the base, by the id of an example, where the cell asks for a curriculum.
     """
 
     policy: Policy
@@ -54,6 +55,7 @@ class TrainingRun:
     checkpoints: Checkpoints | None = None
     found: dict[str, Any] = field(default_factory=dict)
     peers: Peers = ALONE
+    pass_rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_replaying(self) -> bool:

@@ -23,6 +23,7 @@ from trl.trainer.utils import RepeatSampler
 
 from rftlab.errors import RftlabError
 from rftlab.methods.base import Ladder, RateSettings, Settings, TrainingRun
+from rftlab.methods.curriculum import CurriculumSampler, curriculum_of
 from rftlab.methods.teacher import load_teacher
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.methods.trl_online import Rollouts, batch_shape, prompt_rows
@@ -82,13 +83,15 @@ class TeacherTrainer(DistillationTrainer):
     def _get_train_sampler(self, dataset: Any = None) -> RepeatSampler:
         # TRL's draws each prompt once a step; those of a group share one prefill.
         settings: OnPolicySettings = self.run.settings
-        return RepeatSampler(
+        sampler = RepeatSampler(
             data_source=cast(Dataset, self.train_dataset) if dataset is None else dataset,
             mini_repeat_count=settings.num_generations,
             batch_size=settings.prompts_per_step,
             repeat_count=self.args.gradient_accumulation_steps,
             seed=self.args.seed,
         )
+        curriculum = curriculum_of(self.run)
+        return CurriculumSampler.like(sampler, curriculum) if curriculum else sampler
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         asked = self.run.labels.asked

@@ -48,7 +48,8 @@ class DynamicRollouts(Rollouts):
             drawing = left - run.monitor.left
             if not silent or draws == run.settings.max_num_gen_batches or not self._affords(drawing, kept + silent):
                 break
-            wanted = self._others(len(silent))
+            number, curriculum = len(silent), trainer.curriculum
+            wanted = curriculum.take(number) if curriculum else self._others(number)
         kept += silent
         trainer._metrics["train"]["draws"].append(float(draws))
         rollouts = [rollout for _, group, _ in kept for rollout in group]

@@ -13,6 +13,7 @@ from pydantic import Field
 from trl import SFTConfig, SFTTrainer
 
 from rftlab.methods.base import Ladder, RateSettings, Settings, TaughtByLabels, TrainingRun
+from rftlab.methods.curriculum import Curriculum, CurriculumSampler, curriculum_of
 from rftlab.methods.peers import Peers
 from rftlab.methods.trl_bridge import MonitorCallback, common_arguments, finish, quiet_trainer
 from rftlab.policy.load import Policy
@@ -61,7 +62,8 @@ class SFT:
 
     def train(self, run: TrainingRun) -> None:
         """Train on the labels until the budget is spent."""
-        fit(run, [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train], run.settings)
+        rows = [tokenise(run.policy, example, cot=run.cell.cot) for example in run.labels.train]
+        fit(run, rows, run.settings, curriculum=curriculum_of(run))
 
 
 def fit(
@@ -70,6 +72,7 @@ def fit(
     settings: SFTSettings,
     *,
     also: Mapping[str, float] | None = None,
+    curriculum: Curriculum | None = None,
 ) -> None:
     """SFT on tokenised rows until the budget (of the stage) is spent.
 
@@ -78,6 +81,7 @@ def fit(
         rows: `input_ids` and `labels` (-100 where no loss is taken), one mapping per example.
         settings: batch size, schedule, loss.
         also: constants to record with every step.
+        curriculum: of whose places the rows are; None: they come in random order.
     """
     with quiet_trainer() as scratch:
         arguments = SFTConfig(
@@ -103,7 +107,7 @@ def fit(
                 )
             ],
         )
-        trainer.peers = run.peers
+        trainer.peers, trainer.curriculum = run.peers, curriculum
         if not run.peers.alone:
             trainer.data_collator = _Share(trainer.data_collator, run.peers)  # type: ignore[assignment]
         finish(trainer, run)
@@ -117,6 +121,12 @@ class _Trainer(SFTTrainer):
     """
 
     peers: Peers
+    curriculum: Curriculum | None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.curriculum:
+            return CurriculumSampler(self.curriculum, data_source=self.train_dataset, mini_repeat_count=1)
+        return super()._get_train_sampler(train_dataset)
 
     def get_train_dataloader(self) -> Any:
         loader: Any = super().get_train_dataloader()

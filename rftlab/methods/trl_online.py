@@ -22,6 +22,7 @@ from rftlab.methods import vllm
 from rftlab.methods.base import Settings, TrainingRun
 from rftlab.methods.core import alike
 from rftlab.methods.critic import frozen_copy
+from rftlab.methods.curriculum import Curriculum, CurriculumSampler, curriculum_of
 from rftlab.methods.shared_prompts import SharedPrompts
 from rftlab.policy.rollout import Rollout, sample
 from rftlab.verifiers.base import Score
@@ -101,14 +102,21 @@ class OnlineTrainer(SharedPrompts):
 
     Attributes:
         run: what is trained, whose monitor is told how far the sampler is from it.
+        curriculum: what prompts come by; None: in random order.
         asked: prompts of the batch that is being drawn, in the data's order, one number a completion.
         kl_in_reward: whether rewards of the verifier that are equal have had a KL taken off since, which may differ.
     """
 
     run: TrainingRun
+    curriculum: Curriculum | None
     kl_in_reward = False
     asked: list[int]
     _rewards_B: Tensor
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(dataset)  # type: ignore[misc]
+        self.curriculum = curriculum_of(self.run)
+        return CurriculumSampler.like(sampler, self.curriculum) if self.curriculum else sampler
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)  # type: ignore[misc]

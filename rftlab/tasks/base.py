@@ -1,6 +1,6 @@
 """Task: examples, out-of-distribution items and label budgets, whoever trains on them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,7 @@ class Task:
         development: int = 0,
         from_labels: bool = False,
         prompts: int = 0,
+        among: Callable[[Sequence[Example]], Sequence[Example]] | None = None,
     ) -> Labels:
         """Draw a label budget; budgets are nested: for one seed the first 10 are among the first 30.
 
@@ -144,6 +145,8 @@ class Task:
             development: number of development items; with ``from_labels`` at most so many.
             from_labels: take them out of the budget.
             prompts: number of prompts without labels. Where the budget is 0, what is held out of it is taken from them.
+            among: of the rows in the seed's order, development items left out, those that labels are drawn from, in the
+                order in which a budget takes them; None: all of them, as they come.
 
         Raises:
             RftlabError: budget, prompts and development items exceed the data, or leave nothing to hold out or to train
@@ -156,6 +159,7 @@ class Task:
             development=development,
             from_labels=from_labels,
             prompts=prompts,
+            among=among,
         )
 
 

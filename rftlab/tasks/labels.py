@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -61,6 +61,7 @@ class Pool(NamedTuple):
         development: int,
         from_labels: bool,
         prompts: int,
+        among: Callable[[Sequence[Example]], Sequence[Example]] | None = None,
     ) -> Labels:
         """Draw a budget, as `rftlab.tasks.base.Task.labels` says."""
         order = _shuffled(self.rows, seed)
@@ -68,8 +69,15 @@ class Pool(NamedTuple):
         room = (apart[-1] if apart else len(order)) if self.train else 0
         if budget > room or (development and not from_labels and len(apart) < development):
             raise RftlabError(self._too_few(budget, 0 if from_labels else development, room))
-        drawn, held_out = tuple(order[:budget]), tuple(order[place] for place in apart)
-        asked = self._unlabelled(prompts, seed, order[budget:], (*drawn, *held_out)) if prompts else ()
+        own = among(order[:room]) if among and budget else order
+        if budget > len(own):
+            raise RftlabError(
+                f"task {self.name!r} has {len(own)} rows of that label_difficulty, fewer than labels={budget}; lower "
+                "labels, or measure the pass rates of more rows"
+            )
+        drawn, held_out = tuple(own[:budget]), tuple(order[place] for place in apart)
+        left = [row for row in order if row not in own[:budget]] if among else order[budget:]
+        asked = self._unlabelled(prompts, seed, left, (*drawn, *held_out)) if prompts else ()
         if drawn:
             split = self._split(drawn, held_out, validation_share, development if from_labels else 0)
             return split._replace(prompts=unlike(asked, (*split.validation, *split.development)))

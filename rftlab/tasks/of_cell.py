@@ -1,6 +1,7 @@
 """What a cell takes of its task: labels, a verifier, tasks of retention; and what they must have for it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from rftlab.cell import Cell
@@ -9,6 +10,7 @@ from rftlab.errors import RftlabError
 from rftlab.parts import AUTO
 from rftlab.registry import METHODS, find
 from rftlab.tasks.base import Example, Labels, Task
+from rftlab.tasks.difficulty import of_difficulty, pass_rates
 from rftlab.tasks.label_noise import with_wrong
 
 
@@ -28,6 +30,10 @@ def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels
             f"method {cell.method!r} trains on labels{' or prompts' * alone}, but labels is {cell.labels}"
             f"{' and prompts is 0' * alone}; give labels >= 1{', or prompts where the verifier needs no gold' * alone}"
         )
+    among = None
+    if trains and cell.labels and cell.label_difficulty != "any":
+        rates = pass_rates(cell, task.train).rows
+        among = partial(of_difficulty, rates=rates, difficulty=cell.label_difficulty)
     drawn = task.labels(
         cell.labels if trains else 0,
         prompts=cell.prompts if trains else 0,
@@ -35,6 +41,7 @@ def draw_labels(cell: Cell, task: Task, validation_share: float = 0.0) -> Labels
         validation_share=validation_share,
         development=cell.development_items,
         from_labels=cell.development == "from_labels",
+        among=among,
     )
     return with_wrong(drawn, task.train, share=cell.label_noise, seed=cell.seed_data) if cell.label_noise else drawn
 

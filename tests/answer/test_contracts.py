@@ -78,7 +78,7 @@ def test_a_field_that_must_be_shown_is_said_and_refuses_nothing(name):
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.group == "free"])
 def test_free_parameters_are_in_no_contract(name):
     others = {"task": "file", "model": "models/copy", "digests": {"a.csv": "1"}, "marks": [1e9], "device": "cpu"}
-    others |= {"gradient_checkpointing": True}
+    others |= {"gradient_checkpointing": True, "pass_rates_path": "rates.json"}
     changed = Cell.make({**CELL.flat(), "evaluation.marks" if name == "marks" else name: others[name]})
     assert (changed.id == CELL.id) == (name in ("device", "gradient_checkpointing"))
     assert of_cell(changed) == of_cell(CELL)

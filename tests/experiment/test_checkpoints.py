@@ -23,6 +23,7 @@ CELLS: dict[str, dict[str, Any]] = {
     "grpo": {"settings": {**RFT, "num_iterations": 2, "beta": 0.1}},
     "rloo": {"settings": {**RFT, "beta": 0.1}},
     "dpo": {"settings": {"per_device_train_batch_size": 2}},
+    "kto": {"settings": {"per_device_train_batch_size": 4, "generations": 16}},
     "sft+grpo": {"settings": {"stages": STAGES}},
     "grpo-format": {"settings": RFT, "adapter.kind": "full"},
     "distill": {"settings": {**RFT, "per_device_train_batch_size": 4}},

@@ -32,8 +32,11 @@ _SHOTS = METHODS["base-few-shot"].shots
 _KEPT = frozenset({"model", "task", "task_settings", "verifier", "verifier_settings", "answer_format", "template",
                    "system", "decoding", "adapter"})  # fmt: skip
 # What the answers of an untrained base do not depend on.
-_UNASKED = ("seed", "labels", "label_noise", "prompts", "development", "cot", "settings", "preset", "learning_rates",
-            "tuned_by", "start_from", "started_by", "adapter.", "budget.", "tuning.", "evaluation.")  # fmt: skip
+_UNASKED = (
+    "seed", "labels", "label_noise", "label_difficulty", "curriculum", "pass_rates_path", "prompts", "development",
+    "cot", "settings", "preset", "learning_rates", "tuned_by", "start_from", "started_by", "adapter.", "budget.",
+    "tuning.", "evaluation.",
+)  # fmt: skip
 
 
 class Sizes(NamedTuple):
