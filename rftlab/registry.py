@@ -228,8 +228,7 @@ METHODS: Mapping[str, Entry] = {
         notebook="20_rft.ipynb", family="sft", orders=True, dropout=False, prompts="alone", resumes=True, teacher=True,
     ),
     "distill-offline": Entry(
-        "rftlab.methods.distill_offline:DistillOffline",
-        "SFT on a teacher's completions that the verifier accepted",
+        "rftlab.methods.distill_offline:DistillOffline", "SFT on a teacher's completions that the verifier accepted",
         notebook="20_rft.ipynb", family="sft", prompts="alone", teacher=True,
     ),
     "sdft": Entry(
@@ -238,8 +237,7 @@ METHODS: Mapping[str, Entry] = {
         notebook="10_sft.ipynb", family="sft", dropout=False, needs_rationales=True,
     ),
     "sdpo": Entry(
-        "rftlab.methods.sdpo:SDPO",
-        "self-distillation from attempts: the policy that sees a right one, or the verifier's words, teaches itself",
+        "rftlab.methods.sdpo:SDPO", "self-distillation: a right completion, or the verifier's words, teach the others",
         notebook="20_rft.ipynb", family="rft", orders=True, dropout=False, prompts="alone",
     ),
     "grpo-random": Entry(
@@ -370,11 +368,7 @@ def trains(method: str) -> bool:
 
 def names(registry: Mapping[str, Entry]) -> list[str]:
     """Every name that can be asked for, variants written out."""
-    return [
-        f"{name}/{variant}" if variant else name
-        for name, entry in registry.items()
-        for variant in (entry.variants or ("",))
-    ]
+    return [f"{name}/{each}" if each else name for name, entry in registry.items() for each in entry.variants or ("",)]
 
 
 def resolve(entry: Entry) -> Any:

@@ -164,10 +164,8 @@ class Verifier:
         graded: True where even a gold answer need not reach 1 (a learned or judged score); then only the order of
             rewards means anything, and `rftlab check` compares means.
         told: what it is given to judge, where that is not plain; "" else.
-        needs_gold: False where an answer is judged by the prompt and what is in its `meta` alone (a solver, a game, a
-            form), so that several may be right and none need be known.
-        row: an example of a row that it judges, as a file of one's own would hold it: prompt, answer, and further
-            columns that become `meta`.
+        needs_gold: False where prompt and `meta` alone decide (a solver, a game, a form), so that several may be right.
+        row: an example of a row that it judges, as a file of one's own would hold it; further columns become `meta`.
         is_program: True where an answer is a program, which may define more than what is asked.
         says_why: True where its sentences say what is wrong with an answer, and never what would be right.
         isolation: level the code or the library it runs is isolated at, None where it runs none (so far).
