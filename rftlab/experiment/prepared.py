@@ -11,7 +11,6 @@ from rftlab.evaluate.beside import beside as also_asked
 from rftlab.experiment.room import require_room
 from rftlab.experiment.terms import code_of
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
-from rftlab.methods.curriculum import refuse_order
 from rftlab.methods.spread import refuse_recomputing, refuse_spread
 from rftlab.policy.caps import Cap, Probe, capped, caps_of
 from rftlab.policy.load import Policy, load_policy
@@ -25,6 +24,7 @@ from rftlab.shown.beside import Beside
 from rftlab.shown.tables import TextTable
 from rftlab.stopping import refuse_dropout, refuse_unreadable
 from rftlab.tasks.difficulty import PassRates, pass_rates
+from rftlab.tasks.difficulty import check as check_difficulty
 from rftlab.tasks.folds import task_of
 from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales, verifier_of
 from rftlab.verifiers.base import make_verifier
@@ -66,12 +66,12 @@ class Prepared:
         self._stages = stages_of(self.method, cell.method, self.settings)
         rates_of(cell, self._stages)
         refuse_spread(cell, self.settings)
-        refuse_order(cell)
         judge, judged_by = verifier_of(cell, self.task)
         self.verifier = make_verifier(judge, answer_format=cell.answer_format, settings=judged_by)
         self.also = also_asked(cell, self.task)
         self.code = code_of(cell, self.task)
         self.labels = draw_labels(self.cell, self.task)
+        check_difficulty(cell, self.labels, self.task.pool)
         self.pass_rates = pass_rates(cell, self.task.pool) if self._entry.uses_labels else PassRates({})
         require_gold(self.labels, self.task, self.verifier, judge)
         if cell.evaluation.part == "development" and not self.labels.development:

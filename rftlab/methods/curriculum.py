@@ -12,10 +12,8 @@ from typing import Any
 
 from trl.trainer.utils import RepeatSampler
 
-from rftlab.cell import Cell
-from rftlab.errors import RftlabError
 from rftlab.methods.base import TrainingRun
-from rftlab.registry import METHODS, find
+from rftlab.tasks.difficulty import require_rates
 
 _FIRST, _ALL_FROM = 0.25, 0.5
 
@@ -29,11 +27,7 @@ class Curriculum:
 
     def __init__(self, run: TrainingRun) -> None:
         asked, rates = run.labels.asked, run.pass_rates
-        if lacking := next((example.id for example in asked if example.id not in rates), None):
-            raise RftlabError(
-                f"curriculum is {run.cell.curriculum}, and example {lacking} that is trained on has no pass rate; "
-                "measure more rows with `rftlab pass-rates`"
-            )
+        require_rates(run.cell.curriculum, asked, rates)
         sign = -1 if run.cell.curriculum == "easy_first" else 1
         self._order = sorted(range(len(asked)), key=lambda i: sign * rates[asked[i].id])
         self._random = random.Random(f"curriculum-{run.cell.seed_data}")
@@ -85,22 +79,3 @@ class CurriculumSampler(RepeatSampler):
 def curriculum_of(run: TrainingRun) -> Curriculum | None:
     """The one that a cell asks for."""
     return Curriculum(run) if run.cell.curriculum != "none" else None
-
-
-def refuse_order(cell: Cell) -> None:
-    """Raise if a curriculum is asked for and the cell's method takes its examples in an order of its own.
-
-    Raises:
-        RftlabError: as said, or several processes are to train the cell.
-    """
-    entry, _ = find(METHODS, cell.method, "method")
-    if cell.curriculum == "none" or not entry.trains:
-        return
-    if not entry.orders:
-        able = ", ".join(name for name, each in METHODS.items() if each.orders)
-        raise RftlabError(
-            f"curriculum is {cell.curriculum}, and method {cell.method!r} takes its examples in an order of its own; "
-            f"leave it out there: methods that go by one are {able}"
-        )
-    if cell.processes > 1:
-        raise RftlabError(f"curriculum is {cell.curriculum}, and processes is {cell.processes}; give processes: 1")

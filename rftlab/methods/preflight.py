@@ -8,7 +8,6 @@ from rftlab.errors import RftlabError, about
 from rftlab.grid.tuning import LADDERS, method_key
 from rftlab.methods import vllm
 from rftlab.methods.base import load_method, make_settings, rates_of, stages_of
-from rftlab.methods.curriculum import refuse_order
 from rftlab.methods.sequential import SequenceSettings
 from rftlab.methods.spread import refuse_recomputing, refuse_spread
 from rftlab.registry import METHODS, find
@@ -36,7 +35,6 @@ def check(looked: "Looked") -> None:
                 c.device,
                 c.processes,
                 c.gradient_checkpointing,
-                c.curriculum,
             ],
             sort_keys=True,
         ): c
@@ -49,7 +47,6 @@ def check(looked: "Looked") -> None:
             settings = make_settings(method, cell.method, cell.preset, cell.settings)
             refuse_spread(cell, settings)
             refuse_recomputing(cell.method, cell.gradient_checkpointing)
-            refuse_order(cell)
             parts = settings.made if isinstance(settings, SequenceSettings) else [(cell.method, settings)]
             for name, part in parts if looked.here else []:
                 vllm.require(part, name, cell.device)

@@ -130,6 +130,8 @@ def _method(found: Any, name: str, _: str) -> Iterator[str]:
     yield f"Prompts without labels (prompts): {_PROMPTS[entry.prompts]}"
     if entry.trains:
         yield f"A training that was killed: {'goes on from its last checkpoint' if entry.resumes else 'begins again'}"
+        if entry.orders:
+            yield "Order of prompts (curriculum): random, or by how often the base is right"
 
 
 def _field(name: str, field: Any) -> Setting:

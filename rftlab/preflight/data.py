@@ -15,6 +15,7 @@ from rftlab.preflight.checks import key, task_key
 from rftlab.registry import METHODS, VERIFIERS, find
 from rftlab.sandbox.worker import UNSANDBOXED
 from rftlab.stopping import refuse_dropout, refuse_unreadable
+from rftlab.tasks import difficulty
 from rftlab.tasks.base import Example, Task
 from rftlab.tasks.of_cell import draw_labels, require_gold, require_rationales, retention_tasks, verifier_of
 from rftlab.user_code.child import announce
@@ -51,7 +52,8 @@ def check(looked: "Looked") -> None:
         shares = (_validation_share(cell), cell.development, cell.development_items)
         fold = cell.seed if task.folds else None
         asked = (cell.method, cell.labels, cell.prompts, judged[1:])
-        drawn = (task_key(cell), *asked, cell.cot, cell.seed_data, shares, fold)
+        by = (cell.label_noise, cell.label_difficulty, cell.curriculum, cell.pass_rates_path, cell.processes)
+        drawn = (task_key(cell), *asked, cell.cot, cell.seed_data, shares, fold, by)
         if drawn not in done:
             try:
                 with about("", cell.flat()):
@@ -141,6 +143,7 @@ def check_labels(cell: Cell, task: Task) -> None:
         require_gold(labels, task, make_verifier(name, answer_format=cell.answer_format, settings=settings), name)
     refuse_dropout(cell.method, cell.adapter.dropout)
     refuse_unreadable(cell)
+    difficulty.check(cell, labels, task.pool)
     if method.needs_rationales and cell.cot:
         require_rationales(labels.train + labels.validation, f"method {cell.method!r}")
 

@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
+from rftlab.registry import METHODS, find
 from rftlab.tasks.example import Example
+from rftlab.tasks.labels import Labels
 
 Difficulty = Literal["easy", "hard", "mixed"]
 _COLUMN = "pass_rate"
@@ -104,6 +106,49 @@ def of_difficulty(order: Sequence[Example], rates: Mapping[str, float], difficul
     else:
         places = thirds[0 if difficulty == "easy" else -1]
     return [order[i] for i in places]
+
+
+def require_rates(curriculum: str, asked: Sequence[Example], rates: Mapping[str, float]) -> None:
+    """Raise unless every prompt that a curriculum orders has a pass rate.
+
+    Raises:
+        RftlabError: naming the first that has none.
+    """
+    if lacking := next((example.id for example in asked if example.id not in rates), None):
+        raise RftlabError(
+            f"curriculum is {curriculum}, and example {lacking} that is trained on has no pass rate; measure more rows "
+            "with `rftlab pass-rates`, or draw labels by label_difficulty, which takes measured ones alone"
+        )
+
+
+def check(cell: Cell, labels: Labels, pool: Sequence[Example]) -> None:
+    """Raise unless what a cell asks for by pass rates can be had: an order by its method, and rates of what it orders.
+
+    Raises:
+        RftlabError: as said.
+    """
+    refuse_order(cell)
+    if cell.curriculum != "none" and find(METHODS, cell.method, "method")[0].trains:
+        require_rates(cell.curriculum, labels.asked, pass_rates(cell, pool).rows)
+
+
+def refuse_order(cell: Cell) -> None:
+    """Raise if a curriculum is asked for and the cell's method takes its examples in an order of its own.
+
+    Raises:
+        RftlabError: as said, or several processes are to train the cell.
+    """
+    entry, _ = find(METHODS, cell.method, "method")
+    if cell.curriculum == "none" or not entry.trains:
+        return
+    if not entry.orders:
+        able = ", ".join(name for name, each in METHODS.items() if each.orders)
+        raise RftlabError(
+            f"curriculum is {cell.curriculum}, and method {cell.method!r} takes its examples in an order of its own; "
+            f"leave it out there: methods that go by one are {able}"
+        )
+    if cell.processes > 1:
+        raise RftlabError(f"curriculum is {cell.curriculum}, and processes is {cell.processes}; give processes: 1")
 
 
 def cost_of(rates: PassRates) -> dict[str, float]:

@@ -9,9 +9,10 @@ import pytest
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.methods.base import TrainingRun, load_method
-from rftlab.methods.curriculum import Curriculum, refuse_order
+from rftlab.methods.curriculum import Curriculum
 from rftlab.registry import METHODS
 from rftlab.tasks.base import Example, Labels
+from rftlab.tasks.difficulty import refuse_order
 from tests.toy_mdp import toy_run
 
 # Eight prompts of the toy, told apart by their length and letters; the later the harder.

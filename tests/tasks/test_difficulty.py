@@ -11,7 +11,7 @@ from rftlab.digests import with_digests
 from rftlab.errors import RftlabError
 from rftlab.grid import Grid
 from rftlab.tasks.base import Example, Labels, Task
-from rftlab.tasks.difficulty import PassRates, cost_of, of_difficulty, pass_rates, read, told
+from rftlab.tasks.difficulty import PassRates, check, cost_of, of_difficulty, pass_rates, read, told
 from rftlab.tasks.of_cell import draw_labels
 
 ROWS = tuple(Example(f"e{i:03d}", f"Prompt {i}", str(i)) for i in range(300))
@@ -137,3 +137,16 @@ def test_the_record_says_how_hard_labels_are_and_what_it_took_to_know(rates: str
     assert told(Cell.make({}), labels, other, "0a1b") == [
         "pass rates are of another base than the one trained (another)"
     ]
+
+
+def test_a_curriculum_is_checked_before_a_run(rates: str) -> None:
+    def checked(**values: Any) -> None:
+        cell = Cell.make({"curriculum": "easy_first", "pass_rates_path": rates, "seed": 3, "labels": 20, **values})
+        check(cell, draw_labels(cell, TASK), ROWS)
+
+    checked(label_difficulty="mixed")
+    checked(method="base", labels=0)
+    with pytest.raises(RftlabError, match="example e\\d+ that is trained on has no pass rate"):
+        checked(labels=200)
+    with pytest.raises(RftlabError, match="method 'dpo' takes its examples in an order of its own"):
+        checked(method="dpo", label_difficulty="mixed")
