@@ -1,5 +1,6 @@
 """Reproducibility: the same records wherever and however a grid is run, and a seed changes what it should, no more."""
 
+import atexit
 import os
 import random
 import shutil
@@ -87,7 +88,9 @@ def run(variant: Variant, folder: Path, name: str = "study") -> Path:
 @cache
 def plain() -> Path:
     """Results of the grid as it is run by default, one worker after the other; kept until the process ends."""
-    return run(Variant("plain", ("--workers", "1", "--kernel", "warm")), Path(mkdtemp(prefix="rftlab-proof-same-")))
+    kept = Path(mkdtemp(prefix="rftlab-proof-same-"))
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    return run(Variant("plain", ("--workers", "1", "--kernel", "warm")), kept)
 
 
 def folders(results: Path) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from tests.proof.faults import cells, damage, disk, kills, studies, together
+from tests.proof.faults import cells, damage, disk, hurt, kills, pages, studies, together
 from tests.proof.proof import Proof
 
 
@@ -39,7 +39,7 @@ FAULTS = [
         "faults.kill_pages",
         "A report or an archive that is cut short is the old one, the new one or none, and is then made whole",
         {"hour": 4, "full": 12},
-        studies.pages,
+        pages.cut_short,
     ),
     Proof(
         "faults.signals",
@@ -67,6 +67,20 @@ FAULTS = [
         disk.no_mounts,
     ),
     Proof(
+        "faults.full_disk_pages",
+        "A disk that is full while a report or an archive is written is told in a sentence, and the old one stays",
+        {"hour": 4, "full": 16},
+        disk.full_pages,
+        disk.no_mounts,
+    ),
+    Proof(
+        "faults.full_disk_study",
+        "So it is in a study that tunes, keeps policies and writes checkpoints",
+        {"hour": 2, "full": 12},
+        disk.full_studies,
+        disk.no_mounts,
+    ),
+    Proof(
         "faults.read_only",
         "A folder that cannot be written is said to be in a sentence, and what is in it stays",
         {"hour": 2, "full": 6},
@@ -84,6 +98,12 @@ FAULTS = [
         "What reads a study says a damaged file in a sentence, or does without, and changes nothing",
         {"hour": 20, "full": 42},
         damage.read,
+    ),
+    Proof(
+        "faults.damaged_study",
+        "A study goes on over damaged lists, shared answers, policies and checkpoints, and ends as one left in peace",
+        {"hour": 3, "full": 49},
+        hurt.studies,
     ),
     Proof(
         "faults.two_runs",

@@ -11,20 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rftlab import cli
-from rftlab.execute.results import write_grid
-from rftlab.grid import Grid
 from tests.proof.faults.driven import Place, apart, in_peace, place
+from tests.proof.faults.pages import made_up
 from tests.proof.proof import Case
-from tests.synthetic import write_cell
 
 Damage = Callable[[bytes, random.Random], bytes]
 _NEWER = 99
-_GRID = """name: study
-defaults: {task: arithmetic/word}
-method: [sft, grpo]
-labels: [10, 100]
-seed: [0, 1]
-"""
 
 
 def _as_newer(content: bytes, _: random.Random) -> bytes:
@@ -119,19 +111,6 @@ def read(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
         problems = filter(None, (_read_by(verb, results, within / name, hurt) for verb in verbs))
         yield f"{name} {damage}", "; ".join(problems)
         shutil.rmtree(folder / "hurt")
-
-
-def made_up(folder: Path) -> Path:
-    """A made-up study with its lists."""
-    file, results = folder / "study.yaml", folder / "made-up"
-    file.write_text(
-        "name: study\ndefaults: {task: arithmetic/word}\nmethod: [sft, grpo]\nlabels: [10, 100]\nseed: [0, 1]\n"
-    )
-    grid = Grid.load(file)
-    for cell in grid.cells:
-        write_cell(results, cell.model_dump(), items=8)
-    write_grid(results, grid)
-    return results
 
 
 def _read_by(verb: list[str], results: Path, path: Path, hurt: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from tests.proof.faults import pages
 from tests.proof.faults.driven import Place, in_peace, moment, place, unlike
+from tests.proof.faults.studies import STUDIES, goes_on
+from tests.proof.faults.studies import in_peace as in_peace_of
 from tests.proof.proof import Case
 
 _ROOMY = "size=64m"
@@ -56,6 +60,39 @@ def read_only(count: int, folder: Path, chance: random.Random) -> Iterator[Case]
                 short = f"said: {said[-200:]}"
             _remount(disk, f"rw,{_ROOMY}")
             yield f"{number + 1}: after {waited:.2f} s of a run", short or here.again(peace)
+
+
+def full_pages(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
+    """The disk is full while a report or an archive of a study is written."""
+    base = pages.made_up(folder)
+    for number in range(count):
+        verb = ("report", "export")[number % 2]
+        whole, _ = pages.in_peace(verb, base)
+        with place(folder) as here, _disk(here.results, _ROOMY) as disk:
+            shutil.copytree(base, here.results, dirs_exist_ok=True)
+            room = chance.randrange(1, len(whole) // _BLOCK + 2) * _BLOCK
+            _remount(disk, f"size={_used(disk) + room}")
+            code, said = here.ended(pages.begin(verb, here))
+            short = (
+                "" if code == 2 and "space" in said and "Traceback" not in said else f"ended with {code}: {said[-200:]}"
+            )
+            short = "" if not code and pages.made(verb, here) == whole else short or here.left()
+            _remount(disk, _ROOMY)
+            yield f"{number + 1}: {verb}, {room >> 10} kB", short or pages.again(verb, here, whole)
+
+
+def full_studies(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
+    """The disk is full in the middle of a study that tunes, keeps policies and writes checkpoints."""
+    for number in range(count):
+        study = STUDIES[number % 2]
+        peace, _ = in_peace_of(study)
+        takes = sum(path.stat().st_size + _BLOCK for path in peace.rglob("*") if path.is_file())
+        room = chance.randrange(1, takes // _BLOCK + 1) * _BLOCK
+        with place(folder) as here, _disk(here.results, f"size={room}") as disk:
+            code, said = here.ended(study.run(here))
+            short = "a traceback: " + said[-200:] if code not in (0, 1, 2) or "Traceback" in said else ""
+            _remount(disk, _ROOMY)
+            yield f"{number + 1}: {study.name}, {room >> 10} kB", short or goes_on(study, here, peace)
 
 
 def _filled(here: Place, disk: Path) -> str:

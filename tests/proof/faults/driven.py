@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,11 @@ class Place:
     notebook: Path
     count: int = 3
     seconds: float = 0.6
-    options: dict[str, Any] = field(default_factory=dict)
 
     def drive(self, kind: str = "cold", do: str = "", **options: Any) -> subprocess.Popen[str]:
         """Start the driver, and wait until it begins."""
         asked = {"notebook": str(self.notebook), "results": str(self.results), "count": self.count}
-        asked |= {"seconds": self.seconds, "kind": kind, **self.options, **options}
+        asked |= {"seconds": self.seconds, "kind": kind, **options}
         run = self.start([sys.executable, "-P", driver.__file__, json.dumps(asked)], **({DO: do} if do else {}))
         assert run.stdout is not None
         run.stdout.readline()
@@ -86,7 +85,8 @@ class Place:
         """What is left of a run that should have left nothing but its results; "" if nothing is."""
         if alive := self.settle():
             return f"left {len(alive)} processes: {' '.join(alive[0].cmdline())[:80]}"
-        if files := [path.name for path in self.temporary.iterdir()]:
+        # Torch keeps a cache of its own there.
+        if files := [path.name for path in self.temporary.iterdir() if not path.name.startswith("torchinductor_")]:
             return f"left {', '.join(files)} in the temporary folder"
         hidden = [path for path in self.results.rglob(".*") if path.name != ".lock"]
         if hidden := [*hidden, *self.results.glob("failed/*")]:

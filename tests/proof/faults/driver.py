@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from rftlab.errors import RftlabError
-from rftlab.execute.interrupts import Interrupted
+from rftlab.execute.interrupts import Interrupted, raised
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.local import run_cells
 from rftlab.grid import Grid, is_done
@@ -29,22 +29,23 @@ def main(
     left = [cell for cell in wanted if not is_done(cell, folder)]
     if jump_s:
         threading.Timer(0.5, _set_the_clock, (jump_s,)).start()
-    print(READY, flush=True)
     listener = Quiet()
     try:
-        outcomes = run_cells(
-            left, folder, listener, workers=workers, grid=Grid("proof", tuple(wanted)),
-            settings=KernelSettings(kind=kind, modules=("rftlab.record",), **settings),
-            notebooks={"sft": Path(notebook)},
-        )  # fmt: skip
+        with raised():  # as the command line does
+            print(READY, flush=True)
+            outcomes = run_cells(
+                left, folder, listener, workers=workers, grid=Grid("proof", tuple(wanted)),
+                settings=KernelSettings(kind=kind, modules=("rftlab.record",), **settings),
+                notebooks={"sft": Path(notebook)},
+            )  # fmt: skip
+            print(*listener.notes, sep="\n", flush=True)
+            for outcome in outcomes:
+                print(json.dumps([outcome.cell.id, outcome.status, outcome.error]), flush=True)
     except Interrupted as error:
         return error.exit_code
     except (RftlabError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    print(*listener.notes, sep="\n", flush=True)
-    for outcome in outcomes:
-        print(json.dumps([outcome.cell.id, outcome.status, outcome.error]), flush=True)
     return int(any(outcome.status != "done" for outcome in outcomes))
 
 

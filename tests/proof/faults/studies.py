@@ -1,9 +1,9 @@
-"""Whole studies by the command line on the tiny base, killed in their stages: tuning, long trainings, looks, pages."""
+"""Whole studies by the command line on the tiny base, killed in their stages: tuning, long trainings, looks."""
 
+import atexit
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +15,6 @@ from tempfile import mkdtemp
 
 from rftlab import record
 from rftlab.record.same import held_against
-from tests.proof.faults.damage import made_up
 from tests.proof.faults.driven import Place, moment, place, until
 from tests.proof.proof import Case
 
@@ -67,37 +66,33 @@ def rftlab(here: Place, *arguments: object) -> "subprocess.Popen[str]":
 
 
 @cache
-def _in_peace(study: Study) -> tuple[Path, float]:
+def in_peace(study: Study) -> tuple[Path, float]:
     """Results of a study left in peace, kept until the process ends, and the seconds from its beginning to its end."""
     kept = Path(mkdtemp(prefix="rftlab-proof-peace-"))
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
     with place(kept) as here:
         run = study.run(here)
         until(lambda: list(here.results.glob(study.begun)), 200)
         began = time.monotonic()
         code, said = here.ended(run)
-        if code or (problem := here.left()):
-            raise AssertionError(f"{study.name} left in peace ended with {code}: {(said or problem)[-300:]}")
+        if problem := said[-300:] if code else here.left():
+            raise AssertionError(f"{study.name} left in peace ended with {code}: {problem}")
         return here.results.rename(kept / "peace"), time.monotonic() - began
-
-
-def forget_peace() -> None:
-    """Remove what is kept of studies left in peace."""
-    for study in STUDIES if _in_peace.cache_info().currsize else ():
-        shutil.rmtree(_in_peace(study)[0].parent, ignore_errors=True)
 
 
 def stages(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
     """Killed once or twice in the tuning stage, in trainings that write checkpoints, and between looks."""
     for number in range(count):
         study = STUDIES[number % len(STUDIES)]
-        peace, seconds = _in_peace(study)
+        peace, seconds = in_peace(study)
         with place(folder) as here:
             times = chance.choice((1, 2))
-            told = [_killed(study, here, chance, seconds / times) for _ in range(times)]
-            yield f"{number + 1}: {study.name}, after {' and '.join(told)} s", _goes_on(study, here, peace)
+            told = [killed(study, here, chance, seconds / times) for _ in range(times)]
+            yield f"{number + 1}: {study.name}, after {' and '.join(told)} s", goes_on(study, here, peace)
 
 
-def _killed(study: Study, here: Place, chance: random.Random, seconds: float) -> str:
+def killed(study: Study, here: Place, chance: random.Random, seconds: float) -> str:
+    """Run a study and kill it at a random moment after it has begun; the seconds that were waited."""
     run = study.run(here)
     until(lambda: list(here.results.glob(study.begun)) or run.poll() is not None, 200)
     waited = moment(chance, seconds)
@@ -106,7 +101,8 @@ def _killed(study: Study, here: Place, chance: random.Random, seconds: float) ->
     return f"{waited:.1f}"
 
 
-def _goes_on(study: Study, here: Place, peace: Path) -> str:
+def goes_on(study: Study, here: Place, peace: Path) -> str:
+    """How a study fell short of one left in peace once it is run again; "" if it did not."""
     if alive := here.settle():
         return f"{len(alive)} processes outlived what started them"
     code, said = here.ended(study.run(here))
@@ -138,56 +134,6 @@ def _list(path: Path) -> object:
         return [timeless(each) for each in value] if isinstance(value, list) else value
 
     return timeless(json.loads(path.read_text())) if path.is_file() else None
-
-
-def pages(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
-    """`rftlab report` and `rftlab export` are killed or terminated: the old file, the new one or none, never a part."""
-    base = made_up(folder)
-    for number in range(count):
-        verb, signum = ("report", "export")[number % 2], (signal.SIGKILL, signal.SIGTERM)[number // 2 % 2]
-        whole, seconds = _page(verb, base)
-        with place(folder) as here:
-            shutil.copytree(base, here.results)
-            run = _begin(verb, here)
-            waited = moment(chance, seconds)
-            run.send_signal(signum)
-            code, said = here.ended(run)
-            short = "" if code in (0, -signum, 128 + signum) else f"ended with {code}: {said[-200:]}"
-            if not short and _made(verb, here) not in (None, whole):
-                short = f"left a part of the {verb}"
-            if not short and signum != signal.SIGKILL and code:
-                short = here.left()
-            short = short or _again(verb, here, whole)
-            yield f"{number + 1}: {verb}, {signum.name} after {waited:.1f} s", short
-
-
-def _again(verb: str, here: Place, whole: bytes) -> str:
-    code, said = here.ended(_begin(verb, here))
-    if code:
-        return f"run again it ended with {code}: {said[-200:]}"
-    return here.left() if _made(verb, here) == whole else f"another {verb} than one left in peace"
-
-
-@cache
-def _page(verb: str, base: Path) -> tuple[bytes, float]:
-    with place(base.parent) as here:
-        shutil.copytree(base, here.results)
-        began = time.monotonic()
-        code, said = here.ended(_begin(verb, here))
-        made = _made(verb, here)
-        if code or made is None:
-            raise AssertionError(f"{verb} left in peace ended with {code}: {said[-300:]}")
-        return made, time.monotonic() - began
-
-
-def _begin(verb: str, here: Place) -> "subprocess.Popen[str]":
-    more = ("-o", here.results / "study.tar.xz") if verb == "export" else ()
-    return rftlab(here, verb, here.results, *more)
-
-
-def _made(verb: str, here: Place) -> bytes | None:
-    path = here.results / ("report/report.html" if verb == "report" else "study.tar.xz")
-    return path.read_bytes() if path.is_file() else None
 
 
 _DIVERGING = f"""method: [sft, grpo]
