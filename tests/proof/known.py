@@ -1,7 +1,8 @@
 """Every proof, in the order of the table: a new one is one entry in its section's list."""
 
 from tests.proof.faults import FAULTS
+from tests.proof.inputs import INPUTS
 from tests.proof.proof import Proof
 from tests.proof.reproducibility import REPRODUCIBILITY
 
-PROOFS: list[Proof] = [*FAULTS, *REPRODUCIBILITY]
+PROOFS: list[Proof] = [*FAULTS, *INPUTS, *REPRODUCIBILITY]

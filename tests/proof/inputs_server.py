@@ -1,0 +1,110 @@
+"""A process that has rftlab imported and forks a command for each request, so that hundreds take minutes.
+
+Run as a program it reads requests, a JSON object a line, and answers each with one: the exit code (None if the command
+was ended at its limit), its seconds, and whether it left a process behind. A command that ends its process, changes its
+folder or breaks its streams does so to itself alone.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from rftlab.user_code import child
+from tests.common.warm_children import WarmChildren
+
+MODULES = (
+    "rftlab.cli", "rftlab.study", "rftlab.advise.forecast", "rftlab.advise.check", "rftlab.advise.new",
+    "rftlab.advise.on_machine", "rftlab.execute.cluster", "rftlab.execute.one_cell", "rftlab.grid.keys",
+    "rftlab.answer.ledger", "rftlab.record.exported", "rftlab.report",
+)  # fmt: skip
+
+
+def serve() -> None:
+    """Answer requests until their end."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in MODULES:
+        importlib.import_module(name)
+    children = WarmChildren(child._start)
+    child._start = children.start
+    with contextlib.suppress(OSError):  # its process is there before anything is forked, which all share
+        first = children.start(dict(os.environ))
+        first.kill()
+        first.wait()
+    # What this process would do at its end is not what a command does.
+    atexit._clear()
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(_answered(json.loads(line))), file=answers, flush=True)
+    children.close()
+
+
+def _answered(request: Mapping[str, Any]) -> dict[str, Any]:
+    began = time.monotonic()
+    pid = os.fork()
+    if not pid:
+        _become(request)
+    code = None
+    while time.monotonic() - began < request["limit"]:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        time.sleep(0.005)
+    seconds = time.monotonic() - began
+    left = code is not None and _is_there(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if code is None:
+        os.waitpid(pid, 0)
+    return {"code": code, "seconds": seconds, "left": left}
+
+
+def _is_there(group: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return True
+    return False
+
+
+def _become(request: Mapping[str, Any]) -> NoReturn:
+    """Be the command that was asked for."""
+    code = 70
+    try:
+        os.setsid()
+        for number, name in enumerate((os.devnull, request["out"], request["err"])):
+            file = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, number)
+            os.close(file)
+        os.environ.update(request["environment"])
+        tempfile.tempdir = None
+        os.chdir(request["folder"])
+        sys.argv = ["rftlab", *request["arguments"]]
+        from rftlab.cli import main
+
+        code = main(request["arguments"])
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
