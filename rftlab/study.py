@@ -123,6 +123,7 @@ def run(
         report_to=reported,
         precision=decided_precision(where, elsewhere=bool(resources and resources.gpus)),
         checkpoint_s=CHECKPOINT_EVERY_S if checkpoint is None else 60.0 * checkpoint,
+        grid_folder=grid.path.resolve().parent if grid.path else None,
     )
     if here and left and not dry_run:
         preheat(settings)

@@ -22,6 +22,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.files.paths import import_path
 from rftlab.files.staging import SCRATCH, scratch
+from rftlab.files.told_paths import GRID_FOLDER
 from rftlab.policy.weights import CHECKPOINT_S, KEEP
 from rftlab.progress import BATCH
 from rftlab.record.machine import AUTO_PRECISION
@@ -61,6 +62,7 @@ class KernelSettings:
         checkpoint_s: seconds between two checkpoints of a cell that trains; None writes none.
         keep_going: begin further cells also after several have failed alike.
         report_to: trackers that cells report to, of `rftlab.trackers`.
+        grid_folder: of the grid's file, from which records tell the paths of what lies below it; None tells none so.
         stay_warm: leave what warm kernels are forked from running, for the cells that come after these.
     """
 
@@ -76,6 +78,7 @@ class KernelSettings:
     checkpoint_s: float | None = CHECKPOINT_EVERY_S
     keep_going: bool = False
     report_to: tuple[str, ...] = ()
+    grid_folder: Path | None = None
     stay_warm: bool = False
 
     def environment(self) -> dict[str, str]:
@@ -84,6 +87,7 @@ class KernelSettings:
             "RFTLAB_SHARED": str(self.shared or ""),
             KEEP: self.keep,
             AUTO_PRECISION: self.precision,
+            GRID_FOLDER: str(self.grid_folder or ""),
             CHECKPOINT_S: "" if self.checkpoint_s is None else f"{self.checkpoint_s:g}",
         }
         given = {name: value for name, value in told.items() if value}

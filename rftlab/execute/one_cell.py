@@ -23,6 +23,7 @@ from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters, declared_parameters
 from rftlab.execute.trace_so_far import TraceSoFar
 from rftlab.files.staging import staged, swap_in
+from rftlab.files.told_paths import below_home
 from rftlab.grid import is_done
 from rftlab.policy.weights import CHECKPOINTS, POLICY
 from rftlab.record.copied import ERROR, FAILED
@@ -125,8 +126,9 @@ class CellRun:
 
     def _file_failure(self, staging: Path, error: str) -> Path:
         shutil.rmtree(staging / POLICY, ignore_errors=True)
-        (staging / ERROR).write_text(error + "\n", encoding="utf-8")
-        (staging / CELL).write_text(self.cell.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (staging / ERROR).write_text(below_home(error) + "\n", encoding="utf-8")
+        cell = below_home(self.cell.model_dump(mode="json"))
+        (staging / CELL).write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
         folder = self.results / FAILED / self.cell.id
         folder.parent.mkdir(exist_ok=True)
         swap_in(staging, folder)

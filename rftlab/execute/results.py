@@ -11,6 +11,7 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.files.archive import opened
 from rftlab.files.staging import set_aside
+from rftlab.files.told_paths import below_home
 from rftlab.grid import Grid, label_budgets
 from rftlab.grid.plan import Plan
 from rftlab.record import GRID, write_atomically
@@ -151,7 +152,7 @@ def lists(results: Path, grid: Grid) -> bool:
 
 
 def _listed(grid: Grid, declared: Plan, stops: Sequence[Stop], precision: str) -> str:
-    cells = [cell.model_dump(mode="json") for cell in grid.cells]
+    cells = [below_home(cell.model_dump(mode="json")) for cell in grid.cells]
     plans = {"plan": declared.to_json(), "plan_now": grid.plan.to_json()}
     body: dict[str, Any] = {"name": grid.name, **plans, "ids": [cell.id for cell in grid.cells], "cells": cells}
     if precision:

@@ -22,6 +22,19 @@ MAX_CHARS = 200_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 20
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; write it flatter"
+_OTHERWISE = "mend the line, or put the text that it means in quotes"
+_CURES = {
+    r"'\t'": "indent with spaces, not with tabs",
+    "mapping values are not allowed": "put a text that holds a colon in quotes, each parameter on a line of its own",
+    "duplicate key": "leave one of them out",
+    "undefined alias": "mark with & what * stands for, or put the text in quotes",
+    "unexpected end of stream": "close the quote",
+    "<stream end>": "close the bracket",
+    "another document": "a file is one document: take out the line ---",
+    "incompatible YAML document": "take out the line %YAML",
+}
+"""A piece of what the parser says -> how to mend it."""
 _SUCH_AS = "a mapping of parameters to values or lists, such as `method: [sft, grpo]`"
 Fail = Callable[[int, str], NoReturn]
 
@@ -45,7 +58,7 @@ def read(
     if len(text) > MAX_CHARS:
         fail(1, f"the file has more than {MAX_CHARS} characters; a {what} is a page")
     if (deep := _nested_beyond(text, 10 * MAX_DEPTH)) is not None:  # parsing that takes the square of the depth
-        fail(deep, f"nested more than {MAX_DEPTH} deep")
+        fail(deep, _TOO_DEEP)
     for number, line in enumerate(text.split("\n"), start=1):
         if unwritable := _unwritable(line.removesuffix("\r")):
             fail(number, f"the file holds {unwritable}; remove it")
@@ -54,14 +67,21 @@ def read(
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = one_line(str(error.problem or error.context))
-        spaces = "; indent with spaces, not with tabs" if r"'\t'" in problem else ""
-        fail(mark.line + 1 if mark else 1, f"not valid YAML: {problem}{spaces}")
+        fail(mark.line + 1 if mark else 1, f"not valid YAML: {problem}; {_cure(problem)}")
+    except RecursionError:
+        fail(1, _TOO_DEEP)
+    except AttributeError:  # the parser's own way to stumble over a mapping that is merged into itself
+        fail(1, "not valid YAML: an anchor (&) holds itself; write out what it stands for")
     except Exception as error:  # the parser stumbles over some texts in ways of its own
-        fail(1, f"not valid YAML: {one_line(str(error)) or type(error).__name__}")
+        fail(1, f"not valid YAML: {one_line(str(error)) or type(error).__name__}; {_OTHERWISE}")
     if not isinstance(document, CommentedMap) or not document:
         fail(1, f"a {what} is {such_as}")
     _Walk(fail).value(document, 1)
     return document
+
+
+def _cure(problem: str) -> str:
+    return next((cure for piece, cure in _CURES.items() if piece in problem), _OTHERWISE)
 
 
 def line_of(node: CommentedMap | CommentedSeq, key: Any) -> int:
@@ -152,11 +172,13 @@ class _Walk:
     def value(self, node: Any, line: int, depth: int = 0) -> None:
         self._seen += 1
         if self._seen > MAX_VALUES:
-            self._fail(line, f"with its aliases written out the file holds more than {MAX_VALUES} values")
+            self._fail(
+                line, f"with its aliases written out the file holds more than {MAX_VALUES} values; take aliases out"
+            )
         if depth > MAX_DEPTH:
-            self._fail(line, f"nested more than {MAX_DEPTH} deep")
+            self._fail(line, _TOO_DEEP)
         if tag := getattr(getattr(node, "tag", None), "value", None):
-            self._fail(line, f"YAML tags ({tag}) are not used here")
+            self._fail(line, f"YAML tags ({tag}) are not used here; take it out")
         for key, each, at in self._entries(node, line):
             if not isinstance(key, str | int) or (isinstance(node, Mapping) and not isinstance(key, str)):
                 self._fail(at, f"the key {one_line(repr(key))} is not a text; put it in quotes")
@@ -178,7 +200,7 @@ class _Walk:
                 self._fail(line, "a whole number of more than 18 digits; put it in quotes if it is a name")
         elif isinstance(node, float):
             if not math.isfinite(node):
-                self._fail(line, f"{float(node)} is not a number a parameter can have")
+                self._fail(line, f"{float(node)} is not a number a parameter can have; give one that is finite")
         elif isinstance(node, str):
             if unwritable := _unwritable(node):
                 self._fail(line, f"a text holds {unwritable}; remove it")

@@ -175,7 +175,7 @@ class GridFile:
             else:
                 inner = {name: [self._checked(name, each) for each in self._options(name, node, line)]}
             for twice in axes.keys() & inner.keys():
-                self.fail(line, f"{twice} is given twice")
+                self.fail(line, f"{twice} is given twice; leave one out")
             axes |= inner
         return axes
 

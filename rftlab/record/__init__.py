@@ -15,7 +15,7 @@ from typing import Any
 
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError, RftlabWarning, one_line
-from rftlab.files import checksums, names
+from rftlab.files import checksums, names, told_paths
 from rftlab.files.archive import opened
 from rftlab.files.staging import set_aside, swap_in, whole_file
 from rftlab.record import excerpt
@@ -99,7 +99,8 @@ class Record:
         return [name for name in wanted if checksums.problem(folder, [name], wanted)]
 
     def _write(self, folder: Path, files: checksums.Checksums) -> Path:
-        body = {**asdict(self), "schema": SCHEMA, "files": files, "contract_hash": self.contract_hash}
+        told = {"cell": told_paths.of_cell(self.cell), "warnings": told_paths.below_home(list(self.warnings))}
+        body = {**asdict(self), **told, "schema": SCHEMA, "files": files, "contract_hash": self.contract_hash}
         # Through JSON once, so that what is digested is what will be read.
         body = json.loads(json.dumps(body))
         text = json.dumps({**body, "digest": checksums.digest(body)}, indent=1, sort_keys=True)

@@ -1,8 +1,8 @@
 """Bad input: whatever is given, one sentence says what is wrong, where, and how to mend it, and nothing is left behind.
 
 What is given to the command line runs in a process forked for each case from one that has rftlab imported
-(`inputs_server`); a share runs as a person runs it (`inputs.started`). Seconds are those of the wall, of the better of
-two tries where the first was too slow. Chance's own inputs go to the functions that read them.
+(`inputs_server`); a share runs as a person runs it (`inputs.started`). Seconds are those of the processor, and four
+times as many of the wall. Chance's own inputs go to the functions that read them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -44,20 +44,58 @@ def _short_or_all(count: int, folder: Path, chance: Random) -> Iterator[Case]:
 
 _EVERY = [*GRIDS, *CELLS, *DATA, *CODE, *MODELS, *VERBS, *DAMAGED]
 INPUTS = [
-    Proof("inputs.grids", f"a grid file that cannot be: {_REFUSED}", {"short": len(SHORT), **_sizes(GRIDS, 40)}, _short_or_all),
+    Proof(
+        "inputs.grids",
+        f"a grid file that cannot be: {_REFUSED}",
+        {"short": len(SHORT), **_sizes(GRIDS, 40)},
+        _short_or_all,
+    ),
     Proof("inputs.cells", f"a file of one cell that cannot be: {_REFUSED}", _sizes(CELLS, 8), _given(CELLS)),
-    Proof("inputs.data", f"data of every format, damaged or not fitting its settings: {_REFUSED}", _sizes(DATA, 30), _given(DATA)),
-    Proof("inputs.code", f"a verifier, task or method of a user's that fails: {_REFUSED}", _sizes(CODE, 25), _given(CODE)),
+    Proof(
+        "inputs.data",
+        f"data of every format, damaged or not fitting its settings: {_REFUSED}",
+        _sizes(DATA, 30),
+        _given(DATA),
+    ),
+    Proof(
+        "inputs.code", f"a verifier, task or method of a user's that fails: {_REFUSED}", _sizes(CODE, 25), _given(CODE)
+    ),
     Proof("inputs.models", f"a model folder that cannot be trained: {_REFUSED}", _sizes(MODELS, 15), _given(MODELS)),
     Proof("inputs.verbs", f"a verb with arguments that cannot be: {_REFUSED}", _sizes(VERBS, 40), _given(VERBS)),
-    Proof("inputs.damaged", f"results that are damaged throughout, given to a verb: {_REFUSED}", _sizes(DAMAGED, 10), _given(DAMAGED)),
-    Proof("inputs.started", f"a share of all these, started as a person does: {_REFUSED}", {"hour": 8, "full": 40}, _given(_EVERY, started)),
-    Proof("inputs.notebooks", "a notebook's parameter of a wrong value ends it with one error of one sentence, nothing written",
-          {"hour": 14, "full": len(inputs_notebooks.NOTEBOOKS)}, inputs_notebooks.run),
-    Proof("inputs.fuzzed_grids", "a grid file that chance made is read or refused in one printable sentence, within 5 s",
-          {"short": 40, "hour": 400, "full": 4000}, inputs_fuzzed.grids),
-    Proof("inputs.fuzzed_cells", "a cell that chance made is read or refused in one printable sentence, three ways",
-          {"short": 30, "hour": 400, "full": 4000}, inputs_fuzzed.cells),
-    Proof("inputs.fuzzed_rows", "data that chance made is read or refused in one printable sentence, within 5 s",
-          {"short": 20, "hour": 200, "full": 2000}, inputs_fuzzed.rows),
-]  # fmt: skip
+    Proof(
+        "inputs.damaged",
+        f"results that are damaged throughout, given to a verb: {_REFUSED}",
+        _sizes(DAMAGED, 10),
+        _given(DAMAGED),
+    ),
+    Proof(
+        "inputs.started",
+        f"a share of all these, started as a person does: {_REFUSED}",
+        {"hour": 8, "full": 40},
+        _given(_EVERY, started),
+    ),
+    Proof(
+        "inputs.notebooks",
+        "a notebook's parameter of a wrong value ends it with one error of one sentence, nothing written",
+        {"hour": 14, "full": len(inputs_notebooks.NOTEBOOKS)},
+        inputs_notebooks.run,
+    ),
+    Proof(
+        "inputs.fuzzed_grids",
+        "a grid file that chance made is read or refused in one printable sentence, within 5 s",
+        {"short": 40, "hour": 400, "full": 4000},
+        inputs_fuzzed.grids,
+    ),
+    Proof(
+        "inputs.fuzzed_cells",
+        "a cell that chance made is read or refused in one printable sentence, three ways",
+        {"short": 30, "hour": 400, "full": 4000},
+        inputs_fuzzed.cells,
+    ),
+    Proof(
+        "inputs.fuzzed_rows",
+        "data that chance made is read or refused in one printable sentence, within 5 s",
+        {"short": 20, "hour": 200, "full": 2000},
+        inputs_fuzzed.rows,
+    ),
+]

@@ -21,9 +21,40 @@ from tests.proof.inputs_tried import QUICK_S, put
 from tests.proof.proof import Case
 
 _TEXT = st.text(max_size=12) | st.sampled_from(
-    ["", " ", "x", "../x", "a.py:f", "~", "{}", "[]", "\x00", "\ud800", "\u202e", "1e999", "nan", "-1", "tiny-base", "sft",
-     "grpo", "arithmetic/word", "exact", "\r\n", "# ", ": ", "a: b", "'", '"', "${HOME}", "{{ 1 }}", "%s", "\\", "é", "٣"]
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "x",
+        "../x",
+        "a.py:f",
+        "~",
+        "{}",
+        "[]",
+        "\x00",
+        "\ud800",
+        "\u202e",
+        "1e999",
+        "nan",
+        "-1",
+        "tiny-base",
+        "sft",
+        "grpo",
+        "arithmetic/word",
+        "exact",
+        "\r\n",
+        "# ",
+        ": ",
+        "a: b",
+        "'",
+        '"',
+        "${HOME}",
+        "{{ 1 }}",
+        "%s",
+        "\\",
+        "é",
+        "٣",
+    ]
+)
 _NUMBERS = (
     st.integers() | st.integers(-3, 400) | st.floats() | st.sampled_from([0, 1, 2**31, 2**63, 10**30, 0.5, 1e-300])
 )
@@ -37,20 +68,86 @@ _GROUPS = st.dictionaries(
 )
 _GRID = st.dictionaries(_NAMES, _VALUES | _GROUPS | st.lists(_GROUPS, max_size=2), min_size=1, max_size=4)
 _PIECES = st.lists(
-    st.sampled_from(["method", "labels", "settings", "include", ": ", ":", "\n", "  ", "- ", "[", "]", "{", "}", ", ", "&a ", "*a",
-                     "<<: ", "!!int ", "!x ", "~", "7", "0x", "1_0", ".nan", "yes", "'", '"', "|\n", ">-\n", "#", "? ", "---\n", "...",
-                     "2026-01-01", "\t", "\x85", "\ufeff", "é", "%TAG"]), max_size=18,
-).map("".join)  # fmt: skip
+    st.sampled_from(
+        [
+            "method",
+            "labels",
+            "settings",
+            "include",
+            ": ",
+            ":",
+            "\n",
+            "  ",
+            "- ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ", ",
+            "&a ",
+            "*a",
+            "<<: ",
+            "!!int ",
+            "!x ",
+            "~",
+            "7",
+            "0x",
+            "1_0",
+            ".nan",
+            "yes",
+            "'",
+            '"',
+            "|\n",
+            ">-\n",
+            "#",
+            "? ",
+            "---\n",
+            "...",
+            "2026-01-01",
+            "\t",
+            "\x85",
+            "\ufeff",
+            "é",
+            "%TAG",
+        ]
+    ),
+    max_size=18,
+).map("".join)
 _ROW = st.dictionaries(
-    st.sampled_from(["prompt", "answer", "question", "completion", "messages", "rationale", "input", "output", "x", ""]),
-    _VALUES | st.lists(st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), _SCALARS, max_size=3), max_size=2),
+    st.sampled_from(
+        ["prompt", "answer", "question", "completion", "messages", "rationale", "input", "output", "x", ""]
+    ),
+    _VALUES
+    | st.lists(
+        st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), _SCALARS, max_size=3), max_size=2
+    ),
     max_size=4,
-)  # fmt: skip
+)
 _DATA_SETTINGS = st.dictionaries(
-    st.sampled_from(["columns", "prompt", "classes", "answer_after", "shape", "test_share", "folds", "instructions", "decimal",
-                     "drop_pattern", "encoding", "delimiter", "name", "verifier", "verifier_settings", "split_seed", "card"]),
-    _VALUES | st.just({"prompt": "prompt", "answer": "answer"}), max_size=2,
-)  # fmt: skip
+    st.sampled_from(
+        [
+            "columns",
+            "prompt",
+            "classes",
+            "answer_after",
+            "shape",
+            "test_share",
+            "folds",
+            "instructions",
+            "decimal",
+            "drop_pattern",
+            "encoding",
+            "delimiter",
+            "name",
+            "verifier",
+            "verifier_settings",
+            "split_seed",
+            "card",
+        ]
+    ),
+    _VALUES | st.just({"prompt": "prompt", "answer": "answer"}),
+    max_size=2,
+)
 
 
 def grids(count: int, folder: Path, chance: Random) -> Iterator[Case]:
@@ -93,8 +190,10 @@ def rows(count: int, folder: Path, chance: Random) -> Iterator[Case]:
 
     drawn = st.tuples(
         st.sampled_from(["jsonl", "json", "csv", "tsv", "parquet", "jsonl.gz"]),
-        st.lists(_ROW, max_size=6), st.just(b"") | st.just(b"") | st.binary(max_size=80), _DATA_SETTINGS,
-    )  # fmt: skip
+        st.lists(_ROW, max_size=6),
+        st.just(b"") | st.just(b"") | st.binary(max_size=80),
+        _DATA_SETTINGS,
+    )
     yield from _fuzzed(drawn, read, count, chance)
 
 
@@ -105,19 +204,22 @@ def _one_sentence(make: Callable[[], object]) -> None:
     except RftlabError as error:
         said = str(error)
         if not said.strip() or not said.isprintable():
-            raise AssertionError(f"no printable sentence: {ascii(said[:200])}") from None
+            raise AssertionError(f"no printable sentence: {said[:200]!a}") from None
 
 
 def _fuzzed(
     inputs: st.SearchStrategy[Any], read: Callable[[Any], object], count: int, chance: Random
 ) -> Iterator[Case]:
-    """Each input that is drawn, and how it fell short: what raises something else, or says nothing that can be printed."""
+    """Each input that is drawn, and how it fell short: it raised something else, or nothing printable."""
     found: list[Case] = []
 
     @settings(
-        max_examples=count, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @seed(chance.getrandbits(32))
     @given(inputs)
     def tried(value: Any) -> None:

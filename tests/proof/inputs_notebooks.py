@@ -16,21 +16,67 @@ from tests.proof.inputs_tried import MODEL_S, listing
 from tests.proof.proof import Case
 
 _METHOD = {
-    "task": ("arithmetic/wrod", 7, "", "none.py:load"), "model": ("./none", 7, ""), "method": ("gpro", 7, ""), "labels": ("many", -1, 1.5, 10**9), "cot": ("perhaps", 3),
-    "seed": ("x", -2, 1.5), "steps": ("many", -1), "learning_rate": ("fast", -0.1), "adapter_r": (0, "x"), "settings": ("{", "[1]", '{"betta": 1}'), "sede": (1,), "evaluation_test_items": (0, "x"),
-}  # fmt: skip
+    "task": ("arithmetic/wrod", 7, "", "none.py:load"),
+    "model": ("./none", 7, ""),
+    "method": ("gpro", 7, ""),
+    "labels": ("many", -1, 1.5, 10**9),
+    "cot": ("perhaps", 3),
+    "seed": ("x", -2, 1.5),
+    "steps": ("many", -1),
+    "learning_rate": ("fast", -0.1),
+    "adapter_r": (0, "x"),
+    "settings": ("{", "[1]", '{"betta": 1}'),
+    "sede": (1,),
+    "evaluation_test_items": (0, "x"),
+}
 _GRID = {"grid": ("scenario_none", "none.yaml", 7, "")}
 _STUDY = {"results": ("none", 7, ""), "waive": (7,), "other": ("none",)}
 _VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "00_start_here": {"task": ("arithmetic/wrod", 7), "labels": ("many", -1, 10**9), "steps": ("many", 0), "seeds": ("x", 0)},
+    "00_start_here": {
+        "task": ("arithmetic/wrod", 7),
+        "labels": ("many", -1, 10**9),
+        "steps": ("many", 0),
+        "seeds": ("x", 0),
+    },
     "05_studio": {"grid": (7, ""), "results": ("none", 7), "task": (7, "arithmetic/wrod"), "model": (7,)},
-    "10_sft": _METHOD, "20_rft": _METHOD, "30_compare": _STUDY,
-    "40_advisor": {"task": ("wrod", 7), "model": ("./none", 7), "results": ("none", 7), "hardware": ("toaster", 7), "facts": ("{", "[1]", '{"lables": 1}', 7), "path": (7, "")},
-    "50_label_pairs": {"task": ("wrod", 7), "task_settings": ("{", 7), "model": ("./none",), "labels": ("x", -1), "pairs": ("x", -1, 0), "path": (7, ""), "simulate_noise": ("x", 2.0), "again": ("none.jsonl", 7), "study": ("none", 7)},
-    "60_code": _GRID, "61_math": _GRID, "62_medical": _GRID, "63_qa": _GRID, "64_creative": {**_GRID, "pairs": ("x", -1), "pairs_file": (7,)},
+    "10_sft": _METHOD,
+    "20_rft": _METHOD,
+    "30_compare": _STUDY,
+    "40_advisor": {
+        "task": ("wrod", 7),
+        "model": ("./none", 7),
+        "results": ("none", 7),
+        "hardware": ("toaster", 7),
+        "facts": ("{", "[1]", '{"lables": 1}', 7),
+        "path": (7, ""),
+    },
+    "50_label_pairs": {
+        "task": ("wrod", 7),
+        "task_settings": ("{", 7),
+        "model": ("./none",),
+        "labels": ("x", -1),
+        "pairs": ("x", -1, 0),
+        "path": (7, ""),
+        "simulate_noise": ("x", 2.0),
+        "again": ("none.jsonl", 7),
+        "study": ("none", 7),
+    },
+    "60_code": _GRID,
+    "61_math": _GRID,
+    "62_medical": _GRID,
+    "63_qa": _GRID,
+    "64_creative": {**_GRID, "pairs": ("x", -1), "pairs_file": (7,)},
     "65_own_data": {"data": ("none.csv", 7), "grid": (7,), "model": ("./none", 7)},
-    "90_train_tiny_base": {"steps": ("x", 0, -1), "batch_texts": ("x", 0), "threads": ("x", 0), "lesson_share": ("x", 2.0), "seed": ("x",), "examples": ("x", 0), "out_dir": (7,)},
-}  # fmt: skip
+    "90_train_tiny_base": {
+        "steps": ("x", 0, -1),
+        "batch_texts": ("x", 0),
+        "threads": ("x", 0),
+        "lesson_share": ("x", 2.0),
+        "seed": ("x",),
+        "examples": ("x", 0),
+        "out_dir": (7,),
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A process that has rftlab imported and forks a command for each request, so that hundreds take minutes.
 
 Run as a program it reads requests, a JSON object a line, and answers each with one: the exit code (None if the command
-was ended at its limit), its seconds, and whether it left a process behind. A command that ends its process, changes its
-folder or breaks its streams does so to itself alone.
+was ended at its limit), its seconds of processor and of the wall, and whether it left a process behind. A command that
+ends its process, changes its folder or breaks its streams does so to itself alone.
 """
 
 import atexit
@@ -19,14 +19,24 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from rftlab.files.paths import import_path
 from rftlab.user_code import child
 from tests.common.warm_children import WarmChildren
 
 MODULES = (
-    "rftlab.cli", "rftlab.study", "rftlab.advise.forecast", "rftlab.advise.check", "rftlab.advise.new",
-    "rftlab.advise.on_machine", "rftlab.execute.cluster", "rftlab.execute.one_cell", "rftlab.grid.keys",
-    "rftlab.answer.ledger", "rftlab.record.exported", "rftlab.report",
-)  # fmt: skip
+    "rftlab.cli",
+    "rftlab.study",
+    "rftlab.advise.forecast",
+    "rftlab.advise.check",
+    "rftlab.advise.new",
+    "rftlab.advise.on_machine",
+    "rftlab.execute.cluster",
+    "rftlab.execute.one_cell",
+    "rftlab.grid.keys",
+    "rftlab.answer.ledger",
+    "rftlab.record.exported",
+    "rftlab.report",
+)
 
 
 def serve() -> None:
@@ -38,7 +48,7 @@ def serve() -> None:
     children = WarmChildren(child._start)
     child._start = children.start
     with contextlib.suppress(OSError):  # its process is there before anything is forked, which all share
-        first = children.start(dict(os.environ))
+        first = children.start({**os.environ, **import_path()})
         first.kill()
         first.wait()
     # What this process would do at its end is not what a command does.
@@ -55,20 +65,20 @@ def _answered(request: Mapping[str, Any]) -> dict[str, Any]:
     pid = os.fork()
     if not pid:
         _become(request)
-    code = None
+    code, seconds = None, 0.0
     while time.monotonic() - began < request["limit"]:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            code = os.waitstatus_to_exitcode(status)
+            code, seconds = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
             break
         time.sleep(0.005)
-    seconds = time.monotonic() - began
+    wall = time.monotonic() - began
     left = code is not None and _is_there(pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     if code is None:
         os.waitpid(pid, 0)
-    return {"code": code, "seconds": seconds, "left": left}
+    return {"code": code, "seconds": seconds, "wall": wall, "left": left}
 
 
 def _is_there(group: int) -> bool:

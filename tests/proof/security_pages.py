@@ -91,9 +91,14 @@ def hostile_study(folder: Path, text: str) -> Path:
     """A made-up study that says a text wherever somebody else's text can stand."""
     name = text.replace("/", "\u2215").replace("\0", "")[:60].encode("utf-8", "backslashreplace").decode() or "x"
     values = {
-        "task": "file", "task_settings": {"path": f"/data/{name}.jsonl"}, "verifier": f"/data/{name}.py:score",
-        "model": f"/models/{name}", "system": text.encode("utf-8", "backslashreplace").decode(), "labels": 10, "cot": True,
-    }  # fmt: skip
+        "task": "file",
+        "task_settings": {"path": f"/data/{name}.jsonl"},
+        "verifier": f"/data/{name}.py:score",
+        "model": f"/models/{name}",
+        "system": text.encode("utf-8", "backslashreplace").decode(),
+        "labels": 10,
+        "cot": True,
+    }
     made = []
     for method in ("sft", f"/methods/{name}.py:Mine"):
         for seed in (0, 1):
@@ -139,8 +144,13 @@ def notebooks(count: int, folder: Path, chance: Random) -> Iterator[Case]:
         for number, (what, text) in enumerate(chosen(count, chance).items()):
             made = tables.TextTable({text[:200]: [text], "b": [1.0]}, index=[text[:200]])
             items = [beside.Item(text, text, (beside.Answered(text, 0.5, False),))]
-            outputs = [texts.preformatted(text), texts.wrong(text), texts.noted(text), made._repr_html_(),
-                       beside.Beside([text[:200]], items)._repr_html_()]  # fmt: skip
+            outputs = [
+                texts.preformatted(text),
+                texts.wrong(text),
+                texts.noted(text),
+                made._repr_html_(),
+                beside.Beside([text[:200]], items)._repr_html_(),
+            ]
             with watched(browser) as (page, seen):
                 page.goto("about:blank")
                 page.evaluate("html => { document.body.innerHTML = html; }", "".join(outputs))
@@ -178,10 +188,18 @@ def studio(count: int, folder: Path, chance: Random) -> Iterator[Case]:
             text = text.encode("utf-8", "backslashreplace").decode()
             values = {
                 "places": {"rows": [text], "columns": [text], "spots": [["0", text, 0, 0, 0]]},
-                "states": {"0": ["failed", None, text]}, "selected": "0", "shown": {"id": ""},
-            }  # fmt: skip
-            detail = {"id": "0", "label": text, "facts": [[text, text]], "curve": "", "log": text,
-                      "samples": [[text, text, text, text, 0.0]]}  # fmt: skip
+                "states": {"0": ["failed", None, text]},
+                "selected": "0",
+                "shown": {"id": ""},
+            }
+            detail = {
+                "id": "0",
+                "label": text,
+                "facts": [[text, text]],
+                "curve": "",
+                "log": text,
+                "samples": [[text, text, text, text, 0.0]],
+            }
             with watched(browser) as (page, seen):
                 page.goto("about:blank")
                 page.evaluate(HARNESS, [*sources, values])
@@ -202,7 +220,7 @@ def spreadsheets(count: int, folder: Path, chance: Random) -> Iterator[Case]:
         with (study / "report" / "cells.csv").open(newline="") as file:
             fields = [value for row in csv.reader(file) for value in row]
         acts = [value for value in fields if value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value)]
-        yield what, f"a field begins as a formula: {ascii(acts[0][:80])}" if acts else ""
+        yield what, f"a field begins as a formula: {acts[0][:80]!a}" if acts else ""
 
 
 def _is_number(text: str) -> bool:

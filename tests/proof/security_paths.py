@@ -14,17 +14,57 @@ from tests.proof.proof import Case
 
 _SECRET = "canary-5d1f"
 _NAMES = (
-    "../up.json", "../../up.json", "cells/../../up.json", "/tmp/rftlab-up.json", "cells/0a/../../../up.json", "./x.json",
-    "cells//x.json", ".hidden.json", "~/x.json", "C:/x.json", "..\\up.json", "cells/0a/policy/../../../../up.json",
-    "report/../../up.html", "cells/0a/x.py", "sitecustomize.py", "cells/0a/notebook.ipynb", "report/report.js", "conftest.py",
-    "cells/0a/policy/adapter_model.bin", "cells/0a/policy/x.pt", "matplotlibrc", "a" * 300 + ".json", "grid.json/x.json",
-    "cells/0a/record.json\x00.py", "cells/\u202e0a/record.json", "nul.json/../../up.json",
-)  # fmt: skip
-_LINKED = ("grid.json", "grid.yaml", "prices.yaml", "report", "report/report.html", "cells/ID", "cells/ID/samples.jsonl",
-           "cells/ID/trace.jsonl", "cells/ID/record.json", "cells/ID/policy", "failed", "tuning.json", "cells", "aside",
-           "cells/ID/extra.json", "judgements.jsonl")  # fmt: skip
-_VERBS = (("report", "study"), ("export", "study", "-o", "x.tar.xz"), ("status", "study", "--verify"),
-          ("report", "study", "other", "-o", "both"))  # fmt: skip
+    "../up.json",
+    "../../up.json",
+    "cells/../../up.json",
+    "/tmp/rftlab-up.json",
+    "cells/0a/../../../up.json",
+    "./x.json",
+    "cells//x.json",
+    ".hidden.json",
+    "~/x.json",
+    "C:/x.json",
+    "..\\up.json",
+    "cells/0a/policy/../../../../up.json",
+    "report/../../up.html",
+    "cells/0a/x.py",
+    "sitecustomize.py",
+    "cells/0a/notebook.ipynb",
+    "report/report.js",
+    "conftest.py",
+    "cells/0a/policy/adapter_model.bin",
+    "cells/0a/policy/x.pt",
+    "matplotlibrc",
+    "a" * 300 + ".json",
+    "grid.json/x.json",
+    "cells/0a/record.json\x00.py",
+    "cells/\u202e0a/record.json",
+    "nul.json/../../up.json",
+)
+_LINKED = (
+    "grid.json",
+    "grid.yaml",
+    "prices.yaml",
+    "report",
+    "report/report.html",
+    "cells/ID",
+    "cells/ID/samples.jsonl",
+    "cells/ID/trace.jsonl",
+    "cells/ID/record.json",
+    "cells/ID/policy",
+    "failed",
+    "tuning.json",
+    "cells",
+    "aside",
+    "cells/ID/extra.json",
+    "judgements.jsonl",
+)
+_VERBS = (
+    ("report", "study"),
+    ("export", "study", "-o", "x.tar.xz"),
+    ("status", "study", "--verify"),
+    ("report", "study", "other", "-o", "both"),
+)
 
 
 def inside(count: int, folder: Path, chance: Random) -> Iterator[Case]:
@@ -75,7 +115,7 @@ def _imported(place: Path, made: Callable[[Path], object]) -> str:
     for verb in (("import", "a.tar.xz", "new"), ("status", "a.tar.xz"), ("report", "a.tar.xz")):
         ended = forked(Bad("", verb), work, place / "beside")
         if ended.code != 2:
-            return f"{verb[0]} ends with {ended.code}: {ascii(ended.err[-200:])}"
+            return f"{verb[0]} ends with {ended.code}: {ended.err[-200:]!a}"
         if listing(place / "work") != before:
             return f"{verb[0]} wrote {sorted(listing(place / 'work').keys() ^ before.keys())[:3]}"
     return "it was written to /tmp" if Path("/tmp/rftlab-up.json").exists() else ""

@@ -1,4 +1,4 @@
-"""Results and archives of a stranger are data: opening, loading, reporting and importing them runs nothing of theirs."""
+"""Results and archives of a stranger are data: opening, loading, reporting and importing them runs nothing."""
 
 import json
 import os
@@ -36,21 +36,39 @@ class _Runs:
 
 
 def _study(folder: Path, plant: Callable[[Path], object]) -> Path:
-    """A made-up study whose cells name a task, a verifier and a method of the stranger's, which lie beside the records."""
+    """A made-up study whose cells name task, verifier and method of the stranger's, which lie beside the records."""
     results, code = folder / "study", folder / "study" / "evil.py"
     made = []
     for method in ("base", "sft", f"{code}:Mine"):
         for seed in (0, 1):
             cell = {
-                "method": method, "seed": seed, "labels": 0 if method == "base" else 10, "cot": True, "task": f"{code}:load",
-                "verifier": f"{code}:score", "model": str(results / "model"), "settings": {"pairs_file": str(results / "x.pkl")},
+                "method": method,
+                "seed": seed,
+                "labels": 0 if method == "base" else 10,
+                "cot": True,
+                "task": f"{code}:load",
+                "verifier": f"{code}:score",
+                "model": str(results / "model"),
+                "settings": {"pairs_file": str(results / "x.pkl")},
                 "evaluation": {"verifier": f"{code}:score", "retention": f"{code}:load"},
-            }  # fmt: skip
+            }
             made.append(synthetic.write_cell(results, cell, items=6))
     write_grid(results, Grid("study", tuple(each.parameters for each in made)))
     for place in (results, results / "cells", *(results / "cells").iterdir()):
-        for name in ("evil.py", "sitecustomize.py", "usercustomize.py", "conftest.py", "rftlab.py", "torch.py", "matplotlib.py",
-                     "numpy.py", "json.py", "setup.py", "ipython_config.py", "jupyter_server_config.py"):  # fmt: skip
+        for name in (
+            "evil.py",
+            "sitecustomize.py",
+            "usercustomize.py",
+            "conftest.py",
+            "rftlab.py",
+            "torch.py",
+            "matplotlib.py",
+            "numpy.py",
+            "json.py",
+            "setup.py",
+            "ipython_config.py",
+            "jupyter_server_config.py",
+        ):
             (place / name).write_text(_CODE)
     plant(results)
     return results
@@ -71,9 +89,17 @@ def _policy(results: Path) -> None:
             json.dumps({"peft_type": "LORA", "r": 16, "lora_alpha": 32, "auto_mapping": {"parent_library": "evil"}})
         )
         manifest = {
-            "cell": body["id"], "model": "tiny-base", "identity": {}, "adapter": body["cell"]["adapter"], "dtype": "float32",
-            "device": "cpu", "keep": "all", "max_new_tokens": 10, "parent": "", "files": files_of(policy),
-        }  # fmt: skip
+            "cell": body["id"],
+            "model": "tiny-base",
+            "identity": {},
+            "adapter": body["cell"]["adapter"],
+            "dtype": "float32",
+            "device": "cpu",
+            "keep": "all",
+            "max_new_tokens": 10,
+            "parent": "",
+            "files": files_of(policy),
+        }
         (policy / MANIFEST).write_text(json.dumps(manifest))
 
 
@@ -144,9 +170,15 @@ def _page(results: Path) -> None:
 
 
 _PLANTS: Mapping[str, Callable[[Path], object]] = {
-    "code beside the records": _nothing, "policies that are pickles": _policy, "a model with code": _model, "notebooks": _notebooks,
-    "pickles in caches": _pickles, "settings of matplotlib": _figures, "YAML with objects": _yaml, "a page": _page,
-}  # fmt: skip
+    "code beside the records": _nothing,
+    "policies that are pickles": _policy,
+    "a model with code": _model,
+    "notebooks": _notebooks,
+    "pickles in caches": _pickles,
+    "settings of matplotlib": _figures,
+    "YAML with objects": _yaml,
+    "a page": _page,
+}
 _READ = {
     "load": ("-c", "import rftlab; rftlab.load('{0}')"),
     "load in the folder": ("-P", "-c", "import rftlab; rftlab.load('.')"),
@@ -165,7 +197,7 @@ _READ = {
     "model": ("-m", "rftlab", "model", "{cell}", "out"),
     "the studio's view": ("-c", "from rftlab.interactive.study_view import study_view; study_view('{0}')"),
     "compare": ("-c", "import rftlab; rftlab.compare('{0}')"),
-}  # fmt: skip
+}
 
 
 def opened(count: int, folder: Path, chance: Random) -> Iterator[Case]:
@@ -216,7 +248,7 @@ def _tried(place: Path, plant: Callable[[Path], object], command: tuple[str, ...
     )
     if ran := sorted(path.name for path in canary.iterdir()):
         return f"it ran: {ran[0]}"
-    if hacked := [path for path in place.rglob("hacked")]:
+    if hacked := list(place.rglob("hacked")):
         return f"it made {hacked[0].relative_to(place)}"
     if "Traceback" in done.stderr and way not in ("load", "load in the folder", "compare", "the studio's view"):
         return f"a traceback: {done.stderr.strip().splitlines()[-1][:200]}"

@@ -19,7 +19,11 @@ from tests.proof.inputs_tried import MODEL_S, Bad, Content, Ended, forked, put
 from tests.proof.proof import Case
 from tests.proof.security_pages import chosen, hostile_study
 
-_VERIFIER = "from pathlib import Path\ndef score(answer, example):\n    raise ValueError((Path(__file__).parent / 'text').read_bytes().decode('utf-8', 'surrogatepass'))\n"
+_VERIFIER = """from pathlib import Path
+
+def score(answer, example):
+    raise ValueError((Path(__file__).parent / 'text').read_bytes().decode('utf-8', 'surrogatepass'))
+"""
 
 
 def printed(count: int, folder: Path, chance: Random) -> Iterator[Case]:
@@ -43,14 +47,12 @@ def _acts(ended: Ended) -> str:
         for line in said.split("\n"):
             if not line.isprintable():
                 wrong = next(character for character in line if not character.isprintable())
-                return f"prints {wrong!a} in {ascii(line[:120])}"
+                return f"prints {wrong!a} in {line[:120]!a}"
     return "" if ended.code is not None else "it did not end"
 
 
 def _shows_nothing(ended: Ended, within: str) -> str:
-    return (
-        "" if within in ended.out + ended.err else f"does not say {within!r}: {ascii((ended.err or ended.out)[-200:])}"
-    )
+    return "" if within in ended.out + ended.err else f"does not say {within!r}: {(ended.err or ended.out)[-200:]!a}"
 
 
 def _said(text: str) -> Iterator[tuple[Bad, str]]:
@@ -74,14 +76,35 @@ def _said(text: str) -> Iterator[tuple[Bad, str]]:
     of_study: dict[str, Content] = {"study": study}
     yield Bad("show", ("show", "g.yaml", "--examples", "1"), data, seconds=MODEL_S), "prompt"
     yield Bad("check", ("check", "d.jsonl"), data, seconds=MODEL_S), "d with verifier"
-    yield Bad("check --label", ("check", "d.jsonl", "--label", "1", "--completions", "c.jsonl"),
-              {**data, "c.jsonl": completions}, seconds=MODEL_S), ""  # fmt: skip
+    yield (
+        Bad(
+            "check --label",
+            ("check", "d.jsonl", "--label", "1", "--completions", "c.jsonl"),
+            {**data, "c.jsonl": completions},
+            seconds=MODEL_S,
+        ),
+        "",
+    )
     yield Bad("a file's name", ("check", name), {name: rows}, seconds=MODEL_S), ""
     yield Bad("a file that is not there", ("run", f"{stored[:200]}.yaml"), {}, seconds=MODEL_S), "rftlab: "
-    yield Bad("a verifier's error", ("check", "d.jsonl", "--verifier", "v.py:score"),
-              {**data, "v.py": _VERIFIER, "text": text}, seconds=MODEL_S), "v.py"  # fmt: skip
-    for verb in (("status", "study"), ("status", "study", "--verify"), ("claims", "study"), ("report", "study"),
-                 ("export", "study"), ("roi", "study", "p.yaml"), ("plan", "study", "--no-measuring")):  # fmt: skip
+    yield (
+        Bad(
+            "a verifier's error",
+            ("check", "d.jsonl", "--verifier", "v.py:score"),
+            {**data, "v.py": _VERIFIER, "text": text},
+            seconds=MODEL_S,
+        ),
+        "v.py",
+    )
+    for verb in (
+        ("status", "study"),
+        ("status", "study", "--verify"),
+        ("claims", "study"),
+        ("report", "study"),
+        ("export", "study"),
+        ("roi", "study", "p.yaml"),
+        ("plan", "study", "--no-measuring"),
+    ):
         yield Bad(" ".join(verb), verb, {**of_study, "p.yaml": "label: 2\n"}, seconds=MODEL_S), ""
 
 
@@ -100,7 +123,7 @@ def parameters(count: int, folder: Path, chance: Random) -> Iterator[Case]:
             (injected,) = [each.source for each in source if "injected-parameters" in each.metadata.get("tags", [])]
             found = _literals(injected)
             wrong = [key for key, value in given.items() if found.get(key, value) != value or key not in found]
-            short = short or (f"{wrong[0]} became {ascii(str(found.get(wrong[0]))[:100])}" if wrong else "")
+            short = short or (f"{wrong[0]} became {str(found.get(wrong[0]))[:100]!a}" if wrong else "")
             short = short or _comes_back(cell, found)
         yield what, short
 

@@ -1,10 +1,10 @@
-"""Texts that a model, a file or a stranger may write, each of which acts somewhere if it is taken for more than text."""
+"""Texts that a model, a file or a stranger may write, each of which acts where it is taken for more than text."""
 
 TEXTS: dict[str, str] = {
     "a script": "<script>window.hacked=1</script>",
     "the end of a script": "</script><script>window.hacked=1</script>",
     "a comment that opens a script": "<!--<script>window.hacked=1//",
-    "an image that fails": "<img src=x onerror=\"window.hacked=1\">",
+    "an image that fails": '<img src=x onerror="window.hacked=1">',
     "an image of elsewhere": "<img src='http://127.0.0.1:9/seen?by=page'>",
     "the end of an attribute": "'\"><svg onload=window.hacked=1>",
     "a link of a script": "<a href='javascript:window.hacked=1'>see</a> [see](javascript:window.hacked=1)",
@@ -19,7 +19,7 @@ TEXTS: dict[str, str] = {
     "JavaScript's line ends": "before\u2028window.hacked=1\u2029after",
     "an escape in JSON": "\\u003cimg src=x onerror=window.hacked=1\\u003e",
     "a formula": "=cmd|' /C calc'!A0",
-    "a formula with a sign": "+1+HYPERLINK(\"http://127.0.0.1:9/\")",
+    "a formula with a sign": '+1+HYPERLINK("http://127.0.0.1:9/")',
     "a formula of a name": "@SUM(1+1)*cmd|' /C calc'!A0",
     "a formula behind a tab": "\t=1+1",
     "a minus": "-2+3+cmd|' /C calc'!A0",
@@ -39,7 +39,7 @@ TEXTS: dict[str, str] = {
     "NUL": "before\x00after",
     "rich's markup": "[bold red]red[/] [link=http://127.0.0.1:9/]x[/link] [/nothing]",
     "formats": "%s %n {0.__class__} {cell.__init__.__globals__} ${HOME} $(touch hacked) `touch hacked`",
-    "Python": "\"\"\"; __import__('os').mkdir('hacked'); x = \"\"\"",
+    "Python": '"""; __import__(\'os\').mkdir(\'hacked\'); x = """',
     "the end of a literal": "'\nimport os; os.mkdir('hacked')\n'",
     "a backslash at the end": "\\",
     "a cell of a notebook": "%%bash\ntouch hacked\n!touch hacked",
@@ -48,4 +48,4 @@ TEXTS: dict[str, str] = {
     "a long word": "x" * 20_000,
     "many lines": "line\n" * 3_000,
     "combining marks": "Z\u0351\u036b\u0343" * 200,
-}  # fmt: skip
+}

@@ -16,6 +16,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, default_kernel, default_workers, kernel_settings, preheat
 from rftlab.execute.local import run_cells
 from rftlab.execute.one_cell import Outcome
+from rftlab.json_values import without_folders
 from rftlab.policy.hub import by_folder
 from rftlab.record.outcomes import worth
 from rftlab.registry import METHODS
@@ -226,7 +227,8 @@ def known_answers(cells: Mapping[str, Cell], places: Sequence[Path]) -> dict[str
 
 def key(cell: Cell) -> dict[str, Any]:
     """All that an untrained base's answers depend on but for how many it gives."""
-    flat = {name: value for name, value in cell.flat().items() if not name.startswith(_UNASKED)}
+    flat = without_folders(cell.flat(), cell.digests)
+    flat = {name: value for name, value in flat.items() if not name.startswith(_UNASKED)}
     return {**flat, "cot_eval": cell.cot_eval, "apart": cell.evaluation.part}
 
 
