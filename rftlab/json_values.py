@@ -34,6 +34,17 @@ def frozen(value: Any) -> Any:
     return FrozenList(map(frozen, value)) if isinstance(value, list) else value
 
 
+def unread(error: Exception) -> str:
+    """Why a file of JSON could not be read, in a few words: `json.loads`' own and the system's are for programmers."""
+    if isinstance(error, UnicodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested without end"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it holds a number of thousands of digits" if "digits" in str(error) else f"not valid JSON ({error})"
+
+
 def without_folders(values: Any, digests: Mapping[str, str]) -> Any:
     """JSON values with each path whose content is in ``digests``, by dotted name, cut to its file name.
 

@@ -357,5 +357,8 @@ def _run_cells(executor: str, resources: Resources) -> RunCells:
     if executor != "local":
         return functools.partial(resolve(entry), resources=resources)
     if resources != Resources():
-        raise RftlabError("--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm")
+        raise RftlabError(
+            "--address, --cpus, --gpus, --gather and --option are for --executor ray or slurm; name one, or leave them "
+            "out"
+        )
     return cast("RunCells", resolve(entry))

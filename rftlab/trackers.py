@@ -29,6 +29,8 @@ def named(value: str | Sequence[str]) -> tuple[str, ...]:
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise RftlabError(f"report_to is a list of trackers ({', '.join(TRACKERS)}), not {value!r}")
     names = tuple(dict.fromkeys(name for text in texts if (name := text.strip()) not in ("", NONE)))
+    if isinstance(value, str) and value and not names and NONE not in map(str.strip, texts):
+        raise RftlabError(f"report_to is {value!r}, which names no tracker; give {', '.join(TRACKERS)} or {NONE}")
     for name in names:
         if name not in TRACKERS:
             raise RftlabError(f"report_to: unknown tracker {name!r}{suggest(name, TRACKERS)}")

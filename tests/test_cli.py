@@ -152,6 +152,22 @@ def test_a_failing_cell_does_not_stop_the_others_and_is_named_with_its_notebook(
     assert "3 of 4 cells done, 1 failed, 0 left" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"seed": "x"}', "cell.json: parameter 'seed': Input should be a valid integer"),
+        ('{"tuned_by": "a stage that has not chosen yet"}', "cell.json: its learning rates are still to be chosen"),
+        ('{"seed": ' + "9" * 5000 + "}", "cell.json: it holds a number of thousands of digits; give a JSON object"),
+        ("[" * 100_000, "cell.json: it is nested without end; give a JSON object of parameters"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_refused_by_its_file(here, capsys, text, says):
+    (here / "cell.json").write_text(text)
+    assert cli.main(["run-cell", "cell.json", "out"]) == 2
+    assert says in capsys.readouterr().err
+    assert not (here / "out").exists()
+
+
 def test_run_cell_prints_the_folder_of_the_cell(here, capsys):
     values = {"task": f"{here}/mine.py:make", "labels": 5}
     (here / "cell.json").write_text(json.dumps(values))
@@ -189,6 +205,7 @@ def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(here, capsy
     ("arguments", "says"),
     [
         (["run", "none.yaml"], "cannot read the grid"),
+        (["run", "g.yaml", "--report-to", ","], "report_to is ',', which names no tracker"),
         (["status", "nowhere"], "there is no folder nowhere"),
         (["ask", "7", "why?"], "at least 3 characters of its id"),
         (["tasks", "arithmetic/wrod"], "unknown task"),
@@ -255,6 +272,7 @@ def test_what_an_executor_cannot_do_is_said_before_anything_is_written(here, cap
         (["advise", "--task", "x"], "unrecognized arguments: --task; did you mean"),
         (["run", "g.yaml", "--kernel", "wram"], "invalid choice: 'wram'; did you mean warm"),
         (["run", "g.yaml", "--workers", "many"], "--workers"),
+        (["run", "g.yaml", "--results", ""], "argument --results: give a path, not ''"),
         ([], "VERB"),
     ],
 )

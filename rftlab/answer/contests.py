@@ -133,7 +133,7 @@ def contests(results: Results, between: Sequence[tuple[str, str]] = ()) -> list[
                 raise RftlabError(f"no arm {name!r} can be judged{suggest(name, names)}; there are: {known}")
         here = {i for i, each in enumerate(found) if _is_between(each, two)}
         if not here:
-            raise RftlabError(f"{two[0]} and {two[1]} stand nowhere side by side, or share no seed")
+            raise RftlabError(f"{two[0]} and {two[1]} stand nowhere side by side, or share no seed; name two that do")
         wanted |= here
     return [each for i, each in enumerate(found) if i in wanted or not between]
 

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rftlab.errors import printable
@@ -58,6 +59,17 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"give a whole number of at least 1, not {text}")
     return value
+
+
+def path(text: str) -> Path:
+    """A path, as `type=` of an option; nothing would be the working folder.
+
+    Raises:
+        ArgumentTypeError: it is empty, or none that a file can have.
+    """
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"give a path, not {text!r}")
+    return Path(text)
 
 
 def add_verb(verbs: Any, name: str, verb: Verb, help: str, example: str) -> Parser:

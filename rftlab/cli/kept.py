@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from rftlab.cli.arguments import Verb, add_verb, positive
+from rftlab.cli.arguments import Verb, add_verb, path, positive
 from rftlab.errors import RftlabError
 from rftlab.screen import say
 
@@ -56,7 +55,7 @@ def add_kept(verbs: Any) -> None:
     def add(name: str, verb: Verb, help: str, example: str) -> argparse.ArgumentParser:
         parser = add_verb(verbs, name, verb, help, example)
         parser.add_argument("cell", metavar="CELL", help="a finished cell's folder, or the beginning of its id")
-        parser.add_argument("--results", type=Path, metavar="DIR", help="where the id is (default: results/*)")
+        parser.add_argument("--results", type=path, metavar="DIR", help="where the id is (default: results/*)")
         return parser
 
     asked = add("ask", ask, "ask a kept policy, beside its base", 'ask 3f2a "Tom has 3 pens and buys 4. How many?"')
@@ -71,7 +70,7 @@ def add_kept(verbs: Any) -> None:
     again.add_argument("--task-settings", default="", metavar="JSON", help="""such as '{"columns": {"prompt": "q"}}'""")
     again.add_argument("--verifier", default="", metavar="NAME", help="judge with this one, not with the task's own")
     again.add_argument("--items", type=positive, default=0, metavar="N", help="test items (default: as in the cell)")
-    again.add_argument("--out", type=Path, metavar="FILE", help="also write it as JSON")
+    again.add_argument("--out", type=path, metavar="FILE", help="also write it as JSON")
     written = add("model", model, "write a kept policy as a folder for transformers or PEFT", "model 3f2a out --merge")
     written.add_argument("target", metavar="OUT", help="the new folder")
     written.add_argument("--merge", action="store_true", help="fold the adapter into its base: a whole model")

@@ -1,12 +1,11 @@
 """Verbs of the command line, with the options of those about studies."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rftlab import __version__
 from rftlab.cli import verbs as do
-from rftlab.cli.arguments import Parser, add_verb, positive, whole
+from rftlab.cli.arguments import Parser, add_verb, path, positive, whole
 from rftlab.cli.kept import add_kept
 from rftlab.cli.preparing_options import add_preparing
 
@@ -29,9 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
         "run what is left of a grid, then write its report",
         "run demo --workers 2",
     )
-    run.add_argument("grid", type=Path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
+    run.add_argument("grid", type=path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
     run.add_argument("--workers", type=positive, metavar="N", help="cells run at once (default: one per core)")
-    run.add_argument("--results", type=Path, metavar="DIR", help="where to (default: results/NAME)")
+    run.add_argument("--results", type=path, metavar="DIR", help="where to (default: results/NAME)")
     run.add_argument(
         "--keep",
         choices=("none", "best", "all"),
@@ -76,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     status = add_verb(
         verbs, "status", do.status, "what is done, left and failed in a results folder", "status results/demo --verify"
     )
-    status.add_argument("results", type=Path, metavar="DIR", help="or an archive")
+    status.add_argument("results", type=path, metavar="DIR", help="or an archive")
     status.add_argument("--verify", action="store_true", help="compare notebooks and logs with their checksums too")
 
     forget = add_verb(
@@ -87,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         "forget 3f2a81 --results results/demo",
     )
     forget.add_argument("cells", nargs="+", metavar="CELL", help="its folder, or the beginning of its id")
-    forget.add_argument("--results", type=Path, metavar="DIR", help="where to look for ids (default: results/*)")
+    forget.add_argument("--results", type=path, metavar="DIR", help="where to look for ids (default: results/*)")
 
     repeat = add_verb(
         verbs,
@@ -107,9 +106,9 @@ def make_parser() -> argparse.ArgumentParser:
         "report results/monday results/tuesday -o results/both",
     )
     report.add_argument(
-        "results", nargs="+", type=Path, metavar="DIR", help="or an archive; several are joined, with -o"
+        "results", nargs="+", type=path, metavar="DIR", help="or an archive; several are joined, with -o"
     )
-    report.add_argument("-o", "--out", type=Path, metavar="DIR", help="new folder of the joined study and its report")
+    report.add_argument("-o", "--out", type=path, metavar="DIR", help="new folder of the joined study and its report")
     report.add_argument(
         "--waive", action="append", default=[], metavar="FIELD", help="compare although a record lacks this field (or "
         "several, with commas) of the contract; the page says so",
@@ -117,7 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     report.add_argument(
         "--prices",
-        type=Path,
+        type=path,
         metavar="PRICES.yaml",
         help="cost and return at these (default: the folder's prices.yaml)",
     )
@@ -129,7 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
         "what a study says of each of the thirteen claims of the field",
         "claims results/demo --claim 1",
     )
-    claims.add_argument("results", type=Path, metavar="DIR", help="or an archive")
+    claims.add_argument("results", type=path, metavar="DIR", help="or an archive")
     claims.add_argument("--claim", type=positive, metavar="N", help="one in full, with the cells that would test it")
 
     _add_judge(verbs)
@@ -141,8 +140,8 @@ def make_parser() -> argparse.ArgumentParser:
         "write a study as one archive",
         "export results/demo --completions 20 -o demo.tar.xz",
     )
-    export.add_argument("results", type=Path, metavar="DIR")
-    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="the archive (default: NAME.tar.xz)")
+    export.add_argument("results", type=path, metavar="DIR")
+    export.add_argument("-o", "--out", type=path, metavar="FILE", help="the archive (default: NAME.tar.xz)")
     export.add_argument(
         "--completions", type=whole, metavar="N", help="keep the texts of N items of each cell and part (default: "
         "all); outcomes are always kept",
@@ -155,8 +154,8 @@ def make_parser() -> argparse.ArgumentParser:
         "verify an archive and unpack it to a results folder",
         "import demo.tar.xz results/theirs",
     )
-    opened.add_argument("archive", type=Path, metavar="FILE")
-    opened.add_argument("results", nargs="?", type=Path, metavar="DIR", help="a new folder (default: results/NAME)")
+    opened.add_argument("archive", type=path, metavar="FILE")
+    opened.add_argument("results", nargs="?", type=path, metavar="DIR", help="a new folder (default: results/NAME)")
 
     add_kept(verbs)
 
@@ -182,7 +181,7 @@ def make_parser() -> argparse.ArgumentParser:
         "roi results/demo prices.yaml",
     )
     roi.add_argument(
-        "paths", nargs="*", type=Path, metavar="DIR PRICES.yaml", help="a results folder or archive, and prices "
+        "paths", nargs="*", type=path, metavar="DIR PRICES.yaml", help="a results folder or archive, and prices "
         "(default: its prices.yaml); without a folder the arms that the prices assume",
     )  # fmt: skip
     roi.add_argument("--example", action="store_true", help="print a prices file with all keys, explained")
@@ -194,7 +193,7 @@ def make_parser() -> argparse.ArgumentParser:
         "copy the notebooks, grids and documentation into a folder of your own",
         "notebooks mine",
     )
-    copied.add_argument("folder", type=Path, metavar="DEST")
+    copied.add_argument("folder", type=path, metavar="DEST")
 
     add_verb(verbs, "parameters", do.parameters, "all that a grid may hold, one line each", "parameters")
 
@@ -205,8 +204,8 @@ def make_parser() -> argparse.ArgumentParser:
         "run one cell from its JSON file; what every executor launches",
         "run-cell cell.json results/demo",
     )
-    one.add_argument("cell", type=Path, metavar="CELL.json")
-    one.add_argument("results", type=Path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
+    one.add_argument("cell", type=path, metavar="CELL.json")
+    one.add_argument("results", type=path, metavar="OUT", help="results folder: OUT/cells/ID, or OUT/failed/ID")
     one.add_argument("--threads", type=positive, metavar="N", help="compute threads (default: all cores)")
 
     fetch = add_verb(
@@ -249,16 +248,16 @@ def _add_plan(verbs: Any) -> None:
         "target", metavar="GRID.yaml", help="or a packaged grid's name; or a results folder or an archive"
     )
     plan.add_argument("--workers", type=positive, metavar="N", help="cells run at once (default: one per core)")
-    plan.add_argument("--results", type=Path, metavar="DIR", help="where the grid will go (default: results/NAME)")
+    plan.add_argument("--results", type=path, metavar="DIR", help="where the grid will go (default: results/NAME)")
     plan.add_argument(
-        "--known", nargs="+", default=[], type=Path, metavar="DIR", help="further results with cells of this machine "
+        "--known", nargs="+", default=[], type=path, metavar="DIR", help="further results with cells of this machine "
         "(results/* are looked at by themselves)",
     )  # fmt: skip
     plan.add_argument(
         "--detect", type=float, metavar="POINTS", help="a difference to ask for (default: smallest_effect)"
     )
     plan.add_argument("--price", nargs="+", default=[], metavar="NAME=VALUE", help="such as machine_hour=2.5")
-    plan.add_argument("--prices", type=Path, metavar="FILE", help="a YAML file with machine_hour, such as that of roi")
+    plan.add_argument("--prices", type=path, metavar="FILE", help="a YAML file with machine_hour, such as that of roi")
     plan.add_argument(
         "--no-measuring", action="store_true", help="go by finished cells alone: no short runs of what is not known"
     )
@@ -273,7 +272,7 @@ def _add_judge(verbs: Any) -> None:
         "have the arms' test completions judged against each other: win rate, where no answer is right",
         "judge results/win_rate --judge http://localhost:8000/v1 --model NAME --items 50",
     )
-    judge.add_argument("results", type=Path, metavar="DIR")
+    judge.add_argument("results", type=path, metavar="DIR")
     judge.add_argument(
         "--judge", default="preference-model", metavar="WHO", help="preference-model (default), trained on pairs that "
         "no arm saw, or the URL of a chat completions endpoint",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab.cli import preparing as do
-from rftlab.cli.arguments import add_verb, positive, whole
+from rftlab.cli.arguments import add_verb, path, positive, whole
 
 
 def add_preparing(verbs: Any) -> None:
@@ -35,7 +35,7 @@ def _add_check(verbs: Any) -> None:
     check.add_argument(
         "--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale, meta=COLUMN,COLUMN"
     )
-    check.add_argument("--test", type=Path, metavar="FILE", help="the held-out rows of a data file")
+    check.add_argument("--test", type=path, metavar="FILE", help="the held-out rows of a data file")
     check.add_argument("--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the task, as in a grid")
     check.add_argument(
         "--verifier-settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the verifier, as in a grid"
@@ -46,10 +46,10 @@ def _add_check(verbs: Any) -> None:
         "see how often the verifier agrees; asked again it goes on",
     )  # fmt: skip
     hand.add_argument(
-        "--completions", type=Path, metavar="DIR_OR_FILE", help="a results folder, an archive, or a .jsonl file with "
+        "--completions", type=path, metavar="DIR_OR_FILE", help="a results folder, an archive, or a .jsonl file with "
         "prompt and completion (default: results/NAME of a grid; else made from the gold answers)",
     )  # fmt: skip
-    hand.add_argument("--marks", type=Path, metavar="FILE", help="where marks are kept (default: NAME.marks.jsonl)")
+    hand.add_argument("--marks", type=path, metavar="FILE", help="where marks are kept (default: NAME.marks.jsonl)")
     hand.add_argument("--seed", type=whole, metavar="N", help="of which are shown, and in which order (default: 0)")
 
 
@@ -66,12 +66,12 @@ def _add_others(verbs: Any) -> None:
     method.add_argument("--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the method, as in a grid")
 
     start = add_verb(verbs, "new", do.new, "write a grid for a data file of yours", "new tickets.csv")
-    start.add_argument("data", type=Path, metavar="DATA", help="a .jsonl, .json, .csv, .tsv or .parquet file")
-    start.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="the grid (default: NAME.yaml)")
+    start.add_argument("data", type=path, metavar="DATA", help="a .jsonl, .json, .csv, .tsv or .parquet file")
+    start.add_argument("-o", "--out", type=path, metavar="GRID.yaml", help="the grid (default: NAME.yaml)")
     start.add_argument("--model", default="", metavar="MODEL", help="the base (default: SmolLM2-135M-Instruct)")
     start.add_argument("--columns", nargs="+", default=[], metavar="FIELD=COLUMN", help="prompt, answer, rationale")
     start.add_argument("--verifier", default="", metavar="NAME", help="who judges (default: found out)")
-    start.add_argument("--test", type=Path, metavar="FILE", help="the held-out rows (default: a share of DATA)")
+    start.add_argument("--test", type=path, metavar="FILE", help="the held-out rows (default: a share of DATA)")
     start.add_argument("--checks", action="store_true", help="write checks.py too, the beginning of a verifier")
 
 
@@ -99,13 +99,13 @@ def _add_sense(verbs: Any) -> None:
     asked.add_argument("--samples", type=positive, default=16, metavar="N", help="completions of each of these (16)")
     asked.add_argument("--steps", type=whole, default=16, metavar="N", help="of the short SFT (16); 0 leaves it out")
     sense.add_argument(
-        "--results", nargs="+", default=[], type=Path, metavar="DIR", help="records (default: those in results/)"
+        "--results", nargs="+", default=[], type=path, metavar="DIR", help="records (default: those in results/)"
     )
     sense.add_argument(
-        "--folder", type=Path, default=Path("results/sense"), metavar="DIR", help="where what is found is kept, for "
+        "--folder", type=path, default=Path("results/sense"), metavar="DIR", help="where what is found is kept, for "
         "rftlab advise (default: results/sense)",
     )  # fmt: skip
-    sense.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study that settles it")
+    sense.add_argument("-o", "--out", type=path, metavar="GRID.yaml", help="write the study that settles it")
     sense.add_argument("--json", action="store_true", help="print it as JSON")
 
 
@@ -141,7 +141,7 @@ def _add_advise(verbs: Any) -> None:
     )  # fmt: skip
     advise.add_argument("--json", metavar="FILE", help="facts as a JSON object, by the names below; - reads them")
     advise.add_argument(
-        "--results", nargs="+", default=[], type=Path, metavar="DIR", help="records, which outrank the rules (default: "
+        "--results", nargs="+", default=[], type=path, metavar="DIR", help="records, which outrank the rules (default: "
         "those of the task in results/)",
     )  # fmt: skip
     advise.add_argument(
@@ -152,7 +152,7 @@ def _add_advise(verbs: Any) -> None:
         "--hardware", default="", metavar="NAME", help="the machine: here (default), a memory such as '24 GB' (of a "
         "GPU) or 'cpu 32 GB', a name such as a100-80gb, or '2 x l4'",
     )  # fmt: skip
-    advise.add_argument("-o", "--out", type=Path, metavar="GRID.yaml", help="write the study (default: print it)")
+    advise.add_argument("-o", "--out", type=path, metavar="GRID.yaml", help="write the study (default: print it)")
     advise.add_argument("--rules", action="store_true", help="print the rules with their sources, as a table")
     facts = advise.add_argument_group("facts; ? or nothing is not known")
     for name, fact in FACTS.items():
@@ -168,7 +168,7 @@ def _add_show(verbs: Any) -> None:
         "rendered prompts, gold completions, tokens and rewards of a grid's examples",
         "show mine.yaml --examples 1",
     )
-    examples.add_argument("grid", type=Path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
+    examples.add_argument("grid", type=path, metavar="GRID.yaml", help="or a packaged grid's name, such as demo")
     examples.add_argument(
         "--examples", type=positive, default=3, metavar="N", help="of each task, model and prompt (default: 3)"
     )

@@ -1,6 +1,7 @@
 """What each verb about a study does: one call. Imports wait for the verb, so that `rftlab --help` is instant."""
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -149,6 +150,8 @@ def judge(options: argparse.Namespace) -> int:
     between = [tuple(text.split(":")) for text in options.between]
     if any(len(two) != 2 for two in between):
         raise RftlabError("--between takes two arms with a colon, such as rlhf:sft")
+    if options.key_variable and options.key_variable not in os.environ:
+        raise RftlabError(f"--key-variable {options.key_variable} is no variable of the environment; set it to the key")
     names = ("seed", "pairs_file", "model", "criterion", "key_variable", "timeout_s")
     settings = {name: value for name in names if (value := getattr(options, name)) is not None}
     judged = judge(options.results, options.judge, between=between, items=options.items, **settings)
@@ -247,12 +250,15 @@ def notebooks(options: argparse.Namespace) -> int:
 def run_cell(options: argparse.Namespace) -> int:
     """Run one cell from a file, as a cluster's worker does; 1 if it failed."""
     from rftlab import preflight
+    from rftlab.cell import NOT_YET
     from rftlab.digests import with_digests
     from rftlab.execute.kernels import CHECKPOINT_EVERY_S, DAY_S, KernelSettings, cores
     from rftlab.execute.one_cell import CellRun, read_cell
     from rftlab.grid import is_done
 
     cell = read_cell(options.cell)
+    if cell.tuned_by == NOT_YET:
+        raise RftlabError(f"{options.cell}: its learning rates are still to be chosen; run its grid, or give them")
     cell = cell if cell.digests else with_digests(cell)
     if not is_done(cell, options.results):
         preflight.check([cell], limit=options.check_timeout)

@@ -25,6 +25,7 @@ from rftlab.execute.trace_so_far import TraceSoFar
 from rftlab.files.staging import staged, swap_in
 from rftlab.files.told_paths import below_home
 from rftlab.grid import is_done
+from rftlab.json_values import unread
 from rftlab.policy.weights import CHECKPOINTS, POLICY
 from rftlab.record.copied import ERROR, FAILED
 from rftlab.registry import METHODS, find
@@ -199,10 +200,13 @@ def read_cell(path: Path) -> Cell:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise RftlabError(f"cannot read the cell {path}: {error}") from None
+        raise RftlabError(f"cannot read the cell {path}: {unread(error)}; give a JSON object of parameters") from None
     if not isinstance(values, dict):
         raise RftlabError(f"{path} is not a cell: give a JSON object of its parameters")
-    return Cell.make(values)
+    try:
+        return Cell.make(values)
+    except RftlabError as error:
+        raise RftlabError(f"{path}: {error}") from None
 
 
 def _require_record(cell: Cell, folder: Path) -> record.Record:

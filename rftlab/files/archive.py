@@ -156,11 +156,15 @@ def _opened(archive: Path) -> Iterator[BinaryIO]:
         with archive.open("rb") as file, io.BufferedReader(_Decompressed(file), _CHUNK) as stream:
             yield stream  # type: ignore[misc]
     except FileNotFoundError:
-        raise RftlabError(f"there is no archive {archive}") from None
+        raise RftlabError(f"there is no archive {archive}; give a file of rftlab export") from None
+    except IsADirectoryError:
+        raise RftlabError(f"{archive} is a folder, not an archive; give a file of rftlab export") from None
     except EOFError:
         raise RftlabError(f"{archive} is cut off; get the archive once more") from None
     except (lzma.LZMAError, MemoryError) as error:
-        raise RftlabError(f"{archive} is damaged, or is no archive of rftlab export ({error})") from None
+        raise RftlabError(
+            f"{archive} is damaged, or is no archive of rftlab export ({error}); get it once more"
+        ) from None
 
 
 class _Decompressed(io.RawIOBase):

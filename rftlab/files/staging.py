@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rftlab.errors import RftlabError
+
 RUNNING, OLD = ".running", ".old"
 ASIDE = "aside"
 SCRATCH = "rftlab-scratch-"
@@ -23,7 +25,10 @@ _RANDOM = r"[a-z0-9_]{8}"
 @contextlib.contextmanager
 def staged(final: Path) -> Iterator[Path]:
     """A new folder beside ``final``, locked while this process works in it and removed unless it was renamed."""
-    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RftlabError(f"cannot write {final}: what it should lie in is a file; give another folder") from None
     made = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=RUNNING))
     made.chmod(0o755)
     try:

@@ -125,7 +125,9 @@ def make_judge(name: str, study: Results, **settings: Any) -> Judge:
     try:
         return kind(first, **settings)
     except TypeError as error:
-        raise RftlabError(f"judge {name}: {error}") from None
+        unknown = next((each for each in settings if f"'{each}'" in str(error)), "")
+        told = f"it takes no {unknown}, which is for another judge; leave it out" if unknown else str(error)
+        raise RftlabError(f"judge {name}: {told}") from None
 
 
 def is_done(each: Judgement | None, question: Question, by: str = "") -> bool:

@@ -234,7 +234,9 @@ def make_settings(method: Method, name: str, preset: str, settings: Mapping[str,
         RftlabError: unknown preset or setting, or a value out of range; the sentence names it.
     """
     if preset and preset not in method.presets:
-        raise RftlabError(f"method {name!r} has no preset {preset!r}{suggest(preset, method.presets)}")
+        error = RftlabError(f"method {name!r} has no preset {preset!r}{suggest(preset, method.presets)}")
+        error.about, error.value = "preset", preset
+        raise error
     values = {**(method.presets[preset] if preset else {}), **settings}
     try:
         return method.Settings.model_validate(values)

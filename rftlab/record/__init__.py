@@ -125,7 +125,7 @@ def require_folder_of(path: Path) -> None:
         RftlabError: it is not.
     """
     if not path.resolve().parent.is_dir():
-        raise RftlabError(f"cannot write {path}: there is no folder {path.parent}")
+        raise RftlabError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
 
 
 def read(folder: Path) -> Record | None:

@@ -64,6 +64,8 @@ class Endpoint:
             )
         if _scheme(url) not in ("http", "https") or not model:
             raise RftlabError("judge: off until an endpoint (http://host/v1) and a model there are named")
+        if not urllib.parse.urlsplit(url).netloc.rpartition("@")[2]:
+            raise RftlabError(f"judge: {url} names no host; give a URL such as http://localhost:8000/v1")
         self.url, self.model = url.rstrip("/") + "/chat/completions", model
         self._key_variable, self._timeout, self._retries, self._parallel = key_variable, timeout_s, retries, parallel
         self._opener = urllib.request.build_opener(_NoRedirect)

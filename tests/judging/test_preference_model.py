@@ -117,4 +117,4 @@ def test_a_model_of_other_pairs_is_another_judge(study):
 
 def test_a_setting_of_another_judge_is_one_sentence(study, capsys):
     assert cli.main(["judge", str(study), "--model", "x", "--seed", "9"]) == 2
-    assert "unexpected keyword argument 'model'" in capsys.readouterr().err
+    assert "it takes no model, which is for another judge; leave it out" in capsys.readouterr().err

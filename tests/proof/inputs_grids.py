@@ -306,7 +306,13 @@ def _cells() -> Iterator[Bad]:
         "a cell that waits": '{"tuned_by": "a stage that has not chosen yet"}',
     }
     for what, text in texts.items():
-        yield Bad(f"cell: {what}", ("run-cell", "c.json", "out"), {"c.json": text}, seconds=MODEL_S)
+        yield Bad(
+            f"cell: {what}",
+            ("run-cell", "c.json", "out"),
+            {"c.json": text},
+            "c.json|task|method|model|labels",
+            seconds=MODEL_S,
+        )
     good = json.dumps({"method": "base", "labels": 0})
     yield Bad("cell: none", ("run-cell", "none.json", "out"), {}, "none.json")
     yield Bad("cell: a folder", ("run-cell", ".", "out"), {}, r"cell")

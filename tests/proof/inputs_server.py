@@ -1,8 +1,9 @@
 """A process that has rftlab imported and forks a command for each request, so that hundreds take minutes.
 
-Run as a program it reads requests, a JSON object a line, and answers each with one: the exit code (None if the command
-was ended at its limit), its seconds of processor and of the wall, and whether it left a process behind. A command that
-ends its process, changes its folder or breaks its streams does so to itself alone.
+Run as a program, with "models" also with what loads models imported, it reads requests, a JSON object a line, and
+answers each with one: the exit code (None if the command was ended at its limit), its seconds of processor and of the
+wall, and whether it left a process behind. A command that ends its process, changes its folder or breaks its streams
+does so to itself alone.
 """
 
 import atexit
@@ -24,26 +25,18 @@ from rftlab.user_code import child
 from tests.common.warm_children import WarmChildren
 
 MODULES = (
-    "rftlab.cli",
-    "rftlab.study",
-    "rftlab.advise.forecast",
-    "rftlab.advise.check",
-    "rftlab.advise.new",
-    "rftlab.advise.on_machine",
-    "rftlab.execute.cluster",
-    "rftlab.execute.one_cell",
-    "rftlab.grid.keys",
-    "rftlab.answer.ledger",
-    "rftlab.record.exported",
-    "rftlab.report",
-)
+    "rftlab.cli", "rftlab.study", "rftlab.advise.forecast", "rftlab.advise.check", "rftlab.advise.new",
+    "rftlab.advise.on_machine", "rftlab.execute.cluster", "rftlab.execute.one_cell", "rftlab.grid.keys",
+    "rftlab.answer.ledger", "rftlab.record.exported", "rftlab.report",
+)  # fmt: skip
+MODELS = ("torch", "transformers", "peft", "trl", "rftlab.policy.ask", "rftlab.experiment.kept_evaluation")
 
 
 def serve() -> None:
     """Answer requests until their end."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for name in MODULES:
+    for name in (*MODULES, *(MODELS if "models" in sys.argv else ())):
         importlib.import_module(name)
     children = WarmChildren(child._start)
     child._start = children.start

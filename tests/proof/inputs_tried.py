@@ -175,7 +175,7 @@ def forked(bad: Bad, work: Path, beside: Path) -> Ended:
         "limit": PATIENCE * bad.seconds,
         "environment": _environment(bad, beside),
     }
-    answer = _server().ask(request)
+    answer = _server(bad.seconds > QUICK_S).ask(request)
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in (out, err)]
     return Ended(answer["code"], *texts, answer["seconds"], answer["wall"], answer["left"])
 
@@ -208,9 +208,9 @@ def _used() -> float:
 
 
 class _Server:
-    def __init__(self) -> None:
+    def __init__(self, models: bool) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.proof.inputs_server"],
+            [sys.executable, "-m", "tests.proof.inputs_server", *(["models"] if models else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -231,7 +231,7 @@ class _Server:
 
 
 @cache
-def _server() -> _Server:
-    server = _Server()
+def _server(models: bool) -> _Server:
+    server = _Server(models)
     atexit.register(server.close)
     return server

@@ -90,7 +90,7 @@ SECURITY = [
     Proof(
         "security.sandbox",
         "no canary breaks out of a level of the sandbox, and the honest one is answered",
-        {"hour": 22, "full": 99},
+        {"hour": 55, "full": 55},
         records.sandbox,
     ),
     Proof(

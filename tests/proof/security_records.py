@@ -18,7 +18,7 @@ from random import Random
 import psutil
 
 from rftlab.sandbox.canaries import CANARIES
-from rftlab.sandbox.worker import LADDER, Worker
+from rftlab.sandbox.worker import LADDER, Worker, WorkerError
 from tests.execute.stub_notebook import write_stub
 from tests.execute.test_loopback import open_to_others, watch
 from tests.proof.proof import Case
@@ -172,23 +172,21 @@ def no_namespace() -> str | None:
 
 
 def sandbox(count: int, folder: Path, chance: Random) -> Iterator[Case]:
-    """A case is a level of the sandbox and a canary that tries to break out of it; the honest one must be answered."""
-    tried = 0
+    """A case is a level of the sandbox that this machine has, and a canary; the honest one must be answered."""
+    refused = {}
     for level in LADDER:
         try:
             worker = Worker(level)
-        except Exception as error:
-            yield f"{level} is refused", "" if tried else f"{type(error).__name__}: {error}"
+        except WorkerError as error:
+            refused[level] = str(error)
             continue
         try:
             wrong = {line.partition(":")[0]: line for line in worker.canaries()}
         finally:
             worker.close()
-        for name in CANARIES:
-            tried += 1
-            yield f"{level}: {name}", wrong.get(name, "")
-        if tried >= count:
-            return
+        yield from ((f"{level}: {name}", wrong.get(name, "")) for name in CANARIES)
+    if len(refused) == len(LADDER):
+        yield "any level", f"none is to be had: {refused}"
 
 
 _OSV = "https://api.osv.dev/v1/querybatch"

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import nbformat
 import papermill.parameterize
+from papermill.iorw import load_notebook_node
 
 from rftlab import record
 from rftlab.cell import Cell
@@ -110,15 +110,16 @@ def _said(text: str) -> Iterator[tuple[Bad, str]]:
 
 def parameters(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     """A text as a parameter of a notebook: papermill writes a literal, which is that text and runs nothing."""
-    notebooks = {name: nbformat.read(notebooks_dir() / f"{name}.ipynb", as_version=4) for name in ("10_sft", "20_rft")}
-    for what, text in chosen(count, chance).items():
+    notebooks = {name: load_notebook_node(str(notebooks_dir() / f"{name}.ipynb")) for name in ("10_sft", "20_rft")}
+    for what, raw in chosen(count, chance).items():
+        text = raw.encode("utf-8", "backslashreplace").decode()  # no cell takes half a character
         settings = {"path": text, text[:50] or "x": [text]}
         cell = Cell.make(
             {"system": text, "task": text or "x", "task_settings": settings, "preset": text, "model": text or "x"}
         )
         short = ""
         for name, notebook in notebooks.items():
-            given = {**parameters_of(cell, notebooks_dir() / f"{name}.ipynb"), "extra": text}
+            given = {**parameters_of(cell, notebooks_dir() / f"{name}.ipynb"), "extra": raw}
             source = papermill.parameterize.parameterize_notebook(notebook, given).cells
             (injected,) = [each.source for each in source if "injected-parameters" in each.metadata.get("tags", [])]
             found = _literals(injected)
