@@ -23,7 +23,7 @@ from rftlab.tasks.code import load as load_code
 from rftlab.tasks.code import published
 from rftlab.tasks.file import load
 from rftlab.tasks.shapes import recognised
-from rftlab.tasks.tables import WrongEncoding, encoding_told, read_rows
+from rftlab.tasks.tables import SUFFIXES, WrongEncoding, encoding_told, read_rows
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PROMPTS = ("prompt", "question", "input", "text", "message", "body", "query", "problem", "sentence", "description")
@@ -101,7 +101,7 @@ def sniff(
     """
     for file in filter(None, (data, test)):
         if not file.is_file():
-            raise RftlabError(f"there is no data file {file}")
+            raise RftlabError(f"there is no data file {file}; give a file of {', '.join(SUFFIXES)}")
     told = {encoding_told(file) for file in filter(None, (data, test))}
     if len(told) > 1:
         raise RftlabError(f"{data} and {test} are texts of different encodings; save both as UTF-8")
@@ -115,7 +115,7 @@ def sniff(
 def _sniff(data: Path, encoding: str, columns: dict[str, Any], verifier: str, test: Path | None) -> Sniffed:
     row = next((row for _, row in read_rows(path=str(data), encoding=encoding)), None)
     if row is None:
-        raise RftlabError(f"{data} has no rows")
+        raise RftlabError(f"{data} has no rows; add some, one per line")
     if not (columns or verifier or test) and (name := published(row)):
         return _of_problems(name, data)
     settings: dict[str, Any] = {"path": str(data.resolve())}

@@ -232,7 +232,7 @@ class GridFile:
         except RftlabError as error:
             self.fail(located.line, str(error))
         except (OSError, ValueError, RuntimeError) as error:  # a path no file can have: too long, `~nobody/x`
-            self.fail(located.line, f"{name} names a path that cannot be: {told(error)}")
+            self.fail(located.line, f"{name} names a path that cannot be: {told(error)}; give another")
         return Located(value, located.line)
 
     def _arm(self, values: dict[str, Any]) -> dict[str, Any]:

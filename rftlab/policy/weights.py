@@ -158,7 +158,7 @@ def find_cell(cell: str, results: Path | None = None, *, near: Path | None = Non
         folder = place / Path(cell).expanduser()
         if _is_folder(folder):
             folder = folder.parent if folder.name == POLICY else folder
-            if record.read(folder) is None:
+            if _read(folder) is None:
                 raise RftlabError(f"{folder} holds no record; give the folder of a finished cell, or its id")
             return folder.resolve()
     if not _ID.fullmatch(cell):
@@ -177,6 +177,13 @@ def find_cell(cell: str, results: Path | None = None, *, near: Path | None = Non
     if len(found) > 1:
         raise RftlabError(f"{cell} is the beginning of several cells: {', '.join(sorted(map(str, found)))}; give more")
     return found.pop()
+
+
+def _read(folder: Path) -> record.Record | None:
+    try:
+        return record.read(folder)
+    except RftlabError as error:
+        raise RftlabError(f"{error}; run its grid again") from None
 
 
 def cell_of(folder: Path) -> Cell:

@@ -18,6 +18,7 @@ from rftlab.errors import RftlabError, RftlabWarning, one_line
 from rftlab.files import checksums, names, told_paths
 from rftlab.files.archive import opened
 from rftlab.files.staging import set_aside, swap_in, whole_file
+from rftlab.json_values import unread
 from rftlab.record import excerpt
 
 RECORD, TRACE, SAMPLES, NOTEBOOK = "record.json", "trace.jsonl", "samples.jsonl", "notebook.ipynb"
@@ -143,7 +144,7 @@ def read(folder: Path) -> Record | None:
     except OSError as error:
         raise RftlabError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RftlabError(f"{path} is not a record ({error})") from None
+        raise RftlabError(f"{path} is not a record ({unread(error)})") from None
     if not isinstance(body, dict):
         raise RftlabError(f"{path} is not a record (it holds {type(body).__name__}, not an object)")
     if isinstance(body.get("schema"), int) and body["schema"] > SCHEMA:
@@ -297,7 +298,7 @@ def read_sound(results: str | Path) -> tuple[list[Record], list[Damage]]:
     """`scan`, with the warning and the errors of `read_all`."""
     records, damaged = scan(results)
     if damaged and not records:
-        raise RftlabError(f"no record in {results} can be read: {damaged[0]}")
+        raise RftlabError(f"no record in {results} can be read: {damaged[0]}; run the grid again")
     if damaged:
         warnings.warn(kept_out(damaged), RftlabWarning, stacklevel=3)
     return records, damaged

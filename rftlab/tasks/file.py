@@ -183,6 +183,11 @@ def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
             f"task_settings.columns.choices is {options!r}; list the columns that hold the options, such as [A, B, C, "
             "D]. One column that holds all of them is named in meta"
         )
+    meta = columns.get("meta") or []
+    if not (isinstance(meta, list | tuple) and all(isinstance(name, str) for name in meta)):
+        raise RftlabError(
+            f"task_settings.columns.meta is {meta!r}; list the columns that the verifier reads, as [A, B]"
+        )
     if template and columns.get("prompt"):
         raise RftlabError("task_settings.prompt builds the prompt and columns.prompt names its column; leave one out")
     return {"meta": [], **{name: value for name, value in columns.items() if value}}

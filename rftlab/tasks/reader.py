@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rftlab.errors import RftlabError, printable
+from rftlab.registry import suggest
 from rftlab.tasks.columns import Row, text_of, value_of
 from rftlab.tasks.shapes import SHAPES, Said, blanked, completion_in, is_conversation, prompt_in, recognised, unanswered
 from rftlab.verifiers.wrappers import boxed
@@ -91,6 +92,12 @@ class Reader:
                 raise RftlabError(f"{place}: {error}") from None
         if not found:
             raise RftlabError(f"{source} holds no rows; add some, one per line")
+        for column in self._mapping["meta"] if answers else ():
+            if all(column not in each.row and value_of(each.row, column) is None for each in found):
+                raise RftlabError(
+                    f"{source}: no row has a column {column!r} (task_settings.columns.meta)"
+                    f"{suggest(column, map(str, found[0].row))}"
+                )
         if shape:
             self._recognised.setdefault(shape, []).append(Path(source).name)
         return found

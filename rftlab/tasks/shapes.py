@@ -190,9 +190,9 @@ def turns(value: Any, column: str) -> list[Turn]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise RftlabError(f"{column} is a text, not a list of messages") from None
+            raise RftlabError(f"{column} is a text, not a list of messages; mend the row, or name its column") from None
     if not isinstance(value, list) or not value or not all(isinstance(message, Mapping) for message in value):
-        raise RftlabError(f"{column} is not a list of messages, each with role and content")
+        raise RftlabError(f"{column} is not a list of messages, each with role and content; mend the row")
     return [_turn(message, f"message {number} of {column}") for number, message in enumerate(value, start=1)]
 
 

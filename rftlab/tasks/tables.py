@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from rftlab.errors import RftlabError, printable
+from rftlab.errors import RftlabError, one_line, printable
 from rftlab.files.hub import offline, refusal
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
@@ -108,7 +108,8 @@ def encoding_told(path: str | Path) -> str:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
             begin = stream.read(200)
     except (OSError, EOFError, zlib.error) as error:
-        raise RftlabError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        why = getattr(error, "strerror", None) or f"it is no whole gzip file ({error}); compress it again"
+        raise RftlabError(f"cannot read {path}: {why}") from None
     marked = next((name for mark, name in _MARKS if begin.startswith(mark)), "")
     low, high = begin[::2], begin[1::2]
     if marked or not begin or file.name.removesuffix(".gz").endswith(".parquet"):
@@ -182,11 +183,17 @@ def _jsonl_rows(file: Path, encoding: str, _delimiter: str) -> Rows:
                     error = ValueError("a number of thousands of digits; put it in quotes")
                 raise RftlabError(f"{file}, line {number}: not valid JSON ({error}); mend or drop the line") from None
             if not isinstance(row, dict):
-                list_of_rows = "; name a file that is one list of rows .json" if isinstance(row, list) else ""
-                raise RftlabError(
-                    f"{file}, line {number}: a {type(row).__name__}, not an object with columns{list_of_rows}"
+                hint = (
+                    "name a file that is one list of rows .json" if isinstance(row, list) else "mend or drop the line"
                 )
+                raise RftlabError(f"{file}, line {number}: {_called(row)}, not an object with columns; {hint}")
             yield f"line {number}", row
+
+
+def _called(value: Any) -> str:
+    """A JSON value that is no object, in words."""
+    named = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return named.get(type(value), "a number")
 
 
 def _json_rows(file: Path, encoding: str, _delimiter: str) -> Rows:
@@ -289,7 +296,7 @@ def _parquet_rows(file: Path, _encoding: str, _delimiter: str) -> Rows:
     try:
         table = pyarrow.parquet.read_table(file)
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise RftlabError(f"{file}: not a Parquet file ({error})") from None
+        raise RftlabError(f"{file}: not a Parquet file ({one_line(str(error))}); write it again") from None
     yield from ((f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
 
 

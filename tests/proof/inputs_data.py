@@ -240,7 +240,7 @@ def _grid(settings: Mapping[str, Any], **more: Any) -> str:
 
 def _files() -> Iterator[Bad]:
     for what, (name, content) in _FILES.items():
-        grid = json.dumps({"task": "file", "task_settings": {"path": name}, "method": "grpo", "labels": 5})
+        grid = _grid({"path": name})
         run = ("run", "g.yaml", "--kernel", "cold")
         yield Bad(f"data: {what}", run, {"g.yaml": grid, name: content}, _PLACE, seconds=MODEL_S)
 

@@ -51,6 +51,7 @@ def serve() -> None:
     for line in sys.stdin:
         print(json.dumps(_answered(json.loads(line))), file=answers, flush=True)
     children.close()
+    os._exit(0)  # with what libraries do at the end taken away, they would only complain
 
 
 def _answered(request: Mapping[str, Any]) -> dict[str, Any]:
