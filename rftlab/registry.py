@@ -385,7 +385,8 @@ def resolve(entry: Entry) -> Any:
             raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
         raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
     except CAUGHT as error:
-        raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
+        hint = "" if came_from_user(error) else "; mend the file, or install what it needs"
+        raise RftlabError(f"cannot load {entry.target!r}: {told(error)}{hint}") from error
     try:
         return attrgetter(attribute)(module)
     except AttributeError:

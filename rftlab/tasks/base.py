@@ -62,6 +62,11 @@ class Task:
     folds: Folds | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise RftlabError(f"a task's name is {self.name!r}; give a text")
+        if not isinstance(self.verifier_settings, Mapping):
+            told = type(self.verifier_settings).__name__
+            raise RftlabError(f"task {self.name!r}: its verifier_settings are a {told}; give a mapping")
         for name in ("train", "test", "prompts"):
             object.__setattr__(self, name, examples_of(getattr(self, name), name, self.name))
         object.__setattr__(self, "ood", by_kind(self.ood, self.name))

@@ -80,7 +80,7 @@ def by_kind(ood: Any, task: str) -> dict[str, tuple[Example, ...]]:
     for kind in kinds:
         if not (isinstance(kind, str) and kind.isidentifier()):
             raise RftlabError(f"task {task!r}: {kind!r} names no kind of out-of-distribution items; give a word")
-    return {kind: tuple(examples) for kind, examples in kinds.items() if examples}
+    return {kind: examples_of(examples, f"ood {kind}", task) for kind, examples in kinds.items() if examples}
 
 
 def require_text(example: Example, task: str) -> None:
@@ -96,6 +96,10 @@ def require_text(example: Example, task: str) -> None:
             half = printable(text[error.start : error.end])
             which = f"task {task!r}: the {name} of example {one_line(str(example.id))}"
             raise RftlabError(f"{which} holds half a character ({half}), which cannot be written; mend it") from None
+    if not example.prompt.strip():
+        raise RftlabError(
+            f"task {task!r}: the prompt of example {one_line(example.id)} is empty; fill it or drop the row"
+        )
     try:
         json.dumps(dict(example.meta)) if example.meta else ""
     except (TypeError, ValueError) as error:

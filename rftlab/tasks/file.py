@@ -188,6 +188,11 @@ def _mapping(columns: Mapping[str, Any], template: str) -> dict[str, Any]:
         raise RftlabError(
             f"task_settings.columns.meta is {meta!r}; list the columns that the verifier reads, as [A, B]"
         )
+    if columns.get("prompt") and columns.get("prompt") == columns.get("answer"):
+        raise RftlabError(
+            f"task_settings.columns names {columns['prompt']!r} for the prompt and for the answer, which would stand "
+            "in every prompt; name two columns"
+        )
     if template and columns.get("prompt"):
         raise RftlabError("task_settings.prompt builds the prompt and columns.prompt names its column; leave one out")
     return {"meta": [], **{name: value for name, value in columns.items() if value}}
@@ -197,7 +202,9 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text else None
     except re.error as error:
-        raise RftlabError(f"task_settings.drop_pattern {text!r} is not a regular expression: {error}") from None
+        raise RftlabError(
+            f"task_settings.drop_pattern {text!r} is not a regular expression: {error}; mend it"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def read_rows(
         how = "name it .tsv (tabs between its columns), .csv or .jsonl, whichever it is" if kind == ".txt" else how
         raise RftlabError(f"{path}: cannot read {file.suffix or 'a file without suffix'}; {how}")
     encoding = _codec(encoding)
+    if len(delimiter) > 1 or (delimiter and delimiter in '"\r\n'):
+        raise RftlabError(f"task_settings.delimiter is {delimiter!r}; give one character, such as ';'")
     try:
         if kind != ".parquet":
             _refuse_other(file, kind, encoding)
@@ -213,8 +215,6 @@ def _tsv_rows(file: Path, encoding: str, delimiter: str) -> Rows:
 
 
 def _csv_rows(file: Path, encoding: str, delimiter: str) -> Rows:
-    if len(delimiter) > 1 or (delimiter and delimiter in '"\r\n'):
-        raise RftlabError(f"task_settings.delimiter is {delimiter!r}; give one character, such as ';'")
     with _open(file, encoding, newline="") as stream:
         said = re.fullmatch(r'"?sep=(.)"?', stream.readline().rstrip("\r\n"))  # Excel's own first line
         begin, before = (stream.tell(), 1) if said else (0, 0)
@@ -242,7 +242,10 @@ def _csv_rows(file: Path, encoding: str, delimiter: str) -> Rows:
                     f"{file}: a double quote in the row that begins in line {begun} is never closed; close it, or "
                     'write it twice ("") where it is part of the text'
                 ) from None
-            raise RftlabError(f"{file}, line {reader.line_num + before}: not valid CSV ({error})") from None
+            how = (
+                "close a quote that is open, or give such texts as .jsonl" if "limit" in str(error) else "mend the line"
+            )
+            raise RftlabError(f"{file}, line {reader.line_num + before}: not valid CSV ({error}); {how}") from None
 
 
 def _delimiter(sample: str, file: Path) -> str:

@@ -156,7 +156,7 @@ _METHODS: dict[str, str] = {
     "settings that are a list": "class Mine:\n    Settings = []\n    def train(self, run, monitor): pass\n",
     "train of no argument": "class Mine:\n    def train(self): pass\n",
 }
-_V, _M = r"v\.py|verifier|score", r"m\.py|task|load"
+_V, _M = r"v\.py|verifier|score", r"m\.py|task|load|verifier"
 
 
 def _score(body: str) -> str:

@@ -25,7 +25,7 @@ PATIENCE = 4
 """Others use this machine, too: so many seconds of the wall for one of the processor."""
 # A sentence says how to mend what is wrong in one of these ways.
 _CURE = re.compile(
-    r"; |, not |such as|did you mean|see .*--help|should (be|have|match)|"
+    r"; |, not |\(\w+\.py, line \d+\)|such as|did you mean|see .*--help|should (be|have|match)|"
     r"\b(give|name|leave|use|put|write|say|run|list|lower|raise|"
     r"mend|drop|remove|choose|declare|map|set|needs?|takes?|expected|must|at least|at most|only|there are|known)\b",
     re.IGNORECASE,

@@ -147,6 +147,8 @@ def test_text_that_is_not_utf_8_is_named(tmp_path):
     [
         ({}, "needs either"),
         ({"path": "a.jsonl", "dataset": "a/b"}, "needs either"),
+        ({"path": "a.jsonl", "columns": {"prompt": "a", "answer": "a"}}, "names 'a' for the prompt and for the answer"),
+        ({"path": "a.jsonl", "columns": {"meta": "a"}}, "columns.meta is 'a'; list the columns"),
         ({"path": "missing.jsonl"}, "there is no data file missing.jsonl"),
         ({"path": "a.jsonl", "columns": {"question": "q"}}, "unknown field 'question'"),
         ({"path": "a.jsonl", "drop_pattern": "("}, "is not a regular expression"),

@@ -45,6 +45,12 @@ TASKS = {
     TASK.replace("range(20)", "range(0)"): r"the train part is empty; add rows \(mine.py, line 6\)",
     TASK.replace('f"a{i}"', '"a"'): r"several examples have the id a; .*\(mine.py, line 6\)",
     TASK.replace('verifier="exact"', "verifier=None"): r"its verifier is a NoneType; give a name \(mine.py, line 6\)",
+    TASK.replace(
+        'verifier="exact"', "verifier_settings='x'"
+    ): r"verifier_settings are a str; give a mapping .*line 6\)",
+    TASK.replace('verifier="exact"', "ood=3"): r"ood other holds a int; give a tuple of Examples \(mine.py, line 6\)",
+    TASK.replace('"mine"', "None"): r"a task's name is None; give a text \(mine.py, line 6\)",
+    TASK.replace('f"say {i}"', '" "'): r"the prompt of example a0 is empty; fill it .*\(mine.py, line 6\)",
     TASK.replace("verifier=", "verfier="): r"unexpected keyword argument 'verfier' \(mine.py, line 6\)",
 }
 _CLASS = "from rftlab.verifiers.base import Judgement, Verifier\nclass score(Verifier):\n"
