@@ -5,6 +5,7 @@ Never imports torch until something is converted.
 
 import contextlib
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,11 @@ PACKAGED = {
 }
 
 
+# As configs call the number of layers; a multimodal one has it a level deeper.
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers", "decoder_layers")
+_MOST_LAYERS = 10_000
+
+
 def locate(model: str) -> str:
     """Local directory of a model, or the hub id unchanged.
 
@@ -85,6 +91,7 @@ def locate(model: str) -> str:
             )
         if not (path / "config.json").is_file():
             raise RftlabError(f"model {model!r}: {path} has no config.json; give a directory saved by transformers")
+        _require_layers(path / "config.json", model)
         return str(path.resolve())
     parts = model.split("/")
     if len(parts) == 2 and all(parts) and not model.startswith((".", "~", "/")):
@@ -97,6 +104,24 @@ def locate(model: str) -> str:
         f"model {model!r} is neither a directory nor a hub id (organisation/name); "
         "use tiny-base, a saved model's folder, or smollm2 once `rftlab fetch smollm2` has got it"
     )
+
+
+def _require_layers(config: Path, model: str) -> None:
+    """Raise if a config asks for more layers than any model has: they are laid out, one by one, before any is loaded.
+
+    What else is wrong with it, loading it will say.
+    """
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    except RecursionError:
+        raise RftlabError(f"model {model!r}: {config} is nested without end; get or save the model again") from None
+    parts = [values, *values.values()] if isinstance(values, dict) else []
+    for part in parts:
+        for name in _LAYERS if isinstance(part, dict) else ():
+            if isinstance(count := part.get(name), int) and count > _MOST_LAYERS:
+                raise RftlabError(f"model {model!r}: {config} has {name} {count}; get or save the model again")
 
 
 def by_folder(model: str) -> str:

@@ -91,6 +91,11 @@ BAD = {
     "unknown architecture": (_json("config.json", model_type="newest"), "newest"),
     "no model type": (_json("config.json", model_type=None, architectures=None), "cannot be loaded"),
     "wrong numbers": (_json("config.json", num_attention_heads=-3), "cannot be loaded"),
+    "a billion layers": (
+        _json("config.json", num_hidden_layers=10**9),
+        "has num_hidden_layers 1000000000; get or save",
+    ),
+    "a config without end": (_text("config.json", "[" * 100_000), "is nested without end; get or save the model again"),
     "encoder only": (_bert(BertForMaskedLM), "BertForMaskedLM, not a causal language model"),
     "encoder and decoder": (_t5, "cannot be loaded"),
     "code of its own": (
