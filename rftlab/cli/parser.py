@@ -96,7 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
         "repeat 3f2a81 --results results/demo",
     )
     repeat.add_argument("cell", metavar="CELL", help="its folder, or the beginning of its id")
-    repeat.add_argument("--results", type=Path, metavar="DIR", help="where to look for the id (default: results/*)")
+    repeat.add_argument("--results", type=path, metavar="DIR", help="where to look for the id (default: results/*)")
 
     report = add_verb(
         verbs,

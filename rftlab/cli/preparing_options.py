@@ -118,8 +118,8 @@ def _add_pass_rates(verbs: Any) -> None:
         "measure how often a grid's base is right on the rows that labels are drawn from",
         "pass-rates study.yaml -o rates.json",
     )
-    rates.add_argument("grid", type=Path, metavar="GRID.yaml", help="of one base, task and wording")
-    rates.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="for the grid's pass_rates_path")
+    rates.add_argument("grid", type=path, metavar="GRID.yaml", help="of one base, task and wording")
+    rates.add_argument("-o", "--out", type=path, required=True, metavar="FILE", help="for the grid's pass_rates_path")
     rates.add_argument("--rows", type=positive, default=300, metavar="N", help="rows, evenly spread (300)")
     rates.add_argument("--samples", type=positive, default=8, metavar="N", help="completions of each (8)")
 
