@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
@@ -50,6 +51,7 @@ def load_checkpoint(
         mend = "get or save the model again" if Path(where).is_dir() else "give a saved model's folder"
         raise RftlabError(f"{what} {model!r}{its} cannot be loaded: {told(error)}; {mend}") from error
     _require_whole(f"{what} {model!r}", info)
+    _require_fractions(f"{what} {model!r}", Path(where), loaded)
     return loaded.eval(), loaded_tokenizer
 
 
@@ -70,7 +72,10 @@ def require_fit(name: str, model: Any, tokenizer: PreTrainedTokenizerBase) -> No
             "they do not belong together, or the embeddings have to be resized and saved"
         )
     if tokenizer.eos_token_id is None:
-        raise RftlabError(f"model {name!r}: its tokenizer has no end-of-sequence token, so completions never end")
+        raise RftlabError(
+            f"model {name!r}: its tokenizer has no end-of-sequence token, so completions never end; name it as "
+            "eos_token in tokenizer_config.json"
+        )
 
 
 def _require_whole(name: str, info: dict[str, Any]) -> None:
@@ -79,6 +84,22 @@ def _require_whole(name: str, info: dict[str, Any]) -> None:
         raise RftlabError(f"{name} lacks {_some(lacking)}, which would be filled with random numbers: {mend}")
     if foreign := info["unexpected_keys"]:
         raise RftlabError(f"{name} holds {_some(foreign)} that its config.json has no place for: {mend}")
+
+
+def _require_fractions(name: str, folder: Path, loaded: Any) -> None:
+    """Raise if a tensor of weights is stored as whole numbers, which are read without a word, and mean nothing.
+
+    Quantised weights are, and say so in their config.
+    """
+    if getattr(loaded.config, "quantization_config", None) is not None:
+        return
+    parameters = dict(loaded.named_parameters())
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as held:
+            kinds = {key: held.get_slice(key).get_dtype() for key in held.keys() if key in parameters}  # noqa: SIM118
+        if whole := [key for key, kind in kinds.items() if kind[0] in "IUB" and kind != "BF16"]:
+            kind = kinds[min(whole)]
+            raise RftlabError(f"{name} holds {_some(whole)} as whole numbers ({kind}); get or save the model again")
 
 
 def _some(keys: Collection[str]) -> str:

@@ -92,6 +92,7 @@ def locate(model: str) -> str:
         if not (path / "config.json").is_file():
             raise RftlabError(f"model {model!r}: {path} has no config.json; give a directory saved by transformers")
         _require_layers(path / "config.json", model)
+        _require_settings(path / "generation_config.json", model)
         return str(path.resolve())
     parts = model.split("/")
     if len(parts) == 2 and all(parts) and not model.startswith((".", "~", "/")):
@@ -122,6 +123,16 @@ def _require_layers(config: Path, model: str) -> None:
         for name in _LAYERS if isinstance(part, dict) else ():
             if isinstance(count := part.get(name), int) and count > _MOST_LAYERS:
                 raise RftlabError(f"model {model!r}: {config} has {name} {count}; get or save the model again")
+
+
+def _require_settings(file: Path, model: str) -> None:
+    """Raise if a file that says when completions end is no JSON object: transformers goes on without it."""
+    try:
+        broken = file.is_file() and not isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError, RecursionError):
+        broken = True
+    if broken:
+        raise RftlabError(f"model {model!r}: {file} cannot be read; get or save the model again")
 
 
 def by_folder(model: str) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A hub model is downloaded here, once, and not by every cell.
 _LOAD_LIMIT_S = 6 * 3600.0
+# Characters that a template, a system message and examples may put around a prompt.
+_LONGEST_AROUND = 1_000_000
 
 
 def check(looked: "Looked") -> None:
@@ -57,8 +59,15 @@ def check(looked: "Looked") -> None:
 
 def _require_askable(cell: Cell, policy: Policy, example: Example) -> None:
     try:
-        policy.count_prompt(example, cell.cot_eval)
+        text = policy.prompt_text(example, cot=cell.cot_eval)
     except Exception as error:  # a chat template is a program of the model's makers
         raise RftlabError(
             f"the chat template of model {cell.model!r} cannot write out a prompt: {told(error)}"
         ) from error
+    if " ".join(example.prompt.split()) not in " ".join(text.split()):
+        raise RftlabError(f"the chat template of model {cell.model!r} leaves out what is asked; give another model")
+    if len(text) > len(example.prompt) + _LONGEST_AROUND:
+        raise RftlabError(
+            f"the chat template of model {cell.model!r} writes {len(text):,} characters for a prompt of "
+            f"{len(example.prompt):,}; give another model"
+        )

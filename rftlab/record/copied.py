@@ -1,9 +1,10 @@
 """A finished cell copied elsewhere, into a folder or an archive: its record as it is, and what its numbers stand on."""
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
+from rftlab.errors import RftlabError
 from rftlab.files import checksums, names
 from rftlab.record import DATA, RECORD, SAMPLES, TUNING, Record, cells_dir, examine, read_lines
 from rftlab.record.excerpt import NAME, Excerpt
@@ -50,6 +51,22 @@ def files_of(
         named = {path.relative_to(folder).as_posix(): path for path in inner}
         files |= {name: path for name, path in named.items() if not any(part[0] == "." for part in name.split("/"))}
     return files
+
+
+def require_inside(files: Iterable[Path], *folders: Path) -> None:
+    """Raise if a file that is about to be copied is a link out of a results folder, which may be somebody else's.
+
+    Args:
+        files: to be copied.
+        folders: the results folder, and others that they may lie in.
+
+    Raises:
+        RftlabError: naming the first.
+    """
+    homes = [folder.resolve() for folder in folders]
+    for file in files:
+        if not any(file.resolve().is_relative_to(home) for home in homes):
+            raise RftlabError(f"{file} leads out of {folders[0]}; put the file itself there, or remove the link")
 
 
 def lists_of(results: Path) -> dict[str, Path]:

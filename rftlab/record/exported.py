@@ -9,7 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.files import archive, names
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
 from rftlab.record import GRID, SCHEMA, Record, cells_dir, read_sound, require_folder_of, scan
-from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
+from rftlab.record.copied import failures_of, files_of, lists_of, require_inside, tuning_cells
 from rftlab.record.excerpt import NAME, Excerpt
 
 
@@ -58,6 +58,7 @@ def export(
             files |= {f"cells/{found.id}/{name}": path for name, path in parts.items()}
             if NAME in parts:
                 shortened += [f"cells/{found.id}/{name}" for name in Excerpt.of(parts[NAME].parent).shortened]
+        require_inside(files.values(), folder, made)
         about = {
             "rftlab": __version__,
             "record_schema": SCHEMA,

@@ -14,7 +14,7 @@ from rftlab.errors import RftlabError
 from rftlab.files.archive import SUFFIX, opened
 from rftlab.files.staging import staged, swap_in
 from rftlab.record import GRID, TUNING, Damage, Record, cells_dir, planned, scan
-from rftlab.record.copied import failures_of, files_of, lists_of, tuning_cells
+from rftlab.record.copied import failures_of, files_of, lists_of, require_inside, tuning_cells
 from rftlab.record.judgements import JUDGEMENTS, JUDGES, joined_judgements
 
 JOINED = "joined.json"
@@ -117,11 +117,15 @@ def _fill(made: Path, studies: Sequence[Study]) -> None:
         for found in tuning_cells(study.folder, without=first):
             if not (cells_dir(made) / found.id).exists():
                 _copy(found, study, made)
-        for name, path in failures_of(study.folder, without=first).items():
+        failures = failures_of(study.folder, without=first)
+        require_inside(failures.values(), study.folder)
+        for name, path in failures.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, made / name)
     if len(studies) == 1:
-        for name, path in lists_of(studies[0].folder).items():
+        lists = lists_of(studies[0].folder)
+        require_inside(lists.values(), studies[0].folder)
+        for name, path in lists.items():
             shutil.copyfile(path, made / name)
     else:
         judged, judges = joined_judgements(study.folder for study in studies)
@@ -153,7 +157,9 @@ def _require_one_measure(studies: Sequence[Study]) -> None:
 def _copy(found: Record, study: Study, made: Path) -> None:
     target = cells_dir(made) / found.id
     target.mkdir(parents=True)
-    for name, path in files_of(found, cells_dir(study.folder) / found.id, target).items():
+    files = files_of(found, cells_dir(study.folder) / found.id, target)
+    require_inside(files.values(), study.folder, target)
+    for name, path in files.items():
         if path != target / name:
             shutil.copyfile(path, target / name)
 

@@ -96,6 +96,19 @@ BAD = {
         "has num_hidden_layers 1000000000; get or save",
     ),
     "a config without end": (_text("config.json", "[" * 100_000), "is nested without end; get or save the model again"),
+    "a template that leaves the prompt out": (
+        _json("tokenizer_config.json", chat_template="Hello"),
+        "leaves out what is asked",
+    ),
+    "a template of millions": (
+        _json("tokenizer_config.json", chat_template="{{ messages[0].content }}{{ 'word ' * 300000 }}"),
+        r"writes 1,5\d\d,\d+ characters for a prompt of \d+",
+    ),
+    "weights of whole numbers": (
+        _weights(lambda w: w.update({"model.norm.weight": w["model.norm.weight"].int()})),
+        r"holds the tensor model.norm.weight as whole numbers \(I32\)",
+    ),
+    "a generation config cut off": (_text("generation_config.json", '{"eos'), "generation_config.json cannot be read"),
     "encoder only": (_bert(BertForMaskedLM), "BertForMaskedLM, not a causal language model"),
     "encoder and decoder": (_t5, "cannot be loaded"),
     "code of its own": (

@@ -68,7 +68,8 @@ SECURITY = [
     ),
     Proof(
         "security.secrets",
-        "no secret, host name, user name or home folder is in what a run leaves; paths below the grid are relative",
+        "no secret, host name or user name is in what a run leaves; no home folder in records and archives, and paths "
+        "below the grid are relative",
         {"hour": len(records._SECRETS) + 4, "full": len(records._SECRETS) + 4},
         records.secrets,
     ),

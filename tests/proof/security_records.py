@@ -1,6 +1,5 @@
 """What records hold of the machine and its user, what listens while grids run, and what a run needs of the world."""
 
-import getpass
 import json
 import os
 import re
@@ -44,6 +43,7 @@ settings: {prompts_per_step: 2, num_generations: 2}
 decoding: {max_new_tokens_direct: 8}
 evaluation: {test_items: 4, train_items: 2, ood_items: 0, sampled_items: 1, samples: 2, along_the_way: 0, retention: ""}
 """
+_HOST = "canary-host-0016"
 _SECRETS: Mapping[str, str] = {
     "HF_TOKEN": "hf_CANARYcanaryCANARYcanaryCANARY0001",
     "AWS_SECRET_ACCESS_KEY": "CANARY/aws/secret/0002",
@@ -83,7 +83,8 @@ def _run(folder: Path, *before: str, home: Path, **environment: str) -> "subproc
 def secrets(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     """A case is a secret, or a name of the machine or its user, that must be in no file of the results."""
     home = folder / "canaryhome"
-    done = _run(home / "work" / "study", home=home, **_SECRETS)
+    named = () if _no_names() else ("unshare", "-ru", "sh", "-c", f'hostname {_HOST} && exec "$@"', "sh")
+    done = _run(home / "work" / "study", *named, home=home, **_SECRETS)
     results = home / "work" / "study" / "results" / "small"
     if done.returncode:
         yield "the run", f"exit code {done.returncode}: {done.stderr[-300:]}"
@@ -91,16 +92,31 @@ def secrets(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     archive = [sys.executable, "-m", "rftlab", "export", "results/small", "-o", "a.tar.xz"]
     subprocess.run(archive, cwd=home / "work" / "study", check=True, capture_output=True)
     subprocess.run(["tar", "-xf", "a.tar.xz", "--one-top-level=unpacked"], cwd=home / "work" / "study", check=True)
-    shared = home / "work" / "study" / "unpacked"
-    held = {path: path.read_bytes() for place in (results, shared) for path in place.rglob("*") if path.is_file()}
-    names = dict(_SECRETS.items())
-    names |= {"the host's name": socket.gethostname(), "the home folder": str(home)}
-    if len(getpass.getuser()) > 4:
-        names["the user's name"] = getpass.getuser()
-    for name, value in names.items():
-        found = [str(path.relative_to(home)) for path, content in held.items() if value.encode() in content]
-        yield name, f"in {len(found)} files, as {', '.join(sorted(found)[:4])}" if found else ""
+    shared = _contents(home / "work" / "study" / "unpacked")
+    everything = {**_contents(results), **shared}
+    for name, value in {**_SECRETS, **({"the host's name": _HOST} if named else {})}.items():
+        yield name, _found(value, everything)
+    lists = {path: text for path, text in everything.items() if path.name in ("record.json", "grid.json", "error.txt")}
+    yield "the home folder, in records and archives", _found(str(home), {**lists, **shared})
     yield "paths below the grid", _absolute(results)
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _found(value: str, files: Mapping[Path, bytes]) -> str:
+    found = sorted({path.name for path, content in files.items() if value.encode() in content})
+    return f"in {', '.join(found[:4])}" if found else ""
+
+
+@cache
+def _no_names() -> str | None:
+    """Why this process cannot be given a host name of its own, if it cannot."""
+    if shutil.which("unshare") is None:
+        return "there is no unshare"
+    made = subprocess.run(["unshare", "-ru", "hostname", _HOST], capture_output=True, text=True, check=False)
+    return None if made.returncode == 0 else f"unshare -ru is not allowed ({made.stderr.strip()})"
 
 
 def _absolute(results: Path) -> str:

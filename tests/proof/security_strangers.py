@@ -74,13 +74,17 @@ def _study(folder: Path, plant: Callable[[Path], object]) -> Path:
     return results
 
 
+def _cells(results: Path) -> list[Path]:
+    return [path.parent for path in sorted((results / "cells").glob("*/record.json"))]
+
+
 def _nothing(_: Path) -> None:
     pass
 
 
 def _policy(results: Path) -> None:
     """Kept policies that are pickles, with a manifest that vouches for them."""
-    for folder in (results / "cells").iterdir():
+    for folder in _cells(results):
         body = json.loads((folder / "record.json").read_text())
         policy = folder / "policy"
         policy.mkdir()
@@ -124,7 +128,7 @@ def _notebooks(results: Path) -> None:
         "execution_count": 1,
     }
     text = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    for folder in ((results / "cells").iterdir(), [results / "report"]):
+    for folder in (_cells(results), [results / "report"]):
         for place in folder:
             place.mkdir(exist_ok=True)
             for name in ("notebook.ipynb", "report.ipynb"):

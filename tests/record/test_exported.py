@@ -14,7 +14,7 @@ from rftlab.errors import RftlabError, RftlabWarning
 from rftlab.execute.results import read_grid, write_grid
 from rftlab.files import archive, checksums, names
 from rftlab.grid import Grid
-from rftlab.record import tables
+from rftlab.record import joined, tables
 from rftlab.record.copied import TEXTS
 from rftlab.record.exported import export, import_archive
 from tests import synthetic
@@ -291,3 +291,22 @@ def test_a_grid_file_is_kept_as_it_was_written(tmp_path):
     (tmp_path / "g").mkdir()
     write_grid(tmp_path / "g", Grid.load(tmp_path / "mine.yaml"))
     assert (tmp_path / "g" / "grid.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["prices.yaml", "report/report.html", "cells/ID/samples.jsonl", "cells/ID"])
+def test_a_link_out_of_the_results_is_not_followed_into_an_archive_or_another_study(results, tmp_path, name):
+    link = results / name.replace("ID", record.read_all(results)[0].id)
+    mine = tmp_path / "mine"
+    if link.exists():
+        link.rename(mine)
+    else:
+        link.parent.mkdir(exist_ok=True)
+        mine.write_text("label: 2\n")
+    link.symlink_to(mine)
+    with pytest.raises(RftlabError, match="leads out of .*; put the file itself there, or remove the link"):
+        export(results, tmp_path / "a.tar.xz")
+    assert not (tmp_path / "a.tar.xz").exists()
+    if "cells" in name:
+        with pytest.raises(RftlabError, match="leads out of"):
+            joined.join([results], tmp_path / "both")
+        assert not (tmp_path / "both").exists()
