@@ -5,6 +5,7 @@ import os
 import re
 import sysconfig
 import traceback
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,5 +152,7 @@ def storable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The text as `printable` writes it, its lines left lines."""
-    return "\n".join(map(printable, text.split("\n")))
+    """The text as `printable` writes it, its lines left lines and its spaces, of whatever width, spaces."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or unicodedata.category(c) == "Zs" else printable(c) for c in text)

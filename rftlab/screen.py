@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from rftlab.errors import printable_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.spinner import Spinner
@@ -33,8 +35,8 @@ def say(*texts: object, file: TextIO | None = None) -> None:
 
 
 def fitted(text: str, stream: TextIO) -> str:
-    """A text as it is printed on a stream: `wrapped` on a terminal, else as it is."""
-    return wrapped(text, width()) if stream.isatty() else text
+    """A text as it is printed on a stream: `wrapped` on a terminal, else as it is, with nothing a terminal acts on."""
+    return wrapped(text, width()) if stream.isatty() else printable_lines(text)
 
 
 def complain(sentence: str, who: str = "rftlab") -> None:
@@ -56,12 +58,12 @@ def width() -> int:
 
 
 def wrapped(text: str, columns: int) -> str:
-    """A text whose lines are at most so many columns wide, broken at words alone.
+    """A text whose lines are at most so many columns wide, broken at words alone, with nothing a terminal acts on.
 
     What is broken off a line stands under its last column, if that is not too far right; of prose, two columns further
     right than the line. A word that is wider, such as a path, stays whole.
     """
-    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
+    return "\n".join(_wrapped(line, columns) for line in printable_lines(text).split("\n"))
 
 
 def row(cells: Sequence[str], widths: Sequence[int]) -> str:

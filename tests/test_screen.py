@@ -160,3 +160,10 @@ def test_no_line_of_a_list_or_card_is_wider_than_the_terminal(monkeypatch, line,
 def test_the_example_of_a_prices_file_fits_80_columns(capsys):
     assert cli.main(["roi", "--example"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_nothing_that_a_terminal_acts_on_is_printed(stream):
+    screen = stream()
+    say("a \x1b[31mname\x07", "\u202egnp \x9b2J\r", file=screen)
+    assert screen.getvalue() == "a \\x1b[31mname\\x07\n\\u202egnp \\x9b2J\\r\n"

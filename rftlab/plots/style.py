@@ -1,6 +1,7 @@
 """Sizes, fonts and bytes of figures: the house style, and those for a paper's column, its page and slides."""
 
 import io
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -128,7 +129,9 @@ def to_bytes(figure: Figure, format: str, *, dpi: int = 150, salt: str = "rftlab
     """
     buffer = io.BytesIO()
     kept: Any = getattr(figure, "_settings", {"pdf.fonttype": 42, "ps.fonttype": 42})
-    with mpl.rc_context({**kept, "svg.hashsalt": salt}):
+    with mpl.rc_context({**kept, "svg.hashsalt": salt}), warnings.catch_warnings():
+        # A name may hold anything; a box stands for what the font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         Figure.savefig(figure, buffer, format=format, dpi=dpi, metadata=_UNDATED.get(format))
     return buffer.getvalue()
 

@@ -80,6 +80,8 @@ def write_report(
     given, results = Path(results), Path(results).resolve()
     if results.is_file():
         raise RftlabError(f"an archive is not written into; give `rftlab report {results.name} -o DIR`")
+    if not (place := (results / FOLDER).resolve()).is_relative_to(results):
+        raise RftlabError(f"{given / FOLDER} leads to {place}, outside the results; remove that link")
     accepted = contracts.waivers(waive)
     results_of(given, accepted)  # what is wrong with a folder is said before a kernel starts
     priced = prices_of(results, prices)

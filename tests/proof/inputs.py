@@ -1,8 +1,8 @@
 """Bad input: whatever is given, one sentence says what is wrong, where, and how to mend it, and nothing is left behind.
 
-What is given to the command line runs in a process forked for each case from one that has rftlab imported
-(`inputs_server`); a share runs as a person runs it (`inputs.started`). Seconds are those of the processor, and four
-times as many of the wall. Chance's own inputs go to the functions that read them.
+Always: exit code 2 (1 where a check fails), no traceback, no file, process or temporary folder, within 5 s of the
+processor (20 s where a model is loaded) and four times as many of the wall. The command line runs in a process forked
+for each case from one that has rftlab imported (`inputs_server`); a share runs as a person runs it (`inputs.started`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,23 +15,15 @@ from tests.proof.inputs_code import CODE
 from tests.proof.inputs_data import DATA
 from tests.proof.inputs_grids import CELLS, GRIDS, SHORT
 from tests.proof.inputs_models import MODELS
-from tests.proof.inputs_tried import Bad, Ended, forked, started, try_all
+from tests.proof.inputs_tried import Bad, Ended, forked, inside, started, try_all
 from tests.proof.inputs_verbs import DAMAGED, VERBS
 from tests.proof.proof import Case, Proof, Size
 
-_REFUSED = (
-    "one sentence with place and cure, its exit code, no traceback, nothing written, within 5 s (20 s with a model)"
-)
+_REFUSED = "is refused in one sentence, and nothing is left behind"
 
 
 def _given(cases: Sequence[Bad], run: Callable[[Bad, Path, Path], Ended] = forked) -> Callable[..., Iterator[Case]]:
-    return partial(_try, cases, run)
-
-
-def _try(
-    cases: Sequence[Bad], run: Callable[[Bad, Path, Path], Ended], count: int, folder: Path, chance: Random
-) -> Iterator[Case]:
-    return try_all(cases, count, folder, chance, run)
+    return partial(try_all, cases, run=run)
 
 
 def _sizes(cases: Sequence[Bad], hour: int) -> dict[Size, int]:
@@ -39,38 +31,40 @@ def _sizes(cases: Sequence[Bad], hour: int) -> dict[Size, int]:
 
 
 def _short_or_all(count: int, folder: Path, chance: Random) -> Iterator[Case]:
-    return try_all(SHORT if count <= len(SHORT) else GRIDS, count, folder, chance)
+    if count <= len(SHORT):
+        return try_all(SHORT, count, folder, chance, inside)
+    return try_all(GRIDS, count, folder, chance)
 
 
 _EVERY = [*GRIDS, *CELLS, *DATA, *CODE, *MODELS, *VERBS, *DAMAGED]
 INPUTS = [
     Proof(
         "inputs.grids",
-        f"a grid file that cannot be: {_REFUSED}",
+        f"a grid file that cannot be {_REFUSED}",
         {"short": len(SHORT), **_sizes(GRIDS, 40)},
         _short_or_all,
     ),
-    Proof("inputs.cells", f"a file of one cell that cannot be: {_REFUSED}", _sizes(CELLS, 8), _given(CELLS)),
+    Proof("inputs.cells", f"a file of one cell that cannot be {_REFUSED}", _sizes(CELLS, 8), _given(CELLS)),
     Proof(
         "inputs.data",
-        f"data of every format, damaged or not fitting its settings: {_REFUSED}",
+        f"data of every format that is damaged, or does not fit its settings, {_REFUSED}",
         _sizes(DATA, 30),
         _given(DATA),
     ),
     Proof(
-        "inputs.code", f"a verifier, task or method of a user's that fails: {_REFUSED}", _sizes(CODE, 25), _given(CODE)
+        "inputs.code", f"a verifier, task or method of a user's that fails {_REFUSED}", _sizes(CODE, 25), _given(CODE)
     ),
-    Proof("inputs.models", f"a model folder that cannot be trained: {_REFUSED}", _sizes(MODELS, 15), _given(MODELS)),
-    Proof("inputs.verbs", f"a verb with arguments that cannot be: {_REFUSED}", _sizes(VERBS, 40), _given(VERBS)),
+    Proof("inputs.models", f"a model folder that cannot be trained {_REFUSED}", _sizes(MODELS, 15), _given(MODELS)),
+    Proof("inputs.verbs", f"a verb with arguments that cannot be {_REFUSED}", _sizes(VERBS, 40), _given(VERBS)),
     Proof(
         "inputs.damaged",
-        f"results that are damaged throughout, given to a verb: {_REFUSED}",
+        f"a verb that reads results which are damaged throughout {_REFUSED}",
         _sizes(DAMAGED, 10),
         _given(DAMAGED),
     ),
     Proof(
         "inputs.started",
-        f"a share of all these, started as a person does: {_REFUSED}",
+        f"each of a share of all these, started as a person does, {_REFUSED}",
         {"hour": 8, "full": 40},
         _given(_EVERY, started),
     ),

@@ -62,13 +62,6 @@ def _rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
     return lambda header: header.update({new: header.pop(old)})
 
 
-def _with_nan(folder: Path) -> None:
-    raw = bytearray((folder / _WEIGHTS).read_bytes())
-    size = struct.unpack("<Q", raw[:8])[0]
-    raw[8 + size : 8 + size + 4000] = b"\xff\xff\xff\x7f" * 1000
-    (folder / _WEIGHTS).write_bytes(raw)
-
-
 class _Runs:
     """Opened as a pickle it makes a folder."""
 
@@ -132,7 +125,6 @@ _CHANGES: dict[str, Change] = {
     "no activation of that name": _set("config.json", hidden_act="silly"),
     "a dtype of no name": _set("config.json", dtype="float99"),
     "quantized": _set("config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
-    "quantized by nothing": _set("config.json", quantization_config={"quant_method": "none at all"}),
     "code of its own": _all(
         _set("config.json", auto_map={"AutoConfig": "own.C", "AutoModelForCausalLM": "own.C"}, model_type="own"),
         _write("own.py", _CODE),
@@ -160,7 +152,6 @@ _CHANGES: dict[str, Change] = {
     "a tensor of another type": _header(lambda header: header[_QUERY].update(dtype="I32")),
     "a type that is none": _header(lambda header: header[_QUERY].update(dtype="F7")),
     "offsets beyond the end": _header(lambda header: header[_QUERY].update(data_offsets=[10**12, 10**12 + 4])),
-    "weights that are no numbers": _with_nan,
     "a pickle": _pickled,
     "a pickle of torch": _saved,
     "a pickle that is text": _all(_without(_WEIGHTS), _write("pytorch_model.bin", "hello")),

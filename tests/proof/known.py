@@ -4,5 +4,6 @@ from tests.proof.faults import FAULTS
 from tests.proof.inputs import INPUTS
 from tests.proof.proof import Proof
 from tests.proof.reproducibility import REPRODUCIBILITY
+from tests.proof.security import SECURITY
 
-PROOFS: list[Proof] = [*FAULTS, *INPUTS, *REPRODUCIBILITY]
+PROOFS: list[Proof] = [*FAULTS, *INPUTS, *SECURITY, *REPRODUCIBILITY]

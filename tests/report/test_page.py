@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from rftlab import plots, record, report
 from rftlab.answer.card import answer
 from rftlab.answer.decisions import decide
+from rftlab.errors import RftlabError
 from rftlab.plots.canvas import spread
 from rftlab.registry import METHODS
 from rftlab.report import about, figures
@@ -119,3 +120,12 @@ def test_the_viewer_says_how_many_items_have_kept_their_texts(tmp_path):
         found.write(cell, trace=trace, samples=samples)
     page = report.write_report(tmp_path, notebook=False)[0].read_text()
     assert "4 of 10 test items are here" in page
+
+
+def test_a_page_is_not_written_where_a_link_leads_out_of_the_results(tmp_path):
+    synthetic.write_grid(tmp_path / "study", labels=(10,), cots=(True,), seeds=(0,), items=4)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "study" / "report").symlink_to(tmp_path / "mine")
+    with pytest.raises(RftlabError, match="study/report leads to .*/mine, outside the results; remove that link"):
+        report.write_report(tmp_path / "study", notebook=False)
+    assert not list((tmp_path / "mine").iterdir())
