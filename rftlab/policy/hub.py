@@ -94,6 +94,11 @@ def locate(model: str) -> str:
         _require_layers(path / "config.json", model)
         _require_settings(path / "generation_config.json", model)
         return str(path.resolve())
+    if model.startswith(("http://", "https://")):
+        raise RftlabError(
+            f"model {model!r} is an address, and every arm asks and trains weights that it holds itself; give a folder "
+            "or a hub id. An endpoint may judge (verifier judge) and write instructions (prompt-search, reflector_url)"
+        )
     parts = model.split("/")
     if len(parts) == 2 and all(parts) and not model.startswith((".", "~", "/")):
         return model

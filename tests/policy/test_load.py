@@ -74,7 +74,12 @@ def test_chat_template_is_used_where_there_is_one(small_cell: Callable[..., Cell
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("./no/such/folder", "neither a directory nor a hub id"), ("smollm", "rftlab fetch"), ("/", "no config.json")],
+    [
+        ("http://localhost:8000/v1", "is an address, and every arm"),
+        ("./no/such/folder", "neither a directory nor a hub id"),
+        ("smollm", "rftlab fetch"),
+        ("/", "no config.json"),
+    ],
 )
 def test_a_model_that_is_not_there(small_cell: Callable[..., Cell], model: str, says: str) -> None:
     with pytest.raises(RftlabError, match=says):
