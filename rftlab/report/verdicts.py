@@ -54,14 +54,16 @@ def sentences(decisions: Decisions) -> list[str]:
 
 
 def shown(decisions: Decisions, here: Place) -> list[Decision]:
-    """The decisions that a reader sees first at a place: all confirmatory ones, and what else is held against the base.
+    """The decisions that a reader sees first at a place: confirmatory ones, then what else is held against the base.
 
     Where no named arm was trained, all there are.
     """
     every = [d for d in decisions.decisions if (d.place, d.axis, d.measure) == (here, "method", decisions.decides)]
     if not named_arms(decisions, here):
         return every
-    return [d for d in every if d.family == "confirmatory" or (d.second == decisions.base(here) and d.difference.seeds)]
+    base = decisions.base(here)
+    beside = [d for d in every if d.family == "exploratory" and d.second == base and d.difference.seeds]
+    return [*(d for d in every if d.family == "confirmatory"), *beside]
 
 
 def told(decision: Decision) -> str:

@@ -319,6 +319,8 @@ def test_a_reader_sees_first_what_examples_and_a_searched_prompt_do_for_the_base
     skill = {"base": 0.1, "base-few-shot": 0.3, "prompt-search": 0.3, "base-maj": 0.2, "sft": 0.9, "grpo": 0.4}
     decisions, _ = study(skill)
     place = decisions.places(decisions.panels[0])[0]
+    families = [each.family for each in shown(decisions, place)]
+    assert families == sorted(families)  # confirmatory ones come first
     against = {each.first for each in shown(decisions, place) if each.second == "base"}
     assert against == set(skill) - {"base"}
     assert not [each for each in decisions.decisions if each.first == "base"]
