@@ -356,8 +356,7 @@ def installed_target(registry: Mapping[str, Entry], name: str, kind: str) -> str
 
 def family_of(method: str) -> str:
     """base, control, sft, rft, hybrid or preference; own for a user's method."""
-    entry = METHODS.get(method)
-    return (entry and entry.family) or "own"
+    return (entry.family if (entry := METHODS.get(method)) else "") or "own"
 
 
 def trains(method: str) -> bool:
@@ -385,8 +384,8 @@ def resolve(entry: Entry) -> Any:
             raise RftlabError(f"cannot load {entry.target!r}: {told(error)}") from error
         raise RftlabError(f"cannot load {entry.target!r}: {error}; give it as path/to/module.py:function") from error
     except CAUGHT as error:
-        hint = "" if came_from_user(error) else "; mend the file, or install what it needs"
-        raise RftlabError(f"cannot load {entry.target!r}: {told(error)}{hint}") from error
+        mend = "" if came_from_user(error) else "; mend the file, or install what it needs"
+        raise RftlabError(f"cannot load {entry.target!r}: {told(error)}{mend}") from error
     try:
         return attrgetter(attribute)(module)
     except AttributeError:
