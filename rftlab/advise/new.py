@@ -16,8 +16,10 @@ from rftlab.advise.of_answers import CHOICES, is_option, judge, most
 from rftlab.advise.of_columns import carded, have_decimal_comma, option_columns, refused, unused, with_options
 from rftlab.errors import RftlabError, one_line
 from rftlab.folds import FEW_ROWS
-from rftlab.grid.written import grid_text
+from rftlab.grid.written import grid_text, require_grid_name
+from rftlab.policy.hub import locate
 from rftlab.record import require_folder_of, write_atomically
+from rftlab.registry import VERIFIERS, find
 from rftlab.tasks.base import Example, Task, normalise_prompt
 from rftlab.tasks.code import load as load_code
 from rftlab.tasks.code import published
@@ -230,7 +232,12 @@ def new(
         raise RftlabError(f"{source} is a grid already; rftlab check {source} looks at it, rftlab run {source} runs it")
     if checks and verifier:
         raise RftlabError("--checks writes a verifier of its own to judge by; leave out --checks or --verifier")
+    if verifier:
+        find(VERIFIERS, verifier, "verifier")
+    if "/" not in model:  # a hub id, or a folder, which the grid's run looks for
+        locate(model)
     grid = Path(out).expanduser() if out else Path(f"{source.name.split('.')[0]}.yaml")
+    require_grid_name(grid)
     own = grid.parent / "checks.py"
     for path in (grid, own) if checks else (grid,):
         if path.exists():

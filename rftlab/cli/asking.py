@@ -11,6 +11,7 @@ from rftlab.advise.facts import FACTS, UNKNOWN, Facts, from_json, holds, make, r
 from rftlab.advise.of_task import Subject, is_grid, subjects
 from rftlab.advise.on_machine import advised, hardware_of
 from rftlab.errors import RftlabError, printable, printable_lines, told
+from rftlab.grid.written import require_grid_name
 from rftlab.record import require_folder_of, write_atomically
 from rftlab.screen import fitted, say
 
@@ -61,11 +62,12 @@ def require_new(out: Path | None) -> None:
     """Check that a grid can be written there.
 
     Raises:
-        RftlabError: it is there already, or its folder is not.
+        RftlabError: it is there already, its folder is not, or it is no name of a grid.
     """
     if out and out.exists():
         raise RftlabError(f"{out} is there already; give another name with -o")
     if out:
+        require_grid_name(out)
         require_folder_of(out)
 
 

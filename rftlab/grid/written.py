@@ -6,10 +6,11 @@ What is written is read back as the same values: plain where YAML leaves a text 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rftlab.cell import Cell
-from rftlab.errors import one_line
+from rftlab.errors import RftlabError, one_line
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./+-]*( [\w./+-]+)*", re.ASCII)
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -77,3 +78,13 @@ def _scalar(value: Any) -> str:
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
+
+
+def require_grid_name(path: Path) -> None:
+    """Raise unless a file of this name would be taken for a grid.
+
+    Raises:
+        RftlabError: it does not end in .yaml or .yml.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        raise RftlabError(f"{path} is no name of a grid; give one that ends in .yaml, such as {path.name}.yaml")

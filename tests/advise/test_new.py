@@ -326,3 +326,17 @@ def test_held_out_rows_of_their_own_are_named_in_the_grid(tmp_path):
     assert "100 rows to train on, 50 held out" in path.read_text()
     with pytest.raises(RftlabError, match="there is no data file none.jsonl"):
         new(data, tmp_path / "h.yaml", test="none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("out", "given", "says"),
+    [
+        ("g.yaml", {"verifier": "exactly"}, "unknown verifier 'exactly'; did you mean exact"),
+        ("g.yaml", {"model": "tiny-bsae"}, "model 'tiny-bsae' is neither a directory nor a hub id"),
+        ("g", {}, "g is no name of a grid; give one that ends in .yaml, such as g.yaml"),
+    ],
+)
+def test_no_grid_is_written_that_could_not_be_run(tmp_path, out, given, says):
+    with pytest.raises(RftlabError, match=says):
+        new(jsonl(tmp_path / "d.jsonl", SUMS), tmp_path / out, **given)
+    assert not (tmp_path / out).exists()

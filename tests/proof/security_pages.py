@@ -125,7 +125,8 @@ def hostile_study(folder: Path, text: str) -> Path:
 def pages(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     """The report's page with its viewer of answers, each text in all places of a study."""
     with opened() as browser:
-        for number, (what, text) in enumerate(chosen(count, chance).items()):
+        yield "a script, where it runs", "" if _seen_where_it_runs(browser) else "it is not seen"
+        for number, (what, text) in enumerate(chosen(count - 1, chance).items()):
             study = hostile_study(folder / str(number), text)
             page_file = report.write_report(study, notebook=False)[0]
             with watched(browser) as (page, seen):
@@ -136,6 +137,12 @@ def pages(count: int, folder: Path, chance: Random) -> Iterator[Case]:
                 page.wait_for_timeout(150)
                 viewer = page.locator("#answers-viewer .completion").count()
                 yield what, seen.problem(page, page_file.as_uri()) or ("" if viewer else "the answers are not shown")
+
+
+def _seen_where_it_runs(browser: Any) -> bool:
+    with watched(browser) as (page, seen):
+        page.set_content("<script>window.hacked = 1</script>")
+        return seen.problem(page, page.url) == "its script ran"
 
 
 def notebooks(count: int, folder: Path, chance: Random) -> Iterator[Case]:

@@ -207,7 +207,8 @@ _READ = {
 def opened(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     """Each thing planted, read in each way, in a process of its own as a person starts it."""
     cases = [(plant, way) for plant in _PLANTS for way in _READ]
-    for number in sorted(chance.sample(range(len(cases)), min(count, len(cases)))):
+    yield "what is planted, where it is run", "" if _seen_where_it_runs(folder / "control") else "it is not seen"
+    for number in sorted(chance.sample(range(len(cases)), min(count - 1, len(cases)))):
         plant, way = cases[number]
         place = folder / str(number)
         place.mkdir()
@@ -259,8 +260,9 @@ def _tried(place: Path, plant: Callable[[Path], object], command: tuple[str, ...
     return "" if done.returncode in (0, 1, 2) else f"exit code {done.returncode}: {done.stderr[-200:]}"
 
 
-def canary_works(folder: Path) -> bool:
-    """Whether what is planted is seen where it does run: else nothing here could fall short."""
+def _seen_where_it_runs(folder: Path) -> bool:
+    """Whether what is planted would be seen if it ran: else nothing here could fall short."""
+    folder.mkdir()
     results = _study(folder, _nothing)
     canary = folder / "canary"
     canary.mkdir()
