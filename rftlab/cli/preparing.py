@@ -94,10 +94,12 @@ def sense(options: argparse.Namespace) -> int:
     from rftlab.advise.sense.asked import Sizes
     from rftlab.advise.sense.sensed import sense
     from rftlab.cli.asking import require_new
-    from rftlab.record import write_atomically
+    from rftlab.record import scan, write_atomically
 
     out = options.out
     require_new(out)
+    for place in options.results:  # what is wrong with one is said before the base is asked
+        scan(place)
     found = sense(
         options.task,
         model=options.model,
@@ -125,11 +127,13 @@ def sense(options: argparse.Namespace) -> int:
 
 def pass_rates(options: argparse.Namespace) -> int:
     """Measure how often a grid's base is right on rows of its task."""
-    with busy("loading the base and its task"):
-        from rftlab.experiment.pass_rates import measure_pass_rates
-        from rftlab.grid import Grid
+    from rftlab.grid import Grid
+    from rftlab.record import require_folder_of
 
     cells = Grid.load(options.grid).cells
+    require_folder_of(options.out)
+    with busy("loading the base and its task"):
+        from rftlab.experiment.pass_rates import measure_pass_rates
 
     def heard(done: int, of: int) -> None:
         if sys.stderr.isatty():

