@@ -122,5 +122,7 @@ def _given(options: argparse.Namespace) -> Facts:
     try:
         text = sys.stdin.read() if options.json == "-" else Path(options.json).expanduser().read_text("utf-8")
     except (OSError, ValueError, RuntimeError) as error:
-        raise RftlabError(f"--json {options.json} cannot be read: {told(error)}") from None
+        raise RftlabError(
+            f"--json {options.json} cannot be read: {told(error)}; give a file of facts, or - for the standard input"
+        ) from None
     return facts.over(from_json(text, f"--json {options.json}"))

@@ -100,6 +100,8 @@ def sense(options: argparse.Namespace) -> int:
     require_new(out)
     for place in options.results:  # what is wrong with one is said before the base is asked
         scan(place)
+    if options.folder.exists() and not options.folder.is_dir():
+        raise RftlabError(f"--folder {options.folder} is a file; give a folder")
     found = sense(
         options.task,
         model=options.model,

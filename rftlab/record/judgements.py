@@ -130,7 +130,12 @@ def judging(results: str | Path) -> Iterator[Judging]:
         written = file.read()
         if written and not written.endswith(b"\n"):
             file.truncate(written.rfind(b"\n") + 1)
-        yield Judging(file)
+        try:
+            yield Judging(file)
+        finally:
+            file.flush()
+            if not os.fstat(file.fileno()).st_size:  # nothing came of it
+                (folder / JUDGEMENTS).unlink(missing_ok=True)
 
 
 def read_judges(results: str | Path) -> dict[str, Any]:

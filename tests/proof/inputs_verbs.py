@@ -1,5 +1,6 @@
 """Every verb with arguments that cannot be: missing, unknown, contradictory, of no value, of files that are none."""
 
+import atexit
 import json
 import re
 import shlex
@@ -48,6 +49,7 @@ _NAMED_ON_STDOUT = {"check": (1, 2), "check-method": (1, 2), "sense": (1, 2)}
 def _study() -> Path:
     """A made-up study of six cells with its list, another one, and its archives; made once."""
     folder = Path(tempfile.mkdtemp(prefix="rftlab-proof-study-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, seeds in (("study", (0, 1)), ("other", (0,))):
         found = synthetic.write_grid(folder / name, cots=(True,), labels=(10,), seeds=seeds, items=8)
         write_grid(folder / name, Grid(name, tuple(each.parameters for each in found)))
