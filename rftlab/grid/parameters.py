@@ -28,6 +28,7 @@ SETTINGS = ("task_settings", "verifier_settings", "settings")
 LIST_VALUED = ("tuning.learning_rates", "learning_rates", "evaluation.marks")
 _FOUND = {
     "tuned_by": "is written by the tuning stage that chose the rates; declare one, tuning: stage",
+    "digests": "is filled in from your files; leave it out",
     "started_by": "is written for arms that go on from another; give start_from the arm's values",
 }
 """Parameters that the workbench fills in: by hand they would claim what nobody has done."""
