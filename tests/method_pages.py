@@ -87,7 +87,7 @@ def explanations() -> dict[str, tuple[str, str]]:
     told = {}
     for row in (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in row.replace(r"\|", "\0").strip("|").split("|")]
-        for name in re.findall(r"`((?:train|kl|eval|pairs)/[\w/]+)`", cells[0]) if len(cells) == 3 else ():
+        for name in re.findall(r"`((?:train|kl|eval|pairs|thumbs)/[\w/]+)`", cells[0]) if len(cells) == 3 else ():
             told[name] = (cells[1].replace("\0", r"\|"), cells[2].replace("\0", r"\|"))
     return told
 
