@@ -52,12 +52,15 @@ def run(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Say what a grid will take, and which differences it or a study can show."""
-    with busy("loading what a plan goes by"):
-        from rftlab.advise.forecast import plan
-        from rftlab.advise.priced import checked_prices, prices_of
+    from rftlab.advise.priced import checked_prices, prices_of
+    from rftlab.grid import Grid
 
     named = flags.values("--price", options.price, "machine_hour=2.5")
     prices = checked_prices({**(prices_of(options.prices) if options.prices else {}), **named})
+    if options.target.endswith((".yaml", ".yml")):  # what is wrong with a grid is said before imports of seconds
+        Grid.load(options.target)
+    with busy("loading what a plan goes by"):
+        from rftlab.advise.forecast import plan
     with busy("planning"):
         found = plan(
             options.target,

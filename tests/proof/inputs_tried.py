@@ -147,7 +147,8 @@ def _traces(before: Mapping[str, str], work: Path, temporary: Path) -> str:
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     if changed:
         return f"wrote or changed {', '.join(changed[:5])}"
-    if left := sorted(path.name for path in temporary.iterdir()):
+    # Torch makes that folder where it is imported, once a machine.
+    if left := sorted(path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")):
         return f"left temporary files: {', '.join(left[:5])}"
     return ""
 
