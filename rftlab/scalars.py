@@ -8,6 +8,7 @@ import ast
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rftlab.errors import RftlabError
@@ -171,3 +172,14 @@ def _refuse_misspelt(namespace: Mapping[str, Any], names: Mapping[str, str]) -> 
                 f"{name} is no parameter; did you mean {', '.join(near)}? If it is a variable of yours, give it "
                 "another name"
             )
+
+
+def require_texts(**values: Any) -> None:
+    """Raise unless each is a text, or a path: what a notebook's parameter holds that names a file or a task.
+
+    Raises:
+        RftlabError: naming the first that is none.
+    """
+    for name, value in values.items():
+        if not isinstance(value, str | Path):
+            raise RftlabError(f"{name} is {value!r}; give a text")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rftlab import scalars
 from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 
@@ -54,3 +55,9 @@ def test_a_name_that_was_mended_and_run_again_is_no_longer_refused() -> None:
     first = injected(temperature=0.7)["In"]
     namespace = {**injected(decoding_temperature=0.7), "In": [*first, "# Parameters\ndecoding_temperature = 0.7"]}
     assert Cell.from_parameters(namespace).decoding.temperature == 0.7
+
+
+def test_what_names_a_file_is_a_text_or_a_path(tmp_path):
+    scalars.require_texts(path="a.jsonl", results=tmp_path)
+    with pytest.raises(RftlabError, match="results is 7; give a text"):
+        scalars.require_texts(path="a.jsonl", results=7)

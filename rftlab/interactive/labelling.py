@@ -9,6 +9,7 @@ from rftlab.errors import RftlabError
 from rftlab.interactive.judge_pairs import JudgeQueue
 from rftlab.interactive.label_pairs import PairQueue, candidates, candidates_of, verifier_opinion
 from rftlab.record.judgements import SAME_TEXT, read_judgements, read_judges
+from rftlab.scalars import require_texts
 from rftlab.tasks.choices import read_choices
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def make_queue(
     Raises:
         RftlabError: a file cannot be read, has no name or is another labeller's, or there is nothing to judge.
     """
+    require_texts(path=path, again=again, study=study, labeller=labeller)
     if study:
         return JudgeQueue(study, labeller or A_PERSON, seed=seed)
     if not Path(path).name:

@@ -19,6 +19,7 @@ from rftlab.interactive.studio.desk import Desk
 from rftlab.interactive.studio.detail import detail
 from rftlab.interactive.studio.form import Form
 from rftlab.interactive.studio.line import Line
+from rftlab.scalars import require_texts
 from rftlab.shown.texts import noted, preformatted, wrong
 
 _EVERY_S = 1.0
@@ -53,6 +54,7 @@ class Studio(ipywidgets.VBox):  # type: ignore[misc]
         model: str = "tiny-base",
     ) -> None:  # fmt: skip
         self._ended = threading.Event()
+        require_texts(grid=grid, results=results, task=task, model=model)
         if not grid and not results:
             raise RftlabError("name a grid, or a results folder")
         if not grid and not Path(results).is_dir():
