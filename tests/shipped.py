@@ -1,37 +1,140 @@
-"""What the README says of the shipped study, made from its archive: `python -m tests.shipped` writes it there."""
+"""What is said of the shipped studies, made from their archives: `python -m tests.shipped` writes it in its place."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from rftlab.answer.card import Answer, answer
+from rftlab.answer.decisions import Decisions, Level
 from rftlab.answer.folder import study_of
 from rftlab.answer.ledger import Ledger, ledger_of
 from rftlab.answer.ledger.book import points
 from rftlab.answer.ledger.rows import Row
+from rftlab.plots.names import title
 
 ROOT = Path(__file__).parent.parent
-ARCHIVE = ROOT / "results" / "shipped" / "reference.tar.xz"
-README = ROOT / "README.md"
-BLOCK = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- /reference -->)", re.DOTALL)
+SHIPPED = ROOT / "results" / "shipped"
+ARCHIVE, ANSWERS = SHIPPED / "reference.tar.xz", SHIPPED / "answers.tar.xz"
+README, ABOUT = ROOT / "README.md", SHIPPED / "README.md"
 
 
-def block(archive: Path = ARCHIVE) -> str:
-    """Card, hero figure and ledger of a study, as Markdown."""
-    return f"{_card(answer(*study_of(archive)))}\n\n{_FIGURE}\n\n{_ledger(ledger_of(archive))}\n"
+class Block(NamedTuple):
+    """A part of a page that is made from an archive, between two marks of its name.
+
+    Attributes:
+        name: of the marks.
+        page: where it stands.
+        archive: what it is made from.
+        text: makes it.
+    """
+
+    name: str
+    page: Path
+    archive: Path
+    text: Callable[[Path], str]
+
+    @property
+    def found(self) -> str:
+        """As it stands on the page.
+
+        Raises:
+            ValueError: the page has no such marks, or has them twice.
+        """
+        [text] = self._marked.findall(self.page.read_text(encoding="utf-8"))
+        return str(text)
+
+    @property
+    def made(self) -> str:
+        """As it is made now."""
+        return self.text(self.archive)
+
+    def write(self) -> None:
+        """Put it on its page."""
+        text = self.page.read_text(encoding="utf-8")
+        self.page.write_text(self._marked.sub(lambda _: self.made, text), encoding="utf-8")
+
+    @property
+    def _marked(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<=<!-- {self.name} -->\n).*(?=<!-- /{self.name} -->)", re.DOTALL)
+
+
+def _whole(archive: Path) -> str:
+    """Card with its numbers, hero figure and ledger of a study, as Markdown."""
+    card = answer(*study_of(archive))
+    figure = "![Accuracy against labels on three tasks: base, SFT, GRPO and hybrids](results/shipped/reference.png)"
+    return f"{_card(card)}\n\n{_numbers(card)}\n\n{figure}\n\n{_ledger(ledger_of(archive))}\n"
+
+
+def _in_short(archive: Path) -> str:
+    """Card and table of a study's arms."""
+    study, decisions = study_of(archive)
+    return f"{_card(answer(study, decisions))}\n\n{_arms(decisions)}\n"
+
+
+def _beside(archive: Path) -> str:
+    """What the card of `_in_short` rests on, the frontier of cost, and the claims that were tested."""
+    study, decisions = study_of(archive)
+    ledger = _ledger(ledger_of(archive), tested=True)
+    return f"{_numbers(answer(study, decisions))}\n\n{_frontier(decisions)}\n\n{ledger}\n"
 
 
 def _card(card: Answer) -> str:
+    return f"> **{card.headline}**\n>\n> {card.limits} *Next:* {card.next_step}"
+
+
+def _numbers(card: Answer) -> str:
     reasons = "\n\n".join(card.reasons)
-    return (
-        f"> **{card.headline}**\n>\n> {card.limits} *Next:* {card.next_step}\n\n"
-        f"<details><summary>The numbers it rests on</summary>\n\n{reasons}\n\n</details>"
-    )
+    return f"<details><summary>The numbers it rests on</summary>\n\n{reasons}\n\n</details>"
 
 
-_FIGURE = "![Accuracy against labels on three tasks: base, SFT, GRPO and hybrids](results/shipped/reference.png)"
+def _arms(decisions: Decisions) -> str:
+    """Accuracy by arm and label budget, mean and interval in per cent, and what training took in FLOPs."""
+    [panel] = decisions.panels
+    budgets = [place.labels for place in decisions.budgets(panel)]
+    arms: dict[str, dict[int, Level]] = {}
+    for level in decisions.levels:
+        if level.measure == decisions.decides:
+            arms.setdefault(level.arm, {})[level.place.labels] = level
+    lines = ["| | " + " | ".join(f"{labels} labels" for labels in budgets) + " | GFLOPs of training or search |",
+             "|---|" + "---|" * len(budgets) + "--:|"]  # fmt: skip
+    for arm, by_labels in sorted(arms.items(), key=lambda each: -max(lv.mean.estimate for lv in each[1].values())):
+        untrained = by_labels.get(0)
+        cells = [_percent(untrained or by_labels.get(labels)) for labels in budgets]
+        teacher = max(level.teacher_labels for level in by_labels.values())
+        name = title(arm) + (f", teacher of {teacher:.0f} labels" if teacher else "")
+        lines.append(f"| {name} | {' | '.join(cells)} | {_spent(list(by_labels.values()))} |")
+    return "\n".join(lines)
 
 
-def _ledger(ledger: Ledger) -> str:
+def _percent(level: Level | None) -> str:
+    if level is None:
+        return ""
+    mean = level.mean
+    return f"{100 * mean.estimate:.0f} [{100 * mean.low:.0f}, {100 * mean.high:.0f}]"
+
+
+def _spent(levels: list[Level]) -> str:
+    low, high = min(level.flops for level in levels) / 1e9, max(level.flops for level in levels) / 1e9
+    return f"{low:.0f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f} to {high:.0f}"
+
+
+def _frontier(decisions: Decisions) -> str:
+    """At each label budget the arms that none beats in both FLOPs of training and mean accuracy, from cheap to dear."""
+    [panel] = decisions.panels
+    lines = []
+    for place in decisions.budgets(panel):
+        levels = [level for arm in decisions.arms(place) if (level := decisions.level(place, arm))]
+        best, steps = -1.0, []
+        for level in sorted(levels, key=lambda each: (each.flops, -each.mean.estimate)):
+            if level.mean.estimate > best:
+                best = level.mean.estimate
+                steps.append(f"{title(level.arm)} ({100 * best:.0f} %, {level.flops / 1e9:.0f} GFLOPs)")
+        lines.append(f"- At {place.labels} labels: {', then '.join(steps)}.")
+    return "\n".join(lines)
+
+
+def _ledger(ledger: Ledger, *, tested: bool = False) -> str:
     tasks = sorted({row.panel.task for row in ledger.rows if row.panel and row.status != "not tested"})
     lines = [
         "| | claim | " + " | ".join(task.rpartition("/")[2] for task in tasks) + " |",
@@ -39,21 +142,32 @@ def _ledger(ledger: Ledger) -> str:
     ]
     for number in dict.fromkeys(row.claim.number for row in ledger.rows):
         rows = ledger.claim(number)
-        tested = {task: [row for row in rows if row.panel and row.panel.task == task] for task in tasks}
-        told = [_told(tested[task]) for task in tasks]
-        lines.append(f"| {number} | {rows[0].claim.text} | {' | '.join(told)} |")
+        by_task = {task: [row for row in rows if row.panel and row.panel.task == task] for task in tasks}
+        told = [_told(by_task[task]) for task in tasks]
+        if not tested or {*told} != {_UNTESTED}:
+            lines.append(f"| {number} | {rows[0].claim.text} | {' | '.join(told)} |")
     return "\n".join(lines)
+
+
+_UNTESTED = "not tested"
 
 
 def _told(rows: list[Row]) -> str:
     """The first row of a task with chain-of-thought; the page has its other parts."""
     found = [row for row in rows if row.status != "not tested" and row.prompt != "direct"]
     if not found:
-        return "not tested"
+        return _UNTESTED
     row = found[0]
     unmet = " \\*" * bool(row.failed)
     return f"**{row.status}**{unmet}<br>{points(row)}"
 
 
+BLOCKS = (
+    Block("reference", README, ARCHIVE, _whole),
+    Block("answers", README, ANSWERS, _in_short),
+    Block("answers-numbers", ABOUT, ANSWERS, _beside),
+)
+
 if __name__ == "__main__":
-    README.write_text(BLOCK.sub(lambda _: block(), README.read_text()))
+    for block in BLOCKS:
+        block.write()
