@@ -184,7 +184,7 @@ def test_two_runs_with_the_labels_of_one_seed_are_told_apart_from_two_with_other
     assert "the same seeds, base, prompts, labels," in survey(alike).same
     unlike = [seeded("sft", seed=0), seeded("grpo", seed=0), seeded("grpo", seed=0, seed_data=1)]
     assert "label_ids" not in survey(unlike).same
-    assert "labels (but only labels, label noise, train pool," in survey(unlike).same
+    assert "labels (but only labels, label noise, label difficulty, train pool," in survey(unlike).same
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_in_an_empty_folder_everything_is_there_by_name(newcomer):
     assert "An example row of a file" in newcomer.types("rftlab verifiers numeric")
     assert "evaluation.test_items" in newcomer.types("rftlab parameters")
     copied = newcomer.types("rftlab notebooks mine")
-    assert "mine/grids: demo.yaml" in copied
+    assert "mine/grids: answers.yaml, answers_teacher.yaml, demo.yaml" in copied
     assert copied.endswith("open them: jupyter lab mine\n")
     assert (newcomer.folder / "mine" / "docs" / "your_data.md").is_file()
     assert "demo: 39 cells" in newcomer.types("rftlab run demo --dry-run")
