@@ -30,6 +30,9 @@ _CAME_LATER: dict[str, Any] = {
     "precision": "auto", "processes": 1, "quantization": "none",
 }  # fmt: skip
 
+# Fields that say which rows a method trains on, and in which order.
+OF_ROWS = ("labels", "label_noise", "label_difficulty", "curriculum", "pass_rates_path", "prompts")
+
 # Fields that change where and how a cell is run, and nothing that comes out.
 _HOW_IT_IS_RUN = {"device", "gradient_checkpointing"}
 

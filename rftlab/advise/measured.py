@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rftlab import record
-from rftlab.cell import Cell
+from rftlab.cell import OF_ROWS, Cell
 from rftlab.errors import RftlabError
 from rftlab.policy.hub import TINY_BASE
 from rftlab.policy.weights import POLICY
@@ -20,9 +20,8 @@ _MOST = 24
 """Cells of one kind that are read, the newest first."""
 # What does not make a cell another kind of work: amounts, by which is scaled, and what leaves the work as it is.
 _SCALED = frozenset({
-    "seed", "seed_data", "seed_init", "seed_sampling", "labels", "label_noise", "label_difficulty",
-    "curriculum", "pass_rates_path", "prompts", "budget.amount",
-    "budget.unit", "learning_rates", "tuned_by", "start_from", "digests",
+    "seed", "seed_data", "seed_init", "seed_sampling", *OF_ROWS, "budget.amount", "budget.unit", "learning_rates",
+    "tuned_by", "start_from", "digests",
 })  # fmt: skip
 _PART = re.compile(r'"part": "(\w+)"')  # in a text of a sample the quotes would be escaped
 _NOT_ASKED = ("mark",)

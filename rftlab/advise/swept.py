@@ -3,16 +3,13 @@
 import json
 from collections.abc import Sequence
 
-from rftlab.cell import FOLLOWS, Cell
+from rftlab.cell import FOLLOWS, OF_ROWS, Cell
 from rftlab.contract import Applies
 from rftlab.errors import one_line
 
 # Follow from what is swept.
 _FOLLOWING = frozenset({"digests", "start_from", "tuned_by"})
-_OF_TRAINING = (
-    "labels", "label_noise", "label_difficulty", "curriculum", "pass_rates_path", "prompts", "preset",
-    "settings", "budget.", "tuning.", "learning_rates", "adapter.",
-)  # fmt: skip
+_OF_TRAINING = (*OF_ROWS, "preset", "settings", "budget.", "tuning.", "learning_rates", "adapter.")
 
 
 def swept(cells: Sequence[Cell]) -> list[str]:

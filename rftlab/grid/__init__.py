@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml.comments import CommentedMap
 
 from rftlab import record
-from rftlab.cell import Cell
+from rftlab.cell import OF_ROWS, Cell
 from rftlab.contract import idle
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError, printable
@@ -329,12 +329,7 @@ def _same(actual: Any, wanted: Any) -> bool:
 @cache
 def _level_values() -> dict[str, Any]:
     trained = (
-        "labels",
-        "label_noise",
-        "label_difficulty",
-        "curriculum",
-        "pass_rates_path",
-        "prompts",
+        *OF_ROWS,
         "preset",
         "settings",
         "budget.",

@@ -10,7 +10,7 @@ from rftlab import preflight, record
 from rftlab.advise.measured import newest_first
 from rftlab.advise.of_task import Subject, absolute
 from rftlab.advise.probes import Failures
-from rftlab.cell import Cell
+from rftlab.cell import OF_ROWS, Cell
 from rftlab.digests import with_all_digests
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import KernelSettings, default_kernel, default_workers, kernel_settings, preheat
@@ -34,9 +34,8 @@ _KEPT = frozenset({"model", "task", "task_settings", "verifier", "verifier_setti
                    "system", "decoding", "adapter"})  # fmt: skip
 # What the answers of an untrained base do not depend on.
 _UNASKED = (
-    "seed", "labels", "label_noise", "label_difficulty", "curriculum", "pass_rates_path", "prompts", "development",
-    "cot", "settings", "preset", "learning_rates", "tuned_by", "start_from", "started_by", "adapter.", "budget.",
-    "tuning.", "evaluation.",
+    "seed", *OF_ROWS, "development", "cot", "settings", "preset", "learning_rates", "tuned_by", "start_from",
+    "started_by", "adapter.", "budget.", "tuning.", "evaluation.",
 )  # fmt: skip
 
 
