@@ -13,7 +13,7 @@ from rftlab.advise.measured import Measured, kind_of, measured
 from rftlab.cell import NOT_YET, Cell
 from rftlab.digests import with_all_digests
 from rftlab.execute.kernels import KernelSettings
-from rftlab.execute.local import run_cells
+from rftlab.execute.local import Unheard, run_cells
 from rftlab.execute.one_cell import Outcome
 from rftlab.files.staging import scratch
 
@@ -126,22 +126,13 @@ def _part(items: int, share: float, least: int) -> int:
     return min(items, max(least, math.ceil(share * items)))
 
 
-class Failures:
+class Failures(Unheard):
     """Listens to the runs of a probe, which nobody watches, and keeps what failed."""
 
     def __init__(self) -> None:
         self.failed: list[Outcome] = []
 
-    def started(self, cell: Cell) -> None:
-        """Nothing to say."""
-
-    def progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
-        """Nothing to say."""
-
     def finished(self, outcome: Outcome) -> None:
         """Keep a failure."""
         if outcome.status == "failed":
             self.failed.append(outcome)
-
-    def noted(self, text: str) -> None:
-        """Nothing to say."""

@@ -35,6 +35,22 @@ class Listener(Protocol):
         """Something about the whole run that a person may want to know."""
 
 
+class Unheard:
+    """A listener that says nothing: what becomes of the cells is said in the end, or by a subclass."""
+
+    def started(self, cell: Cell) -> None:
+        """Nothing."""
+
+    def progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Nothing."""
+
+    def noted(self, text: str) -> None:
+        """Nothing."""
+
+
 def run_cells(
     cells: Sequence[Cell],
     results: Path,

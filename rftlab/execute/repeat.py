@@ -1,18 +1,17 @@
 """A finished cell run again from its record alone, in a folder for a while, and held against what it measured then."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rftlab import record
 from rftlab.cell import Cell
 from rftlab.digests import changes, describe, missing, with_digests
 from rftlab.errors import RftlabError
 from rftlab.execute.kernels import DAY_S, KernelSettings, cores
-from rftlab.execute.local import run_cells
-from rftlab.execute.one_cell import Outcome, notebook_of
+from rftlab.execute.local import Unheard, run_cells
+from rftlab.execute.one_cell import notebook_of
 from rftlab.files.staging import scratch
 from rftlab.policy import weights
 from rftlab.record import Damage, Record
@@ -78,7 +77,7 @@ def repeat(cell: str | Path, *, results: str | Path | None = None, timeout: int 
     )
     with scratch() as again:
         with busy(f"repeating {wanted.id} ({wanted.label})", aloud=True):
-            (outcome,) = run_cells([wanted], again, _Quiet(), workers=1, settings=settings)
+            (outcome,) = run_cells([wanted], again, Unheard(), workers=1, settings=settings)
         if outcome.folder is None or (now := record.read(outcome.folder)) is None or outcome.status != "done":
             raise RftlabError(f"{wanted.id} could not be repeated: {outcome.error or outcome.status}")
         return Repeated(wanted, _with_policy(held_against(then, folder, now, outcome.folder), kept, outcome.folder))
@@ -127,19 +126,3 @@ def _with_policy(held: Held, kept: str, again: Path) -> Held:
     same = _policy(again) == kept
     said = [] if same else ["policy: other weights than were kept then"]
     return Held([*held.parts, _POLICY], [*held.differing, *said], held.ran_on)
-
-
-class _Quiet:
-    """Hears of the one cell and says nothing: what becomes of it is said in the end."""
-
-    def started(self, cell: Cell) -> None:
-        """Nothing."""
-
-    def progressed(self, cell: Cell, progress: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """Nothing."""
-
-    def noted(self, text: str) -> None:
-        """Nothing."""
