@@ -68,7 +68,7 @@ def read(path: str | Path) -> PassRates:
         found = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RftlabError(f"pass rates {path}: {error}; {_AGAIN}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RftlabError(f"pass rates {path}: not JSON ({error}); {_AGAIN}") from None
     if not isinstance(found, dict) or not isinstance(found.get("rows"), dict) or not found["rows"]:
         raise RftlabError(f'pass rates {path}: no object {{"rows": {{ID: RATE, ...}}}}; {_AGAIN}')

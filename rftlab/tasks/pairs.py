@@ -6,9 +6,10 @@ Other keys are ignored.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rftlab.errors import RftlabError, storable
 from rftlab.record import write_atomically
@@ -29,12 +30,43 @@ def read_pairs(path: str | Path) -> list[Pair]:
     Raises:
         RftlabError: there is no such file, or a line is not a pair; the sentence names the line.
     """
-    file = Path(path).expanduser()
+    return [_pair(row, where) for where, row in read_objects("pairs file", path, ("prompt", "chosen", "rejected"))]
+
+
+def read_objects(
+    kind: str, path: str | Path, texts: Sequence[str], others: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each line stands, in words, and the JSON object on it; empty lines are skipped.
+
+    Args:
+        kind: of the file, for what is said of it.
+        path: of it.
+        texts: keys that have to be there, with a text.
+        others: further keys of such a file.
+
+    Raises:
+        RftlabError: there is no such file, or a line is no such object; the sentence names the line.
+    """
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")  # a text may hold what splitlines takes for an end
+        lines = Path(path).expanduser().read_text(encoding="utf-8").split("\n")  # splitlines ends lines within texts
     except (OSError, UnicodeDecodeError) as error:
-        raise RftlabError(f"pairs file {path}: {error}; give a JSONL file of prompt, chosen, rejected") from None
-    return [_pair(line, f"pairs file {path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+        raise RftlabError(f"{kind} {path}: {error}; give a JSONL file of {', '.join([*texts, *others])}") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            where = f"{kind} {path}, line {number}"
+            yield where, _object(line, where, texts)
+
+
+def _object(line: str, where: str, texts: Sequence[str]) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RftlabError(f"{where}: not JSON ({error})") from None
+    missing = [name for name in texts if not isinstance(row, dict) or not isinstance(row.get(name), str)]
+    if missing:
+        raise RftlabError(f"{where}: {', '.join(missing)} must be given as text")
+    found: dict[str, Any] = row
+    return found
 
 
 def write_pairs(path: str | Path, pairs: Sequence[Pair]) -> Path:
@@ -52,15 +84,7 @@ def write_pairs(path: str | Path, pairs: Sequence[Pair]) -> Path:
         raise RftlabError(f"cannot write pairs to {file}: {error.strerror}; name another file") from None
 
 
-def _pair(line: str, where: str) -> Pair:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RftlabError(f"{where}: not JSON ({error})") from None
-    names = ("prompt", "chosen", "rejected")
-    missing = [n for n in names if not isinstance(row, dict) or not isinstance(row.get(n), str)]
-    if missing:
-        raise RftlabError(f"{where}: {', '.join(missing)} must be given as text")
+def _pair(row: Mapping[str, Any], where: str) -> Pair:
     if row["chosen"] == row["rejected"]:
         raise RftlabError(f"{where}: chosen and rejected are the same text; a pair must say which is better")
-    return Pair(*(row[name] for name in names))
+    return Pair(row["prompt"], row["chosen"], row["rejected"])

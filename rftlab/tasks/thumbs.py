@@ -4,11 +4,13 @@
 keys are ignored.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rftlab.errors import RftlabError
+from rftlab.tasks.pairs import read_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +28,11 @@ def read_thumbs(path: str | Path) -> list[Thumb]:
     Raises:
         RftlabError: there is no such file, or a line is none; the sentence names the line.
     """
-    try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RftlabError(f"thumbs file {path}: {error}; give a JSONL file of prompt, completion, label") from None
-    return [_thumb(line, f"thumbs file {path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    rows = read_objects("thumbs file", path, ("prompt", "completion"), ("label",))
+    return [_thumb(row, where) for where, row in rows]
 
 
-def _thumb(line: str, where: str) -> Thumb:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RftlabError(f"{where}: not JSON ({error})") from None
-    missing = [n for n in ("prompt", "completion") if not isinstance(row, dict) or not isinstance(row.get(n), str)]
-    if missing:
-        raise RftlabError(f"{where}: {', '.join(missing)} must be given as text")
+def _thumb(row: Mapping[str, Any], where: str) -> Thumb:
     if row.get("label") not in (0, 1):
         raise RftlabError(f"{where}: label must be true (thumb up) or false (thumb down)")
     return Thumb(row["prompt"], row["completion"], bool(row["label"]))
