@@ -17,6 +17,7 @@ from rftlab.advise.hardware import Hardware
 from rftlab.advise.of_task import Subject, subjects
 from rftlab.advise.on_machine import Advised, advised, hardware_of
 from rftlab.errors import RftlabError
+from rftlab.grid.written import require_grid_name
 from rftlab.interactive.background import Run
 from rftlab.record import require_folder_of, write_atomically
 from rftlab.shown.texts import noted, preformatted, wrong
@@ -223,8 +224,7 @@ class _Desk:
         study, path = self._advisor.consultation.study, Path(self.path.value.strip()).expanduser()
         if study is None:
             raise RftlabError(self._advisor.consultation.unmeasurable)
-        if path.suffix not in (".yaml", ".yml"):
-            raise RftlabError(f"{path} is no grid's name; give one that ends in .yaml")
+        require_grid_name(path)
         require_folder_of(path)
         if path.exists() and path.read_text(encoding="utf-8", errors="replace") != study.text:
             raise RftlabError(f"{path} is there already and holds something else; give another name")

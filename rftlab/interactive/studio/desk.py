@@ -11,6 +11,7 @@ from rftlab.execute.results import GRID_FILE
 from rftlab.files.paths import packaged_grids
 from rftlab.grid import Grid
 from rftlab.grid.widened import widened
+from rftlab.grid.written import require_grid_name
 from rftlab.interactive.background import Run
 from rftlab.record import require_folder_of, write_atomically
 
@@ -53,8 +54,7 @@ class Desk:
             RftlabError: it is somebody's, has no name of a grid, or cannot be written.
         """
         path = self._file("write")
-        if path.suffix not in (".yaml", ".yml"):
-            raise RftlabError(f"{path.name} is no grid's name; give one that ends in .yaml")
+        require_grid_name(Path(path.name))
         require_folder_of(path)
         if path.exists() and self.text != text and not is_ours(self.text):
             raise RftlabError(f"{path.name} is there already and was written by hand; give another name")
