@@ -67,8 +67,8 @@ def held_against(then: Record, then_folder: Path, now: Record, now_folder: Path)
         f"{name} {_told(before)} then, {_told(after)} now"
         for name, before, after in _unequal(_machine(then), _machine(now))
     ]
-    parts = ["metrics", "cost", "tuning", "contract", "warnings", "trace", "samples"]
-    return Held([part for part in parts if part != "tuning" or then.tuning], differing, ran_on)
+    parts = [part for part in _PARTS if part != "tuning" or then.tuning]
+    return Held([*parts, "trace", "samples"], differing, ran_on)
 
 
 def _asked(record: Record) -> dict[str, Any]:

@@ -145,7 +145,6 @@ def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, developmen
     spent = pd.DataFrame({"run": _numbers(rows, "seconds"), "trials": _numbers(rows, "tuning_seconds").fillna(0)})
     hours = stats.t_interval(spent.sum(axis=1, min_count=1) / 3600, bounds=(0.0, 1e9))
     checks = float(_numbers(rows, "verifier_calls").fillna(0).mean())
-    teacher = float(_numbers(rows, "teacher_labels").fillna(0).mean())
     apart = [development.get(cell, 0) for cell in rows["id"]] if trains(level.method) else [0]
     place = level.place
     gain = decisions.between(place, level.arm, decisions.base(place))
@@ -154,7 +153,7 @@ def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, developmen
         place[:4], level.arm, level.method, family_of(level.method), level.place.labels, labels,
         sum(apart) / len(apart), labels * steps, labels * pairs, float(first["prompts"]), checks,
         checks > 0 or bool(entry.prompts and not entry.teacher), hours, level.mean, difference,
-        gain.word if gain else "open", len(level.seeds), teacher_labels=teacher,
+        gain.word if gain else "open", len(level.seeds), teacher_labels=level.teacher_labels,
     )  # fmt: skip
 
 
