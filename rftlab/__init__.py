@@ -21,6 +21,7 @@ _HOMES = {
     "ask": "rftlab.policy.ask:ask",
     "ask_box": "rftlab.interactive.ask:ask_box",
     "check": "rftlab.advise.check:check",
+    "check_parameters": "rftlab.scalars:check_parameters",
     "compare": "rftlab.interactive.compare:compare",
     "evaluate_kept": "rftlab.experiment.kept_evaluation:evaluate_kept",
     "export": "rftlab.record.exported:export",

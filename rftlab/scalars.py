@@ -7,6 +7,7 @@ find in the notebook. So everything is checked here, when the notebook asks for 
 import ast
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ _JSON_LISTS = frozenset({"tuning_learning_rates", "learning_rates", "evaluation_
 JSON_TEXTS = _JSON_LISTS | frozenset(
     {"task_settings", "verifier_settings", "settings", "evaluation_verifier_settings", "digests"}
 )
+# What a notebook's parameters may be declared to be -> its types, and what is asked for in words.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str, Path), "a text"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "True or False"),
+}
+_SHOWN_CHARS = 80
 # How the cell begins that papermill puts behind the one tagged parameters.
 _INJECTED = "# Parameters\n"
 
@@ -45,8 +54,11 @@ def read(namespace: Mapping[str, Any], names: Mapping[str, str], follows: Mappin
     Raises:
         RftlabError: as `Cell.from_parameters`.
     """
-    injected = _injected(namespace.get("In", ()), {*names, *SHORT, *BESIDE})
+    known = {*names, *SHORT, *BESIDE}
+    injected = _injected(namespace.get("In", ()), known)
     _refuse_misspelt(namespace, names)
+    # What is wrong with a cell's own is said by the cell, which knows more of them than their type.
+    _require_declared(namespace, {name: kind for name, kind in _declared(namespace).items() if name not in names})
     values: dict[str, Any] = {}
     for flat, dotted in names.items():
         if flat not in namespace:
@@ -66,6 +78,27 @@ def read(namespace: Mapping[str, Any], names: Mapping[str, str], follows: Mappin
             value = _WORDS[value]
         values[dotted] = value
     return values | _of_short_names(namespace, values, injected)
+
+
+def check_parameters(namespace: Mapping[str, Any], least: Mapping[str, float] | None = None) -> None:
+    """Raise unless a notebook's parameters are what its parameters cell declares them to be.
+
+    For notebooks that ask for no cell; called before anything that takes time is imported.
+
+    Args:
+        namespace: the notebook's variables.
+        least: the smallest value that makes sense, of parameters that are numbers.
+
+    Raises:
+        RftlabError: papermill was given one that the notebook does not have; one is of another type, not a finite
+            number or below its least value.
+    """
+    declared = _declared(namespace)
+    _injected(namespace.get("In", ()), declared)
+    _require_declared(namespace, declared)
+    for name, value in (least or {}).items():
+        if namespace[name] < value:
+            raise RftlabError(f"{name} is {namespace[name]!r}; give {value!r} or more")
 
 
 def write(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +174,8 @@ def _injected(sources: Iterable[Any], known: Iterable[str]) -> set[str]:
     injected, known = _assigned(sources[last]), set(known)
     for name in sorted(injected - known.union(*map(_assigned, sources[:last]))):
         near = [k for k in known if k.endswith(f"_{name}")] or difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        hint = f"did you mean {', '.join(near)}?" if near else "rftlab.parameters() lists them"
+        every = "rftlab.parameters() lists them" if "method" in known else f"there are {', '.join(sorted(known))}"
+        hint = f"did you mean {', '.join(near)}?" if near else every
         raise RftlabError(f"{name} is given to this notebook and is no parameter; {hint}")
     return injected
 
@@ -155,6 +189,28 @@ def _assigned(source: str) -> set[str]:
     targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
     targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
     return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _declared(namespace: Mapping[str, Any]) -> dict[str, str]:
+    """What the cells that have run declare as in a parameters cell (`name: int = 3`): name -> kind."""
+    found = {}
+    for source in map(str, namespace.get("In", ())):
+        try:
+            body = ast.parse(source).body
+        except (SyntaxError, ValueError):
+            continue
+        for node in body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found[node.target.id] = ast.unparse(node.annotation)
+    return {name: kind for name, kind in found.items() if kind in _KINDS and name in namespace}
+
+
+def _require_declared(namespace: Mapping[str, Any], declared: Mapping[str, str]) -> None:
+    for name, kind in declared.items():
+        value, (types, asked) = namespace[name], _KINDS[kind]
+        right = isinstance(value, types) and (kind == "bool" or not isinstance(value, bool))
+        if not right or (isinstance(value, float) and not math.isfinite(value)):
+            raise RftlabError(f"{name} is {repr(value)[:_SHOWN_CHARS]}; give {asked}")
 
 
 def _refuse_misspelt(namespace: Mapping[str, Any], names: Mapping[str, str]) -> None:

@@ -61,3 +61,43 @@ def test_what_names_a_file_is_a_text_or_a_path(tmp_path):
     scalars.require_texts(path="a.jsonl", results=tmp_path)
     with pytest.raises(RftlabError, match="results is 7; give a text"):
         scalars.require_texts(path="a.jsonl", results=7)
+
+
+SOURCES = {"TASK": "task: str = 'a'  # a task", "RATE": "steps: int = 40\nshare: float = 0.5\ncot: bool = True"}
+
+
+def notebook(**given: Any) -> dict[str, Any]:
+    values = {"task": "a", "steps": 40, "share": 0.5, "cot": True}
+    lines = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+    return {**values, **given, "In": ["", "%pip install x", *SOURCES.values(), f"# Parameters\n{lines}\n", "now()"]}
+
+
+@pytest.mark.parametrize("given", [{}, {"task": "b", "steps": 7, "share": 1, "cot": False}])
+def test_a_notebook_that_asks_for_no_cell_is_given_what_it_declares(given: dict[str, Any]) -> None:
+    scalars.check_parameters(notebook(**given), least={"steps": 1})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"task": 7}, "task is 7; give a text"),
+        ({"task": None}, "task is None; give a text"),
+        ({"steps": "x"}, "steps is 'x'; give a whole number"),
+        ({"steps": True}, "steps is True; give a whole number"),
+        ({"steps": 1.5}, "steps is 1.5; give a whole number"),
+        ({"steps": 0}, "steps is 0; give 1 or more"),
+        ({"share": "x" * 1000}, f"share is '{'x' * 79}; give a number"),
+        ({"share": float("nan")}, "share is nan; give a number"),
+        ({"cot": 3}, "cot is 3; give True or False"),
+        ({"stepps": 3}, "stepps is given to this notebook and is no parameter; did you mean steps?"),
+        ({"labels": 3}, "labels is given to this notebook and is no parameter; there are cot, share, steps, task"),
+    ],
+)
+def test_a_notebook_that_asks_for_no_cell_refuses_what_it_does_not_declare(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(RftlabError, match=f"^{re.escape(says)}$"):
+        scalars.check_parameters(notebook(**given), least={"steps": 1})
+
+
+def test_what_a_notebook_declares_beside_its_cell_is_held_to_its_type() -> None:
+    with pytest.raises(RftlabError, match="^mine is 'x'; give a whole number$"):
+        Cell.from_parameters(injected(mine="x"))

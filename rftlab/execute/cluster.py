@@ -7,6 +7,7 @@ installed; data files, local models and a user's own modules are read by the pat
 """
 
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -24,6 +25,7 @@ from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
 from rftlab.execute.one_cell import CELL, CellRun, Outcome
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
+from rftlab.files.told_paths import below_home
 from rftlab.grid import is_done
 from rftlab.record.copied import ERROR, FAILED
 
@@ -163,7 +165,8 @@ class Office:
         else:
             folder = self._results / FAILED / cell.id
             if files is None and outcome.folder is None:
-                files = {ERROR: f"{outcome.error}\n".encode(), CELL: cell.model_dump_json(indent=1).encode() + b"\n"}
+                told = json.dumps(below_home(cell.model_dump(mode="json")), indent=1)
+                files = {ERROR: f"{below_home(outcome.error)}\n".encode(), CELL: f"{told}\n".encode()}
         if files is not None:
             with staged(folder) as staging:
                 folders.write_files(files, staging)

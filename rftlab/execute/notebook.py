@@ -6,10 +6,12 @@ first is an error, the second raises, and the notebook on disk shows the failure
 
 import contextlib
 import difflib
+import json
 import logging
 import os
+import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,9 @@ from rftlab.errors import RftlabError, line_in_dump
 from rftlab.execute.folders import KERNEL_LOG
 from rftlab.execute.kernels import KernelSettings, dispose, make_manager
 from rftlab.execute.vigil import Vigil
+from rftlab.files import told_paths
 from rftlab.progress import MIME
+from rftlab.record import write_atomically
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 # After a cell that took too long nbclient leaves a task that waits for its output; that is no news to a person.
@@ -58,6 +62,7 @@ class NotebookRun:
         parameters: every name its parameters cell declares, and more that it takes.
         settings: how its kernel is started.
         on_progress: called with each progress message of the notebook.
+        folders: whose paths the executed notebook tells from where it lies; its own is one.
     """
 
     def __init__(
@@ -67,7 +72,9 @@ class NotebookRun:
         parameters: Mapping[str, Any],
         settings: KernelSettings,
         on_progress: OnProgress = lambda _: None,
+        folders: Iterable[Path] = (),
     ) -> None:
+        self._folders = tuple(folders)
         self.notebook, self.target, self.parameters = notebook, target, dict(parameters)
         self.settings, self.on_progress = settings, on_progress
         self.manager: AsyncKernelManager | None = None
@@ -100,6 +107,18 @@ class NotebookRun:
         finally:
             if self.manager is not None:
                 dispose(self.manager)
+            self._tell_paths()
+
+    def told(self, values: Any) -> Any:
+        """JSON values, or a text, that name no folder of this machine."""
+        return told_paths.of_notebook(values, self.target.parent, self._folders)
+
+    def _tell_paths(self) -> None:
+        """Of what is kept, notebook and log, which other people read."""
+        if self.target.is_file():
+            write_atomically(self.target, _shared(self.told(json.loads(self.target.read_text(encoding="utf-8")))))
+        if (log := self.target.with_name(KERNEL_LOG)).is_file():
+            log.write_text(self.told(log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
 
     def stop(self) -> None:
         """End the kernel now; `execute` then raises."""
@@ -311,6 +330,21 @@ def _explained(error: Exception, run: NotebookRun, doing: str, log: Path) -> str
 def _crashed_at(log: Path) -> str:
     """Where in the user's own code a kernel crashed, if it did, as its log has it."""
     return line_in_dump(log.read_text(errors="replace").splitlines()[-_DUMPED_LINES:])
+
+
+def _shared(notebook: dict[str, Any]) -> str:
+    """An executed notebook as its file: of packaged ones the name alone, and no folder for its record.
+
+    Run again by hand where it lies, it leaves the record that it stands beside as it is.
+    """
+    about = notebook["metadata"].get("papermill", {})
+    about |= {name: Path(about[name]).name for name in ("input_path", "output_path") if about.get(name)}
+    if "out" in about.get("parameters", {}):
+        about["parameters"]["out"] = ""
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            cell["source"] = re.sub(r"(?m)^out = .*$", 'out = ""', "".join(cell["source"]))
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def _one_line(text: str) -> str:

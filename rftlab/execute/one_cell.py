@@ -120,14 +120,17 @@ class CellRun:
                 f"NotebookChanged: {self._notebook.name} changed after the grid was read; run the grid again"
             )
         parameters = parameters_of(self.cell, self._notebook, str(staging), self._settings.report_to)
-        self._run = NotebookRun(self._notebook, staging / record.NOTEBOOK, parameters, self._settings, on_progress)
+        target, grid = staging / record.NOTEBOOK, self._settings.grid_folder
+        folders = (self.results, *([grid] if grid else []))
+        self._run = NotebookRun(self._notebook, target, parameters, self._settings, on_progress, folders)
         if self.stopped:
             raise NotebookFailed("stopped")
         self._run.execute()
 
     def _file_failure(self, staging: Path, error: str) -> Path:
         shutil.rmtree(staging / POLICY, ignore_errors=True)
-        (staging / ERROR).write_text(below_home(error) + "\n", encoding="utf-8")
+        told = self._run.told if self._run else below_home
+        (staging / ERROR).write_text(told(error) + "\n", encoding="utf-8")
         cell = below_home(self.cell.model_dump(mode="json"))
         (staging / CELL).write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
         folder = self.results / FAILED / self.cell.id

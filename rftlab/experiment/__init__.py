@@ -107,6 +107,7 @@ class Experiment(Prepared):
             RftlabError: as `Cell.from_parameters`, and as the constructor.
         """
         out, report_to = (namespace.get(name, "") for name in scalars.BESIDE)
+        scalars.require_texts(out=out)
         return cls(Cell.from_parameters(namespace), out=out, report_to=report_to)
 
     def train(self) -> pd.DataFrame:

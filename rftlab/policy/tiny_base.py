@@ -22,6 +22,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from rftlab.errors import RftlabError
 from rftlab.tasks.arithmetic import FAMILIES
 from rftlab.tasks.arithmetic.family import Problem
 from rftlab.tasks.base import Example
@@ -83,6 +84,9 @@ class Pretraining:
         learning_rate: peak rate of AdamW (embeddings and norms).
         muon_learning_rate: peak rate of Muon (weight matrices).
         seed: seed of the corpus and of the weights.
+
+    Raises:
+        RftlabError: steps or texts below 1, or a share beyond [0, 1].
     """
 
     steps: int = 3200
@@ -96,6 +100,13 @@ class Pretraining:
     learning_rate: float = 3e-3
     muon_learning_rate: float = 0.02
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_texts"):
+            if getattr(self, name) < 1:
+                raise RftlabError(f"{name} is {getattr(self, name)!r}; give a whole number above 0")
+        if not 0 <= self.lesson_share <= 1:
+            raise RftlabError(f"lesson_share is {self.lesson_share!r}; give a share from 0 to 1")
 
 
 class Pretrained(NamedTuple):

@@ -133,7 +133,7 @@ def _executing(results: Path, waive: Iterable[str], target: Path) -> Iterator[Fu
     from rftlab.execute.notebook import NotebookFailed, NotebookRun
 
     parameters = {"results": str(results), "other": "", "waive": ",".join(sorted(waive))}
-    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings())
+    run = NotebookRun(notebooks_dir() / "30_compare.ipynb", target, parameters, KernelSettings(), folders=(results,))
 
     def execute() -> str:
         try:

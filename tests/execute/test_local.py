@@ -93,6 +93,20 @@ def test_a_failed_notebook_shows_the_failure_where_it_happened(stub, tmp_path, w
     assert [row["step"] for row in read_trace(outcome.folder / "trace_so_far.json")] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("what", ["nothing", "fail"])
+def test_what_is_kept_of_a_cell_names_no_folder_of_the_machine(stub, tmp_path, what):
+    outcomes, _ = run([doing(what)], tmp_path, stub)
+    (outcome,) = outcomes.values()
+    files = [path for path in outcome.folder.iterdir() if path.name != "record.json"]
+    assert [path.name for path in files if str(tmp_path) in path.read_text()] == []
+    executed = nbformat.read(outcome.folder / "notebook.ipynb", as_version=4)
+    nbformat.validate(executed)
+    injected = next(cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    assert '\nout = ""' in injected.source
+    about = executed.metadata.papermill
+    assert (about.input_path, about.output_path, about.parameters.out) == (stub.name, "notebook.ipynb", "")
+
+
 def test_progress_is_heard_and_kept_out_of_the_notebook(stub, tmp_path):
     outcomes, listener = run([doing("nothing")], tmp_path, stub)
     (outcome,) = outcomes.values()

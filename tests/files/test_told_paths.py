@@ -53,3 +53,24 @@ def test_a_cell_told_so_has_the_same_id_where_its_files_are_digested(home, monke
     monkeypatch.setenv(told_paths.GRID_FOLDER, str(home / "study"))
     cell = Cell.make({"task": f"{home}/study/mine.py:load", "digests": {"task": "0123456789ab"}})
     assert Cell.make(told_paths.of_cell(cell.model_dump(mode="json"))).id == cell.id
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('out = "{run}"', 'out = "."'),
+        ("PosixPath('{run}/record.json')", "PosixPath('./record.json')"),
+        ("{run}.old/record.json", "../../cells/.0a.running.old/record.json"),
+        ("{home}/study/results/s", "../.."),
+        ("{home}/study/results/s/shared/a.json", "../../shared/a.json"),
+        ("{home}/study/mine.py", "../../../../mine.py"),
+        ("\x1b[32m{home}/study/mine.py\x1b[39m:3", "\x1b[32m../../../../mine.py\x1b[39m:3"),
+        ("<pre>{home}/a.txt</pre>", "<pre>~/a.txt</pre>"),
+        ("{elsewhere}/b.py, {elsewhere}2/b.py", "./b.py, {elsewhere}2/b.py"),
+    ],
+)
+def test_a_notebook_tells_paths_from_where_it_lies(home, tmp_path, text, told):
+    results, elsewhere = home / "study" / "results" / "s", tmp_path / "grids"
+    folders = {"run": results / "cells" / ".0a.running", "home": home, "elsewhere": elsewhere}
+    found = told_paths.of_notebook([text.format(**folders)], folders["run"], (results, home / "study", elsewhere))
+    assert found == [told.format(**folders)]

@@ -44,6 +44,12 @@ def test_five_figures_and_the_view_are_shown_as_pictures_without_a_browser(execu
     assert len(pictures) == 6
 
 
+def test_it_names_no_folder_of_the_machine_and_finds_its_results_from_where_it_lies(executed, results):
+    assert str(results) not in (results / "report/report.ipynb").read_text()
+    assert executed.metadata.papermill.parameters.results == ".."
+    assert any('\nresults = ".."\n' in cell.source for cell in executed.cells)
+
+
 def test_the_verdicts_stand_there_in_words(executed):
     outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = "".join(output.data.get("text/plain", "") for output in outputs if "data" in output)

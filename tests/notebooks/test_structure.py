@@ -1,5 +1,6 @@
 """Notebooks stay thin, stripped, and in step with the Cell they set the parameters of."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from rftlab.cell import FOLLOWS, Cell, parameter_names
+from rftlab.errors import RftlabError
 from rftlab.execute.notebook import check_parameters
 from rftlab.execute.one_cell import parameters_of
 from rftlab.files.paths import notebooks_dir
@@ -71,6 +73,28 @@ def test_the_parameters_cell_holds_the_eight_that_matter_alone(name: str) -> Non
         assert facts["help"], parameter
         if parameter in types:
             assert facts["inferred_type_name"] == types[parameter], parameter
+
+
+WRONG = {"str": (7, [1]), "int": ("x", 1.5, True), "float": ("x", True), "bool": ("x", 3)}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_what_is_given_wrongly_is_said_before_anything_is_imported_that_takes_time(path: Path) -> None:
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    at = next(n for n, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    declared, checking = code[at].source, code[at + 1].source.splitlines()
+    checked = next(n for n, line in enumerate(checking) if "check_parameters(" in line or ".from_parameters(" in line)
+    before = "\n".join(checking[: checked + 1])
+    imported = {line for line in checking[:checked] if line}
+    assert imported <= {"import rftlab", "from pathlib import Path", "from rftlab.files.paths import data_dir"}
+    kinds = {node.target.id: node.annotation.id for node in ast.parse(declared).body}  # type: ignore[attr-defined]
+    wrong = [(name, value) for name, kind in kinds.items() for value in WRONG[kind]]
+    for name, value in [*wrong, ("sede", 1)]:
+        given = f"# Parameters\n{name} = {value!r}\n"
+        namespace: dict[str, Any] = {"In": ["", declared, given, code[at + 1].source]}
+        exec(f"{declared}\n{given}", namespace)
+        with pytest.raises(RftlabError, match=name):
+            exec(before, namespace)
 
 
 METHODS = pytest.mark.parametrize(("name", "method"), [("10_sft.ipynb", "sft"), ("20_rft.ipynb", "grpo")])

@@ -202,7 +202,7 @@ def inside(bad: Bad, work: Path, beside: Path) -> Ended:
 
 def started(bad: Bad, work: Path, beside: Path) -> Ended:
     """Run it as a person does, in a process of its own that imports all it needs."""
-    began, used = time.monotonic(), _used()
+    began, before = time.monotonic(), used()
     environment = {**os.environ, **_environment(bad, beside), "PYTHONPATH": str(Path.cwd())}
     try:
         done = subprocess.run(
@@ -217,11 +217,11 @@ def started(bad: Bad, work: Path, beside: Path) -> Ended:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Ended(None, "", "", _used() - used, time.monotonic() - began, False)
-    return Ended(done.returncode, done.stdout, done.stderr, _used() - used, time.monotonic() - began, False)
+        return Ended(None, "", "", used() - before, time.monotonic() - began, False)
+    return Ended(done.returncode, done.stdout, done.stderr, used() - before, time.monotonic() - began, False)
 
 
-def _used() -> float:
+def used() -> float:
     """Seconds of the processor that processes took which this one started and which have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
