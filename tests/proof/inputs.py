@@ -41,20 +41,20 @@ INPUTS = [
     Proof(
         "inputs.grids",
         f"a grid file that cannot be {_REFUSED}",
-        {"short": len(SHORT), **_sizes(GRIDS, 40)},
+        {"short": len(SHORT), **_sizes(GRIDS, 30)},
         _short_or_all,
     ),
     Proof("inputs.cells", f"a file of one cell that cannot be {_REFUSED}", _sizes(CELLS, 8), _given(CELLS)),
     Proof(
         "inputs.data",
         f"data of every format that is damaged, or does not fit its settings, {_REFUSED}",
-        _sizes(DATA, 30),
+        _sizes(DATA, 24),
         _given(DATA),
     ),
     Proof(
-        "inputs.code", f"a verifier, task or method of a user's that fails {_REFUSED}", _sizes(CODE, 25), _given(CODE)
+        "inputs.code", f"a verifier, task or method of a user's that fails {_REFUSED}", _sizes(CODE, 16), _given(CODE)
     ),
-    Proof("inputs.models", f"a model folder that cannot be trained {_REFUSED}", _sizes(MODELS, 15), _given(MODELS)),
+    Proof("inputs.models", f"a model folder that cannot be trained {_REFUSED}", _sizes(MODELS, 10), _given(MODELS)),
     Proof("inputs.verbs", f"a verb with arguments that cannot be {_REFUSED}", _sizes(VERBS, 40), _given(VERBS)),
     Proof(
         "inputs.damaged",
@@ -65,7 +65,7 @@ INPUTS = [
     Proof(
         "inputs.started",
         f"each of a share of all these, started as a person does, {_REFUSED}",
-        {"hour": 8, "full": 40},
+        {"hour": 5, "full": 40},
         _given(_EVERY, started),
     ),
     Proof(

@@ -110,13 +110,14 @@ def unequal(then: Path, now: Path) -> list[str]:
 
 def _variants(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
     """Each cell of each way is a case."""
-    for variant in VARIANTS[:count]:
-        now = folders(run(variant, folder))
-        shutil.rmtree(folder / variant.home / "rftlab", ignore_errors=True)
+    for number, variant in enumerate(VARIANTS[:count]):
+        own = folder / str(number)  # where no cell is done yet
+        now = folders(run(variant, own))
         yield f"{variant.name}: the cells", "" if now.keys() == folders(plain()).keys() else "other cells"
         for name, then in folders(plain()).items():
             method = record.read(then).parameters.method  # type: ignore[union-attr]
             yield f"{variant.name}: {method}", "; ".join(unequal(then, now[name])[:2]) if name in now else "not there"
+        shutil.rmtree(own)
 
 
 def _repeated(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:

@@ -12,7 +12,7 @@ SECURITY = [
     Proof(
         "security.page",
         "no text of a model, a file or a stranger runs in the report's page, asks for anything or changes it",
-        {"hour": 6, "full": len(TEXTS) + 1},
+        {"hour": 4, "full": len(TEXTS) + 1},
         pages.pages,
         pages.no_browser,
     ),
@@ -33,13 +33,13 @@ SECURITY = [
     Proof(
         "security.spreadsheet",
         "no field of the table of cells begins as a formula",
-        {"hour": 6, "full": len(TEXTS)},
+        {"hour": 4, "full": len(TEXTS)},
         pages.spreadsheets,
     ),
     Proof(
         "security.terminal",
         "no verb prints a character that a terminal acts on, wherever a text stands",
-        {"hour": 4, "full": len(TEXTS)},
+        {"hour": 2, "full": len(TEXTS)},
         terminal.printed,
     ),
     Proof(
@@ -51,7 +51,7 @@ SECURITY = [
     Proof(
         "security.paths",
         "no name or link in an archive or results folder leads elsewhere: nothing is written, packed or printed there",
-        {"hour": 30, "full": 200},
+        {"hour": 16, "full": 200},
         paths.inside,
     ),
     Proof(
@@ -68,8 +68,8 @@ SECURITY = [
     ),
     Proof(
         "security.secrets",
-        "no secret, host name or user name is in what a run leaves; no home folder in records and archives, and paths "
-        "below the grid are relative",
+        "no secret, host name, user name or folder of the machine is in what a run leaves, notebooks and archives too, "
+        "and paths below the grid are relative",
         {"hour": len(records._SECRETS) + 4, "full": len(records._SECRETS) + 4},
         records.secrets,
     ),

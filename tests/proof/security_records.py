@@ -92,12 +92,11 @@ def secrets(count: int, folder: Path, chance: Random) -> Iterator[Case]:
     archive = [sys.executable, "-m", "rftlab", "export", "results/small", "-o", "a.tar.xz"]
     subprocess.run(archive, cwd=home / "work" / "study", check=True, capture_output=True)
     subprocess.run(["tar", "-xf", "a.tar.xz", "--one-top-level=unpacked"], cwd=home / "work" / "study", check=True)
-    shared = _contents(home / "work" / "study" / "unpacked")
-    everything = {**_contents(results), **shared}
+    everything = {**_contents(results), **_contents(home / "work" / "study" / "unpacked")}
     for name, value in {**_SECRETS, **({"the host's name": _HOST} if named else {})}.items():
         yield name, _found(value, everything)
-    lists = {path: text for path, text in everything.items() if path.name in ("record.json", "grid.json", "error.txt")}
-    yield "the home folder, in records and archives", _found(str(home), {**lists, **shared})
+    yield "the home folder", _found(str(home), everything)
+    yield "the folder of the project", _found(str(Path.cwd()), everything)
     yield "paths below the grid", _absolute(results)
 
 

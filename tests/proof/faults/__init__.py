@@ -32,7 +32,7 @@ FAULTS = [
     Proof(
         "faults.kill_stages",
         "Killed in the tuning stage, in trainings with checkpoints or between looks, a study ends as one left in peace",
-        {"hour": 6, "full": 22},
+        {"hour": 3, "full": 22},
         studies.stages,
     ),
     Proof(
@@ -62,7 +62,7 @@ FAULTS = [
     Proof(
         "faults.full_disk",
         "A disk that is full after so many bytes costs cells, never a record, and with room the run goes on",
-        {"hour": 8, "full": 40},
+        {"hour": 5, "full": 40},
         disk.full_disks,
         disk.no_mounts,
     ),
@@ -76,7 +76,7 @@ FAULTS = [
     Proof(
         "faults.full_disk_study",
         "So it is in a study that tunes, keeps policies and writes checkpoints",
-        {"hour": 2, "full": 12},
+        {"hour": 1, "full": 12},
         disk.full_studies,
         disk.no_mounts,
     ),
@@ -90,7 +90,7 @@ FAULTS = [
     Proof(
         "faults.damaged_run",
         "A run goes on over a damaged file: what it held is set aside and named, its cell is run again",
-        {"hour": 16, "full": 35},
+        {"hour": 10, "full": 35},
         damage.run_again,
     ),
     Proof(
@@ -102,7 +102,7 @@ FAULTS = [
     Proof(
         "faults.damaged_study",
         "A study goes on over damaged lists, shared answers, policies and checkpoints, and ends as one left in peace",
-        {"hour": 3, "full": 49},
+        {"hour": 2, "full": 49},
         hurt.studies,
     ),
     Proof(
