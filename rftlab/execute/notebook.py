@@ -115,8 +115,10 @@ class NotebookRun:
 
     def _tell_paths(self) -> None:
         """Of what is kept, notebook and log, which other people read."""
-        if self.target.is_file():
-            write_atomically(self.target, _shared(self.told(json.loads(self.target.read_text(encoding="utf-8")))))
+        with contextlib.suppress(ValueError):  # one that a full disk cut short, which is raised already
+            found = json.loads(self.target.read_text(encoding="utf-8")) if self.target.is_file() else None
+            if found is not None:
+                write_atomically(self.target, _shared(self.told(found)))
         if (log := self.target.with_name(KERNEL_LOG)).is_file():
             log.write_text(self.told(log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
 

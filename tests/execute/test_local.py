@@ -22,6 +22,7 @@ from rftlab.errors import RftlabError
 from rftlab.execute import folders, one_cell
 from rftlab.execute.kernels import KernelSettings, kernel_settings
 from rftlab.execute.local import run_cells
+from rftlab.execute.notebook import NotebookRun
 from rftlab.execute.results import read_grid, results_lock
 from rftlab.execute.trace_so_far import read_trace
 from rftlab.execute.vigil import Vigil
@@ -105,6 +106,13 @@ def test_what_is_kept_of_a_cell_names_no_folder_of_the_machine(stub, tmp_path, w
     assert '\nout = ""' in injected.source
     about = executed.metadata.papermill
     assert (about.input_path, about.output_path, about.parameters.out) == (stub.name, "notebook.ipynb", "")
+
+
+def test_a_notebook_that_a_full_disk_cut_short_hides_no_other_error(stub, tmp_path):
+    run = NotebookRun(stub, tmp_path / "notebook.ipynb", {}, QUICK)
+    run.target.write_text('{"cells": [')
+    run._tell_paths()
+    assert run.target.read_text() == '{"cells": ['
 
 
 def test_progress_is_heard_and_kept_out_of_the_notebook(stub, tmp_path):
