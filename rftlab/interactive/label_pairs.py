@@ -227,7 +227,12 @@ def label_by_verifier(queue: PairQueue, experiment: "Experiment", *, noise_rate:
     """Let the verifier choose instead of a person, wrongly with probability ``noise_rate``; how many it could decide.
 
     Candidates it scores alike are left waiting.
+
+    Raises:
+        RftlabError: a rate beyond [0, 0.5].
     """
+    if not 0 <= noise_rate <= 0.5:
+        raise RftlabError(f"the verifier cannot be wrong at a rate of {noise_rate!r}; give 0 to 0.5")
     chance = random.Random(f"noise-{experiment.cell.seed_data}")
     examples = {example.prompt: example for example in experiment.labels.train}
     decided = 0
