@@ -5,7 +5,6 @@ of its module and of those it uses, what docs/metrics.md says of the metrics it 
 `python -m tests.bench.method_pages NAME` measured.
 """
 
-import ast
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +16,12 @@ from rftlab.preflight.settings import written
 from rftlab.record import write_atomically
 from rftlab.registry import METHODS
 from tests.bench.method_pages import LABELS, TASK, read
+from tests.method_uses import enclosing, used_by
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "methods"
 INDEX = "README"
 _CARD = re.compile(r"^(Idea|Objective|Settings|Presets|Costs|When|What goes wrong|Deviations from the paper): ", re.M)
-_PACKAGE = "rftlab.methods."
 _DEVIATION = re.compile(r"\s*# Deviation (\d+): (.*)")
 _MORE = re.compile(r"\s*# (.*)")
 
@@ -53,33 +52,6 @@ def deviations(module: str) -> list[Deviation]:
 def module_of(method: str) -> str:
     """The dotted name of the module a method is defined in."""
     return METHODS[method].target.partition(":")[0]
-
-
-def used_by(method: str) -> tuple[list[str], list[str]]:
-    """Other methods whose modules a method's module imports, and the further modules of rftlab.methods that it uses."""
-    of_methods: dict[str, list[str]] = {}
-    for name in METHODS:
-        of_methods.setdefault(module_of(name), []).append(name)
-    queue, others, shared = [*_imports(module_of(method))], [], []
-    while queue:
-        module = queue.pop(0)
-        if module in of_methods:
-            if module not in (module_of(method), "rftlab.methods.base"):
-                others += [name for name in of_methods[module] if name not in others]
-        elif module not in shared:
-            shared.append(module)
-            queue += _imports(module)
-    return sorted(others), sorted(shared)
-
-
-def _imports(module: str) -> Iterator[str]:
-    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE.rstrip(".")):
-            if node.module == _PACKAGE.rstrip("."):
-                yield from (_PACKAGE + each.name for each in node.names)
-            else:
-                yield str(node.module)
 
 
 def explanations() -> dict[str, tuple[str, str]]:
@@ -156,11 +128,17 @@ def _section(title: str, texts: Sequence[str]) -> Iterator[str]:
 
 
 def _deviations(method: str, parts: Mapping[str, str]) -> Iterator[str]:
-    others, shared = used_by(method)
-    own = deviations(module_of(method))
-    beside = [each for module in shared for each in deviations(module)]
+    entry, used = METHODS[method], used_by(method)
+    if not entry.trains:  # what it runs of trained methods' code is no training
+        used = used._replace(others=[])
+    told = {
+        module: [each for each in deviations(module) if (module, enclosing(module, each.line)) in used.definitions]
+        for module in sorted({module for module, _ in used.definitions})
+    }
+    own = told.pop(module_of(method))
+    beside = [each for of in told.values() for each in of]
     text = parts.get("Deviations from the paper")
-    if not (own or beside or others or text):
+    if not (own or beside or used.others or text):
         return
     yield "## Deviations from the paper\n"
     if text:
@@ -174,8 +152,8 @@ def _deviations(method: str, parts: Mapping[str, str]) -> Iterator[str]:
         yield "In code it shares with other methods:\n"
         yield from (f"- {sentence(each.text)} ([{each.path}]({_line(each)}))" for each in beside)
         yield ""
-    if others:
-        links = ", ".join(f"[{name}]({name}.md)" for name in others)
+    if used.others:
+        links = ", ".join(f"[{name}]({name}.md)" for name in used.others)
         yield f"It uses code of {links}, with the deviations told there.\n"
 
 

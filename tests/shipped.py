@@ -89,21 +89,24 @@ def _numbers(card: Answer) -> str:
 
 
 def _arms(decisions: Decisions) -> str:
-    """Accuracy by arm and label budget, mean and interval in per cent, and what training took in FLOPs."""
+    """Accuracy by arm and label budget, mean and interval in per cent; FLOPs of training, and of what came before."""
     [panel] = decisions.panels
     budgets = [place.labels for place in decisions.budgets(panel)]
     arms: dict[str, dict[int, Level]] = {}
     for level in decisions.levels:
         if level.measure == decisions.decides:
             arms.setdefault(level.arm, {})[level.place.labels] = level
-    lines = ["| | " + " | ".join(f"{labels} labels" for labels in budgets) + " | GFLOPs of training or search |",
-             "|---|" + "---|" * len(budgets) + "--:|"]  # fmt: skip
+    heads = " | ".join(f"{labels} labels" for labels in budgets)
+    lines = [f"| | {heads} | GFLOPs of training or search | and before |",
+             "|---|" + "---|" * len(budgets) + "--:|--:|"]  # fmt: skip
     for arm, by_labels in sorted(arms.items(), key=lambda each: -max(lv.mean.estimate for lv in each[1].values())):
         untrained = by_labels.get(0)
         cells = [_percent(untrained or by_labels.get(labels)) for labels in budgets]
         teacher = max(level.teacher_labels for level in by_labels.values())
         name = title(arm) + (f", teacher of {teacher:.0f} labels" if teacher else "")
-        lines.append(f"| {name} | {' | '.join(cells)} | {_spent(list(by_labels.values()))} |")
+        spent = _span([level.flops for level in by_labels.values()])
+        before = _span([level.spent - level.flops for level in by_labels.values()])
+        lines.append(f"| {name} | {' | '.join(cells)} | {spent} | {before} |")
     return "\n".join(lines)
 
 
@@ -114,22 +117,22 @@ def _percent(level: Level | None) -> str:
     return f"{100 * mean.estimate:.0f} [{100 * mean.low:.0f}, {100 * mean.high:.0f}]"
 
 
-def _spent(levels: list[Level]) -> str:
-    low, high = min(level.flops for level in levels) / 1e9, max(level.flops for level in levels) / 1e9
+def _span(flops: list[float]) -> str:
+    low, high = min(flops) / 1e9, max(flops) / 1e9
     return f"{low:.0f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f} to {high:.0f}"
 
 
 def _frontier(decisions: Decisions) -> str:
-    """At each label budget the arms that none beats in both FLOPs of training and mean accuracy, from cheap to dear."""
+    """At each label budget the arms that none beats in both FLOPs and mean accuracy, from cheap to dear."""
     [panel] = decisions.panels
     lines = []
     for place in decisions.budgets(panel):
         levels = [level for arm in decisions.arms(place) if (level := decisions.level(place, arm))]
         best, steps = -1.0, []
-        for level in sorted(levels, key=lambda each: (each.flops, -each.mean.estimate)):
+        for level in sorted(levels, key=lambda each: (each.spent, -each.mean.estimate)):
             if level.mean.estimate > best:
                 best = level.mean.estimate
-                steps.append(f"{title(level.arm)} ({100 * best:.0f} %, {level.flops / 1e9:.0f} GFLOPs)")
+                steps.append(f"{title(level.arm)} ({100 * best:.0f} %, {level.spent / 1e9:.0f} GFLOPs)")
         lines.append(f"- At {place.labels} labels: {', then '.join(steps)}.")
     return "\n".join(lines)
 

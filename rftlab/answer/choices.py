@@ -82,4 +82,4 @@ def _word(decisions: Decisions, place: Place, first: str, second: str, measure: 
 
 def _flops(decisions: Decisions, place: Place, arm: str) -> float:
     level = decisions.level(place, arm)
-    return level.flops if level and level.flops == level.flops else float("inf")
+    return level.spent if level and level.spent == level.spent else float("inf")

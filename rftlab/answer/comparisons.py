@@ -16,7 +16,7 @@ from rftlab.answer.few_rows import overlap_of
 from rftlab.answer.items import by_seed
 from rftlab.answer.outcomes import seed_table
 from rftlab.answer.readings import largest_common_mark, read_runs
-from rftlab.answer.results import BASE, PANEL, UNTRAINED, Results, is_base, panel_bases
+from rftlab.answer.results import BASE, FLOPS_BEFORE, PANEL, UNTRAINED, Results, is_base, panel_bases
 from rftlab.contract import SEEDS, SEEDS_OF_SAMPLING
 from rftlab.execute.results import Stop
 from rftlab.folds import Folds
@@ -76,7 +76,7 @@ class Pair(NamedTuple):
 # What `arms` reads of each arm's cells: cut out of all hundred columns, every group would take several times longer.
 _OF_AN_ARM = (
     "labels", "arm", "method", "id", "flops", "completions_rewarded", "verifier_calls", "folds", "fold_rows",
-    "pool_rows", "teacher_labels",
+    "pool_rows", "teacher_labels", FLOPS_BEFORE,
 )  # fmt: skip
 
 
@@ -94,6 +94,8 @@ class Arm(NamedTuple):
         folds: of which rows its seeds are folds; None where test items stand apart.
         pool: how many rows its labels were drawn from, of the seed with fewest; 0 if unknown or untrained.
         teacher_labels: labels that its teacher was trained with, mean over seeds; 0 without one, or if unknown.
+        flops_before: what was spent before training: trials and choices in the cell, pass rates, the training of its
+            teacher; mean over seeds.
     """
 
     place: Place
@@ -106,11 +108,17 @@ class Arm(NamedTuple):
     folds: Folds | None = None
     pool: int = 0
     teacher_labels: float = 0.0
+    flops_before: float = 0.0
 
     @property
     def overlap(self) -> float:
         """What its seeds have in common, see `rftlab.stats.fold_overlap`."""
         return overlap_of(self.folds)
+
+    @property
+    def spent(self) -> float:
+        """FLOPs of training and of what came before it."""
+        return self.flops + self.flops_before
 
     @property
     def seeds(self) -> frozenset[int]:
@@ -145,7 +153,8 @@ def arms(results: Results, measure: str, named: Sequence[str] = ()) -> list[Arm]
             place = Place(*map(str, key), int(str(labels)))  # type: ignore[call-arg, arg-type]
             spent = float(group["flops"].mean()) if flops is None else flops
             of = (place, str(arm), method, method not in UNTRAINED, table, spent, _rewarded(group))
-            found.append(Arm(*of, *_rows(group, trained=method not in UNTRAINED), _teachers(group)))
+            rows, before = _rows(group, trained=method not in UNTRAINED), float(group[FLOPS_BEFORE].mean())
+            found.append(Arm(*of, *rows, _teachers(group), before))
     return found
 
 

@@ -91,6 +91,8 @@ class Level(NamedTuple):
         flops: of training, mean over seeds.
         rewarded: completions that were rewarded in training, of how many.
         teacher_labels: labels that its teacher was trained with, beside the budget; 0 without one, or if unknown.
+        spent: FLOPs of training and of what came before it: trials and choices in the cell, pass rates, the training of
+            its teacher.
     """
 
     measure: str
@@ -104,6 +106,7 @@ class Level(NamedTuple):
     flops: float
     rewarded: tuple[int, int]
     teacher_labels: float = 0.0
+    spent: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -393,5 +396,6 @@ def levels_of(found: Sequence[Arm], measure: str) -> list[Level]:
             seeds = {str(seed): float(value) for seed, value in arm.table.mean(axis=1).items()}
             fallen = stats.collapse(list(seeds.values()), bases.get(arm.place[:4], nan))
             own = (arm.place, arm.arm, arm.method, arm.trained)
-            levels.append(Level(measure, *own, mean, seeds, fallen, arm.flops, arm.rewarded, arm.teacher_labels))
+            cost = (arm.flops, arm.rewarded, arm.teacher_labels, arm.spent)
+            levels.append(Level(measure, *own, mean, seeds, fallen, *cost))
     return levels

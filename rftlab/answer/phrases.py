@@ -110,7 +110,7 @@ def _lifting(decisions: Decisions, panel: Panel, chosen: Sequence[Choice]) -> st
     at = [[decisions.level(Place(*panel, choice.labels), arm) for arm in arms] for choice in chosen]
     known = [[level for level in levels if level] for levels in at]
     highest = {max(levels, key=lambda each: each.mean.estimate).arm for levels in known if levels}
-    cheapest = {min(levels, key=lambda each: each.flops).arm for levels in known if levels}
+    cheapest = {min(levels, key=lambda each: each.spent).arm for levels in known if levels}
     leads = {"highest mean": highest, "least cost": cheapest}
     sure = {what: title(next(iter(found))) for what, found in leads.items() if len(found) == 1}
     if len(set(sure.values())) == 1:
@@ -246,10 +246,12 @@ def _costs(decisions: Decisions, places: Sequence[Place], arm: str, rivals: Sequ
     told = []
     for rival in rivals:
         both = [(decisions.level(p, arm), decisions.level(p, rival)) for p in places]
-        ratios = [b.flops / a.flops for a, b in both if a and b and a.flops > 0 and b.flops > 0]
+        ratios = [b.spent / a.spent for a, b in both if a and b and a.spent > 0 and b.spent > 0]
         if ratios and (mean := sum(ratios) / len(ratios)) and not 1 / _DEAR < mean < _DEAR:
             dearer, cheaper, times = (rival, arm, mean) if mean > 1 else (arm, rival, 1 / mean)
-            told.append(f"training with {title(dearer)} costs {times:.2g} times the FLOPs of {title(cheaper)}")
+            before = any(level.spent > level.flops for levels in both for level in levels if level)
+            what = f"training with {title(dearer)} costs {times:.2g} times the FLOPs of {title(cheaper)}"
+            told.append(what + ", what came before it counted" * before)
     return "; ".join(told)
 
 

@@ -45,6 +45,9 @@ SCORES = {
 """Mean rewards and the accuracies beside them: they differ only where a verifier gives partial credit."""
 PASS_AT, MAJORITY_AT = "pass_at_", "majority_at_"
 RETAINED = re.compile(r"retention_\w+_accuracy")
+FLOPS_BEFORE = "flops_before"
+"""What a cell's training rests on: FLOPs spent before it, which no budget counts."""
+_BEFORE = ("tuning_flops", "pass_rate_flops", "teacher_training_flops")
 _NONE = ("", "{}")
 """A preset or settings that a cell does not have: the arm of such cells goes by its method alone."""
 _AXES = ["task", "model", "method", "labels", "prompts", "cot", "cot_eval", "seed"]
@@ -69,6 +72,7 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
         cells[measure] = pd.to_numeric(cells[measure]) if measure in cells else np.nan
     for axis in ("tokens_generated", "tokens_trained", "flops", "seconds"):
         cells[axis] = pd.to_numeric(cells[axis]) if axis in cells else np.nan
+    cells[FLOPS_BEFORE] = cells.reindex(columns=list(_BEFORE)).apply(pd.to_numeric).sum(axis=1)
     dealt = {each.id: Folds.read(each.contract.get("match", {}).get("folds")) for each in records}
     cells["folds"] = [folds.count if (folds := dealt[cell]) else 0 for cell in cells["id"]]
     cells["fold_rows"] = [folds.rows if (folds := dealt[cell]) else 0 for cell in cells["id"]]

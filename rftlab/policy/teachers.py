@@ -18,15 +18,17 @@ SETTING = "teacher"
 
 
 class Training(NamedTuple):
-    """What a teacher was trained with, those that it went on from counted as well.
+    """What a teacher was trained with, those that it went on from and its own teachers counted as well.
 
     Attributes:
         labels: labelled examples.
         flops: of training.
+        seconds: of training; 0 of records without.
     """
 
     labels: int
     flops: float
+    seconds: float = 0.0
 
 
 def named(settings: Any) -> Iterator[str]:
@@ -59,7 +61,7 @@ def kept_by(teacher: str, *, near: Path | None = None) -> Path | None:
 
 
 def trained_with(folder: Path) -> Training:
-    """What the policy of a finished cell was trained with, and those that it started from.
+    """What the policy of a finished cell was trained with, those that it started from, and their teachers.
 
     Raises:
         RftlabError: one of them holds no record.
@@ -67,11 +69,15 @@ def trained_with(folder: Path) -> Training:
     found = record.read(folder)
     if found is None:
         raise RftlabError(f"{folder} holds no record; give the folder of a finished cell")
-    labels, flops = found.parameters.labels, float(found.cost.get("flops") or 0.0)
+    labels = found.parameters.labels + int(found.cost.get("teacher_labels") or 0)
+    flops, seconds = (
+        float(found.cost.get(axis) or 0.0) + float(found.cost.get(f"teacher_training_{axis}") or 0.0)
+        for axis in ("flops", "seconds")
+    )
     if found.parameters.start_from:
         before = trained_with(weights.find_cell(found.parameters.start_from))
-        labels, flops = labels + before.labels, flops + before.flops
-    return Training(labels, flops)
+        return Training(labels + before.labels, flops + before.flops, seconds + before.seconds)
+    return Training(labels, flops, seconds)
 
 
 def told(cell: Cell) -> str:
@@ -83,7 +89,7 @@ def told(cell: Cell) -> str:
 
 
 def cost_of(cell: Cell) -> dict[str, float]:
-    """Entries of a record's cost: labels and FLOPs that a cell's teachers were trained with, where they are known."""
+    """Entries of a record's cost: what a cell's teachers were trained with, where it is known."""
     folders = [kept_by(teacher) for teacher in named(cell.settings)]
     trainings = [trained_with(folder) for folder in folders if folder]
     if not folders or len(trainings) < len(folders):
@@ -91,6 +97,7 @@ def cost_of(cell: Cell) -> dict[str, float]:
     return {
         "teacher_labels": float(sum(each.labels for each in trainings)),
         "teacher_training_flops": sum(each.flops for each in trainings),
+        "teacher_training_seconds": sum(each.seconds for each in trainings),
     }
 
 

@@ -76,10 +76,10 @@ def _cost(decisions: Decisions, panels: Sequence[Panel]) -> Number | None:
     """The dearest named arm against the cheapest, in each task the mean over budgets, as the answer above says it."""
     places = [decisions.places(panel) for panel in panels]
     spent = {
-        (here, arm): level.flops
+        (here, arm): level.spent
         for here in chain.from_iterable(places)
         for arm in named_arms(decisions, here)
-        if (level := decisions.level(here, arm)) and level.flops > 0
+        if (level := decisions.level(here, arm)) and level.spent > 0
     }
     arms = list(dict.fromkeys(arm for _, arm in spent))
     if len(arms) < 2:

@@ -169,8 +169,7 @@ def _means(cells: pd.DataFrame, results: Path, shown: Sequence[str], decisions: 
     by = [*PANEL, "labels", "arm"]
     wide = table.pivot(index=by, columns="measure", values="mean").reindex(columns=list(shown)).reset_index()
     greedy = table.loc[table["measure"] == "accuracy", [*by, "low", "high", "n", "over"]]
-    spent = cells.groupby(by, as_index=False)[["flops", "tokens", "seconds"]].mean()
-    rows = wide.merge(greedy, how="left", on=by).merge(spent, how="left", on=by)
+    rows = wide.merge(greedy, how="left", on=by).merge(tables.mean_costs(cells), how="left", on=by)
     return [{**row, "name": plots.title(str(row["arm"]))} for row in rows.to_dict("records")]  # type: ignore[misc, dict-item]
 
 

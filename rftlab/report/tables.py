@@ -11,7 +11,7 @@ from rftlab import record, stats
 from rftlab.answer.comparisons import arms
 from rftlab.answer.decisions import COMPARED, Decisions, Level, levels_of
 from rftlab.answer.items import read_lines
-from rftlab.answer.results import PANEL, Results, is_base, measured, panel_bases
+from rftlab.answer.results import FLOPS_BEFORE, PANEL, Results, is_base, measured, panel_bases
 from rftlab.answer.survey import Survey
 from rftlab.registry import trains
 
@@ -118,9 +118,17 @@ def seed_points(cells: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
 
 
 def cost_table(cells: pd.DataFrame, table: pd.DataFrame, measure: str = "accuracy") -> pd.DataFrame:
-    """Rows of one measure of ``table`` with mean flops, tokens and seconds of training over the same seeds."""
-    spent = cells.groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
-    return table[table["measure"] == measure].merge(spent, how="left", on=[*PANEL, "arm", "labels"])
+    """Rows of one measure of ``table`` with what `mean_costs` has of them."""
+    return table[table["measure"] == measure].merge(mean_costs(cells), how="left", on=[*PANEL, "arm", "labels"])
+
+
+def mean_costs(cells: pd.DataFrame) -> pd.DataFrame:
+    """Of every arm at every label budget mean flops, tokens and seconds of training over its seeds.
+
+    FLOPs are also those of what came before training: pass rates, trials and choices in the cell, a teacher's training.
+    """
+    cells = cells.assign(flops=cells["flops"] + cells[FLOPS_BEFORE])
+    return cells.groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
 
 
 def learning_axis(cells: pd.DataFrame) -> str:

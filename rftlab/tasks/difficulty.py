@@ -153,8 +153,8 @@ def refuse_order(cell: Cell) -> None:
 
 def cost_of(rates: PassRates) -> dict[str, float]:
     """What it took to measure them, which all cells that use them share; nothing where it is not known."""
-    names = {"pass_rate_flops": "flops", "pass_rate_completions": "completions"}
-    return {name: float(rates.made[key]) for name, key in names.items() if key in rates.made}
+    named = ("flops", "completions", "verifier_calls", "seconds")
+    return {f"pass_rate_{name}": float(rates.made[name]) for name in named if name in rates.made}
 
 
 def told(cell: Cell, labels: Sequence[Example], rates: PassRates, base: str) -> list[str]:

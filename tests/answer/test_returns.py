@@ -6,6 +6,7 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from rftlab.cli import main
 from rftlab.errors import RftlabError
 from rftlab.execute.results import write_grid
 from rftlab.grid import Grid
-from rftlab.report import write_report
+from rftlab.report import cost_table, write_report
 from rftlab.report.figures import Drawing
 from rftlab.report.returns import frontier_table, prices_of, section
 from rftlab.stats import Interval
@@ -239,6 +240,11 @@ def test_a_study_is_billed_by_its_records(made):
     assert {GAINED, "verifier_hours"} <= {each.name for each in found.swings(panel)}
 
 
+BEFORE = {
+    "distill": {"teacher_labels": 1000.0, "teacher_training_flops": 5e15, "teacher_training_seconds": 7200.0},
+    "sdft": {"pass_rate_flops": 3e15, "pass_rate_seconds": 3600.0, "pass_rate_verifier_calls": 400.0},
+}
+"""What arms rest on that no budget counts."""
 OTHERS = {"base": 0.1, "sft": 0.5, "grpo": 0.4, "sdft": 0.2, "distill": 0.9, "base-few-shot": 0.2, "prompt-search": 0.3}
 
 
@@ -257,8 +263,8 @@ def others(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "skill", lambda cell: OTHERS[cell.method])
         for cell in grid.cells:
-            taught = {"teacher_labels": 1000.0} if cell.method == "distill" else {}
-            cost = {**synthetic.cost(cell), "verifier_calls": 90 * (cell.method in ("grpo", "prompt-search")), **taught}
+            before = BEFORE.get(cell.method, {})
+            cost = {**synthetic.cost(cell), "verifier_calls": 90 * (cell.method in ("grpo", "prompt-search")), **before}
             synthetic.write_cell(folder / "others", cell.model_dump(), items=80, cost=cost)
     write_grid(folder / "others", grid)
     return folder / "others"
@@ -273,6 +279,20 @@ def test_a_teacher_is_billed_once_however_many_labels_its_pupil_has(others):
     assert sums["prompt-search", 10].bill["verifier"] == 500
     assert sums["sft", 10].bill["teacher's labels"] == 0
     assert "teacher's labels 1,000" in words.told(found)
+
+
+def test_what_came_before_training_is_billed_once_and_counted_in_the_cost_of_an_arm(others):
+    found = returns_of(others, replace(MADE, check=1.0, runs=3.0))
+    sums = {(each.taken.arm, each.taken.labels): each for each in found.sums}
+    assert [sums["distill", labels].bill["teacher's training"] for labels in (10, 300)] == [7200.0, 7200.0]
+    assert (sums["sdft", 10].bill["pass rates"], sums["sdft", 10].bill["pass rates' checks"]) == (3600.0, 400.0)
+    assert sums["sft", 10].bill["pass rates"] == sums["sft", 10].bill["teacher's training"] == 0
+    study, decisions = study_of(others)
+    place = next(each.place for each in decisions.levels if each.arm == "sdft" and each.place.labels == 10)
+    levels = {arm: decisions.level(place, arm) for arm in ("sft", "sdft", "distill")}
+    assert [levels[arm].spent - levels[arm].flops for arm in levels] == [0.0, 3e15, 5e15]
+    drawn = cost_table(study.cells, pd.DataFrame([{**place._asdict(), "arm": "sdft", "measure": "accuracy"}]))
+    assert drawn["flops"].tolist() == [levels["sdft"].spent]
 
 
 def test_shots_that_were_chosen_on_the_labels_took_all_of_them(others):

@@ -1,5 +1,6 @@
 """Learning from a teacher, or from itself: the loss, who is asked what, what it costs, and what is refused."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +168,17 @@ def test_a_kept_policy_teaches_as_it_answers(kept_cell: Callable[[str], Path]) -
     assert teachers.cost_of(cell)["teacher_labels"] == 8
     assert teachers.told(cell).startswith(f"cell {weights.cell_of(folder).id} (word sft n=8 cot seed 0): 8 labels, ")
     assert teachers.told(Cell.make({})) == "none"
+
+
+def test_what_taught_a_teacher_counts_as_what_it_was_trained_with(
+    kept_cell: Callable[[str], Path], tmp_path: Path
+) -> None:
+    own = teachers.trained_with(kept_cell("sft"))
+    body = json.loads((kept_cell("sft") / "record.json").read_text())
+    body["cost"] |= {"teacher_labels": 100, "teacher_training_flops": 5e9, "teacher_training_seconds": 2.0}
+    (tmp_path / "record.json").write_text(json.dumps(body))
+    assert teachers.trained_with(tmp_path) == (own.labels + 100, own.flops + 5e9, own.seconds + 2.0)
+    assert own.seconds > 0
 
 
 def test_a_teacher_of_another_tokenizer_is_refused(tmp_path: Path) -> None:

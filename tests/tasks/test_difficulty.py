@@ -23,7 +23,7 @@ RATES = {f"e{i:03d}": (i % 10) / 10 for i in range(240)}
 @pytest.fixture
 def rates(tmp_path: Path) -> str:
     path = tmp_path / "rates.json"
-    path.write_text(json.dumps({"samples": 10, "flops": 2e9, "completions": 900, "rows": RATES}))
+    path.write_text(json.dumps({"samples": 10, "flops": 2e9, "completions": 900, "seconds": 7.5, "rows": RATES}))
     return str(path)
 
 
@@ -132,7 +132,7 @@ def test_the_record_says_how_hard_labels_are_and_what_it_took_to_know(rates: str
     [said] = told(cell, labels, known, "0a1b")
     assert said.startswith("labels are hard (label_difficulty): the base's pass rate on them is 0.")
     assert "on all 240 rows that were measured 0.45, over 10 samples" in said
-    assert cost_of(known) == {"pass_rate_flops": 2e9, "pass_rate_completions": 900}
+    assert cost_of(known) == {"pass_rate_flops": 2e9, "pass_rate_completions": 900, "pass_rate_seconds": 7.5}
     other = PassRates(RATES, {"base": "ffff", "model": "another"})
     assert told(Cell.make({}), labels, other, "0a1b") == [
         "pass rates are of another base than the one trained (another)"

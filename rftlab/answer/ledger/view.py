@@ -105,16 +105,17 @@ class View:
         return tuple(sorted(cells.loc[here, "id"]))
 
     def unequal(self, measure: str, panel: Panel, prompt: str, arms: Sequence[str], labels: Iterable[float]) -> str:
-        """How far apart the training FLOPs of arms are, if by more than 5 % at any budget; else ""."""
+        """How far apart the FLOPs of arms are, those before training too, if by over 5 % at any budget; else ""."""
         furthest, told = _UNEQUAL, ""
         for n in labels:
-            spent = {name: arm.flops for name in arms if (arm := self.arm(measure, panel, prompt, n, name))}
+            spent = {name: arm.spent for name in arms if (arm := self.arm(measure, panel, prompt, n, name))}
             if len(spent) < 2:
                 continue
             most, least = max(spent, key=lambda name: spent[name]), min(spent, key=lambda name: spent[name])
             if not spent[most] <= furthest * spent[least]:
                 furthest = spent[most] / spent[least] if spent[least] else float("inf")
-                told = f"training FLOPs differ: {most} spent {furthest:.1f} times those of {least} at {n:g} labels"
+                times = f"{most} spent {furthest:.1f} times those of {least} at {n:g} labels"
+                told = f"FLOPs of training and before it differ: {times}"
         return told
 
     @property

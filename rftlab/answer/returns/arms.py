@@ -44,6 +44,9 @@ class Taken(NamedTuple):
         tuning_hours: of the machine, for the stage that chose its learning rates, once for all of its runs.
         tuning_checks: calls of the verifier in that stage.
         teacher_labels: what its teacher was trained with, however large its own budget is.
+        teacher_hours: of the machine, for the training of its teacher, once for all of its runs.
+        rating_hours: of the machine, for measuring the pass rates that it goes by, once for all of its runs.
+        rating_checks: calls of the verifier for those.
     """
 
     panel: Panel
@@ -66,6 +69,9 @@ class Taken(NamedTuple):
     tuning_hours: float = 0.0
     tuning_checks: float = 0.0
     teacher_labels: float = 0.0
+    teacher_hours: float = 0.0
+    rating_hours: float = 0.0
+    rating_checks: float = 0.0
 
     @property
     def assumed(self) -> bool:
@@ -144,7 +150,7 @@ def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, developmen
     steps = entry.needs_rationales and bool(first["cot"]) and not pairs
     spent = pd.DataFrame({"run": _numbers(rows, "seconds"), "trials": _numbers(rows, "tuning_seconds").fillna(0)})
     hours = stats.t_interval(spent.sum(axis=1, min_count=1) / 3600, bounds=(0.0, 1e9))
-    checks = float(_numbers(rows, "verifier_calls").fillna(0).mean())
+    checks = _mean(rows, "verifier_calls")
     apart = [development.get(cell, 0) for cell in rows["id"]] if trains(level.method) else [0]
     place = level.place
     gain = decisions.between(place, level.arm, decisions.base(place))
@@ -154,7 +160,14 @@ def _measured(rows: pd.DataFrame, level: Level, decisions: Decisions, developmen
         sum(apart) / len(apart), labels * steps, labels * pairs, float(first["prompts"]), checks,
         checks > 0 or bool(entry.prompts and not entry.teacher), hours, level.mean, difference,
         gain.word if gain else "open", len(level.seeds), teacher_labels=level.teacher_labels,
+        teacher_hours=_mean(rows, "teacher_training_seconds") / 3600,
+        rating_hours=_mean(rows, "pass_rate_seconds") / 3600, rating_checks=_mean(rows, "pass_rate_verifier_calls"),
     )  # fmt: skip
+
+
+def _mean(rows: pd.DataFrame, name: str) -> float:
+    """Over seeds, 0 where a record says nothing."""
+    return float(_numbers(rows, name).fillna(0).mean())
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> "pd.Series[float]":

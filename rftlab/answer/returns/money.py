@@ -229,6 +229,9 @@ def total(took: Taken, prices: Prices) -> Sum:
         "machine": took.hours.estimate * prices.machine_hour * prices.runs if isfinite(took.hours.estimate) else 0.0,
         TUNING: took.tuning_hours * prices.machine_hour,
         f"{TUNING}'s checks": took.tuning_checks * prices.check,
+        "teacher's training": took.teacher_hours * prices.machine_hour,
+        "pass rates": took.rating_hours * prices.machine_hour,
+        "pass rates' checks": took.rating_checks * prices.check,
         "engineer": prices.hours_for(took.method, took.family) * prices.engineer_hour,
     }
     cost = sum(bill.values())
