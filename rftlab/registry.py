@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from rftlab import user_code
 from rftlab.errors import CAUGHT, RftlabError, came_from_user, told
+from rftlab.presets import meant
 from rftlab.user_code import installed
 
 # Of a file, in bytes; the system refuses to look for longer ones.
@@ -213,8 +214,7 @@ METHODS: Mapping[str, Entry] = {
         recomputes=True, version=3,
     ),
     "rejection_sft": Entry(
-        "rftlab.methods.rejection_sft:RejectionSFT",
-        "SFT on the policy's own verified completions, in rounds (presets rft, star, expert_iteration)",
+        "rftlab.methods.rejection_sft:RejectionSFT", "SFT on the policy's own verified completions, in rounds",
         notebook="20_rft.ipynb", family="rft", prompts="alone", recomputes=True, version=2,
     ),
     "sft-matched-rollouts": Entry(
@@ -328,7 +328,8 @@ def find(registry: Mapping[str, Entry], name: str, kind: str) -> tuple[Entry, st
     if entry is None and kind == "task" and len(name.encode()) < _LONGEST_NAME and Path(name).is_file():
         raise RftlabError(f"task {name!r} is a file of no rows; give a .jsonl, .json, .csv, .tsv or .parquet file")
     if entry is None or (variant and name not in registry and not entry.variants):
-        raise RftlabError(f"unknown {kind} {name!r}{suggest(name, [*names(registry), *installed.offers(kind)])}")
+        near = (meant(name) if kind == "method" else "") or suggest(name, [*names(registry), *installed.offers(kind)])
+        raise RftlabError(f"unknown {kind} {name!r}{near}")
     if name in registry and not entry.variants:
         return entry, ""
     if entry.variants and entry.variants != ("*",) and variant not in entry.variants:
@@ -395,6 +396,5 @@ def resolve(entry: Entry) -> Any:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """How a sentence on an unknown name ends: `; did you mean grpo?`, or with all that is known."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known := [*known], n=3, cutoff=0.5)
     return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known) or 'none'}"

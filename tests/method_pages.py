@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from rftlab.methods.base import load_method
 from rftlab.preflight.settings import written
+from rftlab.presets import PRESETS
 from rftlab.record import write_atomically
 from rftlab.registry import METHODS
 from tests.bench.method_pages import LABELS, TASK, read
@@ -261,11 +262,16 @@ def _number(value: float | None) -> str:
 
 def index() -> str:
     """The page that lists all others."""
-    rows = (f"| [{name}]({name}.md) | {entry.family} | {_cell(entry.summary)} |" for name, entry in METHODS.items())
-    return "\n".join(
-        ["# The methods, a page each", "", "Written by `python -m tests.method_pages`.", "",
-         "| method | family | what |", "|---|---|---|", *rows, ""]
-    )  # fmt: skip
+    rows = (
+        f"| [{name}]({name}.md) | {entry.family} | {_cell(entry.summary)} | {', '.join(PRESETS.get(name, ()))} |"
+        for name, entry in METHODS.items()
+    )
+    about = (
+        "Written by `python -m tests.method_pages`. Of TRL only the stable trainers are used, in the versions that "
+        "`pyproject.toml` takes; what TRL has as experimental alone is written here, so that no method is missing."
+    )
+    heads = ["| method | family | what | presets |", "|---|---|---|---|"]
+    return "\n".join(["# The methods, a page each", "", _wrapped(about), "", *heads, *rows, ""])
 
 
 def pages() -> dict[str, str]:

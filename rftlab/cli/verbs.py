@@ -186,6 +186,7 @@ def import_study(options: argparse.Namespace) -> int:
 def list_registered(options: argparse.Namespace) -> int:
     """List what is registered, or show one card."""
     from rftlab import registry
+    from rftlab.presets import PRESETS
     from rftlab.user_code import installed
 
     entries: Mapping[str, Entry] = getattr(registry, f"{options.kind.upper()}S")
@@ -194,7 +195,8 @@ def list_registered(options: argparse.Namespace) -> int:
         width = max(map(len, [*entries, *offers]))
         for name, entry in entries.items():
             variants = f" ({', '.join(f'{name}/{variant}' for variant in entry.variants)})" if entry.variants else ""
-            say(f"{name:<{width}}  {entry.summary}{variants}")
+            presets = f" (presets: {', '.join(of)})" if options.kind == "method" and (of := PRESETS.get(name)) else ""
+            say(f"{name:<{width}}  {entry.summary}{variants}{presets}")
         for name, offer in offers.items():
             say(printable(f"{name:<{width}}  {_offered(offer, hidden=name in entries)}"))
         return 0

@@ -89,6 +89,8 @@ class Majority:
         "Settings: votes = 16.\n"
         "Costs: no training. Every question is answered `votes` times; the prompt is read once.\n"
         "When: beside every result with a verifier of short answers: training has to beat what sampling alone gives.\n"
+        "The best of as many by a verifier is no method: it is read from the samples that every cell draws\n"
+        "(docs/metrics.md, training against asking several times).\n"
         "What goes wrong: a base that is seldom right, or answers in texts that never repeat, has no majority; every\n"
         "question costs `votes` times as much, for ever."
     )

@@ -160,9 +160,11 @@ def surrogate(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, *, eps
         eps: clip range; None does not clip (TRPO).
     Source: Schulman et al. 2017 (1707.06347), equations 6 and 7.
     """
+    # old_logprobs carry no gradient, and are of the temperature that sampled: else rho is not 1 at the first update.
     rho_B_T = (logprobs - old_logprobs).exp()
     if eps is None:
         return rho_B_T * advantages
+    # The minimum, not the clipped term alone: what has moved too far the wrong way must still be pulled back.
     return torch.minimum(rho_B_T * advantages, rho_B_T.clamp(1 - eps, 1 + eps) * advantages)
 
 

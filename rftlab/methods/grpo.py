@@ -176,8 +176,8 @@ class GRPO:
     card = (
         "Idea: sample a group of completions per prompt and raise those the verifier scores above their group's\n"
         "mean.\n"
-        "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A)] - beta KL(pi || ref), A = (r - mean) / std in the\n"
-        "group.\n"
+        "Objective: E[min(rho A, clip(rho, 1-eps, 1+eps) A) - beta KL(pi || ref)], a mean over a completion's tokens,\n"
+        "then over the group; A = (r - mean) / std in the group, KL by k3: x - 1 - log x, x = ref / pi.\n"
         "Settings: G = 16 (paper 64), 4 prompts a step, eps 0.2, beta 0 (paper 0.04: preset deepseek), one update a\n"
         "batch, LoRA rate 5e-4 (paper 1e-6 with full fine-tuning; TRL's 1e-6 default does not move a LoRA adapter).\n"
         "Presets: deepseek; dr_grpo (no length, no std division); dapo (token-level mean, asymmetric clip, 16\n"

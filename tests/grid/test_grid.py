@@ -137,6 +137,7 @@ def test_paths_are_relative_to_the_file(load, tmp_path):
         ("budget: 40\n", 1, "parameter 'budget'"),
         ("seed: 0\ntask: [arithmetic/word, arithmetic/wrod]\n", 2, "unknown task 'arithmetic/wrod'; did you mean"),
         ("method: gpro\n", 1, "unknown method 'gpro'; did you mean grpo"),
+        ("method: dapo\n", 1, "unknown method 'dapo'; it is a preset: give method: grpo, preset: dapo"),
         ("seed: 0\nverifier: maths\n", 2, "unknown verifier 'maths'; did you mean math"),
         ("seed: 0\nverifier: ./nowhere.py:f\n", 2, "there is no file"),
         ("seed: 0\nseed: 1\n", 2, "duplicate key"),
