@@ -16,6 +16,7 @@ from rftlab.policy.caps import given
 from rftlab.policy.rollout import sample
 from rftlab.record import write_atomically
 from rftlab.record.outcomes import worth
+from rftlab.tasks import folds
 from rftlab.tasks.base import Example
 
 # What a base is asked at once: rows whose completions are sampled and judged before the next ones.
@@ -67,6 +68,8 @@ def measure_pass_rates(
 ) -> Measured:
     """Ask the cells' base about rows of their task's pool, at their temperature, and have the verifier judge.
 
+    With folds the pool is all rows: each of them may be a label of some seed.
+
     Args:
         cells: of one base, task and wording, such as those of a grid; how they train does not matter.
         rows: how many of the pool's rows, evenly spread; all of them if there are fewer.
@@ -81,7 +84,8 @@ def measure_pass_rates(
         raise RftlabError(f"the grid asks {len(asked)} different bases, tasks or wordings; pass rates are of one")
     run = Prepared(next(iter(asked.values())))
     cell, policy, cot = run.capped, run.policy, run.capped.cot
-    pool = run.task.train if run.verifier.needs_gold else run.task.pool
+    labelled = folds.rows(run.task)
+    pool = labelled if run.verifier.needs_gold else labelled or run.task.prompts
     if not pool:
         raise RftlabError(f"task {run.task.name!r} has no row with an answer, which verifier needs; add answers")
     chosen = [pool[i * len(pool) // min(rows, len(pool))] for i in range(min(rows, len(pool)))]

@@ -11,6 +11,8 @@ from rftlab.cell import Cell
 from rftlab.errors import RftlabError
 from rftlab.experiment import Experiment
 from rftlab.experiment.pass_rates import Measured, measure_pass_rates
+from rftlab.tasks.folds import task_of
+from rftlab.tasks.of_cell import draw_labels
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,18 @@ def test_a_cell_draws_and_orders_its_labels_by_them(
     assert any("labels are hard" in said for said in record.warnings)
     contract = {**record.contract["match"], **record.contract["arm"]}
     assert (contract["label_difficulty"], contract["curriculum"]) == ("hard", "easy_first")
+
+
+def test_with_folds_every_row_is_measured_since_each_is_a_label_of_some_seed(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Ann has {i} pens, finds 1. How many pens now?", "answer": str(i + 1)} for i in range(1, 10)]
+    (tmp_path / "few.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    settings = {"path": str(tmp_path / "few.jsonl"), "verifier": "numeric", "folds": 3}
+    values = {"task": "file", "task_settings": settings, "development": "from_labels", "cot": False}
+    cells = [Cell.make({**values, "method": "grpo", "labels": 5, "seed": seed}) for seed in range(3)]
+    found = measure_pass_rates(cells, rows=100, samples=1)
+    asked = {row.id for cell in cells for row in draw_labels(cell, task_of(cell)).asked}
+    assert len(found.rows) == 9
+    assert asked <= set(found.rows)
 
 
 def test_a_grid_of_two_wordings_is_refused() -> None:
