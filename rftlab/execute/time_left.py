@@ -2,7 +2,6 @@
 
 import heapq
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from rftlab.cell import Cell
@@ -30,15 +29,17 @@ class TimeLeft:
         by_variant = {cell.variant: cell for cell in left}
         forecast = {variant: planned(cell) for variant, cell in by_variant.items()}
         self._planned = {name: forecast[variant] for name, variant in self._variants.items()}
-        self._took: dict[str, list[float]] = defaultdict(list)
+        # Seconds in all and cells, by variant and by kind: a run of many cells asks for their mean for each that waits.
+        self._took: dict[str, tuple[float, int]] = {}
         self._compared = [0.0, 0.0]  # seconds that ended cells took, and what had been planned for them
 
     def learn(self, cell: Cell, seconds: float) -> None:
         """So long a cell took that ran to its end; of one that failed there is nothing to learn."""
         if cell.id not in self._variants:
             return
-        self._took[self._variants[cell.id]].append(seconds)
-        self._took[self._kinds[cell.id]].append(seconds)
+        for alike in (self._variants[cell.id], self._kinds[cell.id]):
+            in_all, ended = self._took.get(alike, (0.0, 0))
+            self._took[alike] = in_all + seconds, ended + 1
         if planned := self._planned[cell.id]:
             self._compared[0] += seconds
             self._compared[1] += planned
@@ -68,13 +69,16 @@ class TimeLeft:
         """Of one arm as its other seeds took, else as planned and as far off as others were, else as others alike."""
         if name not in self._variants:
             return None
-        if took := self._took.get(self._variants[name]):
-            return sum(took) / len(took)
+        if (took := self._mean(self._variants[name])) is not None:
+            return took
         if (planned := self._planned[name]) is not None:
             took_in_all, planned_in_all = self._compared
             return planned * (took_in_all / planned_in_all if planned_in_all else 1.0)
-        took = self._took.get(self._kinds[name])
-        return sum(took) / len(took) if took else None
+        return self._mean(self._kinds[name])
+
+    def _mean(self, alike: str) -> float | None:
+        in_all, ended = self._took.get(alike, (0.0, 0))
+        return in_all / ended if ended else None
 
 
 def _kind(cell: Cell) -> str:
