@@ -4,6 +4,7 @@ import contextlib
 import json
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -196,9 +197,9 @@ def read_grid(results: Path) -> Grid:
         RftlabError: no grid was run there.
     """
     try:
-        body = json.loads((opened(results) / GRID).read_text(encoding="utf-8"))
-        cells = tuple(Cell.make(values) for values in body["cells"])
-        name = body["name"]
+        listed = opened(results) / GRID
+        at = listed.stat()
+        name, cells = _named_cells(listed, at.st_ino, at.st_size, at.st_mtime_ns)
     except FileNotFoundError:
         if not results.is_dir():
             raise RftlabError(f"there is no folder {results}; give the results folder of a run") from None
@@ -210,3 +211,10 @@ def read_grid(results: Path) -> Grid:
         raise RftlabError(f"{results / GRID} cannot be read ({error}); run the grid again, which writes it") from None
     plans = read_plans(results)
     return Grid(name, cells, plan=plans[1] if plans else Plan(labels=label_budgets(cells)))
+
+
+@lru_cache(maxsize=2)
+def _named_cells(listed: Path, *_state: int) -> tuple[str, tuple[Cell, ...]]:
+    """A grid's name and its cells, once as long as the list is the same: a report of many asks for them many times."""
+    body = json.loads(listed.read_text(encoding="utf-8"))
+    return body["name"], tuple(Cell.make(values) for values in body["cells"])
