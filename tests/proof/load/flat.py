@@ -10,7 +10,7 @@ Figures = Sequence[Mapping[str, float]]
 """One line for each cell that ended, in order."""
 
 # A kernel and what belongs to it come and go while another cell ends: counts of the worker beside it differ by these.
-_ONE_WORKER: Mapping[str, float] = {"files": 40, "threads": 8, "sockets": 40, "processes": 3, "temporary files": 12}
+_ONE_WORKER: Mapping[str, float] = {"files": 40, "threads": 8, "sockets": 12, "processes": 3, "temporary files": 12}
 COUNTED = tuple(_ONE_WORKER)
 
 

@@ -42,6 +42,7 @@ def pages(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
 
 def _studio(grid: Path, chance: random.Random) -> Iterator[Case]:
     studio = Studio(grid)
+    studio._ended.set()  # its own thread looks no more: it would do beforehand what is timed here
     try:
         for name, act in _of_studio(studio, chance):
             slow = too_long(act)
