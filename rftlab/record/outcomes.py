@@ -6,7 +6,6 @@ from typing import Any
 ACCURACY, SCORE = "accuracy", "score"
 REWARDS_OF = {ACCURACY: "reward", SCORE: "reward", "apart_accuracy": "apart_reward", "apart_score": "apart_reward"}
 FULL_MARKS = 1.0
-FULL_MARKS = 1.0
 MEASURES_OF_ROWS = tuple(REWARDS_OF)
 """Measures that `worth` knows; those of the verifier apart from the reward only of rows that it judged."""
 
