@@ -1,8 +1,8 @@
 """Learning from a teacher, or from itself: the loss, who is asked what, what it costs, and what is refused."""
 
-import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from rftlab.policy.kept import load_kept
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import Rollout
 from rftlab.preflight.checks import Looked
+from rftlab.record import read
 from tests.toy_mdp import EXAMPLES, toy_policy, toy_run, toy_teacher
 
 FEW = {"prompts_per_step": 2, "num_generations": 3}
@@ -174,9 +175,10 @@ def test_what_taught_a_teacher_counts_as_what_it_was_trained_with(
     kept_cell: Callable[[str], Path], tmp_path: Path
 ) -> None:
     own = teachers.trained_with(kept_cell("sft"))
-    body = json.loads((kept_cell("sft") / "record.json").read_text())
-    body["cost"] |= {"teacher_labels": 100, "teacher_training_flops": 5e9, "teacher_training_seconds": 2.0}
-    (tmp_path / "record.json").write_text(json.dumps(body))
+    taught = {"teacher_labels": 100, "teacher_training_flops": 5e9, "teacher_training_seconds": 2.0}
+    found = read(kept_cell("sft"))
+    assert found is not None
+    replace(found, cost={**found.cost, **taught}).write(tmp_path, trace=[], samples=[])
     assert teachers.trained_with(tmp_path) == (own.labels + 100, own.flops + 5e9, own.seconds + 2.0)
     assert own.seconds > 0
 
