@@ -241,12 +241,15 @@ def make_settings(method: Method, name: str, preset: str, settings: Mapping[str,
     try:
         return method.Settings.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
+        problem, *others = error.errors()
+        # Of a setting that takes one of several kinds pydantic says of each what it asks for, and calls them by a tag.
+        kinds = [each for each in others if each["loc"][:1] == problem["loc"][:1] and each["input"] is problem["input"]]
+        where = ".".join(map(str, problem["loc"][:1] if kinds else problem["loc"]))
         if problem["type"] == "extra_forbidden":
             hint = suggest(where, method.Settings.model_fields)
             raise RftlabError(f"method {name!r} has no setting {where!r}{hint}") from None
-        what = problem["msg"].removeprefix("Value error, ")
+        said = dict.fromkeys(each["msg"].removeprefix("Value error, ") for each in (problem, *kinds))
+        what = ", or: ".join(said)
         if not where:
             raise RftlabError(f"method {name!r}: {what}") from None
         raise RftlabError(

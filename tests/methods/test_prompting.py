@@ -90,6 +90,13 @@ def test_one_label_leaves_nothing_to_choose_by(small_cell: Callable[..., Cell]) 
     assert experiment.policy.template.count == 1
 
 
+def test_a_setting_of_several_kinds_is_refused_with_all_of_them() -> None:
+    with pytest.raises(RftlabError) as told:
+        make_settings(load_method("base-few-shot"), "base-few-shot", "", {"shots": "many"})
+    assert "setting 'shots': Input should be a valid integer" in str(told.value)
+    assert ", or: Input should be 'tuned' (got 'many')" in str(told.value)
+
+
 @pytest.mark.parametrize("settings", [{"shots": 0}, {"shots": "all"}, {"choice": "best"}])
 def test_settings_that_are_none_are_refused_by_name(settings: dict[str, object]) -> None:
     with pytest.raises(RftlabError, match=f"method 'base-few-shot', setting '{next(iter(settings))}"):
