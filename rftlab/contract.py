@@ -16,6 +16,7 @@ from rftlab.registry import METHODS, find
 VERSION = 2
 NA = "n/a"
 ONE_SPLIT = "one split"
+GIVEN, OWN = "given", "the method's own"
 AXES: tuple["Axis", ...] = (
     "method",
     "labels",
@@ -288,10 +289,22 @@ def of_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def stages_given(settings: Mapping[str, Any]) -> bool:
+    """Whether a cell's settings are of stages, and give each of them a learning rate."""
+    stages = settings.get("stages")
+    rates = [isinstance(s, Mapping) and s.get("learning_rate") for s in stages] if isinstance(stages, list) else []
+    return bool(rates) and all(rates)
+
+
+def rates_given(cell: Cell) -> bool:
+    """Whether its user gave a cell its learning rates: as such, as a ladder, or one for each of its stages."""
+    return bool(cell.learning_rates or cell.tuning.learning_rates) or stages_given(cell.settings)
+
+
 def _chosen_by(cell: Cell) -> str:
     if cell.tuned_by:
         return "a tuning stage"
-    return "given" if cell.tuning.learning_rates or cell.learning_rates else "the method's own"
+    return GIVEN if rates_given(cell) else OWN
 
 
 def when(applies: bool, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is said of the shipped studies, made from their archives: `python -m tests.shipped` writes it in its place."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from rftlab.plots.names import title
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "results" / "shipped"
 ARCHIVE, ANSWERS = SHIPPED / "reference.tar.xz", SHIPPED / "answers.tar.xz"
+REAL, NO_START = SHIPPED / "smollm2_study.tar.xz", SHIPPED / "smollm2_no_start.tar.xz"
 README, ABOUT = ROOT / "README.md", SHIPPED / "README.md"
 
 
@@ -79,6 +80,11 @@ def _beside(archive: Path) -> str:
     return f"{_numbers(answer(study, decisions))}\n\n{_frontier(decisions)}\n\n{ledger}\n"
 
 
+def _whole_in_short(archive: Path) -> str:
+    """Both of `_in_short` and `_beside`."""
+    return f"{_in_short(archive)}\n{_beside(archive)}"
+
+
 def _card(card: Answer) -> str:
     return f"> **{card.headline}**\n>\n> {card.limits} *Next:* {card.next_step}"
 
@@ -96,16 +102,16 @@ def _arms(decisions: Decisions) -> str:
     for level in decisions.levels:
         if level.measure == decisions.decides:
             arms.setdefault(level.arm, {})[level.place.labels] = level
-    heads = " | ".join(f"{labels} labels" for labels in budgets)
-    lines = [f"| | {heads} | GFLOPs of training or search | and before |",
-             "|---|" + "---|" * len(budgets) + "--:|--:|"]  # fmt: skip
+    prefix, unit = _unit(decisions.levels)
+    columns = [*(f"{labels} labels" for labels in budgets), f"{prefix}FLOPs of training or search", "and before"]
+    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(budgets) + "--:|--:|"]
     for arm, by_labels in sorted(arms.items(), key=lambda each: -max(lv.mean.estimate for lv in each[1].values())):
         untrained = by_labels.get(0)
         cells = [_percent(untrained or by_labels.get(labels)) for labels in budgets]
         teacher = max(level.teacher_labels for level in by_labels.values())
         name = title(arm) + (f", teacher of {teacher:.0f} labels" if teacher else "")
-        spent = _span([level.flops for level in by_labels.values()])
-        before = _span([level.spent - level.flops for level in by_labels.values()])
+        spent = _span([level.flops / unit for level in by_labels.values()])
+        before = _span([(level.spent - level.flops) / unit for level in by_labels.values()])
         lines.append(f"| {name} | {' | '.join(cells)} | {spent} | {before} |")
     return "\n".join(lines)
 
@@ -117,14 +123,20 @@ def _percent(level: Level | None) -> str:
     return f"{100 * mean.estimate:.0f} [{100 * mean.low:.0f}, {100 * mean.high:.0f}]"
 
 
-def _span(flops: list[float]) -> str:
-    low, high = min(flops) / 1e9, max(flops) / 1e9
+def _unit(levels: Sequence[Level]) -> tuple[str, float]:
+    """Prefix and size of the unit in which what some levels took is read."""
+    return ("G", 1e9) if max(level.flops for level in levels) < 1e13 else ("T", 1e12)
+
+
+def _span(values: list[float]) -> str:
+    low, high = min(values), max(values)
     return f"{low:.0f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f} to {high:.0f}"
 
 
 def _frontier(decisions: Decisions) -> str:
     """At each label budget the arms that none beats in both FLOPs and mean accuracy, from cheap to dear."""
     [panel] = decisions.panels
+    prefix, unit = _unit(decisions.levels)
     lines = []
     for place in decisions.budgets(panel):
         levels = [level for arm in decisions.arms(place) if (level := decisions.level(place, arm))]
@@ -132,7 +144,7 @@ def _frontier(decisions: Decisions) -> str:
         for level in sorted(levels, key=lambda each: (each.spent, -each.mean.estimate)):
             if level.mean.estimate > best:
                 best = level.mean.estimate
-                steps.append(f"{title(level.arm)} ({100 * best:.0f} %, {level.spent / 1e9:.0f} GFLOPs)")
+                steps.append(f"{title(level.arm)} ({100 * best:.0f} %, {level.spent / unit:.0f} {prefix}FLOPs)")
         lines.append(f"- At {place.labels} labels: {', then '.join(steps)}.")
     return "\n".join(lines)
 
@@ -169,6 +181,9 @@ BLOCKS = (
     Block("reference", README, ARCHIVE, _whole),
     Block("answers", README, ANSWERS, _in_short),
     Block("answers-numbers", ABOUT, ANSWERS, _beside),
+    Block("smollm2-study", README, REAL, _in_short),
+    Block("smollm2-study-numbers", ABOUT, REAL, _beside),
+    Block("smollm2-no-start", ABOUT, NO_START, _whole_in_short),
 )
 
 if __name__ == "__main__":

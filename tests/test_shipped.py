@@ -8,6 +8,7 @@ from rftlab.policy import teachers
 from tests import shipped
 
 GRIDS = shipped.ROOT / "notebooks" / "grids"
+ARCHIVES = [shipped.ARCHIVE, shipped.ANSWERS, shipped.REAL, shipped.NO_START]
 AXES = ["task", "method", "preset", "labels", "cot", "cot_eval", "seed"]
 
 
@@ -17,7 +18,7 @@ def teacher() -> str:
     return cell.id
 
 
-@pytest.mark.parametrize("archive", [shipped.ARCHIVE, shipped.ANSWERS], ids=["reference", "answers"])
+@pytest.mark.parametrize("archive", ARCHIVES, ids=[archive.name for archive in ARCHIVES])
 def test_a_shipped_study_is_whole(archive):
     cells = rftlab.load(archive)
     path = GRIDS / f"{archive.name.removesuffix('.tar.xz')}.yaml"

@@ -9,7 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rftlab.contract import AXES, CAME_LATER, FIELDS, NA, NOT_ASKED, VERSION, Applies, Axis, of_cell
+from rftlab.contract import (
+    AXES,
+    CAME_LATER,
+    FIELDS,
+    GIVEN,
+    NA,
+    NOT_ASKED,
+    OWN,
+    VERSION,
+    Applies,
+    Axis,
+    of_cell,
+    stages_given,
+)
 from rftlab.errors import RftlabError
 from rftlab.record import Record
 from rftlab.registry import suggest
@@ -119,6 +132,9 @@ def terms(record: Record) -> Terms:
         fields = {**stored.get("match", {}), **stored.get("arm", {})}
         trained = fields.get("budget_unit") != NA
         fields = {**NOT_ASKED, **{name: value if trained else NA for name, value in CAME_LATER.items()}, **fields}
+        # So records were written of sequences whose stages all have a rate from their user.
+        if fields.get("tuning_ladder") == OWN and stages_given(record.cell.get("settings", {})):
+            fields["tuning_ladder"] = GIVEN
         shown = {"processes": _ALONE if trained else NA, **stored.get("shown", {})}
     else:
         fields, shown = _of_older(record), {"processes": _ALONE}

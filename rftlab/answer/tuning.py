@@ -13,7 +13,7 @@ import pandas as pd
 
 from rftlab import record
 from rftlab.cell import NOT_YET, Cell
-from rftlab.contract import Applies
+from rftlab.contract import Applies, rates_given
 from rftlab.errors import RftlabError
 from rftlab.files import archive
 from rftlab.plots.cells import prompt_name
@@ -204,7 +204,7 @@ def _scored_alike(stage: dict[str, Any]) -> bool:
 
 
 def _given(cell: Cell) -> bool:
-    return bool(cell.learning_rates or (cell.tuning.learning_rates and cell.tuning.trials == 1))
+    return bool(cell.learning_rates) or (rates_given(cell) and cell.tuning.trials == 1)
 
 
 def _methods(cells: Iterable[Cell]) -> str:

@@ -32,7 +32,7 @@ def seeds_to_show(
         effect: true difference, above 0, in the unit of the table.
         items: test items that would be asked, if other than the table's.
         spread: how much seeds differ, if more than this table tells of it.
-        confidence: of the interval that a comparison gets with so many seeds; no smaller for more of them.
+        confidence: of the interval that a comparison gets with so many seeds; it need not grow with them.
         power: probability with which it shall be shown.
 
     Returns:
@@ -128,11 +128,14 @@ class Components:
     ) -> float:
         """As the function of this name; at least as many seeds as this was estimated from."""
         there = range(self.seeds, MOST_SEEDS + 1)
-        index, level = 0, nan
-        # From below: with the confidence of too few seeds come too few again, until nothing changes.
-        while index < len(there) and (own := confidence(there[index])) != level:
-            level = own
-            index = bisect_left(there, power, key=lambda seeds: self.power(effect, seeds, items, level))
+        index = 0
+        # From below: with the confidence of too few seeds come too few, until those at hand are enough with their own.
+        while index < len(there):
+            level = confidence(there[index])
+            enough = bisect_left(there, power, key=lambda seeds: self.power(effect, seeds, items, level))
+            if enough <= index:
+                break
+            index = enough
         return there[index] if index < len(there) else inf
 
     def detectable(

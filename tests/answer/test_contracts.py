@@ -129,6 +129,17 @@ def test_rates_of_a_stage_are_free_and_what_it_looked_at_is_not():
     assert check(record(told[0]), record(of_cell(Cell()))).refused[0].field == "tuning_ladder"
 
 
+def test_rates_of_every_stage_are_given_as_those_of_a_cell_are_also_in_records_that_say_otherwise():
+    given = of_cell(Cell.make({"learning_rates": [1e-3]}))
+    stages = [{"method": name, "share": 0.5, "learning_rate": 1e-3} for name in ("sft", "grpo")]
+    cell = Cell.make({"method": "sft+grpo", "settings": {"stages": stages}})
+    assert of_cell(cell)["tuning_ladder"] == given["tuning_ladder"]
+    one_open = [stages[0], {**stages[1], "learning_rate": None}]
+    assert of_cell(Cell.make({"method": "sft+grpo", "settings": {"stages": one_open}}))["tuning_ladder"] != "given"
+    older = replace(record({"tuning_ladder": "the method's own"}), cell=cell.model_dump(mode="json"))
+    assert "tuning_ladder" not in names(check(record(given), older).refused)
+
+
 def test_a_difference_that_is_known_is_never_waived():
     found = check(record(), record({"temperature": 0.5}), waive=("temperature",))
     assert names(found.refused) == ("temperature",)

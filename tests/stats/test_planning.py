@@ -41,6 +41,14 @@ def test_a_smaller_effect_and_a_stricter_family_ask_for_more_seeds() -> None:
     assert seeds_to_show(table, EFFECT, confidence=lambda _: 0.997) > plain
 
 
+def test_a_confidence_that_falls_with_more_seeds_is_searched_to_an_end() -> None:
+    table = made(np.random.default_rng(1), 4, 500, by_seed=0.03, by_item=0.05, rest=0.2)
+    few, more = (seeds_to_show(table, EFFECT, confidence=lambda _, level=level: level) for level in (0.95, 0.995))
+    assert few < more < MOST_SEEDS
+    # A last look's confidence does so too, by its smallest digits.
+    assert seeds_to_show(table, EFFECT, confidence=lambda seeds: 0.995 if seeds == few else 0.95) == more
+
+
 def test_where_the_items_are_too_few_no_seeds_do_and_more_items_do() -> None:
     table = made(np.random.default_rng(2), 4, 60, by_seed=0.001, by_item=0.4, rest=0.01)
     assert seeds_to_show(table, EFFECT) == inf
