@@ -168,8 +168,8 @@ _UNTESTED = "not tested"
 
 
 def _told(rows: list[Row]) -> str:
-    """The first row of a task with chain-of-thought; the page has its other parts."""
-    found = [row for row in rows if row.status != "not tested" and row.prompt != "direct"]
+    """The first row of a task, with chain-of-thought where it was asked for it; the page has its other parts."""
+    found = sorted((row for row in rows if row.status != "not tested"), key=lambda row: row.prompt == "direct")
     if not found:
         return _UNTESTED
     row = found[0]
