@@ -6,16 +6,23 @@ values are shared out to its completions, and these go through in a few parts, e
 result is the same up to rounding.
 """
 
-from typing import Any, cast
+from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
+from torch.nn.parallel import DistributedDataParallel
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from rftlab.policy.decode import own_forward
 
 # Parts of completions of like length; with few rows a further pass costs more than the padding that it spares.
 _PARTS, _LEAST_ROWS = 2, 16
+# By which transformers lets a layer whose activations are computed again (gradient checkpointing) see a cache: those
+# below are none the worse for it. A private name.
+_SEES_CACHE = "_can_checkpoint_with_cache"
 
 
 class SharedPrompts:
@@ -51,17 +58,18 @@ class SharedPrompts:
 def can_share(model: Any, length: int) -> bool:
     """Whether a model goes on from keys and values, with gradients, as if it had been given whole rows.
 
-    Not where it is wrapped or of an architecture that this is not tested with, nor where keys and values are computed
-    anew for the gradient (gradient checkpointing), nor under dropout, which would be drawn once for a whole group.
+    Not of an architecture that this is not tested with, nor under dropout, which would be drawn once for a whole group.
 
     Args:
-        model: a causal language model, or a PeftModel around one.
+        model: a causal language model, or a PeftModel around one; that of several processes too.
         length: tokens of a row.
     """
-    if own_forward(model, length) is not None:
+    alone = model.module if isinstance(model, DistributedDataParallel) else model
+    if own_forward(alone, length) is not None:
         return False
     return not model.training or not any(
-        getattr(module, "gradient_checkpointing", False) or (isinstance(module, nn.Dropout) and module.p > 0)
+        (getattr(module, "gradient_checkpointing", False) and not hasattr(GradientCheckpointingLayer, _SEES_CACHE))
+        or (isinstance(module, nn.Dropout) and module.p > 0)
         for module in model.modules()
     )
 
@@ -75,10 +83,15 @@ def score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Ten
         mask_B_S: 1 for a token, 0 for padding.
         kept: T, tokens of the longest completion.
     """
+    with mock.patch.object(GradientCheckpointingLayer, _SEES_CACHE, True, create=True):
+        return _score(model, ids_B_S, mask_B_S, kept)
+
+
+def _score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     head = ids_B_S.shape[1] - kept - 1  # a prompt's last token goes with the completions: it decides their first
     seen_B_2H = torch.cat([mask_B_S[:, :head], ids_B_S[:, :head]], 1)
     seen_P_2H, copy_B = seen_B_2H.unique(dim=0, return_inverse=True)
-    prompts = DynamicCache()  # without the configuration, by which a layer that slides would keep its window only
+    prompts = Cache(layer_class_to_replicate=_OfPrompts)
     model(
         input_ids=seen_P_2H[:, head:], attention_mask=seen_P_2H[:, :head], past_key_values=prompts, use_cache=True,
         logits_to_keep=1,
@@ -91,7 +104,7 @@ def score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Ten
         ids, mask = ids_B_S[part, head : head + width], mask_B_S[part, : head + width]
         labels = ids.masked_fill(mask[:, head:] == 0, -100)
         scored = model(
-            input_ids=ids, attention_mask=mask, past_key_values=_copied(prompts, copy_B[part]), labels=labels,
+            input_ids=ids, attention_mask=mask, past_key_values=_behind(prompts, copy_B[part]), labels=labels,
             fused_lm_head=True,
         )  # fmt: skip
         filled = (0, kept - width + 1)
@@ -101,9 +114,30 @@ def score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Ten
     return torch.cat(logps)[back_B], torch.cat(entropies)[back_B]
 
 
-def _copied(prompts: DynamicCache, copy_B: Tensor) -> DynamicCache:
-    """Keys and values of each sequence's prompt."""
-    found, layers = DynamicCache(), cast("Any", prompts.layers)
-    for number, layer in enumerate(layers):
-        found.update(layer.keys.index_select(0, copy_B), layer.values.index_select(0, copy_B), number)
-    return found
+class _OfPrompts(DynamicLayer):
+    """Keys and values of all of each prompt, as they were first computed; computing them again changes nothing."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        keys, values = key_states.contiguous(), value_states.contiguous()
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+            self.keys, self.values = keys, values
+        return keys, values
+
+
+class _OfSequences(DynamicLayer):
+    """Keys and values of each sequence's prompt, behind which those of its completion are seen, and not kept."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return torch.cat([self.keys, key_states], -2), torch.cat([self.values, value_states], -2)
+
+
+def _behind(prompts: Cache, copy_B: Tensor) -> Cache:
+    """What completions go on from: keys and values of each sequence's prompt."""
+    layers: Any = prompts.layers
+    return Cache([_OfSequences(e.keys.index_select(0, copy_B), e.values.index_select(0, copy_B)) for e in layers])

@@ -27,8 +27,8 @@ from tests.methods.forked import together
 from tests.toy_mdp import toy_run
 
 STEPS = 2
-# Three rows a step and two at the end of an epoch: shares that differ.
-LABELLED = tuple(Example(f"e{i}", "a", "cab"[: 1 + i % 3], rationale="-") for i in range(5))
+# Three rows a step and two at the end of an epoch: shares that differ. Prompts of two tokens: completions share them.
+LABELLED = tuple(Example(f"e{i}", "ab", "cab"[: 1 + i % 3], rationale="-") for i in range(5))
 DRAW = {"prompts_per_step": 2, "num_generations": 6, "per_device_train_batch_size": 6}
 # A group of its own lies in both processes.
 SPLIT = {"prompts_per_step": 1, "num_generations": 6}

@@ -12,10 +12,15 @@ from rftlab.methods.base import load_method
 from rftlab.methods.spread import refuse_recomputing
 from rftlab.policy.precision import compute_in_half
 from rftlab.registry import METHODS
+from rftlab.tasks.base import Example
 from rftlab.verifiers.base import FunctionVerifier
-from tests.methods.caught import LABELLED, graded
+from tests.methods.caught import graded
 from tests.toy_mdp import toy_policy, toy_run
 
+# Prompts of two tokens: those of one are not shared by their completions.
+LABELLED = tuple(
+    Example(f"e{i}", prompt, answer, rationale=answer) for i, (prompt, answer) in enumerate([("ab", "ca"), ("cb", "b")])
+)
 DRAW = {"prompts_per_step": 2, "num_generations": 4}
 SETTINGS: dict[str, dict[str, Any]] = {
     "sft": {}, "rejection_sft": {}, "dpo": {"pair_generations": 8},
@@ -26,10 +31,11 @@ FAST = ("sft", "grpo", "rloo")
 
 
 class Trained(NamedTuple):
-    """Gradients of the updates, and how often a layer was passed through while gradients were taken."""
+    """Gradients of the updates, how often a layer was passed through with gradients, and tokens and FLOPs charged."""
 
     gradients: list[torch.Tensor]
     passes: int
+    charged: tuple[int, float]
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, method: str, *, recompute: bool, half: bool = False) -> Trained:
@@ -61,7 +67,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, method: str, *, recompute: bool, ha
         policy.model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(passed)
         torch.manual_seed(0)
         load_method(method).train(run)
-    return Trained(gradients, passes)
+    return Trained(gradients, passes, (run.monitor.cost.tokens_trained, run.monitor.cost.flops))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,7 @@ def test_gradients_are_the_same_and_layers_are_passed_through_twice(
     kept, again = (trained(monkeypatch, method, recompute=recompute) for recompute in (False, True))
     assert len(kept.gradients) >= 1
     assert all(torch.equal(a, b) for a, b in zip(kept.gradients, again.gradients, strict=True))
+    assert again.charged == kept.charged
     assert again.passes > kept.passes > 0
     assert again.passes == 2 * kept.passes or method in ("chord", "hpt", "interleaved")
 
