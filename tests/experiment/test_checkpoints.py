@@ -9,8 +9,10 @@ import torch
 
 from rftlab.cell import Cell
 from rftlab.experiment import Experiment
+from rftlab.experiment.checkpointing import checkpoints_of
 from rftlab.methods.checkpoints import Checkpoints
 from rftlab.methods.monitor import Monitor
+from rftlab.methods.sft import SFTSettings
 from rftlab.policy.weights import CHECKPOINT_S
 from rftlab.registry import METHODS
 
@@ -208,6 +210,10 @@ def test_a_checkpoint_of_other_versions_or_a_damaged_one_is_not_gone_on_from(
     cell = small_cell(method="sft", evaluation=ITEMS)
     alone = ended(cell, tmp_path / "a")
     (path,) = (grid_kernel / "checkpoints").iterdir()
+    for computes, begins_again in (("float32 on cpu", False), ("float32, products in bfloat16 on cpu", True)):
+        found = checkpoints_of(cell, SFTSettings(), list, computes=computes)
+        assert found
+        assert bool(found.refused) == begins_again
     saved = torch.load(path, weights_only=True)
     torch.save({**saved, "made_by": "{}"}, path)
     same(ended(cell, tmp_path / "a"), dict(alone))

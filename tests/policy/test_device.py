@@ -38,7 +38,7 @@ def test_a_grid_is_refused_before_it_starts_unless_it_runs_elsewhere(small_cell:
 
 
 def test_what_cannot_name_a_device_is_refused() -> None:
-    for text in ("gpu 0", "cuda:", "cuda:x", "cuda:0,1", "0", ""):
+    for text in ("gpu 0", "cuda:", "cuda:x", "cuda:0,1", "cpu:1", "auto:0", "0", ""):
         with pytest.raises(RftlabError, match="parameter 'device': give auto, cpu, or one such as cuda:0"):
             Cell.make({"device": text})
 

@@ -113,6 +113,14 @@ def test_fetch_refuses_weights_with_another_checksum(tmp_path: Path, monkeypatch
     assert list((tmp_path / "models").iterdir()) == []
 
 
+def test_fetch_says_what_it_lacks_before_it_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_READER", "no_such_reader")
+    monkeypatch.setattr(hub, "_download", None)
+    with pytest.raises(RftlabError, match=r"needs the package no_such_reader: pip install 'rftlab\[smollm2\]'"):
+        hub.fetch("smollm2", tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
 def test_what_can_be_fetched_is_listed_with_size_and_licence(tmp_path: Path) -> None:
     (line,) = hub.fetchable(tmp_path)
     assert line.startswith("smollm2: SmolLM2-135M-Instruct, 4-bit")
