@@ -119,8 +119,15 @@ class Policy:
 
     @property
     def context(self) -> int | None:
-        """Tokens of prompt and completion the model has positions for, None where its configuration sets no limit."""
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        """Tokens of prompt and completion the model has positions for, None where its configuration sets no limit.
+
+        With long rotary scaling those up to which angles are the same for all: beyond, a text's follow from the longest
+        in its batch, and what is sampled is not what is trained.
+        """
+        text = self.model.config.get_text_config()
+        most: int | None = getattr(text, "max_position_embeddings", None)
+        rope = getattr(text, "rope_parameters", None) or {}
+        return rope["original_max_position_embeddings"] if rope.get("rope_type") == "longrope" else most
 
     @property
     def untrained(self) -> bool:

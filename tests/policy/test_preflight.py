@@ -17,6 +17,8 @@ from transformers import (
     BertLMHeadModel,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -275,3 +277,16 @@ def test_a_model_that_transformers_decodes_is_said_once(task, model):
         "model: transformers decodes its completions, more slowly, since the architecture Gemma2 is none of those "
         "written out"
     ]
+
+
+def test_the_length_at_which_rotary_angles_change_with_the_batch_is_the_context(task, model):
+    rope = {"rope_type": "longrope", "rope_theta": 100.0, "short_factor": [1.0, 1.0], "long_factor": [1.0, 2.0]}
+    config = Phi3Config(
+        vocab_size=715, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=512, pad_token_id=0,
+        original_max_position_embeddings=128, rope_parameters={**rope, "original_max_position_embeddings": 128},
+    )  # fmt: skip
+    Phi3ForCausalLM(config).save_pretrained(model)
+    look(task, model=str(model), **{"decoding.max_new_tokens": 16})
+    with pytest.raises(RftlabError, match=r"with a completion of up to 120 that is more than the 128 of model "):
+        look(task, model=str(model), **{"decoding.max_new_tokens": 120})
