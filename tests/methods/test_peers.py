@@ -27,8 +27,9 @@ from tests.methods.forked import together
 from tests.toy_mdp import toy_run
 
 STEPS = 2
-# Three rows a step and two at the end of an epoch: shares that differ. Prompts of two tokens: completions share them.
-LABELLED = tuple(Example(f"e{i}", "ab", "cab"[: 1 + i % 3], rationale="-") for i in range(5))
+# Three rows a step and two at the end of an epoch: shares that differ. Prompts are longer than completions: to
+# read them for each completion would show.
+LABELLED = tuple(Example(f"e{i}", "abcabcab", "cab"[: 1 + i % 3], rationale="-") for i in range(5))
 DRAW = {"prompts_per_step": 2, "num_generations": 6, "per_device_train_batch_size": 6}
 # A group of its own lies in both processes.
 SPLIT = {"prompts_per_step": 1, "num_generations": 6}
@@ -152,7 +153,7 @@ def test_costs_are_those_of_one_process_but_for_padding(case: str, both: Both) -
         assert tokens == alone.cost["tokens_trained"]
         assert two[0].cost["flops"] == alone.cost["flops"]
     elif "sft" not in case:
-        assert least < tokens <= alone.cost["tokens_trained"], "each pads to the longest of its share"
+        assert least < tokens < 1.4 * alone.cost["tokens_trained"], "each pads and reads prompts for its share"
 
 
 def test_processes_draw_other_completions_than_each_other(tmp_path: Path) -> None:
