@@ -127,7 +127,7 @@ class Policy:
         text = self.model.config.get_text_config()
         most: int | None = getattr(text, "max_position_embeddings", None)
         rope = getattr(text, "rope_parameters", None) or {}
-        return rope["original_max_position_embeddings"] if rope.get("rope_type") == "longrope" else most
+        return int(rope["original_max_position_embeddings"]) if rope.get("rope_type") == "longrope" else most
 
     @property
     def untrained(self) -> bool:
