@@ -79,7 +79,7 @@ def test_activations_computed_again_give_the_same_gradients_bit_for_bit(name: st
     passes: list[Any] = []
     model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
     kept, once = gradients(model, *score(model, ids_B_S, mask_B_S, T)), len(passes)
-    model.gradient_checkpointing_enable()
+    model.get_base_model().activation_checkpointing_enable()
     assert can_share(model, ids_B_S.shape[1])
     again = gradients(model, *score(model, ids_B_S, mask_B_S, T))
     assert torch.equal(again, kept)
