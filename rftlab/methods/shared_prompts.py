@@ -134,7 +134,8 @@ class _OfSequences(DynamicLayer):
         self.keys, self.values = keys, values
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        return torch.cat([self.keys, key_states], -2), torch.cat([self.values, value_states], -2)
+        kept: Any = self.keys, self.values
+        return torch.cat([kept[0], key_states], -2), torch.cat([kept[1], value_states], -2)
 
 
 def _behind(prompts: Cache, copy_B: Tensor) -> Cache:
