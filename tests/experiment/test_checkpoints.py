@@ -1,5 +1,6 @@
 """A training that is cut off goes on from its checkpoint, and ends as one that was left alone: bit for bit."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,7 @@ def test_a_checkpoint_of_other_versions_or_a_damaged_one_is_not_gone_on_from(
     alone = ended(cell, tmp_path / "a")
     (path,) = (grid_kernel / "checkpoints").iterdir()
     saved = torch.load(path, weights_only=True)
+    assert json.loads(saved["made_by"])["computes"] == "float32 on cpu"
     torch.save({**saved, "made_by": "{}"}, path)
     same(ended(cell, tmp_path / "a"), dict(alone))
     assert "begins again, not from the checkpoint that is there: it was written by another version" in said(capsys)

@@ -73,6 +73,19 @@ def test_what_it_is_not_tested_with_is_scored_in_whole_rows() -> None:
     assert not can_share(torch.nn.Sequential(model), 16), "wrapped"
 
 
+@pytest.mark.parametrize("name", ["llama", "qwen3, sliding"])
+def test_activations_computed_again_give_the_same_gradients_bit_for_bit(name: str) -> None:
+    model, (ids_B_S, mask_B_S) = adapted(name), rows()
+    passes: list[Any] = []
+    model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
+    kept, once = gradients(model, *score(model, ids_B_S, mask_B_S, T)), len(passes)
+    model.get_base_model().activation_checkpointing_enable()
+    assert can_share(model, ids_B_S.shape[1])
+    again = gradients(model, *score(model, ids_B_S, mask_B_S, T))
+    assert torch.equal(again, kept)
+    assert (once, len(passes)) == (3, 3 + 6), "the prompts and two parts, each passed through twice"
+
+
 def test_a_dropout_is_drawn_for_each_row() -> None:
     base = build(WRITTEN_OUT["llama"]())
     assert not can_share(get_peft_model(base, LoraConfig(lora_dropout=0.1, target_modules="all-linear")).train(), 16)
