@@ -6,8 +6,9 @@ values are shared out to its completions, and these go through in a few parts, e
 result is the same up to rounding.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -83,8 +84,20 @@ def score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Ten
         mask_B_S: 1 for a token, 0 for padding.
         kept: T, tokens of the longest completion.
     """
-    with mock.patch.object(GradientCheckpointingLayer, _SEES_CACHE, True, create=True):
+    with _caches_seen(model):
         return _score(model, ids_B_S, mask_B_S, kept)
+
+
+@contextmanager
+def _caches_seen(model: nn.Module) -> Iterator[None]:
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for layer in layers:
+        setattr(layer, _SEES_CACHE, True)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            delattr(layer, _SEES_CACHE)
 
 
 def _score(model: Any, ids_B_S: Tensor, mask_B_S: Tensor, kept: int) -> tuple[Tensor, Tensor]:

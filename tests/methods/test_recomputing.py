@@ -26,8 +26,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sft": {}, "rejection_sft": {}, "dpo": {"pair_generations": 8},
     "sft+grpo": {"stages": [{"method": "sft", "share": 0.5}, {"method": "grpo", "share": 0.5, "settings": DRAW}]},
 }  # fmt: skip
-RECOMPUTES = [name for name, entry in METHODS.items() if entry.recomputes]
+# grpo-format is grpo but for its reward, which no completion of the toy's earns.
+RECOMPUTES = [name for name, entry in METHODS.items() if entry.recomputes and name != "grpo-format"]
 FAST = ("sft", "grpo", "rloo")
+
+
+def has_a(completion: str, example: Any) -> float:
+    """A reward that some completions have whole, as those have to that are fine-tuned on."""
+    return float("a" in completion)
 
 
 class Trained(NamedTuple):
@@ -44,8 +50,8 @@ def trained(monkeypatch: pytest.MonkeyPatch, method: str, *, recompute: bool, ha
         compute_in_half(policy.model.get_base_model(), "cpu")
         policy.computes_in = torch.bfloat16
     run = toy_run(
-        method, 3, steps=2, policy=policy, examples=LABELLED, verifier=FunctionVerifier(graded),
-        **SETTINGS.get(method, DRAW),
+        method, 3, steps=2, policy=policy, examples=LABELLED, **SETTINGS.get(method, DRAW),
+        verifier=FunctionVerifier(has_a if method == "rejection_sft" else graded),
     )  # fmt: skip
     run = replace(run, cell=Cell.make({**run.cell.flat(), "gradient_checkpointing": recompute}))
     own = [p for p in policy.model.parameters() if p.requires_grad]
