@@ -91,8 +91,7 @@ class Level(NamedTuple):
         flops: of training, mean over seeds.
         rewarded: completions that were rewarded in training, of how many.
         teacher_labels: labels that its teacher was trained with, beside the budget; 0 without one, or if unknown.
-        spent: FLOPs of training and of what came before it: trials and choices in the cell, pass rates, the training of
-            its teacher.
+        spent: FLOPs of training and of what came before it, see `Arm`.
     """
 
     measure: str

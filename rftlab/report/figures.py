@@ -371,10 +371,9 @@ def _signals(study: Results) -> Drawing:
 
 def _cost(study: Results, table: pd.DataFrame) -> Drawing:
     caption = (
-        "Up and to the left is better. FLOPs are estimated from tokens, and count what came before training, too: "
-        "pass rates, trials and choices in the cell, a teacher's training. Tokens count what was generated and what "
-        "was trained on; seconds are wall time without evaluation. A tuning stage is not included. What trains and "
-        "searches nothing is not drawn."
+        "Up and to the left is better. FLOPs are estimated from tokens, and count what came before training: pass "
+        "rates, trials and choices in the cell, a teacher's training. Tokens are those generated and trained on; "
+        "seconds are wall time. Not counted: evaluation, a tuning stage. Not drawn: what trains and searches nothing."
     )
     heading = "Accuracy against cost"
     if is_base(study.cells).all():

@@ -147,7 +147,7 @@ def learning_table(cells: pd.DataFrame, results: str | Path) -> pd.DataFrame:
     Columns: PANEL, arm, labels, kind ("eval", "train"), step, tokens_generated, tokens, flops, seconds, value, n; empty
     without traces.
     """
-    trained = cells[~is_base(cells) & cells["method"].map(trains)]
+    trained = cells[~is_base(cells) & cells["method"].map(trains).astype(bool)]
     budgets = np.unique(trained["labels"])
     spread_out = np.linspace(0, max(len(budgets) - 1, 0), _CURVE_BUDGETS).round().astype(int)
     chosen = budgets[np.unique(spread_out)] if len(budgets) else budgets

@@ -90,7 +90,8 @@ def test_the_cost_under_the_answer_is_the_one_that_the_answer_says(tmp_path, mon
     spent = {("sft", 10): 1e9, ("sft", 300): 4e9, ("grpo", 10): 8e9, ("grpo", 300): 8e9}
     synthetic.write_grid(tmp_path, methods=("base", "sft", "grpo"), labels=(10, 300), seeds=(0, 1, 2), items=200)
     found = decide(report.read_results(tmp_path))
-    levels = tuple(lv._replace(flops=spent.get((lv.arm, lv.place.labels), 0.0)) for lv in found.levels)
+    flops = [spent.get((lv.arm, lv.place.labels), 0.0) for lv in found.levels]
+    levels = tuple(lv._replace(flops=each, spent=each) for lv, each in zip(found.levels, flops, strict=True))
     decisions = replace(found, levels=levels)
     said = re.findall(r"costs (\S+) times the FLOPs", str(answer(report.read_results(tmp_path), decisions)))
     assert said
