@@ -1,9 +1,7 @@
 """What is said of the shipped studies, made from their archives: `python -m tests.shipped` writes it in its place."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rftlab.answer.card import Answer, answer
 from rftlab.answer.decisions import Decisions, Level
@@ -12,52 +10,13 @@ from rftlab.answer.ledger import Ledger, ledger_of
 from rftlab.answer.ledger.book import points
 from rftlab.answer.ledger.rows import Row
 from rftlab.plots.names import title
+from tests.common.blocks import Block
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "results" / "shipped"
 ARCHIVE, ANSWERS = SHIPPED / "reference.tar.xz", SHIPPED / "answers.tar.xz"
 REAL, NO_START = SHIPPED / "smollm2_study.tar.xz", SHIPPED / "smollm2_no_start.tar.xz"
 README, ABOUT = ROOT / "README.md", SHIPPED / "README.md"
-
-
-class Block(NamedTuple):
-    """A part of a page that is made from an archive, between two marks of its name.
-
-    Attributes:
-        name: of the marks.
-        page: where it stands.
-        archive: what it is made from.
-        text: makes it.
-    """
-
-    name: str
-    page: Path
-    archive: Path
-    text: Callable[[Path], str]
-
-    @property
-    def found(self) -> str:
-        """As it stands on the page.
-
-        Raises:
-            ValueError: the page has no such marks, or has them twice.
-        """
-        [text] = self._marked.findall(self.page.read_text(encoding="utf-8"))
-        return str(text)
-
-    @property
-    def made(self) -> str:
-        """As it is made now."""
-        return self.text(self.archive)
-
-    def write(self) -> None:
-        """Put it on its page."""
-        text = self.page.read_text(encoding="utf-8")
-        self.page.write_text(self._marked.sub(lambda _: self.made, text), encoding="utf-8")
-
-    @property
-    def _marked(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<=<!-- {self.name} -->\n).*(?=<!-- /{self.name} -->)", re.DOTALL)
 
 
 def _whole(archive: Path) -> str:

@@ -91,6 +91,11 @@ def read_results(results: str | Path, waive: str | Iterable[str] = ()) -> Result
     return Results(records, damaged, cells, found, Path(results))
 
 
+def with_all_flops(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells whose FLOPs are those of training and of what came before it: pass rates, trials and choices, a teacher."""
+    return cells.assign(flops=cells["flops"] + cells[FLOPS_BEFORE])
+
+
 def measured(cells: pd.DataFrame) -> list[str]:
     """Measures that any cell has, pass@k and majority@k in order of k; a score only where it is no accuracy."""
     of_k = [name for name in map(str, cells) if name.startswith((PASS_AT, MAJORITY_AT))]

@@ -204,7 +204,7 @@ def _scored_alike(stage: dict[str, Any]) -> bool:
 
 
 def _given(cell: Cell) -> bool:
-    return bool(cell.learning_rates) or (rates_given(cell) and cell.tuning.trials == 1)
+    return rates_given(cell) and cell.tuning.trials == 1
 
 
 def _methods(cells: Iterable[Cell]) -> str:

@@ -7,7 +7,6 @@ installed; data files, local models and a user's own modules are read by the pat
 """
 
 import contextlib
-import json
 import os
 import shutil
 import time
@@ -23,11 +22,11 @@ from rftlab.errors import RftlabError
 from rftlab.execute import folders
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import OnProgress
-from rftlab.execute.one_cell import CELL, CellRun, Outcome
+from rftlab.execute.one_cell import CellRun, Outcome, of_failure
 from rftlab.files.staging import scratch, staged, swap_in, sweep_scratch
 from rftlab.files.told_paths import below_home
 from rftlab.grid import is_done
-from rftlab.record.copied import ERROR, FAILED
+from rftlab.record.copied import FAILED
 
 # How often a cell may be begun again because its node or its job was lost.
 RETRIES = 4
@@ -165,8 +164,7 @@ class Office:
         else:
             folder = self._results / FAILED / cell.id
             if files is None and outcome.folder is None:
-                told = json.dumps(below_home(cell.model_dump(mode="json")), indent=1)
-                files = {ERROR: f"{below_home(outcome.error)}\n".encode(), CELL: f"{told}\n".encode()}
+                files = of_failure(cell, below_home(outcome.error))
         if files is not None:
             with staged(folder) as staging:
                 folders.write_files(files, staging)

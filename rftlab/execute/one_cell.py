@@ -18,7 +18,7 @@ from rftlab.cell import FOLLOWS, Cell
 from rftlab.digests import notebook_changed, with_all_digests
 from rftlab.digests.notebooks import notebook_path
 from rftlab.errors import RftlabError
-from rftlab.execute.folders import SHARED, failed_with
+from rftlab.execute.folders import SHARED, failed_with, write_files
 from rftlab.execute.kernels import KernelSettings
 from rftlab.execute.notebook import NotebookFailed, NotebookRun, OnProgress, check_parameters, declared_parameters
 from rftlab.execute.trace_so_far import TraceSoFar
@@ -130,13 +130,17 @@ class CellRun:
     def _file_failure(self, staging: Path, error: str) -> Path:
         shutil.rmtree(staging / POLICY, ignore_errors=True)
         told = self._run.told if self._run else below_home
-        (staging / ERROR).write_text(told(error) + "\n", encoding="utf-8")
-        cell = below_home(self.cell.model_dump(mode="json"))
-        (staging / CELL).write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
+        write_files(of_failure(self.cell, told(error)), staging)
         folder = self.results / FAILED / self.cell.id
         folder.parent.mkdir(exist_ok=True)
         swap_in(staging, folder)
         return folder
+
+
+def of_failure(cell: Cell, error: str) -> dict[str, bytes]:
+    """Files of a cell that failed, as its folder has them at least: what went wrong, and the cell."""
+    told = json.dumps(below_home(cell.model_dump(mode="json")), indent=1)
+    return {ERROR: f"{error}\n".encode(), CELL: f"{told}\n".encode()}
 
 
 def parameters_of(cell: Cell, notebook: Path, out: str = "", report_to: Sequence[str] = ()) -> dict[str, Any]:

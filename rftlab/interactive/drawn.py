@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rftlab.answer.results import FLOPS_BEFORE, place
+from rftlab.answer.results import place, with_all_flops
 from rftlab.interactive.selection import Behind, Rows
 from rftlab.plots import title
 from rftlab.plots.canvas import TEXT, box, canvas, widest
@@ -235,8 +235,7 @@ def _end(arm: str, x: float | None, y: float) -> End:
 def _spent(cells: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
     """Rows of single seeds with what each cost."""
     keys = [*_PANEL[:2], "prompt", "arm", "labels", "seed"]
-    cells = cells.assign(of=cells["variant"], flops=cells["flops"] + cells[FLOPS_BEFORE])
-    cost = cells[[*keys, "of", "flops", "tokens", "seconds"]]
+    cost = with_all_flops(cells).assign(of=cells["variant"])[[*keys, "of", "flops", "tokens", "seconds"]]
     return part.merge(cost.drop_duplicates([*keys, "of"]), how="left", on=[*keys, "of"])
 
 

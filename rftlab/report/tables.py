@@ -11,7 +11,7 @@ from rftlab import record, stats
 from rftlab.answer.comparisons import arms
 from rftlab.answer.decisions import COMPARED, Decisions, Level, levels_of
 from rftlab.answer.items import read_lines
-from rftlab.answer.results import FLOPS_BEFORE, PANEL, Results, is_base, measured, panel_bases
+from rftlab.answer.results import PANEL, Results, is_base, measured, panel_bases, with_all_flops
 from rftlab.answer.survey import Survey
 from rftlab.registry import trains
 
@@ -127,8 +127,9 @@ def mean_costs(cells: pd.DataFrame) -> pd.DataFrame:
 
     FLOPs are also those of what came before training: pass rates, trials and choices in the cell, a teacher's training.
     """
-    cells = cells.assign(flops=cells["flops"] + cells[FLOPS_BEFORE])
-    return cells.groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
+    return (
+        with_all_flops(cells).groupby([*PANEL, "arm", "labels"], as_index=False)[["flops", "tokens", "seconds"]].mean()
+    )
 
 
 def learning_axis(cells: pd.DataFrame) -> str:

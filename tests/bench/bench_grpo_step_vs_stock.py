@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -26,10 +25,8 @@ from rftlab.experiment import Experiment
 from rftlab.methods import trl_online
 from rftlab.methods.trl_bridge import quiet_trainer
 from rftlab.record.machine import auto_precision
-from tests.bench.measure import Row, note, ratios, row, take_turns
+from tests.bench.measure import SMOLLM2, Row, note, ratios, row, take_turns
 from tests.bench.stock_steps import Steps
-
-SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 
 
 def run(quick: bool = False) -> dict[str, Row]:

@@ -6,7 +6,6 @@ makes of a weight of that number format; laid out is `rftlab.policy.products.lin
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,9 +13,8 @@ from transformers import AutoModelForCausalLM
 
 from rftlab.execute.kernels import cores
 from rftlab.policy.products import Product, linear_function
-from tests.bench.measure import Row, note, ratios, row, seconds, take_turns
+from tests.bench.measure import SMOLLM2, Row, note, ratios, row, seconds, take_turns
 
-SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 ROWS = (16, 64, 256)
 
 

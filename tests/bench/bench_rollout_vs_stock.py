@@ -12,7 +12,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +22,8 @@ from rftlab.execute.kernels import cores
 from rftlab.policy.load import Policy, load_policy
 from rftlab.policy.rollout import sample
 from rftlab.tasks.base import load_task
-from tests.bench.measure import Row, note, ratios, row, take_turns
+from tests.bench.measure import SMOLLM2, Row, note, ratios, row, take_turns
 
-SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 SAMPLES = 16
 # Completion cap and chain-of-thought of each kind of completion, by model.
 KINDS = {"tiny": {"short": (16, False), "long": (64, True)}, "smollm2": {"short": (24, False), "long": (128, True)}}

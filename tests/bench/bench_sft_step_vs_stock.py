@@ -9,7 +9,6 @@ feeds, padding included.
 import io
 import tempfile
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import torch
 from datasets import Dataset
@@ -21,10 +20,9 @@ from rftlab.experiment import Experiment
 from rftlab.methods.sft import tokenise
 from rftlab.methods.trl_bridge import quiet_trainer
 from rftlab.record.machine import auto_precision
-from tests.bench.measure import Row, note, ratios, row, take_turns
+from tests.bench.measure import SMOLLM2, Row, note, ratios, row, take_turns
 from tests.bench.stock_steps import Steps
 
-SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
 BATCH = 32
 
 

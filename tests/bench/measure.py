@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+SMOLLM2 = Path("models/SmolLM2-135M-Instruct")
+"""Where `rftlab fetch smollm2` puts it."""
 
 
 def row(values: Sequence[float], unit: str) -> Row:

@@ -12,10 +12,7 @@ PAGE = """
 
 
 def test_readme_says_what_the_table_says() -> None:
-    readme = trust.README.read_text(encoding="utf-8")
-    first, last = trust.block(readme)
-    expected = trust.sentences(trust.PAGE.read_text(encoding="utf-8"))
-    assert readme[first:last] == expected, "write it with: python -m tests.proof.trust"
+    assert trust.BLOCK.found == trust.BLOCK.made, "write it with: python -m tests.proof.trust"
 
 
 def test_cases_are_summed_by_section() -> None:

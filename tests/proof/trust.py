@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from tests.common.blocks import Block
+
 ROOT = Path(__file__).parents[2]
-README, PAGE = ROOT / "README.md", ROOT / "docs" / "proof.md"
-_BEGIN, _END = "<!-- proof -->\n", "\n<!-- /proof -->"
 # Section -> what of it came out, after "so many of so many".
 _CLAIMS = {
     "faults": "faults (kills, damaged files, clocks that jump, folders moved) left the records of an undisturbed run",
@@ -43,17 +43,11 @@ def sentences(page: str) -> str:
     )
 
 
-def block(readme: str) -> tuple[int, int]:
-    """Where the sentences stand in README: first and last character, marks left out."""
-    return readme.index(_BEGIN) + len(_BEGIN), readme.index(_END)
+def _of_page(page: Path) -> str:
+    return f"{sentences(page.read_text(encoding='utf-8'))}\n"
 
 
-def main() -> None:
-    """Write them into README."""
-    readme = README.read_text(encoding="utf-8")
-    first, last = block(readme)
-    README.write_text(readme[:first] + sentences(PAGE.read_text(encoding="utf-8")) + readme[last:], encoding="utf-8")
-
+BLOCK = Block("proof", ROOT / "README.md", ROOT / "docs" / "proof.md", _of_page)
 
 if __name__ == "__main__":
-    main()
+    BLOCK.write()

@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import nbformat
 
 from tests.execute.stub_notebook import write_stub
 from tests.proof.faults.driven import Place, place
+from tests.proof.inputs_tried import used
 from tests.proof.load import driver
 from tests.proof.load.flat import COUNTED, growth, leak, processor, slower, wall
 from tests.proof.proof import Case
@@ -108,10 +108,10 @@ def _start(here: Place, notebook: Path, way: _Way, count: int) -> subprocess.Pop
 
 def _resumed(here: Place, notebook: Path, count: int) -> str:
     """Started again there is nothing to do: how long that took, if too long."""
-    began, known = _spent(), len(_lines(_figures(here)))
+    began, known = used(), len(_lines(_figures(here)))
     run = _start(here, notebook, COLD, count)
     _, said = run.communicate()
-    took = _spent() - began
+    took = used() - began
     if run.returncode or len(_lines(_figures(here))) != known:
         return f"ended with {run.returncode}, and ran {len(_lines(_figures(here))) - known} cells: {said[-300:]}"
     return f"took {took:.1f} s of the processor" if took > RESUMED_WITHIN_S else ""
@@ -143,9 +143,3 @@ def _figures(here: Place) -> Path:
 
 def _file_of_kernels(here: Place) -> Path:
     return here.results.parent / "kernels.txt"
-
-
-def _spent() -> float:
-    """Processor seconds of all processes that this one has started and waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

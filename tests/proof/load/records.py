@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0
 AT_MOST = 2 * 2**30
 ROWS_A_SECOND = 100_000
+_FEW = 50
 _TASKS = 4
 _MEASURES = ("accuracy", "sampled_accuracy", "ood_accuracy", "train_accuracy")
 
@@ -47,9 +48,6 @@ def rows(count: int, folder: Path, chance: random.Random) -> Iterator[Case]:
         read, seconds = _outcomes(results)
         short = f"{read} rows in {seconds:.2f} s of the processor"
         yield name, short if not read or read / seconds < ROWS_A_SECOND else ""
-
-
-_FEW = 50
 
 
 def _outcomes(results: Path) -> tuple[int, float]:
